@@ -1,0 +1,61 @@
+"""Where state lives below `CROSSMODAL_HOME`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class StatePaths:
+    """Every file and folder of the platform's state, derived from one root."""
+
+    home: Path
+
+    @property
+    def lake(self) -> Path:
+        """Parquet tables."""
+        return self.home / "lake"
+
+    @property
+    def sources(self) -> Path:
+        """Raw files the platform generated or downloaded itself."""
+        return self.home / "sources"
+
+    @property
+    def feast(self) -> Path:
+        """Feast's registry and online store."""
+        return self.home / "feast"
+
+    @property
+    def registry(self) -> Path:
+        """Feast's registry file."""
+        return self.feast / "registry.db"
+
+    @property
+    def online_store(self) -> Path:
+        """Feast's SQLite online store."""
+        return self.feast / "online_store.db"
+
+    @property
+    def models(self) -> Path:
+        """Model versions, one folder each, and the `champion` file."""
+        return self.home / "models"
+
+    @property
+    def weights(self) -> Path:
+        """Encoder weights converted to safetensors after their checksum was verified."""
+        return self.home / "weights"
+
+    @property
+    def pictures(self) -> Path:
+        """Pictures shown in the Dagster UI and in the report."""
+        return self.home / "pictures"
+
+    @property
+    def dagster(self) -> Path:
+        """Dagster's own home: runs, events, schedules."""
+        return self.home / "dagster"
+
+    @property
+    def id_key(self) -> Path:
+        """The generated pseudonym key, mode 0600, where no key is configured."""
+        return self.home / "id.key"

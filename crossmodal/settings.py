@@ -1,0 +1,106 @@
+"""Every setting of the platform in one typed class.
+
+A value comes from, in this order: an environment variable `CROSSMODAL_<NAME>`, a line in `.env`
+in the working folder, the default below. Nothing else in the project reads the environment.
+"""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+SourceName = Literal["sample", "movielens", "tables"]
+
+
+def _default_home() -> Path:
+    """`.crossmodal/` in the project's checkout, whatever folder a command is started from."""
+    return Path(__file__).resolve().parent.parent / ".crossmodal"
+
+
+class Settings(BaseSettings):
+    """What an operator may choose. `crossmodal doctor` prints the values in force."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="CROSSMODAL_", env_file=".env", extra="ignore", frozen=True
+    )
+
+    home: Path = Field(
+        default_factory=_default_home,
+        description="Folder that holds all state. Deleting it is a factory reset.",
+    )
+    id_key: SecretStr | None = Field(
+        default=None,
+        description="Key of the user pseudonyms. Without it a key file is made in the home.",
+    )
+    seed: int = Field(default=42, ge=0, description="Seed of every random choice.")
+    device: str = Field(
+        default="auto", description="auto, cpu, cuda or cuda:N. auto takes CUDA where there is one."
+    )
+
+    source: SourceName = Field(default="sample", description="sample, movielens or tables.")
+    source_path: Path | None = Field(
+        default=None,
+        description="Folder or zip (movielens), or mapping YAML (tables).",
+    )
+    source_name: str | None = Field(
+        default=None, description="Name of a published MovieLens set to download."
+    )
+    max_reject_share: float = Field(
+        default=0.01, ge=0, le=1, description="Share of unusable rows above which a run stops."
+    )
+    sample_users: int = Field(default=1500, ge=10, description="Users of the sample source.")
+    sample_items: int = Field(default=800, ge=20, description="Items of the sample source.")
+    sample_events: int = Field(default=60_000, ge=100, description="Events of the sample source.")
+
+    media_max_bytes: int = Field(default=50_000_000, gt=0, description="Largest file that is read.")
+    media_max_pixels: int = Field(
+        default=40_000_000, gt=0, description="Largest picture that is decoded."
+    )
+    media_max_seconds: float = Field(
+        default=60.0, gt=0, description="Sound decoded from one file, in seconds."
+    )
+    media_max_frames: int = Field(default=16, gt=0, description="Frames taken from one video.")
+    media_timeout_seconds: float = Field(
+        default=30.0, gt=0, description="Time one file may take to decode."
+    )
+    media_workers: int = Field(default=2, ge=1, description="Processes that decode media.")
+
+    text_encoder: str = Field(
+        default="minilm",
+        description="minilm (in the environment, no network), or any sentence-transformers model "
+        "name or folder.",
+    )
+    image_encoder: str = Field(
+        default="efficientnet-lite0",
+        description="efficientnet-lite0 (in the environment), or MODEL/PRETRAINED of open_clip.",
+    )
+    audio_encoder: str = Field(
+        default="logmel",
+        description="logmel (no weights), a torchaudio bundle such as WAV2VEC2_BASE, "
+        "or a TorchScript-free local folder.",
+    )
+    alignment: Literal["auto", "ridge", "contrastive"] = Field(
+        default="auto",
+        description="How a tower is mapped into the text space; auto keeps the better on held-out "
+        "items.",
+    )
+
+    embedding_batch: int = Field(default=64, ge=1, description="Items encoded at once on a CPU.")
+    training_epochs: int = Field(default=30, ge=1, description="Most epochs of one fit.")
+    recommendations_k: int = Field(default=20, ge=1, le=200, description="List length per user.")
+    bootstrap_samples: int = Field(
+        default=1000, ge=100, description="Resamples behind every confidence interval."
+    )
+
+    @field_validator("home", "source_path")
+    @classmethod
+    def _absolute(cls, value: Path | None) -> Path | None:
+        return None if value is None else value.expanduser().resolve()
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """The settings of this process, read once."""
+    return Settings()

@@ -1,0 +1,1 @@
+"""Media, encoders, alignment, fusion models and their evaluation: torch and numpy only."""

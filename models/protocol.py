@@ -1,0 +1,56 @@
+"""What every recommender can do."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, Self, runtime_checkable
+
+from models.data import Dataset, Floats, Histories, Ints
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """The best items of a batch of users.
+
+    Attributes:
+        items: (n_users, k) dense item indexes, best first; -1 where fewer than k can be ranked.
+        scores: (n_users, k) the scores behind the order; -inf where there is no item.
+    """
+
+    items: Ints
+    scores: Floats
+
+
+@runtime_checkable
+class Recommender(Protocol):
+    """A model: fitted on a `Dataset`, then asked about any users, known or not.
+
+    A user is a row of `Histories`, so a new event or a new user needs no retraining. State is
+    saved as safetensors and JSON, never pickle.
+    """
+
+    name: str
+
+    def fit(self, dataset: Dataset) -> Self:
+        """Learns from the dataset; the same seed and data give the same weights on a CPU."""
+        ...
+
+    def score(self, users: Histories, items: Ints | None = None) -> Floats:
+        """Scores (n_users, n_items) of `items` (dense indexes, all by default); higher is better."""
+        ...
+
+    def recommend(self, users: Histories, k: int, exclude: Histories | None = None) -> Ranking:
+        """The k best items a user, without the items of `exclude` (same users, row by row)."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Writes `weights.safetensors` and `config.json` into an existing folder."""
+        ...
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Reads what `save` wrote.
+
+        Raises:
+            ModelFormatError: the folder does not hold a model of this class.
+        """
+        ...
