@@ -225,7 +225,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
         yield beside
         with beside.open("rb+") as written:
             os.fsync(written.fileno())
-        os.replace(beside, target)
+        beside.replace(target)
         _sync_folder(target.parent)
     finally:
         beside.unlink(missing_ok=True)

@@ -28,6 +28,7 @@ class Vocabulary:
 
     @cached_property
     def index_of(self) -> Mapping[str, int]:
+        """The dense index of every id."""
         return {key: index for index, key in enumerate(self.ids)}
 
     def __len__(self) -> int:
@@ -202,10 +203,12 @@ class Dataset:
 
     @property
     def n_users(self) -> int:
+        """Size of the user vocabulary."""
         return len(self.user_ids)
 
     @property
     def n_items(self) -> int:
+        """Size of the item vocabulary."""
         return len(self.item_ids)
 
     def histories(self, users: Ints | None = None) -> Histories:

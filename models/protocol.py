@@ -35,7 +35,7 @@ class Recommender(Protocol):
         ...
 
     def score(self, users: Histories, items: Ints | None = None) -> Floats:
-        """Scores (n_users, n_items) of `items` (dense indexes, all by default); higher is better."""
+        """Scores (n_users, n_items) of `items` (dense indexes, all by default); more is better."""
         ...
 
     def recommend(self, users: Histories, k: int, exclude: Histories | None = None) -> Ranking:
