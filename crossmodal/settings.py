@@ -4,12 +4,13 @@ A value comes from, in this order: an environment variable `CROSSMODAL_<NAME>`, 
 in the working folder, the default below. Nothing else in the project reads the environment.
 """
 
-from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import BaseModel, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from crossmodal.lake import atomic_write_bytes
 
 SourceName = Literal["sample", "movielens", "tables"]
 
@@ -100,7 +101,34 @@ class Settings(BaseSettings):
         return None if value is None else value.expanduser().resolve()
 
 
-@lru_cache(maxsize=1)
-def get_settings() -> Settings:
-    """The settings of this process, read once."""
-    return Settings()
+class RememberedSource(BaseModel):
+    """The source that the state in a home was last made from."""
+
+    source: SourceName
+    source_path: Path | None = None
+    source_name: str | None = None
+
+
+def load_settings(**chosen: Any) -> Settings:
+    """The settings in force; `chosen` values, where not None, come before all others.
+
+    Where neither the caller nor the environment names a source, the one that the home was last
+    made from is taken, so that the web UI, the schedule and the command line agree on it.
+    """
+    given = {name: value for name, value in chosen.items() if value is not None}
+    settings = Settings(**given)
+    remembered = _source_file(settings)
+    if settings.model_fields_set & set(RememberedSource.model_fields) or not remembered.is_file():
+        return settings
+    source = RememberedSource.model_validate_json(remembered.read_bytes())
+    return Settings(**given, **source.model_dump(exclude_none=True))
+
+
+def remember_source(settings: Settings) -> None:
+    """Makes this source the one that later commands and the web UI take by default."""
+    source = RememberedSource.model_validate(settings.model_dump())
+    atomic_write_bytes(_source_file(settings), source.model_dump_json(indent=2).encode())
+
+
+def _source_file(settings: Settings) -> Path:
+    return settings.home / "source.json"
