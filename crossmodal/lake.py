@@ -9,7 +9,6 @@ import hashlib
 import io
 import json
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -19,6 +18,8 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from crossmodal.atomic import atomic_path as atomic_path
 
 _FOOTER_KEY = b"crossmodal"
 
@@ -208,48 +209,3 @@ class Lake:
         for key in self.partitions(table):
             digest.update(f"{key}={self.version(f'{table}/{key}').data_version};".encode())
         return digest.hexdigest()[:16]
-
-
-@contextmanager
-def atomic_path(target: Path) -> Iterator[Path]:
-    """A path beside `target` that takes its place by one rename when the block succeeds.
-
-    The new file is fsynced before the rename and the folder after it. On an error the new file is
-    removed and the old one stays. Left-overs of a killed process are named `.*.tmp`.
-    """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
-    os.close(handle)
-    beside = Path(name)
-    try:
-        yield beside
-        with beside.open("rb+") as written:
-            os.fsync(written.fileno())
-        beside.replace(target)
-        _sync_folder(target.parent)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def atomic_write_bytes(target: Path, content: bytes) -> None:
-    """Replaces a small file in one step."""
-    with atomic_path(target) as beside:
-        beside.write_bytes(content)
-
-
-def sweep(root: Path) -> int:
-    """Removes the left-overs of killed writers below `root`; returns how many there were."""
-    stale = [path for path in root.rglob(".*.tmp") if path.is_file()]
-    for path in stale:
-        path.unlink(missing_ok=True)
-    return len(stale)
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from crossmodal.lake import atomic_write_bytes
+from crossmodal.atomic import atomic_write_bytes
 
 SourceName = Literal["sample", "movielens", "tables"]
 

@@ -1,0 +1,52 @@
+"""Files that change by one rename: a reader sees the old content or the new, never a part."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def atomic_path(target: Path) -> Iterator[Path]:
+    """A path beside `target` that takes its place by one rename when the block succeeds.
+
+    The new file is fsynced before the rename and the folder after it. On an error the new file is
+    removed and the old one stays. Left-overs of a killed process are named `.*.tmp`.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
+    os.close(handle)
+    beside = Path(name)
+    try:
+        yield beside
+        with beside.open("rb+") as written:
+            os.fsync(written.fileno())
+        beside.replace(target)
+        _sync_folder(target.parent)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def atomic_write_bytes(target: Path, content: bytes) -> None:
+    """Replaces a small file in one step."""
+    with atomic_path(target) as beside:
+        beside.write_bytes(content)
+
+
+def sweep(root: Path) -> int:
+    """Removes the left-overs of killed writers below `root`; returns how many there were."""
+    stale = [path for path in root.rglob(".*.tmp") if path.is_file()]
+    for path in stale:
+        path.unlink(missing_ok=True)
+    return len(stale)
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
