@@ -1,5 +1,6 @@
 """Settings, state paths and lake of one process, opened together."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -7,12 +8,20 @@ from crossmodal.lake import Lake
 from crossmodal.paths import StatePaths
 from crossmodal.settings import Settings
 
+ProgressCallback = Callable[[str, int, int | None], None]
+"""Told of long work: what it is, how much is done, and how much there is (None if unknown)."""
+
+
+def no_progress(work: str, done: int, total: int | None) -> None:
+    """Where nobody watches."""
+
 
 @dataclass(frozen=True)
 class Workspace:
     """What an effect at the edge needs: where state lives and how the operator set things."""
 
     settings: Settings
+    progress: ProgressCallback = no_progress
 
     @cached_property
     def paths(self) -> StatePaths:

@@ -1,0 +1,302 @@
+"""Raw files to clean tables: take stock, clean, then publish month by month."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+from sources.factory import open_source
+from sources.protocol import Source, SourceFile
+from sources.pseudonyms import load_key, pseudonymize
+from sources.sample.config import SampleConfig
+
+from assets.partitions import month_of, months
+from assets.stage import OWNERS, Context, made_from, materialize_table
+from crossmodal.lake import Lake
+from crossmodal.workspace import Workspace
+
+_BLOCK = 1 << 20
+
+
+def source_of(workspace: Workspace) -> Source:
+    """The source that the settings name."""
+    settings = workspace.settings
+    return open_source(
+        settings.source,
+        path=settings.source_path,
+        set_name=settings.source_name,
+        home_sources=workspace.paths.sources,
+        sample=SampleConfig(
+            users=settings.sample_users,
+            items=settings.sample_items,
+            events=settings.sample_events,
+            seed=settings.seed,
+        ),
+    )
+
+
+@dg.multi_asset(
+    specs=[
+        dg.AssetSpec(
+            "raw_interactions",
+            description="The files that hold what users did, with their checksums.",
+            group_name="sources",
+            owners=OWNERS,
+            kinds={"file"},
+            code_version="1",
+        ),
+        dg.AssetSpec(
+            "raw_items",
+            description="The files that hold the catalogue, with their checksums.",
+            group_name="sources",
+            owners=OWNERS,
+            kinds={"file"},
+            code_version="1",
+        ),
+        dg.AssetSpec(
+            "raw_media",
+            description="Every picture, sound and video file of the items, with its checksum.",
+            group_name="sources",
+            owners=OWNERS,
+            kinds={"file"},
+            code_version="1",
+        ),
+    ],
+)
+def raw_files(
+    context: Context, workspace: dg.ResourceParam[Workspace]
+) -> Iterator[dg.MaterializeResult]:
+    """Fetches the source and takes stock of its files."""
+    source = source_of(workspace)
+    source.fetch(_log_progress(context))
+    files = source.files()
+    for role in ("interactions", "items"):
+        listing = _stock([file for file in files if file.role == role])
+        yield _publish_listing(context, workspace, f"raw_{role}", listing, source.name)
+    yield _publish_listing(
+        context, workspace, "raw_media", _media_stock(workspace.lake, source), source.name
+    )
+
+
+@dg.multi_asset(
+    specs=[
+        dg.AssetSpec(
+            "staged_interactions",
+            deps=["raw_interactions", "raw_items"],
+            description="Every usable event, with a pseudonym in place of the user's id.",
+            group_name="ingestion",
+            owners=OWNERS,
+            kinds={"polars", "parquet"},
+            code_version="1",
+        ),
+        dg.AssetSpec(
+            "staged_items",
+            deps=["raw_items", "raw_interactions"],
+            description="Every usable item of the catalogue.",
+            group_name="ingestion",
+            owners=OWNERS,
+            kinds={"polars", "parquet"},
+            code_version="1",
+        ),
+        dg.AssetSpec(
+            "rejects",
+            deps=["raw_interactions", "raw_items"],
+            description="Every row that could not be used: its file, its row number and why.",
+            group_name="ingestion",
+            owners=OWNERS,
+            kinds={"polars", "parquet"},
+            code_version="1",
+        ),
+    ],
+)
+def cleaned_source(
+    context: Context, workspace: dg.ResourceParam[Workspace]
+) -> Iterator[dg.MaterializeResult]:
+    """Reads the source's tables and splits every row into usable or rejected."""
+    source = source_of(workspace)
+    lake = workspace.lake
+    inputs = ("raw_interactions", "raw_items")
+    tables = ("staged_items", "staged_interactions", "rejects")
+    stamps = {name: made_from(context, workspace, *inputs, key=name) for name in tables}
+
+    def make_items() -> None:
+        lake.write("staged_items", source.items().frame.collect(), stamps["staged_items"])
+
+    def make_interactions() -> None:
+        known = lake.scan("staged_items").select("item_id")
+        key = load_key(_configured_key(workspace), workspace.paths.id_key)
+        events = source.interactions().frame.join(known, on="item_id", how="semi").collect()
+        frame = pseudonymize(events, key).sort("event_timestamp", "user_id", "item_id")
+        lake.write(
+            "staged_interactions",
+            frame,
+            stamps["staged_interactions"],
+            users=frame["user_id"].n_unique(),
+            items=frame["item_id"].n_unique(),
+            months=frame.select(month_of().unique().sort()).to_series().to_list(),
+        )
+
+    def make_rejects() -> None:
+        rejects = pl.concat([_rejects(source), _unknown_items(source, lake)])
+        usable = lake.version("staged_interactions").rows + lake.version("staged_items").rows
+        lake.write(
+            "rejects",
+            rejects,
+            stamps["rejects"],
+            by_reason=rejects.group_by("reason").len("rows").sort("reason").to_dicts(),
+            share=rejects.height / max(usable + rejects.height, 1),
+        )
+
+    makers = (make_items, make_interactions, make_rejects)
+    for name, make in zip(tables, makers, strict=True):
+        yield materialize_table(context, workspace, name, stamps[name], make, key=name)
+
+
+@dg.asset(
+    deps=["staged_items", "rejects"],
+    group_name="ingestion",
+    owners=OWNERS,
+    kinds={"polars", "parquet"},
+    code_version="1",
+)
+def items(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
+    """The catalogue: title, text, categories and named numbers of every item."""
+    lake = workspace.lake
+    stamp = made_from(context, workspace, "staged_items")
+
+    def make() -> None:
+        frame = lake.read("staged_items").sort("item_id")
+        categories = frame["categories"].explode().drop_nulls()
+        lake.write("items", frame, stamp, categories=categories.n_unique())
+
+    return materialize_table(context, workspace, "items", stamp, make)
+
+
+@dg.asset(
+    deps=["staged_interactions", "rejects"],
+    partitions_def=months,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    group_name="ingestion",
+    owners=OWNERS,
+    kinds={"polars", "parquet"},
+    code_version="1",
+)
+def interactions(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
+    """What users did, one Parquet file a month; a month whose events are the same is not touched."""
+    lake = workspace.lake
+    staged = lake.scan("staged_interactions").with_columns(month=month_of())
+    rows = staged.filter(pl.col("month").is_in(context.partition_keys)).collect()
+    written = [
+        key
+        for (key,), frame in rows.partition_by("month", as_dict=True, include_key=False).items()
+        if _publish_month(lake, str(key), frame)
+    ]
+    gone = _drop_months_not_in(lake, staged)
+    version = lake.partitioned_version("interactions")
+    state = f"{len(written)} months written" if written else "unchanged, kept"
+    context.log.info(
+        f"interactions: {rows.height:,} rows in {rows['month'].n_unique()} months, {state}"
+    )
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(version),
+        metadata={
+            "dagster/row_count": rows.height,
+            "months_written": sorted(written),
+            "months_dropped": gone,
+            "users": rows["user_id"].n_unique(),
+            "items": rows["item_id"].n_unique(),
+            "kept": not written,
+        },
+    )
+
+
+def _publish_month(lake: Lake, month: str, frame: pl.DataFrame) -> bool:
+    """Writes a month where its content differs from the lake's; says whether it did."""
+    table = f"interactions/{month}"
+    digest = hashlib.sha256(frame.write_ipc(None, compat_level=pl.CompatLevel.oldest()).getvalue())
+    stamp = {"content": digest.hexdigest()}
+    if lake.current(table, stamp):
+        return False
+    lake.write(table, frame, stamp)
+    return True
+
+
+def _drop_months_not_in(lake: Lake, staged: pl.LazyFrame) -> list[str]:
+    held = set(staged.select("month").unique().collect().to_series())
+    gone = [key for key in lake.partitions("interactions") if key not in held]
+    for key in gone:
+        lake.drop_partition("interactions", key)
+    return gone
+
+
+def _publish_listing(
+    context: Context, workspace: Workspace, name: str, listing: pl.DataFrame, source: str
+) -> dg.MaterializeResult:
+    content = hashlib.sha256(listing.write_csv().encode()).hexdigest()
+    stamp = made_from(context, workspace, key=name, content=content, source=source)
+    return materialize_table(
+        context,
+        workspace,
+        name,
+        stamp,
+        lambda: _write_listing(workspace.lake, name, listing, stamp),
+        key=name,
+    )
+
+
+def _write_listing(lake: Lake, name: str, listing: pl.DataFrame, stamp: dict[str, str]) -> None:
+    lake.write(name, listing, stamp, total_bytes=int(listing["bytes"].sum()))
+
+
+def _stock(files: list[SourceFile]) -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "file": [file.path.name for file in files],
+            "bytes": [file.path.stat().st_size for file in files],
+            "sha256": [_sha256(file.path) for file in files],
+        },
+        schema={"file": pl.String, "bytes": pl.Int64, "sha256": pl.String},
+    )
+
+
+def _media_stock(lake: Lake, source: Source) -> pl.DataFrame:
+    """Media files with checksums; one whose size and time are as they were is not read again."""
+    found = source.media().collect()
+    unique = found.select("uri").unique().sort("uri")
+    stats = [(source.root / uri).stat() for uri in unique["uri"]]
+    listed = unique.with_columns(
+        bytes=pl.Series([stat.st_size for stat in stats], dtype=pl.Int64),
+        mtime_ns=pl.Series([stat.st_mtime_ns for stat in stats], dtype=pl.Int64),
+        root=pl.lit(str(source.root)),
+    )
+    keys = ["root", "uri", "bytes", "mtime_ns"]
+    if lake.exists("media_checksums"):
+        listed = listed.join(lake.read("media_checksums"), on=keys, how="left")
+    else:
+        listed = listed.with_columns(sha256=pl.lit(None, dtype=pl.String))
+    new = listed.filter(pl.col("sha256").is_null())
+    if new.height or not lake.exists("media_checksums"):
+        hashed = new.with_columns(
+            sha256=pl.Series([_sha256(source.root / uri) for uri in new["uri"]], dtype=pl.String)
+        )
+        listed = pl.concat([listed.filter(pl.col("sha256").is_not_null()), hashed])
+        lake.write("media_checksums", listed.select([*keys, "sha256"]).sort("uri"), {})
+    content = listed.select("uri", "bytes", "sha256")
+    return found.join(content, on="uri", how="left").sort("item_id", "modality")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _rejects(source: Source) -> pl.DataFrame:
+    return pl.concat(
+        [source.items().rejects.lazy().collect(), source.interactions().rejects.lazy().collect()]
+    )
+
+
+def _configured_key(workspace: Workspace) -> str | None:
+    key = workspace.settings.id_key
+    return key.get_secret_value() if key else None

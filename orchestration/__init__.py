@@ -1,0 +1,1 @@
+"""Dagster definitions, jobs, schedule and checks, and the command line."""

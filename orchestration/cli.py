@@ -1,0 +1,197 @@
+"""The command line `crossmodal`. Heavy packages are imported inside the commands that need them,
+so that help answers at once.
+
+Exit codes: 0 done, 1 the work failed, 2 the call was wrong.
+"""
+
+import json
+import shutil
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from crossmodal.settings import Settings
+
+app = typer.Typer(
+    name="crossmodal",
+    help="Cross-modal recommendations: from raw text, pictures and sound to a list with reasons.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class SourceChoice(StrEnum):
+    """Where interactions and media come from."""
+
+    sample = "sample"
+    movielens = "movielens"
+    tables = "tables"
+
+
+class EntityChoice(StrEnum):
+    """What a feature key names."""
+
+    user = "user"
+    item = "item"
+
+
+@app.command()
+def run(
+    source: Annotated[
+        SourceChoice | None,
+        typer.Option(
+            help="sample (generated here, no network), movielens (a folder or zip of GroupLens) or "
+            "tables (your own Parquet or CSV). Default: the one of the last run, else sample."
+        ),
+    ] = None,
+    path: Annotated[
+        Path | None,
+        typer.Option(help="MovieLens folder or zip, or the YAML file that maps your tables."),
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(help="A published MovieLens set to download, such as ml-latest-small."),
+    ] = None,
+    only: Annotated[
+        str | None,
+        typer.Option(help='Dagster asset selection, such as "group:embeddings" or "items+".'),
+    ] = None,
+) -> None:
+    """Runs the pipeline: whatever is stale is made anew, the rest is kept."""
+    if path is not None and not path.exists():
+        raise typer.BadParameter(f"{path} does not exist.", param_hint="--path")
+    if source is SourceChoice.tables and path is None:
+        raise typer.BadParameter("a tables source needs its mapping.", param_hint="--path")
+    if source is SourceChoice.movielens and path is None and name is None:
+        raise typer.BadParameter("movielens needs --path or --name.", param_hint="--source")
+    settings = _settings(source=source and source.value, source_path=path, source_name=name)
+    from crossmodal.settings import remember_source
+    from orchestration.instance import HomeBusyError
+    from orchestration.run import RunFailedError, run_pipeline
+
+    if source is not None:
+        remember_source(settings)
+    try:
+        summary = run_pipeline(settings, only)
+    except (RunFailedError, HomeBusyError) as error:
+        _fail(str(error))
+    typer.echo(
+        f"Done: {len(summary.made)} assets made, {len(summary.kept)} kept unchanged; "
+        f"{summary.encoded:,} encoded, {summary.fitted} fitted."
+    )
+
+
+@app.command()
+def report(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+    html: Annotated[
+        Path | None, typer.Option(help="Write one self-contained page to this file.")
+    ] = None,
+) -> None:
+    """Shows what is there: data, media, metrics with intervals, timings, the champion."""
+    settings = _settings()
+    from orchestration.report import ReportNotReadyError, collect_report, render_text, write_html
+
+    try:
+        collected = collect_report(settings)
+        if html is not None:
+            write_html(settings, collected, html)
+    except ReportNotReadyError as error:
+        _fail(str(error))
+    if as_json:
+        typer.echo(json.dumps(collected, indent=2))
+    elif html is None:
+        render_text(collected)
+    else:
+        typer.echo(f"Wrote {html}.")
+
+
+@app.command()
+def recommend(
+    user: Annotated[str, typer.Argument(help="The user's id as the source writes it.")],
+    k: Annotated[int, typer.Option(min=1, max=200, help="How many items.")] = 10,
+) -> None:
+    """Looks up a user's recommendations in the online store."""
+    settings = _settings()
+    from orchestration.lookup import LookupFailedError, recommendations_of, render_recommendations
+
+    try:
+        found = recommendations_of(settings, user)
+    except LookupFailedError as error:
+        _fail(str(error))
+    render_recommendations(found, k)
+
+
+@app.command()
+def features(
+    entity: Annotated[EntityChoice, typer.Argument(help="user or item.")],
+    key: Annotated[str, typer.Argument(help="The id as the source writes it.")],
+) -> None:
+    """Prints the online features of one user or item as JSON."""
+    settings = _settings()
+    from orchestration.lookup import LookupFailedError, features_of
+
+    try:
+        found = features_of(settings, entity.value, key)
+    except LookupFailedError as error:
+        _fail(str(error))
+    typer.echo(json.dumps(found, indent=2, default=str))
+
+
+@app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+) -> None:
+    """Prints all that a bug report needs; secrets are hidden."""
+    settings = _settings()
+    from orchestration.doctor import examine, render
+
+    findings = examine(settings)
+    typer.echo(json.dumps(findings, indent=2) if as_json else render(findings))
+
+
+@app.command()
+def reset(
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Deletes the state folder: a factory reset."""
+    home = _settings().home
+    if not home.exists():
+        typer.echo(f"Nothing to delete: {home} does not exist.")
+        return
+    marks = ("lake", "dagster", "source.json", "run.lock")
+    if not any((home / mark).exists() for mark in marks):
+        _fail(f"{home} does not look like a state folder of this project; delete it by hand.")
+    if not yes:
+        typer.confirm(f"Delete {home} and everything in it?", abort=True)
+    shutil.rmtree(home)
+    typer.echo(f"Deleted {home}.")
+
+
+def _settings(**chosen: Any) -> "Settings":
+    from pydantic import ValidationError
+
+    from crossmodal.settings import load_settings
+
+    try:
+        return load_settings(**chosen)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        name = "_".join(str(part) for part in problem["loc"]).upper()
+        typer.echo(f"Setting CROSSMODAL_{name}: {problem['msg']}.", err=True)
+        raise typer.Exit(2) from error
+
+
+def _fail(message: str) -> NoReturn:
+    typer.echo(message, err=True)
+    raise typer.Exit(1)
+
+
+def main() -> None:
+    """Entry point of the `crossmodal` command."""
+    app()

@@ -1,0 +1,42 @@
+"""The run's log on a terminal: what each asset did, and why one failed, nothing else."""
+
+import logging
+import sys
+from typing import TextIO
+
+import dagster as dg
+
+
+class _RunLogFormatter(logging.Formatter):
+    """`stage ▸ message` for what assets log; one line for a failed step or check."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        meta = getattr(record, "dagster_meta", {}) or {}
+        message = str(meta.get("orig_message", record.getMessage()))
+        mark = "!" if record.levelno >= logging.WARNING else " "
+        return f"{mark} {message}"
+
+
+class _RunLogFilter(logging.Filter):
+    """Keeps what assets log themselves and drops the engine's own events."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        meta = getattr(record, "dagster_meta", {}) or {}
+        return meta.get("dagster_event") is None
+
+
+@dg.logger(description="One line an asset, for people at a terminal.")
+def run_log(context: dg.InitLoggerContext) -> logging.Logger:
+    """The logger that `crossmodal run` and every job uses for its console."""
+    del context
+    return make_run_log(sys.stderr)
+
+
+def make_run_log(stream: TextIO) -> logging.Logger:
+    """A logger that writes the run's readable lines to `stream`."""
+    logger = logging.Logger("crossmodal.run", logging.INFO)
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(_RunLogFormatter())
+    handler.addFilter(_RunLogFilter())
+    logger.addHandler(handler)
+    return logger

@@ -1,0 +1,44 @@
+"""Everything Dagster shows and runs: `dagster dev` loads this module."""
+
+import assets.embeddings
+import assets.evaluation
+import assets.features
+import assets.recommendations
+import assets.training
+import dagster as dg
+
+import assets.ingestion
+from crossmodal.settings import load_settings
+from crossmodal.workspace import Workspace
+from orchestration.checks import asset_checks
+from orchestration.console import run_log
+from orchestration.jobs import make_jobs, nightly_schedule
+
+_STAGES = [
+    assets.ingestion,
+    assets.embeddings,
+    assets.features,
+    assets.training,
+    assets.evaluation,
+    assets.recommendations,
+]
+
+
+def build_definitions(workspace: Workspace) -> dg.Definitions:
+    """The platform on one workspace.
+
+    Steps run in the run's own process: loading torch and Feast costs each new process longer than
+    most steps take.
+    """
+    return dg.Definitions(
+        assets=dg.load_assets_from_modules(_STAGES),
+        asset_checks=asset_checks,
+        jobs=make_jobs(),
+        schedules=[nightly_schedule(workspace)],
+        resources={"workspace": workspace},
+        executor=dg.in_process_executor,
+        loggers={"console": run_log},
+    )
+
+
+defs = build_definitions(Workspace(load_settings()))

@@ -1,0 +1,58 @@
+"""Dagster's own instance, below the state folder."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import filelock
+from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
+
+from crossmodal.atomic import sweep
+from crossmodal.paths import StatePaths
+
+CLI_RUN_TAG = "crossmodal/command_line"
+_INSTANCE_CONFIG = """\
+telemetry:
+  enabled: false
+"""
+_UNFINISHED = [DagsterRunStatus.STARTED, DagsterRunStatus.STARTING, DagsterRunStatus.CANCELING]
+
+
+class HomeBusyError(RuntimeError):
+    """Another `crossmodal run` works in the same state folder."""
+
+
+def open_instance(paths: StatePaths) -> DagsterInstance:
+    """The instance that the command line, the web UI and the schedule share."""
+    paths.dagster.mkdir(parents=True, exist_ok=True)
+    config = paths.dagster / "dagster.yaml"
+    if not config.is_file():
+        config.write_text(_INSTANCE_CONFIG)
+    return DagsterInstance.from_config(str(paths.dagster))
+
+
+@contextmanager
+def sole_run(paths: StatePaths, instance: DagsterInstance) -> Iterator[None]:
+    """Keeps other command-line runs out of the state folder, and clears up after killed ones.
+
+    Who holds the lock is alone, so that an unfinished run of the command line was killed: it is
+    marked as failed, which it could not report itself, and its half-written files are removed.
+
+    Raises:
+        HomeBusyError: another process holds the lock.
+    """
+    lock = filelock.FileLock(paths.home / "run.lock", timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout as error:
+        raise HomeBusyError(
+            f"Another run works in {paths.home}; wait for it, or set CROSSMODAL_HOME to another "
+            "folder."
+        ) from error
+    try:
+        killed = RunsFilter(statuses=_UNFINISHED, tags={CLI_RUN_TAG: "true"})
+        for run in instance.get_runs(killed):
+            instance.report_run_failed(run, message="The process of this run was killed.")
+        sweep(paths.home)
+        yield
+    finally:
+        lock.release()

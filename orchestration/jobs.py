@@ -1,0 +1,75 @@
+"""Jobs by stage, and the nightly schedule."""
+
+import dagster as dg
+import polars as pl
+
+from assets.ingestion import source_of
+from assets.partitions import MONTH_FORMAT, register_months
+from crossmodal.workspace import Workspace
+
+RANGE_START = "dagster/asset_partition_range_start"
+RANGE_END = "dagster/asset_partition_range_end"
+
+STAGES = {
+    "ingest": ("sources", "ingestion"),
+    "embed": ("embeddings", "features"),
+    "train": ("training", "evaluation"),
+    "recommend": ("recommendations",),
+}
+
+
+def stage_selection(stage: str) -> dg.AssetSelection:
+    """The assets of a job."""
+    return dg.AssetSelection.groups(*STAGES[stage])
+
+
+def make_jobs() -> list[dg.UnresolvedAssetJobDefinition]:
+    """One job a stage, and one for everything."""
+    jobs = [
+        dg.define_asset_job(
+            stage,
+            stage_selection(stage),
+            description=f"Materializes the groups {', '.join(groups)}.",
+        )
+        for stage, groups in STAGES.items()
+    ]
+    return [
+        *jobs,
+        dg.define_asset_job(
+            "everything",
+            dg.AssetSelection.all(),
+            description="From the raw files to the recommendations; what is current is kept.",
+        ),
+    ]
+
+
+def month_range_tags(found: list[str]) -> dict[str, str]:
+    """Run tags that ask for every month from the first to the last in a single run."""
+    return {RANGE_START: found[0], RANGE_END: found[-1]}
+
+
+def nightly_schedule(workspace: Workspace) -> dg.ScheduleDefinition:
+    """Every night at three: read the source again, and make anew whatever is stale."""
+
+    @dg.schedule(
+        name="nightly",
+        cron_schedule="0 3 * * *",
+        job_name="everything",
+        default_status=dg.DefaultScheduleStatus.STOPPED,
+        description="Runs everything that is stale and promotes a model that is not worse. "
+        "Off until it is turned on here.",
+    )
+    def nightly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        if not workspace.lake.exists("raw_interactions"):
+            return dg.SkipReason("Nothing was ingested yet: run `crossmodal run` once first.")
+        found = register_months(context.instance, source_months(workspace))
+        return dg.RunRequest(tags=month_range_tags(found))
+
+    return nightly
+
+
+def source_months(workspace: Workspace) -> list[str]:
+    """Months in which the source has events, read from its files as they are now."""
+    events = source_of(workspace).interactions().frame
+    month = pl.col("event_timestamp").dt.strftime(MONTH_FORMAT)
+    return events.select(month.unique().sort()).collect().to_series().to_list()

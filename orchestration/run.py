@@ -1,0 +1,125 @@
+"""One run of the platform from the command line, on the instance that the web UI shows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import dagster as dg
+
+from assets.partitions import register_months
+from crossmodal.settings import Settings
+from crossmodal.workspace import Workspace
+from orchestration.definitions import build_definitions
+from orchestration.instance import CLI_RUN_TAG, open_instance, sole_run
+from orchestration.jobs import month_range_tags
+from orchestration.progress import watched
+
+_READING = dg.AssetSelection.assets(
+    "raw_interactions",
+    "raw_items",
+    "raw_media",
+    "staged_interactions",
+    "staged_items",
+    "rejects",
+)
+_QUIET = {"loggers": {"console": {"config": {}}}}
+
+
+class RunFailedError(RuntimeError):
+    """An asset or a blocking check failed; the message says which and why."""
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """What a run did.
+
+    Attributes:
+        made: assets that were computed, in order.
+        kept: assets whose inputs had not changed.
+        encoded: texts, pictures and sounds that went through an encoder.
+        fitted: models and alignment heads that were trained.
+        seconds: time by computed asset.
+    """
+
+    made: tuple[str, ...]
+    kept: tuple[str, ...]
+    encoded: int
+    fitted: int
+    seconds: dict[str, float]
+
+
+def run_pipeline(settings: Settings, only: str | None = None) -> RunSummary:
+    """Materializes everything that is stale, or the assets of a Dagster selection string.
+
+    The source is read first, in a run of its own: only then are the months known that the
+    partitioned assets of the second run cover.
+
+    Raises:
+        RunFailedError: an asset or a blocking check failed.
+        HomeBusyError: another run works in the same home.
+    """
+    chosen = dg.AssetSelection.from_string(only) if only else dg.AssetSelection.all()
+    with watched() as progress:
+        workspace = Workspace(settings, progress)
+        with open_instance(workspace.paths) as instance, sole_run(workspace.paths, instance):
+            definitions = build_definitions(workspace)
+            events = _materialize(definitions, instance, chosen & _READING, {})
+            found = workspace.lake.version("staged_interactions").summary["months"]
+            tags = month_range_tags(register_months(instance, found))
+            events += _materialize(definitions, instance, chosen - _READING, tags)
+    return _summary(events)
+
+
+def _materialize(
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    selection: dg.AssetSelection,
+    tags: dict[str, str],
+) -> list[dg.AssetMaterialization]:
+    repository = definitions.get_repository_def()
+    keys = selection.resolve(repository.asset_graph)
+    if not keys:
+        return []
+    job = repository.get_implicit_job_def_for_assets(list(keys))
+    assert job is not None, "every asset of the platform can be materialized together"
+    result = job.execute_in_process(
+        instance=instance,
+        tags={**tags, CLI_RUN_TAG: "true"},
+        run_config=_QUIET,
+        raise_on_error=False,
+    )
+    if not result.success:
+        raise RunFailedError(_failure(result))
+    return [event.materialization for event in result.get_asset_materialization_events()]
+
+
+def _failure(result: dg.ExecuteInProcessResult) -> str:
+    """Which step failed and the innermost reason, in one sentence."""
+    for event in result.all_node_events:
+        if event.is_step_failure:
+            error = event.step_failure_data.error
+            while error is not None and error.cause is not None:
+                error = error.cause
+            reason = error.message.strip() if error is not None else "no reason was given"
+            return f"{event.step_key} failed: {reason}"
+    return "The run failed before its first asset; see its log in the web UI."
+
+
+def _summary(events: Sequence[dg.AssetMaterialization]) -> RunSummary:
+    values = {
+        event.asset_key.to_user_string(): {
+            name: value.value for name, value in event.metadata.items()
+        }
+        for event in events
+    }
+    kept = tuple(name for name, figures in values.items() if figures.get("kept"))
+    return RunSummary(
+        made=tuple(name for name in values if name not in kept),
+        kept=kept,
+        encoded=sum(int(figures.get("encoded", 0)) for figures in values.values()),
+        fitted=sum(int(figures.get("fitted", 0)) for figures in values.values()),
+        seconds={
+            name: float(figures.get("seconds", 0.0))
+            for name, figures in values.items()
+            if name not in kept
+        },
+    )
