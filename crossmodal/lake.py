@@ -10,7 +10,7 @@ import io
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -95,12 +95,16 @@ class TableWriter:
         """Adds figures that travel with the table's version."""
         self._summary.update(figures)
 
+    def close(self) -> None:
+        """Ends the file; without `_finish` before it, the file has no version and is thrown away."""
+        self._writer.close()
+
     def _finish(self, stamp: Mapping[str, str]) -> TableVersion:
         digest = self._sink.hash.copy()
         digest.update(str(self._schema.remove_metadata()).encode())
         version = TableVersion(digest.hexdigest()[:16], dict(stamp), self.rows, dict(self._summary))
         self._writer.add_key_value_metadata({_FOOTER_KEY.decode(): json.dumps(asdict(version))})
-        self._writer.close()
+        self.close()
         self._sink.sync()
         return version
 
@@ -122,13 +126,12 @@ class Lake:
         """A writer whose rows replace the table when the block ends without an error."""
         target = self.path(table)
         with atomic_path(target) as beside:
-            sink = _HashingFile(beside)
-            try:
-                writer = TableWriter(sink, schema)
+            with (
+                closing(_HashingFile(beside)) as sink,
+                closing(TableWriter(sink, schema)) as writer,
+            ):
                 yield writer
                 writer._finish(stamp)
-            finally:
-                sink.close()
 
     def write(
         self,

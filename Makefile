@@ -1,0 +1,62 @@
+# make demo · make test · make ui · make report · make lock · make bench-modalities · make bench-encoders
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: demo test lint ui report pictures lock clean bench-modalities bench-encoders
+
+demo: $(INSTALLED)
+	@$(BIN)/crossmodal run --source sample
+	@$(BIN)/crossmodal report --html $${CROSSMODAL_HOME:-.crossmodal}/report.html
+	@$(BIN)/crossmodal report
+
+test: lint
+	$(BIN)/pytest --cov --cov-report=term:skip-covered
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy crossmodal sources models feature_repo assets orchestration
+	$(BIN)/lint-imports
+
+ui: $(INSTALLED)
+	@$(BIN)/crossmodal ui
+
+report: $(INSTALLED)
+	@$(BIN)/crossmodal report --html report.html
+
+pictures: $(INSTALLED)
+	$(BIN)/python -m benchmarks.screenshots
+
+bench-modalities: $(INSTALLED)
+	$(BIN)/python -m benchmarks.modalities $(ARGS)
+
+bench-encoders: $(INSTALLED)
+	$(BIN)/python -m benchmarks.encoder_throughput $(ARGS)
+
+lock: $(VENV)/bin/uv
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra dev \
+		--custom-compile-command "make lock" --output-file requirements.lock pyproject.toml
+
+clean:
+	rm -rf $(VENV)
+
+$(VENV)/bin/uv:
+	@command -v $(PYTHON) >/dev/null 2>&1 || { \
+		echo "Python 3.11 is missing: install it, or name another with make PYTHON=python3.12."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
+		echo "$(PYTHON) is not Python 3.11, 3.12 or 3.13: name one with make PYTHON=python3.12."; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { \
+		echo "No environment could be made: install Python's venv module (python3-venv on Debian)."; exit 1; }
+	@$(BIN)/pip install --quiet --disable-pip-version-check uv || { \
+		echo "uv could not be installed: is there a network?"; rm -rf $(VENV); exit 1; }
+
+$(INSTALLED): requirements.lock pyproject.toml | $(VENV)/bin/uv
+	@free=$$(df -Pk . | awk 'NR == 2 {print int($$4 / 1048576)}'); \
+		[ "$$free" -ge 8 ] || { echo "Installing needs 8 GB of disk; $$free GB are free here."; exit 1; }
+	@echo "Installing (about 6 GB; half a minute on a fast line) ..."
+	@$(BIN)/uv pip install --quiet --require-hashes -r requirements.lock || { \
+		echo "The packages could not be installed: is there a network, and is the disk not full?"; exit 1; }
+	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation -e . 
+	@touch $@

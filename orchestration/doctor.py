@@ -1,0 +1,107 @@
+"""What a bug report needs: versions, device, disk, settings, and the state of every store."""
+
+import importlib.metadata
+import platform
+import shutil
+import sys
+from typing import Any
+
+from crossmodal.lake import Lake
+from crossmodal.paths import StatePaths
+from crossmodal.settings import Settings
+
+_PACKAGES = (
+    "crossmodal",
+    "dagster",
+    "feast",
+    "duckdb",
+    "polars",
+    "pyarrow",
+    "torch",
+    "torchaudio",
+    "sentence-transformers",
+    "open-clip-torch",
+    "lightgbm",
+)
+_GIB = 1 << 30
+
+
+def examine(settings: Settings) -> dict[str, Any]:
+    """Findings by area, JSON-able; a store that cannot be read says why instead of failing."""
+    paths = StatePaths(settings.home)
+    return {
+        "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "device": _device(settings),
+        "disk_free_gib": round(_free_bytes(settings) / _GIB, 1),
+        "settings": settings.model_dump(mode="json"),
+        "tables": _tables(Lake(paths.lake)),
+        "feast": {
+            "registry": paths.registry.is_file(),
+            "online_store_mib": _mib(paths.online_store),
+        },
+        "champion": _champion(paths),
+        "dagster_runs": _runs(paths),
+    }
+
+
+def render(findings: dict[str, Any]) -> str:
+    """The findings as indented lines."""
+    lines: list[str] = []
+    for area, value in findings.items():
+        if isinstance(value, dict):
+            lines.append(f"{area}:")
+            lines.extend(f"  {name}: {entry}" for name, entry in value.items())
+        else:
+            lines.append(f"{area}: {value}")
+    return "\n".join(lines)
+
+
+def _device(settings: Settings) -> str:
+    from models.encoders.device import choose_device
+
+    return str(choose_device(settings.device))
+
+
+def _free_bytes(settings: Settings) -> int:
+    existing = next(folder for folder in (settings.home, *settings.home.parents) if folder.exists())
+    return shutil.disk_usage(existing).free
+
+
+def _tables(lake: Lake) -> dict[str, str]:
+    names = [path.relative_to(lake.root) for path in sorted(lake.root.rglob("*.parquet"))]
+    singles = [str(name.with_suffix("")) for name in names if len(name.parts) == 1]
+    found = {name: _table_state(lake, name) for name in singles}
+    months = len(lake.partitions("interactions"))
+    return {**found, "interactions": f"{months} months"} if months else found
+
+
+def _table_state(lake: Lake, name: str) -> str:
+    from pyarrow import ArrowException
+
+    try:
+        version = lake.version(name)
+    except (OSError, ArrowException, KeyError) as error:
+        return f"unreadable: {error}"
+    return f"{version.rows:,} rows, version {version.data_version}"
+
+
+def _mib(path: Any) -> float | None:
+    return round(path.stat().st_size / (1 << 20), 1) if path.is_file() else None
+
+
+def _champion(paths: StatePaths) -> str | None:
+    file = paths.models / "champion"
+    return file.read_text().strip() if file.is_file() else None
+
+
+def _runs(paths: StatePaths) -> dict[str, int]:
+    if not paths.dagster.is_dir():
+        return {}
+    from orchestration.instance import open_instance
+
+    with open_instance(paths) as instance:
+        runs = instance.get_runs(limit=100)
+    states = [run.status.value for run in runs]
+    return {state: states.count(state) for state in sorted(set(states))}

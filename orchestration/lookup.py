@@ -1,0 +1,108 @@
+"""What an app would read: recommendations and features from Feast's online store."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import typer
+
+from assets.recommendations import NEW_USER
+from crossmodal.lake import Lake, TableMissingError
+from crossmodal.paths import StatePaths
+from crossmodal.settings import Settings
+from sources.pseudonyms import load_key, pseudonym
+
+
+class LookupFailedError(RuntimeError):
+    """Nothing can be looked up; the message says why and what to run."""
+
+
+@dataclass(frozen=True)
+class RecommendedItem:
+    """One row of an answer."""
+
+    rank: int
+    item_id: str
+    title: str
+    score: float
+    reason: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A user's list.
+
+    Attributes:
+        known: False where the list is the one for a user without history.
+        model_version: the model that made it.
+        items: best first.
+    """
+
+    known: bool
+    model_version: str
+    items: tuple[RecommendedItem, ...]
+
+
+def recommendations_of(settings: Settings, user: str) -> Answer:
+    """The stored list of a user; the list for newcomers where the user is unknown.
+
+    Raises:
+        LookupFailedError: no recommendations were made yet.
+    """
+    from feature_repo.online import online_features
+
+    paths = StatePaths(settings.home)
+    if not paths.online_store.is_file():
+        raise LookupFailedError("Nothing was recommended yet: run `crossmodal run` first.")
+    key = _pseudonym(settings, paths, user)
+    rows = online_features(paths, "recommendations", {"user_id": [key, NEW_USER]})
+    known = rows["item_ids"][0] is not None
+    row = 0 if known else 1
+    if rows["item_ids"][row] is None:
+        raise LookupFailedError("Nothing was recommended yet: run `crossmodal run` first.")
+    titles = _titles(Lake(paths.lake))
+    ranked = zip(rows["item_ids"][row], rows["scores"][row], rows["reasons"][row], strict=True)
+    items = tuple(
+        RecommendedItem(rank, item, titles.get(item, ""), score, reason)
+        for rank, (item, score, reason) in enumerate(ranked, start=1)
+    )
+    return Answer(known, rows["model_version"][row], items)
+
+
+def render_recommendations(answer: Answer, k: int) -> None:
+    """Prints the first k items of a list."""
+    if not answer.known:
+        typer.echo("This user is unknown; a newcomer is shown:")
+    for item in answer.items[:k]:
+        typer.echo(f"{item.rank:3d}. {item.title or item.item_id}  ({item.reason})")
+    typer.echo(f"made by {answer.model_version}")
+
+
+def features_of(settings: Settings, entity: str, key: str) -> dict[str, Any]:
+    """Every online feature of a user or an item.
+
+    Raises:
+        LookupFailedError: nothing is in the online store, or not this key.
+    """
+    from feature_repo.online import entity_features
+
+    paths = StatePaths(settings.home)
+    if not paths.online_store.is_file():
+        raise LookupFailedError("The online store is empty: run `crossmodal run` first.")
+    stored = _pseudonym(settings, paths, key) if entity == "user" else key
+    found = entity_features(paths, entity, stored)
+    if all(value is None for value in found.values()):
+        raise LookupFailedError(f"No features of {entity} {key!r} are in the online store.")
+    return found
+
+
+def _pseudonym(settings: Settings, paths: StatePaths, user: str) -> str:
+    configured = settings.id_key.get_secret_value() if settings.id_key else None
+    return pseudonym(user, load_key(configured, paths.id_key))
+
+
+def _titles(lake: Lake) -> dict[str, str]:
+    try:
+        frame = lake.scan("items").select("item_id", "title").collect()
+    except TableMissingError as error:
+        raise LookupFailedError(str(error)) from error
+    return dict(frame.iter_rows())

@@ -1,0 +1,51 @@
+"""Settings: the environment first, then what the home remembers, then defaults."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from crossmodal.settings import load_settings, remember_source
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CROSSMODAL_HOME", str(tmp_path / "home"))
+
+
+def test_the_environment_wins_over_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CROSSMODAL_SEED", "7")
+    assert load_settings().seed == 7
+
+
+def test_a_dotenv_file_is_read(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("CROSSMODAL_SAMPLE_USERS=33\n")
+    assert load_settings().sample_users == 33
+
+
+def test_the_last_source_of_a_home_is_the_default_of_the_next_command(tmp_path: Path) -> None:
+    remember_source(load_settings(source="movielens", source_path=tmp_path))
+    again = load_settings()
+    assert (again.source, again.source_path) == ("movielens", tmp_path)
+    assert load_settings(source="sample").source == "sample"
+
+
+def test_the_environment_wins_over_the_remembered_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remember_source(load_settings(source="movielens", source_path=tmp_path))
+    monkeypatch.setenv("CROSSMODAL_SOURCE", "sample")
+    assert load_settings().source == "sample"
+
+
+def test_a_wrong_value_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CROSSMODAL_MAX_REJECT_SHARE", "2")
+    with pytest.raises(ValidationError, match="max_reject_share"):
+        load_settings()
+
+
+def test_the_pseudonym_key_never_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CROSSMODAL_ID_KEY", "very-secret")
+    settings = load_settings()
+    assert "very-secret" not in repr(settings) + settings.model_dump_json()
