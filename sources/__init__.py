@@ -1,0 +1,1 @@
+"""What comes in: one protocol over the sample, MovieLens and the user's own tables."""

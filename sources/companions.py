@@ -1,0 +1,43 @@
+"""Media folders beside the tables: files named by item id."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import polars as pl
+
+from sources.protocol import MEDIA
+
+SUFFIXES = {
+    "image": frozenset(
+        {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"}
+    ),
+    "audio": frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".aac"}),
+    "video": frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi"}),
+}
+FOLDERS = {"image": "posters", "audio": "audio", "video": "video"}
+
+
+def find_media(root: Path, beside: Path) -> pl.LazyFrame:
+    """Files of `posters/`, `audio/` and `video/` in the folder `beside`, in the columns of `MEDIA`.
+
+    The name without its ending is the item id. Where an item has several files of a modality the
+    first by name is taken. A link that leads out of `root` is not followed: its file has no row.
+    """
+    rows: list[tuple[str, str, str]] = []
+    for modality, folder in FOLDERS.items():
+        found: dict[str, str] = {}
+        for path in _files(beside / folder, root, SUFFIXES[modality]):
+            found.setdefault(path.stem, path.relative_to(root).as_posix())
+        rows += [(item, modality, uri) for item, uri in found.items()]
+    frame = pl.DataFrame(rows, schema=MEDIA, orient="row")
+    return frame.sort("item_id", "modality").lazy()
+
+
+def _files(folder: Path, root: Path, suffixes: frozenset[str]) -> Iterable[Path]:
+    if not folder.is_dir():
+        return
+    bound = root.resolve()
+    for path in sorted(folder.iterdir()):
+        inside = path.resolve().is_relative_to(bound)
+        if path.suffix.lower() in suffixes and inside and path.is_file():
+            yield path

@@ -1,0 +1,34 @@
+"""A source by its name."""
+
+from pathlib import Path
+
+from sources.protocol import Source, SourceError
+from sources.sample.config import SampleConfig
+from sources.sample.source import SampleSource
+
+
+def open_source(
+    name: str,
+    *,
+    path: Path | None = None,
+    set_name: str | None = None,
+    home_sources: Path,
+    sample: SampleConfig | None = None,
+    seed: int | None = None,
+) -> Source:
+    """The source `sample`, `movielens` or `tables`.
+
+    Args:
+        name: which of them.
+        path: folder or zip (movielens), or mapping YAML (tables).
+        set_name: published MovieLens set to download.
+        home_sources: folder for what is generated, downloaded or unpacked.
+        sample: sizes of the sample.
+        seed: seed of the sample where `sample` is not given.
+
+    Raises:
+        SourceError: the name is unknown, or the source lacks what it needs.
+    """
+    if name == "sample":
+        return SampleSource(home_sources, sample or SampleConfig(seed=42 if seed is None else seed))
+    raise SourceError(f"Source {name!r} is unknown; choose sample, movielens or tables.")

@@ -1,0 +1,65 @@
+"""Keyed pseudonyms: what a user is called from the ingestion boundary on."""
+
+import hashlib
+import hmac
+import os
+import secrets
+from pathlib import Path
+
+import polars as pl
+
+from crossmodal.atomic import atomic_write_bytes
+
+_KEY_BYTES = 32
+
+
+class PseudonymKeyError(Exception):
+    """The pseudonym key cannot be used; the message says which and the way out."""
+
+
+def load_key(configured: str | None, key_file: Path) -> bytes:
+    """The pseudonym key: the configured one, else the key file's, which is made where absent.
+
+    The file is readable by its owner alone (mode 0600).
+
+    Raises:
+        PseudonymKeyError: the configured key or the key file is empty.
+    """
+    if configured is not None:
+        if not configured.strip():
+            raise PseudonymKeyError("CROSSMODAL_ID_KEY is empty; unset it or give it a value.")
+        return configured.strip().encode()
+    if not key_file.is_file():
+        atomic_write_bytes(key_file, secrets.token_hex(_KEY_BYTES).encode())
+        if os.name != "nt":
+            key_file.chmod(0o600)
+    key = key_file.read_bytes().strip()
+    if not key:
+        raise PseudonymKeyError(
+            f"{key_file} is empty; restore it from a backup, or delete it with all state beside it."
+        )
+    return key
+
+
+def pseudonym(raw_id: str, key: bytes) -> str:
+    """HMAC-SHA256 of a raw id, in hex."""
+    return hmac.digest(key, raw_id.encode(), hashlib.sha256).hex()
+
+
+def pseudonymize(
+    frame: pl.DataFrame | pl.LazyFrame, key: bytes, column: str = "user_id"
+) -> pl.DataFrame:
+    """The frame with pseudonyms in place of the raw ids; row and column order stay.
+
+    Every distinct id is hashed once and joined back, so that millions of events cost little.
+    """
+    whole = frame.lazy()
+    raw = whole.select(pl.col(column).unique().sort()).collect(engine="streaming").to_series()
+    names = pl.LazyFrame({column: raw, "_pseudonym": [pseudonym(value, key) for value in raw]})
+    order = whole.collect_schema().names()
+    return (
+        whole.join(names, on=column, how="left", maintain_order="left")
+        .with_columns(pl.col("_pseudonym").alias(column))
+        .select(order)
+        .collect(engine="streaming")
+    )

@@ -1,0 +1,1 @@
+"""A generated catalogue whose hidden truth is known."""

@@ -1,0 +1,50 @@
+"""The generated catalogue as a source."""
+
+from pathlib import Path
+
+import polars as pl
+
+from sources.companions import find_media
+from sources.protocol import INTERACTIONS, ITEMS, Extract, Progress, SourceFile, no_rejects
+from sources.sample.config import SampleConfig
+from sources.sample.generate import generate, sample_folder
+
+
+class SampleSource:
+    """Generates its files once for each setting, then reads them like anybody's."""
+
+    name = "sample"
+
+    def __init__(self, home_sources: Path, config: SampleConfig) -> None:
+        self.config = config
+        self._home_sources = home_sources
+
+    @property
+    def root(self) -> Path:
+        """The folder of these settings' catalogue."""
+        return sample_folder(self._home_sources, self.config)
+
+    def fetch(self, progress: Progress | None = None) -> None:
+        """Generates the catalogue where it is absent."""
+        generate(self._home_sources, self.config, progress)
+
+    def files(self) -> list[SourceFile]:
+        """The two tables."""
+        return [
+            SourceFile(self.root / "events.parquet", "interactions"),
+            SourceFile(self.root / "items.parquet", "items"),
+        ]
+
+    def interactions(self) -> Extract:
+        """All events: ratings of 1 to 5, some with a review."""
+        events = pl.scan_parquet(self.root / "events.parquet").select(INTERACTIONS.names())
+        return Extract(events, no_rejects())
+
+    def items(self) -> Extract:
+        """All items."""
+        items = pl.scan_parquet(self.root / "items.parquet").select(ITEMS.names())
+        return Extract(items, no_rejects())
+
+    def media(self) -> pl.LazyFrame:
+        """Posters, sounds and clips, the broken ones too."""
+        return find_media(self.root, self.root)
