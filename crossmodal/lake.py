@@ -96,7 +96,7 @@ class TableWriter:
         self._summary.update(figures)
 
     def close(self) -> None:
-        """Ends the file; without `_finish` before it, the file has no version and is thrown away."""
+        """Ends the file; without `_finish` before it, it has no version and is thrown away."""
         self._writer.close()
 
     def _finish(self, stamp: Mapping[str, str]) -> TableVersion:
@@ -125,13 +125,13 @@ class Lake:
     ) -> Iterator[TableWriter]:
         """A writer whose rows replace the table when the block ends without an error."""
         target = self.path(table)
-        with atomic_path(target) as beside:
-            with (
-                closing(_HashingFile(beside)) as sink,
-                closing(TableWriter(sink, schema)) as writer,
-            ):
-                yield writer
-                writer._finish(stamp)
+        with (
+            atomic_path(target) as beside,
+            closing(_HashingFile(beside)) as sink,
+            closing(TableWriter(sink, schema)) as writer,
+        ):
+            yield writer
+            writer._finish(stamp)
 
     def write(
         self,
