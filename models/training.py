@@ -1,0 +1,156 @@
+"""The pieces every training loop is made of: seeds, minibatches, early stopping, loss curves."""
+
+import logging
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """The losses of one epoch: its number from 1, training loss, validation loss."""
+
+    number: int
+    train: float
+    validation: float
+
+
+@dataclass(frozen=True)
+class TrainingCurve:
+    """Losses an epoch, and the epoch (from 1) whose weights were kept; 0 where none ran."""
+
+    train: tuple[float, ...]
+    validation: tuple[float, ...]
+    best_epoch: int
+
+
+class DivergedError(RuntimeError):
+    """A loss became NaN or infinite."""
+
+
+class EarlyStopping:
+    """Keeps the weights of the best validation loss and says when waiting longer is in vain.
+
+    Args:
+        patience: epochs without an improvement after which training stops.
+        tolerance: an improvement is a loss lower by more than this.
+    """
+
+    def __init__(self, patience: int, tolerance: float = 0.0) -> None:
+        self.patience = patience
+        self.tolerance = tolerance
+        self.best_loss = math.inf
+        self.best_epoch = 0
+        self._epoch = 0
+        self._state: dict[str, Tensor] = {}
+
+    def update(self, module: nn.Module, loss: float) -> bool:
+        """Notes the validation loss of the next epoch; True where training should stop."""
+        self._epoch += 1
+        if loss < self.best_loss - self.tolerance:
+            self.best_loss, self.best_epoch = loss, self._epoch
+            self._state = {
+                name: value.detach().clone() for name, value in module.state_dict().items()
+            }
+        return self._epoch - self.best_epoch >= self.patience
+
+    def restore(self, module: nn.Module) -> None:
+        """Puts the best weights back; a module that was never updated stays as it is."""
+        if self._state:
+            module.load_state_dict(self._state)
+
+
+def run_epochs(
+    module: nn.Module,
+    train_epoch: Callable[[], float],
+    validate: Callable[[], float],
+    *,
+    epochs: int,
+    patience: int,
+    tolerance: float = 0.0,
+    on_epoch: Callable[[Epoch], None] | None = None,
+) -> TrainingCurve:
+    """Trains until the validation loss stops improving; the module ends with its best weights.
+
+    Args:
+        module: what is trained; its state is saved and restored.
+        train_epoch: one pass over the training data in training mode; returns its mean loss.
+        validate: the validation loss, less is better; called in evaluation mode without gradients.
+        epochs: most epochs.
+        patience: epochs without an improvement after which training stops.
+        tolerance: an improvement is a loss lower by more than this.
+        on_epoch: told of every epoch as it ends.
+
+    Raises:
+        DivergedError: a loss became NaN or infinite.
+    """
+    stopping = EarlyStopping(patience, tolerance)
+    done: list[Epoch] = []
+    for number in range(1, epochs + 1):
+        module.train()
+        train_loss = train_epoch()
+        module.eval()
+        with torch.no_grad():
+            epoch = Epoch(number, train_loss, validate())
+        _require_finite(epoch)
+        done.append(epoch)
+        _log.info("Epoch %d: train %.4f, validation %.4f", number, epoch.train, epoch.validation)
+        if on_epoch is not None:
+            on_epoch(epoch)
+        if stopping.update(module, epoch.validation):
+            break
+    stopping.restore(module)
+    module.eval()
+    return TrainingCurve(
+        tuple(epoch.train for epoch in done),
+        tuple(epoch.validation for epoch in done),
+        stopping.best_epoch,
+    )
+
+
+def torch_generator(seed: int, device: torch.device | str = "cpu") -> torch.Generator:
+    """A generator of its own, so that nobody else's draws move this one's."""
+    return torch.Generator(device=device).manual_seed(seed)
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Torch's global generators seeded (layer initialisation and dropout use them).
+
+    They are put back as they were afterwards.
+    """
+    devices = list(range(torch.cuda.device_count()))
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        yield
+
+
+def minibatches(
+    n: int, size: int, generator: torch.Generator, *, drop_last: bool = False
+) -> Iterator[Tensor]:
+    """Shuffled indexes (b,) int64 that cover `range(n)` once, at most `size` at a time.
+
+    Args:
+        n: number of examples.
+        size: examples a batch.
+        generator: where the order comes from; its device is the indexes' device.
+        drop_last: leave out a last batch that is smaller than `size`.
+    """
+    order = torch.randperm(n, generator=generator, device=generator.device)
+    stop = n - n % size if drop_last else n
+    for start in range(0, stop, size):
+        yield order[start : min(start + size, stop)]
+
+
+def _require_finite(epoch: Epoch) -> None:
+    if not (math.isfinite(epoch.train) and math.isfinite(epoch.validation)):
+        raise DivergedError(
+            f"Epoch {epoch.number} ended with train loss {epoch.train} and validation loss "
+            f"{epoch.validation}; lower the learning rate or look for non-finite features."
+        )
