@@ -1,14 +1,200 @@
 """Behavioural features, and everything in Feast: registry and online store."""
 
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
 import dagster as dg
 import polars as pl
 
-from assets.stage import OWNERS, Context, made_from, materialize_table
+from assets.stage import OWNERS, Context, Stamp, made_from, materialize_table
 from crossmodal.lake import Lake
 from crossmodal.workspace import Workspace
 from models.data import MODALITIES
+
+RECOMMENDATIONS_VIEW = "user_recommendations"
+_JUST_AFTER = timedelta(seconds=1)
 
 
 def positive_events(lake: Lake) -> pl.LazyFrame:
     """Events that say a user wanted an item: those with a positive weight."""
     return lake.scan_partitions("interactions").filter(pl.col("value") > 0)
+
+
+def newest_event(lake: Lake) -> datetime:
+    """The instant of the newest event: what the platform calls now, so that runs repeat."""
+    newest: datetime = (
+        lake.scan_partitions("interactions")
+        .select(pl.col("event_timestamp").max())
+        .collect()
+        .item()
+    )
+    return newest
+
+
+@dg.asset(
+    deps=["interactions"],
+    group_name="features",
+    owners=OWNERS,
+    kinds={"duckdb", "parquet"},
+    code_version="1",
+)
+def item_statistics(
+    context: Context, workspace: dg.ResourceParam[Workspace]
+) -> dg.MaterializeResult:
+    """How each item was received, as it was known strictly before every instant."""
+    from feature_repo.statistics import build_item_statistics
+
+    return _statistics(context, workspace, "item_statistics", build_item_statistics)
+
+
+@dg.asset(
+    deps=["interactions"],
+    group_name="features",
+    owners=OWNERS,
+    kinds={"duckdb", "parquet"},
+    code_version="1",
+)
+def user_statistics(
+    context: Context, workspace: dg.ResourceParam[Workspace]
+) -> dg.MaterializeResult:
+    """How active each user is, as it was known strictly before every instant."""
+    from feature_repo.statistics import build_user_statistics
+
+    return _statistics(context, workspace, "user_statistics", build_user_statistics)
+
+
+def _statistics(
+    context: Context,
+    workspace: Workspace,
+    table: str,
+    build: Callable[[pl.LazyFrame], pl.DataFrame],
+) -> dg.MaterializeResult:
+    stamp = made_from(context, workspace, "interactions")
+
+    def make() -> None:
+        workspace.lake.write(table, build(positive_events(workspace.lake)), stamp)
+
+    return materialize_table(context, workspace, table, stamp, make)
+
+
+def _taste_asset(modality: str) -> dg.AssetsDefinition:
+    table = f"user_taste_{modality}"
+    embeddings = f"{modality}_embeddings"
+
+    @dg.asset(
+        name=table,
+        deps=["interactions", embeddings],
+        description=f"What each user likes, seen through the {modality} of the items, over time.",
+        group_name="features",
+        owners=OWNERS,
+        kinds={"polars", "parquet"},
+        code_version="1",
+    )
+    def user_taste(
+        context: Context, workspace: dg.ResourceParam[Workspace]
+    ) -> dg.MaterializeResult:
+        from feature_repo.taste import build_user_taste
+
+        lake = workspace.lake
+        stamp = made_from(context, workspace, "interactions", embeddings)
+
+        def make() -> None:
+            vectors = lake.scan(embeddings).select("item_id", "event_timestamp", "embedding")
+            lake.write(table, build_user_taste(positive_events(lake), vectors), stamp)
+
+        return materialize_table(context, workspace, table, stamp, make)
+
+    return user_taste
+
+
+user_tastes = [_taste_asset(modality) for modality in MODALITIES]
+
+
+@dg.asset(
+    group_name="features",
+    owners=OWNERS,
+    kinds={"feast"},
+    code_version="1",
+    deps=[
+        "item_statistics",
+        "user_statistics",
+        *(f"user_taste_{modality}" for modality in MODALITIES),
+        *(f"{modality}_embeddings" for modality in MODALITIES),
+    ],
+)
+def feature_registry(
+    context: Context, workspace: dg.ResourceParam[Workspace]
+) -> dg.MaterializeResult:
+    """Feast's registry: entities, views and services, applied from `feature_repo/`."""
+    from feature_repo.definitions_version import definitions_version
+
+    stamp = made_from(context, workspace, definitions=definitions_version())
+
+    def make() -> None:
+        from feature_repo.catalogue import SERVICES, VIEWS
+        from feature_repo.store import apply_definitions
+
+        apply_definitions(workspace.paths)
+        views = pl.DataFrame(
+            [
+                {
+                    "view": view.name,
+                    "entity": view.entities[0],
+                    "fields": ", ".join(field.name for field in view.features),
+                    "online": view.online,
+                    "description": view.description,
+                }
+                for view in VIEWS
+            ]
+        )
+        workspace.lake.write("feature_registry", views, stamp, services=len(SERVICES))
+
+    intact = workspace.paths.registry.is_file()
+    return materialize_table(context, workspace, "feature_registry", stamp, make, intact=intact)
+
+
+_ONLINE_TABLES = (
+    "item_statistics",
+    "user_statistics",
+    *(f"user_taste_{modality}" for modality in MODALITIES),
+    *(f"{modality}_embeddings" for modality in MODALITIES),
+)
+
+
+@dg.asset(
+    deps=["feature_registry", *_ONLINE_TABLES],
+    group_name="features",
+    owners=OWNERS,
+    kinds={"feast", "sqlite"},
+    code_version="1",
+)
+def online_features(
+    context: Context, workspace: dg.ResourceParam[Workspace]
+) -> dg.MaterializeResult:
+    """The newest features of every user and item, in Feast's online store."""
+    stamp = made_from(context, workspace, "feature_registry", *_ONLINE_TABLES)
+
+    def make() -> None:
+        from feature_repo.catalogue import ONLINE_VIEWS
+
+        views = [name for name in ONLINE_VIEWS if name != RECOMMENDATIONS_VIEW]
+        write_online(workspace, "online_features", views, stamp)
+
+    intact = workspace.paths.online_store.is_file()
+    return materialize_table(context, workspace, "online_features", stamp, make, intact=intact)
+
+
+def write_online(workspace: Workspace, table: str, views: Sequence[str], stamp: Stamp) -> None:
+    """Materializes views into the online store and records the number of keys of each.
+
+    Everything known just after the newest event counts as known now.
+    """
+    from feature_repo.materialize import materialize_fresh
+
+    end = newest_event(workspace.lake) + _JUST_AFTER
+    keys = materialize_fresh(workspace.paths, views, end, keep_existing=True)
+    rows = pl.DataFrame(
+        {"view": list(views), "keys": [keys[view] for view in views]},
+        schema={"view": pl.String, "keys": pl.Int64},
+    )
+    workspace.lake.write(table, rows, stamp, total_keys=int(rows["keys"].sum()))

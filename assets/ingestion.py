@@ -6,17 +6,15 @@ from pathlib import Path
 
 import dagster as dg
 import polars as pl
-from sources.factory import open_source
-from sources.protocol import Source, SourceFile
-from sources.pseudonyms import load_key, pseudonymize
-from sources.sample.config import SampleConfig
 
 from assets.partitions import month_of, months
 from assets.stage import OWNERS, Context, made_from, materialize_table
 from crossmodal.lake import Lake
 from crossmodal.workspace import Workspace
-
-_BLOCK = 1 << 20
+from sources.factory import open_source
+from sources.protocol import Source, SourceFile
+from sources.pseudonyms import load_key, pseudonymize
+from sources.sample.config import SampleConfig
 
 
 def source_of(workspace: Workspace) -> Source:
@@ -69,7 +67,7 @@ def raw_files(
 ) -> Iterator[dg.MaterializeResult]:
     """Fetches the source and takes stock of its files."""
     source = source_of(workspace)
-    source.fetch(_log_progress(context))
+    source.fetch(workspace.progress)
     files = source.files()
     for role in ("interactions", "items"):
         listing = _stock([file for file in files if file.role == role])
@@ -124,10 +122,9 @@ def cleaned_source(
         lake.write("staged_items", source.items().frame.collect(), stamps["staged_items"])
 
     def make_interactions() -> None:
-        known = lake.scan("staged_items").select("item_id")
         key = load_key(_configured_key(workspace), workspace.paths.id_key)
-        events = source.interactions().frame.join(known, on="item_id", how="semi").collect()
-        frame = pseudonymize(events, key).sort("event_timestamp", "user_id", "item_id")
+        frame = pseudonymize(source.interactions().frame, key)
+        frame = frame.sort("event_timestamp", "user_id", "item_id", "event_type")
         lake.write(
             "staged_interactions",
             frame,
@@ -135,10 +132,11 @@ def cleaned_source(
             users=frame["user_id"].n_unique(),
             items=frame["item_id"].n_unique(),
             months=frame.select(month_of().unique().sort()).to_series().to_list(),
+            newest=str(frame["event_timestamp"].max()),
         )
 
     def make_rejects() -> None:
-        rejects = pl.concat([_rejects(source), _unknown_items(source, lake)])
+        rejects = _rejects(source)
         usable = lake.version("staged_interactions").rows + lake.version("staged_items").rows
         lake.write(
             "rejects",
@@ -183,7 +181,7 @@ def items(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.Materi
     code_version="1",
 )
 def interactions(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
-    """What users did, one Parquet file a month; a month whose events are the same is not touched."""
+    """What users did, one Parquet file a month; an unchanged month is not touched."""
     lake = workspace.lake
     staged = lake.scan("staged_interactions").with_columns(month=month_of())
     rows = staged.filter(pl.col("month").is_in(context.partition_keys)).collect()
@@ -292,9 +290,7 @@ def _sha256(path: Path) -> str:
 
 
 def _rejects(source: Source) -> pl.DataFrame:
-    return pl.concat(
-        [source.items().rejects.lazy().collect(), source.interactions().rejects.lazy().collect()]
-    )
+    return pl.concat([source.items().rejects, source.interactions().rejects]).collect()
 
 
 def _configured_key(workspace: Workspace) -> str | None:

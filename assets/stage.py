@@ -59,6 +59,7 @@ def materialize_table(
     make: Callable[[], Mapping[str, Any] | None],
     pictures: tuple[str, ...] = (),
     key: str | None = None,
+    intact: bool = True,
 ) -> dg.MaterializeResult:
     """Keeps the table where it was made from this stamp, else makes it; describes it either way.
 
@@ -71,9 +72,11 @@ def materialize_table(
             many items it encoded.
         pictures: names of the picture files that `make` draws.
         key: the asset of a multi-asset, None where there is only one.
+        intact: False where what the asset keeps beside its table (a model folder, the online
+            store) is gone, so that it must be made anew.
     """
     started = time.perf_counter()
-    version = workspace.lake.current(table, stamp)
+    version = workspace.lake.current(table, stamp) if intact else None
     kept = version is not None
     work: Mapping[str, Any] = {}
     if version is None:

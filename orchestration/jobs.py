@@ -2,6 +2,7 @@
 
 import dagster as dg
 import polars as pl
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from assets.ingestion import source_of
 from assets.partitions import MONTH_FORMAT, register_months
@@ -23,7 +24,7 @@ def stage_selection(stage: str) -> dg.AssetSelection:
     return dg.AssetSelection.groups(*STAGES[stage])
 
 
-def make_jobs() -> list[dg.UnresolvedAssetJobDefinition]:
+def make_jobs() -> list[UnresolvedAssetJobDefinition]:
     """One job a stage, and one for everything."""
     jobs = [
         dg.define_asset_job(
