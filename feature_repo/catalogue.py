@@ -1,0 +1,65 @@
+"""The definitions as values: all of them, at the lake of any home."""
+
+from pathlib import Path
+from typing import Any
+
+from feast import FeatureService, FeatureView, FileSource
+from feast.repo_contents import RepoContents
+
+from feature_repo import definitions
+from feature_repo.entities import item, project, user
+
+VIEWS: tuple[FeatureView, ...] = tuple(
+    value for value in vars(definitions).values() if isinstance(value, FeatureView)
+)
+SERVICES: tuple[FeatureService, ...] = tuple(
+    value for value in vars(definitions).values() if isinstance(value, FeatureService)
+)
+ONLINE_VIEWS: tuple[str, ...] = tuple(view.name for view in VIEWS if view.online)
+
+
+def table_path(view: FeatureView) -> Path:
+    """The Parquet file that a view reads."""
+    return Path(_file_source(view).path)
+
+
+def contents_at(lake: Path) -> RepoContents:
+    """All definitions, with their sources in the lake at `lake` instead of the default home's."""
+    views = [_view_at(view, lake) for view in VIEWS]
+    sources = {source.name: source for source in map(_file_source, views)}
+    return RepoContents(
+        projects=[project],
+        data_sources=list(sources.values()),
+        feature_views=views,
+        on_demand_feature_views=[],
+        stream_feature_views=[],
+        label_views=[],
+        entities=[user, item],
+        feature_services=[_service_at(service, lake) for service in SERVICES],
+        permissions=[],
+    )
+
+
+def _file_source(view: FeatureView) -> FileSource:
+    source = view.batch_source
+    if not isinstance(source, FileSource):
+        raise TypeError(f"Feature view {view.name!r} does not read a table of the lake.")
+    return source
+
+
+def _view_at(view: FeatureView, lake: Path) -> FeatureView:
+    proto = view.to_proto()
+    _move(proto.spec.batch_source.file_options, lake)
+    return FeatureView.from_proto(proto)
+
+
+def _service_at(service: FeatureService, lake: Path) -> FeatureService:
+    proto = service.to_proto()
+    for projection in proto.spec.features:
+        _move(projection.batch_source.file_options, lake)
+    moved: FeatureService = FeatureService.from_proto(proto)
+    return moved
+
+
+def _move(file_options: Any, lake: Path) -> None:
+    file_options.uri = str(lake / Path(file_options.uri).name)

@@ -1,0 +1,54 @@
+"""The lake's Parquet tables, as Feast sees them.
+
+The paths are those of the default home and absolute, because Feast's DuckDB store resolves a
+relative path against the working folder. `feature_repo.catalogue` moves them to another home.
+"""
+
+from pathlib import Path
+
+from feast import FileSource
+from feast.data_format import ParquetFormat
+
+from feature_repo.entities import OWNER
+
+MODALITIES = ("text", "image", "audio", "reviews", "attributes")
+DEFAULT_LAKE = Path(__file__).resolve().parent.parent / ".crossmodal" / "lake"
+
+
+def _table(name: str, description: str) -> FileSource:
+    return FileSource(
+        name=name,
+        path=str(DEFAULT_LAKE / f"{name}.parquet"),
+        file_format=ParquetFormat(),
+        timestamp_field="event_timestamp",
+        description=description,
+        owner=OWNER,
+        tags={"layer": "lake"},
+    )
+
+
+embeddings_sources = {
+    modality: _table(
+        f"{modality}_embeddings",
+        f"Embeddings of the items' {modality}: in the shared space, and the tower's own.",
+    )
+    for modality in MODALITIES
+}
+
+taste_sources = {
+    modality: _table(
+        f"user_taste_{modality}",
+        f"Snapshots of the mean {modality} embedding of what a user did.",
+    )
+    for modality in MODALITIES
+}
+
+item_statistics_source = _table(
+    "item_statistics", "Cumulative statistics of an item, one row an instant with events."
+)
+user_statistics_source = _table(
+    "user_statistics", "Cumulative statistics of a user, one row an instant with events."
+)
+user_recommendations_source = _table(
+    "user_recommendations", "The newest list of every user, one row a user."
+)

@@ -1,0 +1,51 @@
+"""What `feast plan` and `feast apply` find: every object of the feature store, once."""
+
+from feature_repo.entities import item, project, user
+from feature_repo.services import ranking, recommendations, retrieval
+from feature_repo.views import (
+    item_attributes_embedding,
+    item_attributes_features,
+    item_audio_embedding,
+    item_audio_features,
+    item_image_embedding,
+    item_image_features,
+    item_reviews_embedding,
+    item_reviews_features,
+    item_statistics,
+    item_text_embedding,
+    item_text_features,
+    user_recommendations,
+    user_statistics,
+    user_taste_attributes,
+    user_taste_audio,
+    user_taste_image,
+    user_taste_reviews,
+    user_taste_text,
+)
+
+__all__ = [
+    "item",
+    "item_attributes_embedding",
+    "item_attributes_features",
+    "item_audio_embedding",
+    "item_audio_features",
+    "item_image_embedding",
+    "item_image_features",
+    "item_reviews_embedding",
+    "item_reviews_features",
+    "item_statistics",
+    "item_text_embedding",
+    "item_text_features",
+    "project",
+    "ranking",
+    "recommendations",
+    "retrieval",
+    "user",
+    "user_recommendations",
+    "user_statistics",
+    "user_taste_attributes",
+    "user_taste_audio",
+    "user_taste_image",
+    "user_taste_reviews",
+    "user_taste_text",
+]

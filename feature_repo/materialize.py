@@ -1,0 +1,170 @@
+"""The online store, written afresh beside the current one and swapped in by one rename."""
+
+import logging
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from crossmodal.atomic import atomic_path
+from crossmodal.lake import TableMissingError
+from crossmodal.paths import StatePaths
+from feature_repo.store import open_store, repo_config, writing
+
+if TYPE_CHECKING:
+    from feast import FeatureStore, FeatureView
+
+logger = logging.getLogger(__name__)
+
+
+def materialize_fresh(
+    paths: StatePaths,
+    views: Sequence[str] | None,
+    end: datetime,
+    start: datetime | None = None,
+    keep_existing: bool = False,
+) -> dict[str, int]:
+    """Writes the newest row of every key into a new online file, then renames it into place.
+
+    A reader that has the old file open goes on reading the old file. The registry, which records
+    what was materialized, is swapped after the online file.
+
+    Args:
+        paths: the home, with definitions applied.
+        views: names of online views; None means all of them.
+        end: rows known up to this instant (UTC).
+        start: rows known from this instant; by default what each view's TTL still allows at `end`.
+        keep_existing: whether views that are not named keep the rows they have now, instead of
+            none.
+
+    Returns:
+        Keys in the online file per view, kept views included.
+
+    Raises:
+        TableMissingError: a named view's table is not in the lake.
+        NotAppliedError: no run has applied the definitions yet.
+    """
+    with writing(paths), atomic_path(paths.registry) as registry:
+        available = {view.name: view for view in open_store(paths).list_feature_views()}
+        online = [name for name, view in available.items() if view.online]
+        chosen = online if views is None else list(views)
+        _require(available, chosen)
+        kept = [name for name in online if keep_existing and name not in chosen]
+        _stage_registry(paths.registry, registry, keep=kept)
+        with atomic_path(paths.online_store) as database:
+            return _fill(paths, registry, database, chosen, kept, start, end)
+
+
+def _require(available: "dict[str, FeatureView]", chosen: Sequence[str]) -> None:
+    from feature_repo.catalogue import table_path
+
+    for name in chosen:
+        if name not in available or not available[name].online:
+            raise ValueError(f"{name!r} is no online feature view; there are {sorted(available)}.")
+        table = table_path(available[name])
+        if not table.is_file():
+            raise TableMissingError(
+                f"Feature view {name!r} reads {table}, which is missing; "
+                "run `crossmodal run` first."
+            )
+
+
+def _stage_registry(current: Path, beside: Path, keep: Sequence[str]) -> None:
+    """Copies the registry without the record of what the new online file will not inherit."""
+    from feast.protos.feast.core.Registry_pb2 import Registry
+
+    proto = Registry()
+    proto.ParseFromString(current.read_bytes())
+    for view in proto.feature_views:
+        if view.spec.name not in keep:
+            del view.meta.materialization_intervals[:]
+    beside.write_bytes(proto.SerializeToString())
+
+
+def _fill(
+    paths: StatePaths,
+    registry: Path,
+    database: Path,
+    chosen: Sequence[str],
+    kept: Sequence[str],
+    start: datetime | None,
+    end: datetime,
+) -> dict[str, int]:
+    from feast import FeatureStore
+
+    store = FeatureStore(config=repo_config(paths, registry=registry, online_store=database))
+    views = {view.name: view for view in store.list_feature_views() if view.online}
+    store.provider.online_store.update(
+        config=store.config,
+        tables_to_delete=[],
+        tables_to_keep=list(views.values()),
+        entities_to_delete=[],
+        entities_to_keep=[],
+        partial=False,
+    )
+    try:
+        _copy_tables(paths.online_store, database, [_table(store, views[name]) for name in kept])
+        for name in chosen:
+            view = views[name]
+            since = start or (end - view.ttl if view.ttl else datetime.min)
+            _materialize(store, view, since, end)
+        store.registry.commit()  # type: ignore[no-untyped-call]
+        return _count(database, {name: _table(store, view) for name, view in views.items()})
+    finally:
+        _close(store)
+
+
+def _close(store: "FeatureStore") -> None:
+    """Feast never closes its connection, and a file in use cannot be renamed on Windows."""
+    connection: sqlite3.Connection | None = getattr(store.provider.online_store, "_conn", None)
+    if connection is not None:
+        connection.close()
+
+
+def _materialize(
+    store: "FeatureStore", view: "FeatureView", start: datetime, end: datetime
+) -> None:
+    """One view by Feast's provider: `FeatureStore.materialize` does the same and prints it."""
+    store.provider.materialize_single_feature_view(
+        config=store.config,
+        feature_view=view,
+        start_date=start,
+        end_date=end,
+        registry=store.registry,
+        project=store.project,
+        tqdm_builder=lambda length: None,
+    )
+    store.registry.apply_materialization(view, store.project, start, end, commit=False)
+
+
+def _table(store: "FeatureStore", view: "FeatureView") -> str:
+    from feast.infra.online_stores.helpers import compute_table_id
+
+    return str(compute_table_id(store.project, view))
+
+
+def _copy_tables(source: Path, target: Path, tables: Sequence[str]) -> None:
+    if not tables or not source.is_file():
+        return
+    with closing(sqlite3.connect(target)) as connection:
+        connection.execute("ATTACH DATABASE ? AS previous", (str(source),))
+        present = {
+            name
+            for (name,) in connection.execute(
+                "SELECT name FROM previous.sqlite_master WHERE type = 'table'"
+            )
+        }
+        for table in sorted(present.intersection(tables)):
+            connection.execute(f'INSERT INTO main."{table}" SELECT * FROM previous."{table}"')  # noqa: S608
+        connection.commit()
+
+
+def _count(database: Path, tables: dict[str, str]) -> dict[str, int]:
+    with closing(sqlite3.connect(database)) as connection:
+        count = 'SELECT count(DISTINCT entity_key) FROM "{}"'
+        return {
+            name: connection.execute(count.format(table)).fetchone()[0]
+            for name, table in tables.items()
+        }

@@ -1,0 +1,232 @@
+"""Feast's store of one home: opened, described, asked about the past and about now.
+
+Feast takes seconds to import, so it is imported where it is used.
+"""
+
+import logging
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+import yaml
+from filelock import FileLock
+
+from crossmodal.atomic import atomic_path, atomic_write_bytes
+from crossmodal.lake import TableMissingError
+from crossmodal.paths import StatePaths
+
+if TYPE_CHECKING:
+    from feast import FeatureStore, RepoConfig
+
+logger = logging.getLogger(__name__)
+
+REPO = Path(__file__).resolve().parent
+_YAML = REPO / "feature_store.yaml"
+_DEFAULT_HOME = REPO.parent / ".crossmodal"
+_ROW = "__row"
+
+Features = str | Sequence[str]
+"""The name of a feature service, or references such as `item_statistics:n_events`."""
+
+
+class NotAppliedError(RuntimeError):
+    """A store was asked for before its definitions were applied."""
+
+
+def store_settings(paths: StatePaths) -> dict[str, Any]:
+    """`feature_store.yaml` for a home: as it is for the default one, else with absolute paths."""
+    raw: dict[str, Any] = yaml.safe_load(_YAML.read_text(encoding="utf-8"))
+    if paths.home.resolve() != _DEFAULT_HOME:
+        raw["registry"]["path"] = str(paths.registry.absolute())
+        raw["online_store"]["path"] = str(paths.online_store.absolute())
+    return raw
+
+
+def write_feature_store_yaml(home: Path) -> Path:
+    """Writes `<home>/feast/feature_store.yaml`, which `feast -f` takes, and returns its path."""
+    paths = StatePaths(home.absolute())
+    target = paths.feast / "feature_store.yaml"
+    atomic_write_bytes(target, yaml.safe_dump(store_settings(paths), sort_keys=False).encode())
+    return target
+
+
+def repo_config(
+    paths: StatePaths, registry: Path | None = None, online_store: Path | None = None
+) -> "RepoConfig":
+    """Feast's configuration of a home; the two stores may be staged files instead of its own."""
+    from feast import RepoConfig
+
+    raw = store_settings(paths)
+    if registry:
+        raw["registry"]["path"] = str(registry.absolute())
+    if online_store:
+        raw["online_store"]["path"] = str(online_store.absolute())
+    return RepoConfig(**raw, repo_path=REPO)
+
+
+def open_store(paths: StatePaths) -> "FeatureStore":
+    """The feature store of a home, as it is now.
+
+    It keeps the online file it opened: a reader that outlives a run opens the store again.
+
+    Raises:
+        NotAppliedError: no run has applied the definitions yet.
+    """
+    from feast import FeatureStore
+
+    if not paths.registry.is_file():
+        raise NotAppliedError(
+            f"No feature registry at {paths.registry}; run `crossmodal run` first."
+        )
+    return FeatureStore(config=repo_config(paths))
+
+
+@contextmanager
+def writing(paths: StatePaths) -> Iterator[None]:
+    """Holds the one lock under which registry and online store are replaced."""
+    paths.feast.mkdir(parents=True, exist_ok=True)
+    with FileLock(paths.feast / "write.lock"):
+        yield
+
+
+def apply_definitions(paths: StatePaths) -> bool:
+    """Makes the registry say what the definitions say; returns whether it had to change.
+
+    Feast writes its registry in place, where a kill leaves half of it. So the new registry is made
+    beside the old one and takes its place by one rename.
+    """
+    with writing(paths):
+        if paths.registry.is_file() and not _differs(paths):
+            return False
+        with atomic_path(paths.registry) as beside:
+            stage_registry(paths, beside)
+            _apply(paths, beside)
+        write_feature_store_yaml(paths.home)
+        return True
+
+
+def stage_registry(paths: StatePaths, beside: Path) -> None:
+    """Copies the registry in force to `beside`, or leaves no file there for Feast to make one."""
+    beside.unlink(missing_ok=True)
+    if paths.registry.is_file():
+        shutil.copyfile(paths.registry, beside)
+
+
+def _differs(paths: StatePaths) -> bool:
+    from feast.diff.property_diff import TransitionType
+
+    from feature_repo.catalogue import contents_at
+
+    registry, infrastructure, _ = open_store(paths).plan(contents_at(paths.lake))
+    transitions = [each.transition_type for each in registry.feast_object_diffs]
+    transitions += [each.transition_type for each in infrastructure.infra_object_diffs]
+    return any(each is not TransitionType.UNCHANGED for each in transitions)
+
+
+def _apply(paths: StatePaths, registry: Path) -> None:
+    from feast import FeatureStore
+
+    from feature_repo.catalogue import contents_at
+
+    store = FeatureStore(config=repo_config(paths, registry=registry))
+    _, _, infrastructure = store.plan(contents_at(paths.lake))
+    contents = contents_at(paths.lake)
+    wanted: list[Any] = [*contents.projects, *contents.data_sources, *contents.entities]
+    wanted += [*contents.feature_views, *contents.feature_services]
+    names = {(type(each), each.name) for each in wanted}
+    registered: list[Any] = [*store.list_data_sources(), *store.list_entities()]
+    registered += [*store.list_feature_views(), *store.list_feature_services()]
+    gone = [each for each in registered if (type(each), each.name) not in names]
+    store.apply(wanted, objects_to_delete=gone, partial=False)
+    store.registry.update_infra(infrastructure, store.project)
+
+
+def historical(
+    paths: StatePaths,
+    entity_frame: pl.DataFrame,
+    features: Features,
+    chunk_rows: int = 50_000,
+) -> pl.DataFrame:
+    """What was known of each key strictly before each instant: Feast's point-in-time join.
+
+    Feast joins every entity row with all earlier rows of its key before it keeps the newest, so
+    the frame is joined in pieces of `chunk_rows` to bound memory.
+
+    Args:
+        paths: the home.
+        entity_frame: join keys (String) and `event_timestamp` Datetime("us", "UTC").
+        features: a feature service's name or feature references.
+        chunk_rows: entity rows joined at once.
+
+    Returns:
+        The entity frame's rows in their order with a column `view__feature` for each feature,
+        null where nothing was known.
+
+    Raises:
+        TableMissingError: no run has written a table that the features come from.
+    """
+    store = open_store(paths)
+    wanted = _resolve(store, features)
+    _require_tables(store, features)
+    rows = entity_frame.with_row_index(_ROW)
+    pieces = []
+    for piece in rows.iter_slices(chunk_rows) if rows.height else [rows]:
+        job = store.get_historical_features(
+            entity_df=piece.to_pandas(), features=wanted, full_feature_names=True
+        )
+        pieces.append(pl.DataFrame(job.to_arrow()))
+    return pl.concat(pieces).sort(_ROW).drop(_ROW)
+
+
+def online(
+    paths: StatePaths,
+    keys: Mapping[str, Sequence[str]],
+    features: Features,
+    store: "FeatureStore | None" = None,
+) -> dict[str, list[Any]]:
+    """The newest features of some keys from the online store.
+
+    Args:
+        paths: the home.
+        keys: values of each join key, in parallel: `{"user_id": ["a", "b"]}`.
+        features: a feature service's name or feature references.
+        store: an open store to read from; by default the one in force is opened.
+
+    Returns:
+        Per column (join keys and `view__feature`) one value a key, None where nothing is known.
+    """
+    store = store or open_store(paths)
+    answer = store.get_online_features(
+        features=_resolve(store, features),
+        entity_rows={name: list(values) for name, values in keys.items()},
+        full_feature_names=True,
+    )
+    values: dict[str, list[Any]] = answer.to_dict()
+    return values
+
+
+def _resolve(store: "FeatureStore", features: Features) -> Any:
+    return store.get_feature_service(features) if isinstance(features, str) else list(features)
+
+
+def view_names(store: "FeatureStore", features: Features) -> list[str]:
+    """The views that a service or some feature references read."""
+    if isinstance(features, str):
+        service = store.get_feature_service(features)
+        return [projection.name for projection in service.feature_view_projections]
+    return list(dict.fromkeys(reference.split(":")[0] for reference in features))
+
+
+def _require_tables(store: "FeatureStore", features: Features) -> None:
+    from feature_repo.catalogue import table_path
+
+    for name in view_names(store, features):
+        table = table_path(store.get_feature_view(name))
+        if not table.is_file():
+            raise TableMissingError(
+                f"Feature view {name!r} reads {table}, which is missing; "
+                "run `crossmodal run` first."
+            )

@@ -1,0 +1,192 @@
+"""The feature views: what is known of items and users, and from which instant.
+
+A row's event_timestamp is the first instant at which its values may be used.
+"""
+
+from datetime import timedelta
+
+from feast import FeatureView, Field
+from feast.types import Array, Float32, Int64, PrimitiveFeastType, String, UnixTimestamp
+
+from feature_repo.data_sources import (
+    embeddings_sources,
+    item_statistics_source,
+    taste_sources,
+    user_recommendations_source,
+    user_statistics_source,
+)
+from feature_repo.entities import OWNER, item, user
+
+SHARED_DIMENSIONS = 384
+
+# Content, counts and tastes stay true until a newer row replaces them. Zero would say so to a
+# historical join, but makes the first `feast materialize-incremental` begin one year ago and drop
+# what is older; a century says it to both.
+NEVER_EXPIRES = timedelta(days=36_500)
+
+# A list ranks the catalogue of its day. After a month of failed runs no list is better than it.
+LISTS_EXPIRE = timedelta(days=30)
+
+
+def _key(entity_name: str) -> Field:
+    return Field(
+        name=f"{entity_name}_id", dtype=String, description=f"Join key of the {entity_name}."
+    )
+
+
+def _shared_vector(description: str) -> Field:
+    return Field(
+        name="embedding",
+        dtype=Array(Float32),
+        description=description,
+        tags={"space": "shared", "norm": "unit"},
+        vector_index=True,
+        vector_length=SHARED_DIMENSIONS,
+        vector_search_metric="cosine",
+    )
+
+
+def _item_embedding(modality: str) -> FeatureView:
+    return FeatureView(
+        name=f"item_{modality}_embedding",
+        entities=[item],
+        ttl=NEVER_EXPIRES,
+        schema=[
+            _key("item"),
+            _shared_vector(f"The item's {modality} in the space all modalities share."),
+            Field(
+                name="encoder",
+                dtype=String,
+                description="Name of the encoder that made the vector.",
+            ),
+        ],
+        source=embeddings_sources[modality],
+        online=True,
+        description=f"The {modality} of an item in the shared space. An item without has no row.",
+        owner=OWNER,
+        tags={"stage": "embeddings", "modality": modality},
+    )
+
+
+def _item_features(modality: str) -> FeatureView:
+    return FeatureView(
+        name=f"item_{modality}_features",
+        entities=[item],
+        ttl=NEVER_EXPIRES,
+        schema=[
+            _key("item"),
+            Field(
+                name="features",
+                dtype=Array(Float32),
+                description="The tower's own features, before alignment and not standardised.",
+                tags={"space": "tower"},
+            ),
+        ],
+        source=embeddings_sources[modality],
+        online=False,
+        description=f"What the {modality} tower says of an item: read in training, never online.",
+        owner=OWNER,
+        tags={"stage": "embeddings", "modality": modality},
+    )
+
+
+def _user_taste(modality: str) -> FeatureView:
+    return FeatureView(
+        name=f"user_taste_{modality}",
+        entities=[user],
+        ttl=NEVER_EXPIRES,
+        schema=[
+            _key("user"),
+            _shared_vector(
+                f"Mean {modality} embedding of what the user did, weighted by value, unit norm."
+            ),
+        ],
+        source=taste_sources[modality],
+        online=True,
+        description=f"What a user likes, seen through the {modality} of the items.",
+        owner=OWNER,
+        tags={"stage": "behaviour", "modality": modality},
+    )
+
+
+def _statistics_schema(entity_name: str, other: str) -> list[Field]:
+    def field(name: str, dtype: PrimitiveFeastType, description: str) -> Field:
+        return Field(name=name, dtype=dtype, description=description)
+
+    return [
+        _key(entity_name),
+        field("n_events", Int64, "Events so far."),
+        field(f"n_{other}s", Int64, f"Distinct {other}s so far."),
+        field("value_mean", Float32, "Mean value of the events so far."),
+        field("value_std", Float32, "Population deviation of the values; 0 for a single event."),
+        field("n_events_7d", Int64, "Events in the 7 days up to the last event, which counts."),
+        field("n_events_30d", Int64, "Events in the 30 days up to the last event, which counts."),
+        field("first_event_at", Int64, "Instant of the first event, UTC microseconds."),
+        field("last_event_at", Int64, "Instant of the last event, UTC microseconds."),
+    ]
+
+
+item_text_embedding = _item_embedding("text")
+item_image_embedding = _item_embedding("image")
+item_audio_embedding = _item_embedding("audio")
+item_reviews_embedding = _item_embedding("reviews")
+item_attributes_embedding = _item_embedding("attributes")
+
+item_text_features = _item_features("text")
+item_image_features = _item_features("image")
+item_audio_features = _item_features("audio")
+item_reviews_features = _item_features("reviews")
+item_attributes_features = _item_features("attributes")
+
+user_taste_text = _user_taste("text")
+user_taste_image = _user_taste("image")
+user_taste_audio = _user_taste("audio")
+user_taste_reviews = _user_taste("reviews")
+user_taste_attributes = _user_taste("attributes")
+
+item_statistics = FeatureView(
+    name="item_statistics",
+    entities=[item],
+    ttl=NEVER_EXPIRES,
+    schema=_statistics_schema("item", "user"),
+    source=item_statistics_source,
+    online=True,
+    description="How an item was received, from events strictly before the asked instant.",
+    owner=OWNER,
+    tags={"stage": "behaviour"},
+)
+
+user_statistics = FeatureView(
+    name="user_statistics",
+    entities=[user],
+    ttl=NEVER_EXPIRES,
+    schema=_statistics_schema("user", "item"),
+    source=user_statistics_source,
+    online=True,
+    description="How active a user is, from events strictly before the asked instant.",
+    owner=OWNER,
+    tags={"stage": "behaviour"},
+)
+
+user_recommendations = FeatureView(
+    name="user_recommendations",
+    entities=[user],
+    ttl=LISTS_EXPIRE,
+    schema=[
+        _key("user"),
+        Field(name="item_ids", dtype=Array(String), description="Recommended items, best first."),
+        Field(name="scores", dtype=Array(Float32), description="The model's score of each item."),
+        Field(name="reasons", dtype=Array(String), description="Why, one sentence an item."),
+        Field(name="model_version", dtype=String, description="The model that made the list."),
+        Field(
+            name="generated_at",
+            dtype=UnixTimestamp,
+            description="When the list was made, in whole seconds: Feast keeps no finer online.",
+        ),
+    ],
+    source=user_recommendations_source,
+    online=True,
+    description="The list to show a user; the key `new_user` holds the one for a newcomer.",
+    owner=OWNER,
+    tags={"stage": "recommendations"},
+)
