@@ -4,7 +4,6 @@ from pathlib import Path
 
 from sources.protocol import Source, SourceError
 from sources.sample.config import SampleConfig
-from sources.sample.source import SampleSource
 
 
 def open_source(
@@ -29,6 +28,13 @@ def open_source(
     Raises:
         SourceError: the name is unknown, or the source lacks what it needs.
     """
+    # Each source is imported where it is opened: codecs and network clients take seconds.
     if name == "sample":
+        from sources.sample.source import SampleSource
+
         return SampleSource(home_sources, sample or SampleConfig(seed=42 if seed is None else seed))
+    if name == "movielens":
+        from sources.movielens.source import MovieLensSource
+
+        return MovieLensSource(path=path, set_name=set_name, home_sources=home_sources)
     raise SourceError(f"Source {name!r} is unknown; choose sample, movielens or tables.")

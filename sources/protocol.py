@@ -11,33 +11,33 @@ Role = Literal["interactions", "items", "media"]
 Progress = Callable[[str, int, int | None], None]
 """Called with what is being done, how much is done, and how much there is (None: unknown)."""
 
-ATTRIBUTES = pl.List(pl.Struct({"name": pl.String, "value": pl.Float64}))
-TIMESTAMP = pl.Datetime("us", "UTC")
+ATTRIBUTES: pl.DataType = pl.List(pl.Struct({"name": pl.String, "value": pl.Float64}))
+TIMESTAMP: pl.DataType = pl.Datetime("us", "UTC")
 
 INTERACTIONS = pl.Schema(
     {
-        "user_id": pl.String,
-        "item_id": pl.String,
-        "value": pl.Float32,
-        "event_type": pl.String,
-        "text": pl.String,
+        "user_id": pl.String(),
+        "item_id": pl.String(),
+        "value": pl.Float32(),
+        "event_type": pl.String(),
+        "text": pl.String(),
         "event_timestamp": TIMESTAMP,
     }
 )
 ITEMS = pl.Schema(
     {
-        "item_id": pl.String,
-        "title": pl.String,
-        "text": pl.String,
-        "categories": pl.List(pl.String),
+        "item_id": pl.String(),
+        "title": pl.String(),
+        "text": pl.String(),
+        "categories": pl.List(pl.String()),
         "attributes": ATTRIBUTES,
         "released_at": TIMESTAMP,
         "created_at": TIMESTAMP,
     }
 )
-MEDIA = pl.Schema({"item_id": pl.String, "modality": pl.String, "uri": pl.String})
+MEDIA = pl.Schema({"item_id": pl.String(), "modality": pl.String(), "uri": pl.String()})
 REJECTS = pl.Schema(
-    {"source_file": pl.String, "row": pl.Int64, "reason": pl.String, "detail": pl.String}
+    {"source_file": pl.String(), "row": pl.Int64(), "reason": pl.String(), "detail": pl.String()}
 )
 
 

@@ -1,6 +1,7 @@
 """What the users did: choices by utility, in time."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,7 +68,8 @@ def _counts(rng: np.random.Generator, config: SampleConfig, choosable: int) -> N
     least = min(_LEAST, max(1, config.events // config.users), most)
     weights = np.exp(0.9 * rng.standard_normal(config.users))
     spare = max(0, config.events - least * config.users)
-    return np.minimum(least + np.floor(spare * weights / weights.sum()), most).astype(np.int64)
+    counts = np.minimum(least + np.floor(spare * weights / weights.sum()), most)
+    return np.asarray(counts.astype(np.int64))
 
 
 def _active_time(rng: np.random.Generator, n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -87,7 +89,7 @@ def _choose(
     counts: NDArray[np.int64],
     starts: NDArray[np.int64],
     spans: NDArray[np.int64],
-) -> tuple[Array, Array, Array, Array]:
+) -> tuple[NDArray[Any], ...]:
     free = np.tile(~items.silent, (len(rows), 1))
     found = []
     for part in range(_SLICES):
@@ -105,8 +107,7 @@ def _choose(
         length = spans[rows][row] // _SLICES
         seconds = begins[row] + (length * rng.random(len(row))).astype(np.int64)
         found.append((rows[row], item, _stars(rng, worth[row, item]), seconds))
-    user, item, stars, seconds = (np.concatenate(part) for part in zip(*found, strict=True))
-    return user, item, stars, seconds
+    return tuple(np.concatenate(part) for part in zip(*found, strict=True))
 
 
 def _stars(rng: np.random.Generator, worth: Array) -> Array:

@@ -13,16 +13,20 @@ from sources.sample.tastes import Array
 
 PICTURE_FORMATS = ("jpg", "jpg", "jpg", "png", "webp", "png-alpha", "jpg-cmyk", "jpg-exif")
 SOUND_FORMATS = ("wav", "flac", "ogg", "mp3")
-SOUND_RATES = (16_000, 22_050, 44_100)
-OPUS_RATE = 48_000
+SOUND_RATES = (16_000, 16_000, 22_050, 22_050, 44_100)
+OPUS_RATE = 24_000
 
 _ORIENTATION = 0x0112
 _QUARTER_TURN = 6
 _FRAMES_A_SECOND = 4
 _CODECS = {"wav": "pcm_s16le", "flac": "flac", "ogg": "libopus", "mp3": "libmp3lame"}
 _EXACT = {"fflags": "+bitexact"}
-# The quickest search of LAME: the default takes most of the time that the catalogue takes.
-_OPTIONS = {"libmp3lame": {"compression_level": "9"}}
+# The quickest search: the default takes most of the time that the catalogue takes.
+_OPTIONS = {
+    "libmp3lame": {"compression_level": "9"},
+    "libopus": {"compression_level": "2"},
+    "aac": {"aac_coder": "fast"},
+}
 
 
 def encode_picture(image: Image.Image, kind: str) -> bytes:

@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 
 _REVIEW_SHARE = 0.08
 _STALE_SECONDS = 3600.0
-_CLIP_RATE = 44_100
+_CLIP_RATE = 22_050
 _EVERY = 25
 
 

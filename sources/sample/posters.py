@@ -9,10 +9,12 @@ from sources.sample.tastes import STREAM_POSTER, Array, random
 
 WIDTH, HEIGHT = 200, 300
 
+_POINTS, _CORNERS = 6, 48
+_HALF = 0.5
 _DIRECTIONS = ((1.0, 0.0), (0.0, 1.0), (0.6, 0.8), (0.8, -0.6))
-_WARM = np.array([235.0, 110.0, 30.0])
-_MIDDLE = np.array([150.0, 190.0, 120.0])
-_COOL = np.array([30.0, 80.0, 230.0])
+_WARM = np.array([240.0, 90.0, 20.0])
+_MIDDLE = np.array([130.0, 170.0, 120.0])
+_COOL = np.array([20.0, 70.0, 240.0])
 
 
 def draw_poster(config: SampleConfig, item: int, expressed: Array) -> Image.Image:
@@ -37,47 +39,50 @@ def _squash(value: float) -> float:
 def _background(
     rng: np.random.Generator, bright: float, warmth: float, fineness: float, grain: float
 ) -> NDArray[np.uint8]:
-    down, across = np.mgrid[0:HEIGHT, 0:WIDTH].astype(np.float64)
+    down = np.arange(HEIGHT, dtype=np.float32)[:, None]
+    across = np.arange(WIDTH, dtype=np.float32)[None, :]
     x, y = _DIRECTIONS[int(rng.integers(len(_DIRECTIONS)))]
     period = 48.0 * (5.0 / 48.0) ** fineness
-    phase = (across * x + down * y + rng.random() * period) / period
-    stripe = np.abs((phase % 1.0) * 2.0 - 1.0) - 0.5
-    colour = _colour(warmth)
-    light = (0.35 + 0.85 * bright) * (0.9 + 0.2 * down / HEIGHT) * (1.0 + 0.7 * stripe)
-    noise = rng.integers(-100, 101, size=(HEIGHT, WIDTH)) * (0.9 * grain * grain)
-    pixels = light[:, :, None] * colour + noise[:, :, None]
-    return np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
+    phase = across * np.float32(x / period) + down * np.float32(y / period) + rng.random()
+    stripe = np.abs((phase - np.floor(phase)) * 2 - 1) - np.float32(0.5)
+    light = (1 + np.float32(0.7) * stripe) * (0.9 + down * np.float32(0.2 / HEIGHT))
+    light *= np.float32(0.25 + 1.1 * bright)
+    noise = rng.integers(-100, 101, size=(HEIGHT, WIDTH), dtype=np.int8)
+    grains = noise * np.float32(0.9 * grain * grain)
+    bands = [light * np.float32(band) + grains for band in _colour(warmth)]
+    return np.stack([_pixels(band) for band in bands], axis=2)
+
+
+def _pixels(band: NDArray[np.floating]) -> NDArray[np.uint8]:
+    return np.asarray(np.clip(band + np.float32(0.5), 0, 255).astype(np.uint8))
 
 
 def _colour(warmth: float) -> Array:
-    if warmth < 0.5:
-        return _COOL + (_MIDDLE - _COOL) * (2.0 * warmth)
-    return _MIDDLE + (_WARM - _MIDDLE) * (2.0 * warmth - 1.0)
+    if warmth < _HALF:
+        return np.asarray(_COOL + (_MIDDLE - _COOL) * (2.0 * warmth))
+    return np.asarray(_MIDDLE + (_WARM - _MIDDLE) * (2.0 * warmth - 1.0))
 
 
 def _draw_shapes(
     rng: np.random.Generator, image: Image.Image, bright: float, angular: float, crowd: float
 ) -> None:
     draw = ImageDraw.Draw(image)
-    count = 1 + round(23.0 * crowd)
-    size = 46.0 - 26.0 * crowd
-    for _ in range(count):
+    size = 48.0 - 26.0 * crowd
+    level = round(40 + 205 * bright)
+    outline = (20, 20, 20) if bright > _HALF else (235, 235, 235)
+    for _ in range(3 + round(23.0 * crowd)):
         x, y = int(rng.integers(WIDTH)), int(rng.integers(HEIGHT))
-        radius = round(size * (0.7 + 0.6 * rng.random()))
-        level = round(60 + 180 * bright)
-        fill = tuple(int(np.clip(level + rng.integers(-50, 51), 0, 255)) for _ in range(3))
-        outline = (20, 20, 20) if bright > 0.5 else (235, 235, 235)
-        if rng.random() < angular:
-            spike = _star(x, y, radius, int(rng.integers(8)))
-            draw.polygon(spike, fill=fill, outline=outline)
-        else:
-            box = (x - radius, y - radius, x + radius, y + radius)
-            draw.ellipse(box, fill=fill, outline=outline)
+        radius = size * (0.8 + 0.4 * rng.random())
+        red, green, blue = np.clip(level + rng.integers(-25, 26, size=3), 0, 255).tolist()
+        corners = _shape(x, y, radius, angular, int(rng.integers(8)))
+        draw.polygon(corners, fill=(red, green, blue), outline=outline)
 
 
-def _star(x: int, y: int, radius: int, turn: int) -> list[tuple[int, int]]:
-    """Corners of a four-pointed star, turned by sixteenths of a circle."""
-    angles = (np.arange(8) + turn / 4.0) * (np.pi / 4.0)
-    lengths = np.where(np.arange(8) % 2 == 0, 1.35 * radius, 0.5 * radius)
-    corners = np.stack([x + lengths * np.cos(angles), y + lengths * np.sin(angles)], axis=1)
-    return [(round(float(cx)), round(float(cy))) for cx, cy in corners]
+def _shape(x: int, y: int, radius: float, angular: float, turn: int) -> list[tuple[int, int]]:
+    """Corners of a blob that is a disc at angular 0 and a six-pointed star at 1."""
+    steps = np.arange(_CORNERS)
+    away = np.abs((steps / _CORNERS * _POINTS) % 1.0 - _HALF) * 2.0
+    lengths = radius * (1.0 + 0.4 * angular - 1.05 * angular * (1.0 - away))
+    angles = (steps / _CORNERS + turn / 48.0) * (2.0 * np.pi)
+    across, down = x + lengths * np.cos(angles), y + lengths * np.sin(angles)
+    return [(round(a), round(b)) for a, b in zip(across.tolist(), down.tolist(), strict=True)]

@@ -22,43 +22,37 @@ def draw_sound(
         float(np.clip(0.5 + value / 5.0, 0.0, 1.0)) for value in expressed
     )
     seconds = 3.0 + rng.random()
-    time = np.arange(round(seconds * rate)) / rate
-    beat = 0.28 + 0.12 * rng.random()
-    notes = _notes(rng, time, beat, 90.0 * 8.0**register, ring, brightness)
-    since_kick = time % (2 * beat)
-    kick = np.sin(2 * np.pi * 62.0 * since_kick) * np.exp(-since_kick * 12.0)
+    beat = 2 * round(0.5 * rate * (0.28 + 0.12 * rng.random()))
+    length = round(seconds * rate)
+    notes = _notes(rng, length, beat, rate, 90.0 * 8.0**register, ring, brightness)
+    since = np.arange(2 * beat) / rate
+    kick = np.resize(np.sin(2 * np.pi * 62.0 * since) * np.exp(-since * 12.0), length)
     level = 10.0 ** (-2.6 + 2.0 * hiss)
-    noise = rng.uniform(-1.0, 1.0, len(time))
+    noise = rng.uniform(-1.0, 1.0, length)
     mix = 0.35 * notes + 10.0 ** (-2.0 + 1.7 * drum) * kick + level * noise
     mix *= (0.8 + 0.15 * rng.random()) / np.abs(mix).max()
-    if channels == 1:
-        return mix[None, :]
     balance = 0.7 + 0.3 * rng.random()
-    return np.stack([mix, balance * mix])
+    return np.stack([mix, balance * mix][:channels])
 
 
 def _notes(
     rng: np.random.Generator,
-    time: Array,
-    beat: float,
+    length: int,
+    beat: int,
+    rate: int,
     base: float,
     ring: float,
     brightness: float,
 ) -> Array:
     """A chord's tones in turn, one a beat, each with harmonics that fall with its brightness."""
-    chord = _CHORDS[int(rng.integers(len(_CHORDS)))]
-    step = (time // beat).astype(np.int64)
-    tones = base * np.array(chord)[rng.integers(3, size=int(step.max()) + 1)]
-    frequency = tones[step]
-    since = time % beat
+    tones = base * np.array(_CHORDS[int(rng.integers(len(_CHORDS)))])
+    since = np.arange(beat) / rate
     envelope = np.minimum(1.0, since * 80.0) * np.exp(-since * (24.0 * 0.04**ring))
-    sound = np.zeros_like(time)
-    # One rotation a sample is multiplied up to the harmonics: a tenth of the cost of ten sines.
-    turn = np.exp(2j * np.pi * frequency * since)
-    wave = np.ones_like(turn)
-    for harmonic in range(1, _HARMONICS + 1):
-        wave = wave * turn
-        audible = harmonic * frequency < _HIGHEST_HZ
-        sound += wave.imag * audible * harmonic ** (-3.2 + 3.0 * brightness)
-    loudest = np.abs(sound).max()
-    return sound * envelope / max(loudest, 1e-9)
+    harmonics = np.arange(1, _HARMONICS + 1)
+    frequency = tones[:, None] * harmonics
+    levels = harmonics ** (-3.2 + 3.0 * brightness) * (frequency < _HIGHEST_HZ)
+    waves = np.sin(2 * np.pi * frequency[:, :, None] * since)
+    voices = np.einsum("th,thn->tn", levels, waves) * envelope
+    turn = rng.integers(len(tones), size=length // beat + 1)
+    sound = voices[turn].reshape(-1)[:length]
+    return np.asarray(sound / np.abs(sound).max())

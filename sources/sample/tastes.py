@@ -62,7 +62,7 @@ class Users:
     def at(self, progress: float) -> Array:
         """Tastes (n, 12) when a share `progress` (0 to 1) of the user's time has passed."""
         angle = _DRIFT_RADIANS * progress
-        return np.cos(angle) * self.early + np.sin(angle) * self.turn
+        return np.asarray(np.cos(angle) * self.early + np.sin(angle) * self.turn)
 
 
 def draw_items(config: SampleConfig) -> Items:
@@ -90,7 +90,7 @@ def draw_users(config: SampleConfig) -> Users:
 
 def utility(users: Array, items: Items) -> Array:
     """Utility (n_users, n_items) of all items for users with tastes (n_users, 12)."""
-    return users @ items.tastes.T + items.popularity
+    return np.asarray(users @ items.tastes.T + items.popularity)
 
 
 def shares() -> dict[str, float]:

@@ -25,7 +25,7 @@ class Phrases:
     joins: tuple[str, ...]
     title_first: tuple[str, ...]
     title_second: tuple[str, ...]
-    reviews: tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
+    reviews: tuple[tuple[str, ...], ...]
 
 
 @cache

@@ -1,0 +1,1 @@
+"""MovieLens in all its published layouts, from a folder, a zip or the network."""
