@@ -1,0 +1,104 @@
+"""The best k of many scores, with one order for equal ones: shared by every model."""
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from models.data import Bools, Floats, Histories, Ints, Longs
+from models.protocol import Ranking
+
+
+class ScoreError(ValueError):
+    """A model returned scores that cannot be ordered."""
+
+
+def tie_breaks(item_ids: Sequence[str], seed: int) -> Ints:
+    """The place (n_items,) of each item in a seeded order by the hash of its id.
+
+    Among equal scores the item with the lower place comes first. Neither the row order nor the id
+    itself may decide: low MovieLens ids are the popular ones.
+    """
+    key = seed.to_bytes(8, "little", signed=True)
+    digests = [
+        hashlib.blake2b(name.encode(), digest_size=16, key=key).digest() for name in item_ids
+    ]
+    order = np.argsort(np.array(digests, dtype="S16"), kind="stable")
+    places = np.empty(len(digests), dtype=np.int32)
+    places[order] = np.arange(len(digests), dtype=np.int32)
+    return places
+
+
+def top_k(
+    scores: Floats,
+    k: int,
+    ties: Ints,
+    *,
+    items: Ints | None = None,
+    exclude: Histories | None = None,
+) -> Ranking:
+    """The exact k best items of each user.
+
+    Args:
+        scores: (n_users, m) float32, more is better; -inf where an item cannot be scored.
+        k: list length.
+        ties: (n_items,) from `tie_breaks`, of the whole vocabulary.
+        items: (m,) dense indexes of the scored items; the whole vocabulary by default.
+        exclude: items never to show, row by row for the same users.
+
+    Returns:
+        A ranking (n_users, k); -1 and -inf where fewer than k items can be ranked.
+
+    Raises:
+        ScoreError: a score is NaN.
+    """
+    columns = np.arange(len(ties), dtype=np.int32) if items is None else items
+    _require_order(scores, len(columns))
+    keys = _sort_keys(scores, ties[columns])
+    if exclude is not None:
+        keys[_excluded(columns, len(ties), exclude)] = np.iinfo(np.int64).min
+    kept = min(k, len(columns))
+    best = np.argpartition(keys, len(columns) - kept, axis=1)[:, len(columns) - kept :]
+    best_keys = np.take_along_axis(keys, best, axis=1)
+    order = np.argsort(best_keys, axis=1)[:, ::-1]
+    best = np.take_along_axis(best, order, axis=1)
+    rankable = np.take_along_axis(best_keys, order, axis=1) > _UNRANKABLE
+    ranking = Ranking(
+        np.full((len(scores), k), -1, dtype=np.int32),
+        np.full((len(scores), k), -np.inf, dtype=np.float32),
+    )
+    best_scores = np.take_along_axis(scores, best, axis=1)
+    ranking.items[:, :kept] = np.where(rankable, columns[best], -1)
+    ranking.scores[:, :kept] = np.where(rankable, best_scores, -np.inf)
+    return ranking
+
+
+def _sort_keys(scores: Floats, places: Ints) -> Longs:
+    """Integers (n_users, m) ordered as (score, then lower place): equal scores are told apart."""
+    bits = (np.asarray(scores, dtype=np.float32) + np.float32(0)).view(np.int32)
+    ordered = np.where(bits < 0, bits ^ np.int32(0x7FFFFFFF), bits).astype(np.int64)
+    return (ordered << 32) | (np.int64(0x7FFFFFFF) - places)
+
+
+_UNRANKABLE = int(_sort_keys(np.array([-np.inf], np.float32), np.zeros(1, np.int32))[0])
+"""The highest key that a score of -inf can have."""
+
+
+def _excluded(columns: Ints, n_items: int, exclude: Histories) -> tuple[Longs, Longs]:
+    """Rows and columns of the score matrix that `exclude` names."""
+    column_of = np.full(n_items, -1, dtype=np.int64)
+    column_of[columns] = np.arange(len(columns))
+    rows = np.repeat(np.arange(len(exclude)), exclude.lengths)
+    known = exclude.items >= 0
+    rows, places = rows[known], column_of[exclude.items[known]]
+    scored: Bools = places >= 0
+    return rows[scored], places[scored]
+
+
+def _require_order(scores: Floats, columns: int) -> None:
+    if scores.shape[1] != columns:
+        raise ScoreError(
+            f"{scores.shape[1]} scores a user for {columns} items; return one an item."
+        )
+    if np.isnan(scores).any():
+        raise ScoreError("A score is NaN; return -inf for an item that cannot be scored.")

@@ -1,0 +1,120 @@
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.data import Bools, Interactions, Longs
+
+_ONE_IN = 10
+"""One event in this many is test in `user_temporal`, and as many are validation."""
+
+
+class LeakError(ValueError):
+    """A model would learn from what happened after the events that judge it."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Three masks (n_events,) of which exactly one is True for each event.
+
+    Attributes:
+        name: as the metrics table calls it.
+        train: events to learn from.
+        validation: events that choose hyperparameters and stop training.
+        test: events that judge.
+        validation_candidates: (n_items,) items to rank for the validation events; None means all.
+        test_candidates: (n_items,) items to rank for the test events; None means all.
+    """
+
+    name: str
+    train: Bools
+    validation: Bools
+    test: Bools
+    validation_candidates: Bools | None = None
+    test_candidates: Bools | None = None
+
+
+def user_temporal(events: Interactions, n_users: int, seed: int) -> Split:
+    """Each user's last events judge, those just before them choose.
+
+    Of a user's n events in time order the last max(1, ⌊n / 10⌋) are test and as many before them
+    validation; a user with fewer than three events has all of them in train. Events of one user
+    with one timestamp are in an order shuffled by `seed`, never by item.
+    """
+    shuffle = np.random.default_rng(seed).permutation(len(events))
+    order = np.lexsort((shuffle, events.timestamps, events.users))
+    counts = np.bincount(events.users, minlength=n_users)
+    held = np.where(counts < 3, 0, np.maximum(1, counts // _ONE_IN))
+    from_end = np.empty(len(events), dtype=np.int64)
+    stops = np.cumsum(counts)
+    from_end[order] = stops[events.users[order]] - 1 - np.arange(len(events))
+    test = from_end < held[events.users]
+    validation = (from_end < 2 * held[events.users]) & ~test
+    return Split("user-temporal", ~(test | validation), validation, test)
+
+
+def cold_item(events: Interactions, n_items: int, seed: int = 42, share: float = 0.2) -> Split:
+    """A share of the items is held out whole: every event on them judges.
+
+    Half as many other items are held out whole for validation, so that early stopping and
+    hyperparameters look at items as unknown as the test items are, and never at the test items.
+    Each of the two is ranked among its own held-out items.
+
+    Args:
+        events: all events.
+        n_items: size of the catalogue; items without events can be held out too.
+        seed: draws the items.
+        share: part of the catalogue that is test.
+    """
+    drawn = np.random.default_rng(seed).permutation(n_items)
+    n_test = int(share * n_items)
+    n_validation = n_test // 2
+    cold = np.zeros(n_items, dtype=bool)
+    cold[drawn[:n_test]] = True
+    pseudo_cold = np.zeros(n_items, dtype=bool)
+    pseudo_cold[drawn[n_test : n_test + n_validation]] = True
+    test, validation = cold[events.items], pseudo_cold[events.items]
+    return Split("cold-item", ~(test | validation), validation, test, pseudo_cold, cold)
+
+
+def random_split(n: int, seed: int = 42, test: float = 0.2, validation: float = 0.0) -> Split:
+    """Events drawn at random, for rating error: it knows nothing of time and is no ranking test.
+
+    Args:
+        n: number of events.
+        seed: draws the events.
+        test: share of all events that judges.
+        validation: share of all events that chooses; the test events do not depend on it.
+    """
+    drawn = np.random.default_rng(seed).permutation(n)
+    n_test, n_validation = round(test * n), round(validation * n)
+    masks = np.zeros((2, n), dtype=bool)
+    masks[0, drawn[:n_test]] = True
+    masks[1, drawn[n_test : n_test + n_validation]] = True
+    return Split("random", ~(masks[0] | masks[1]), masks[1], masks[0])
+
+
+def assert_no_future_training(train: Interactions, test: Interactions) -> None:
+    """Checks a user-temporal split: no training event of a user is later than a test event of his.
+
+    Equal instants are allowed: a shuffle orders them.
+
+    Raises:
+        LeakError: some user has one; says how many users and events.
+    """
+    first_test = _earliest(test, _n_users(train, test))
+    late = train.timestamps > first_test[train.users]
+    if late.any():
+        raise LeakError(
+            f"{int(late.sum())} training events of {len(np.unique(train.users[late]))} users are "
+            "later than the user's first test event; split again with user_temporal."
+        )
+
+
+def _earliest(events: Interactions, n_users: int) -> Longs:
+    first = np.full(n_users, np.iinfo(np.int64).max, dtype=np.int64)
+    np.minimum.at(first, events.users, events.timestamps)
+    return first
+
+
+def _n_users(*logs: Interactions) -> int:
+    return 1 + max((int(log.users.max()) for log in logs if len(log)), default=-1)
