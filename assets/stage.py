@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from crossmodal.atomic import atomic_write_bytes
 from crossmodal.lake import Lake, TableVersion
 from crossmodal.workspace import Workspace
 
@@ -83,6 +84,8 @@ def materialize_table(
         work = make() or {}
         version = workspace.lake.version(table)
     seconds = time.perf_counter() - started
+    if not kept:
+        record_seconds(workspace, table, seconds)
     state = "unchanged, kept" if kept else f"made in {seconds:.1f} s"
     figures = _figures({**version.summary, **work})
     context.log.info(f"{table}: {version.rows:,} rows, {state}{figures}")
@@ -97,6 +100,14 @@ def materialize_table(
             "seconds": round(seconds, 2),
         },
     )
+
+
+def record_seconds(workspace: Workspace, table: str, seconds: float) -> None:
+    """Notes how long a table last took to make, for the report: a kept table costs nothing."""
+    file = workspace.paths.timings
+    known = json.loads(file.read_bytes()) if file.is_file() else {}
+    known[table] = round(seconds, 2)
+    atomic_write_bytes(file, json.dumps(known, indent=2).encode())
 
 
 def describe_table(lake: Lake, table: str, version: TableVersion) -> dict[str, Any]:

@@ -2,6 +2,4 @@
 
 import dagster as dg
 
-from crossmodal.workspace import Workspace
-
 asset_checks: list[dg.AssetChecksDefinition] = []

@@ -173,6 +173,21 @@ def reset(
     typer.echo(f"Deleted {home}.")
 
 
+@app.command()
+def ui(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the web page.")] = 3000,
+) -> None:
+    """Opens Dagster's web UI and its daemon on this state folder, until Ctrl-C."""
+    settings = _settings()
+    from crossmodal.paths import StatePaths
+    from orchestration.instance import open_instance
+    from orchestration.web import serve_ui
+
+    paths = StatePaths(settings.home)
+    open_instance(paths).dispose()
+    raise typer.Exit(serve_ui(paths, port))
+
+
 def _settings(**chosen: Any) -> "Settings":
     from pydantic import ValidationError
 

@@ -1,13 +1,13 @@
 """Everything Dagster shows and runs: `dagster dev` loads this module."""
 
-import assets.embeddings
 import assets.evaluation
-import assets.features
-import assets.recommendations
-import assets.training
 import dagster as dg
 
+import assets.embeddings
+import assets.features
 import assets.ingestion
+import assets.recommendations
+import assets.training
 from crossmodal.settings import load_settings
 from crossmodal.workspace import Workspace
 from orchestration.checks import asset_checks

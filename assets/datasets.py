@@ -1,0 +1,115 @@
+"""From the lake to a model's `Dataset`: the events of a split, and what was known of the items."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from models.encoders.reviews import cumulative_reviews
+
+from crossmodal.lake import Lake
+from models.assembly import EventLog, dataset, event_log, matrix, token_table
+from models.data import Bools, Dataset, Interactions, TokenTable, Vocabulary
+
+STATIC_MODALITIES = ("text", "image", "audio", "attributes")
+SPLIT_INPUTS = ("splits", "training_frame", "item_tokens", "review_texts", "items")
+USER_TEMPORAL = "user-temporal"
+COLD_ITEM = "cold-item"
+RANDOM = "random"
+_COUNTS = (
+    "user_statistics__n_events",
+    "item_statistics__n_events",
+    "item_statistics__n_events_30d",
+)
+_VALUES = ("user_statistics__value_mean", "item_statistics__value_mean")
+
+
+@dataclass(frozen=True)
+class SplitData:
+    """One split, ready to fit and to evaluate.
+
+    Attributes:
+        name: of the split.
+        dataset: what a model may learn from.
+        test: the held-out events.
+        candidates: (n_items,) which items are ranked: all, or the cold ones of `cold-item`.
+    """
+
+    name: str
+    dataset: Dataset
+    test: Interactions
+    candidates: Bools
+
+
+def read_log(lake: Lake) -> tuple[EventLog, pl.DataFrame]:
+    """All positive events with dense ids, and the split table in the same order."""
+    splits = lake.read("splits")
+    log = event_log(splits, lake.scan("items").select("item_id").collect().to_series().to_list())
+    return log, splits[log.order.tolist()]
+
+
+def split_data(lake: Lake, split: str) -> SplitData:
+    """The events, item tokens and statistics of one split.
+
+    Reviews that belong to held-out events are left out of the tokens, so that no test event is
+    described by the words its user wrote about it.
+    """
+    log, splits = read_log(lake)
+    part = splits[split].to_numpy()
+    train, validation = part == "train", part == "validation"
+    test = log.events.take(part == "test")
+    context, names = _context(lake)
+    reviews = review_tokens(lake, log.item_ids, _known_reviews(lake, split, splits))
+    tokens = {**item_tokens(lake, log.item_ids), "reviews": reviews}
+    candidates = np.ones(len(log.item_ids), dtype=bool)
+    if split == COLD_ITEM:
+        cold = lake.scan("cold_items").filter(pl.col("part") == "test").collect()
+        candidates = np.isin(log.item_ids.ids, cold["item_id"].to_list())
+    return SplitData(
+        split, dataset(log, train, validation, tokens, context, names), test, candidates
+    )
+
+
+def item_tokens(lake: Lake, item_ids: Vocabulary) -> dict[str, TokenTable]:
+    """Tokens of the modalities that do not change in time."""
+    frame = lake.read("item_tokens")
+    return {
+        name: token_table(frame.select("item_id", "event_timestamp", features=name), item_ids)
+        for name in STATIC_MODALITIES
+    }
+
+
+def review_tokens(lake: Lake, item_ids: Vocabulary, written: pl.LazyFrame) -> TokenTable:
+    """What had been written about each item, month by month.
+
+    Args:
+        lake: holds the vector of every review text.
+        item_ids: dense indexes of the items.
+        written: item_id, event_timestamp and text of the reviews that may be known.
+    """
+    rows = written.join(lake.scan("review_texts").select("text", "features"), on="text").collect()
+    vectors = matrix(rows["features"])
+    times = rows["event_timestamp"].dt.timestamp("us").to_numpy()
+    items = item_ids.indexes(rows["item_id"].to_list())
+    return TokenTable(len(item_ids), *cumulative_reviews(items, times, vectors))
+
+
+def _known_reviews(lake: Lake, split: str, splits: pl.DataFrame) -> pl.LazyFrame:
+    held_out = splits.lazy().filter(pl.col(split) != "train")
+    keys = ["item_id"] if split == COLD_ITEM else ["user_id", "item_id"]
+    written = lake.scan_partitions("interactions").filter(pl.col("text").is_not_null())
+    return written.join(held_out.select(keys).unique(), on=keys, how="anti").select(
+        "item_id", "event_timestamp", "text"
+    )
+
+
+def _context(lake: Lake) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Point-in-time statistics of every event, from the training frame, which has their order.
+
+    Counts are taken as log(1 + n). Where nothing was known yet, a count is 0 and a mean value is
+    the mean over all events that have one.
+    """
+    frame = lake.scan("training_frame").select(
+        *(pl.col(name).fill_null(0).log1p().cast(pl.Float32) for name in _COUNTS),
+        *(pl.col(name).fill_null(strategy="mean").fill_null(0) for name in _VALUES),
+    )
+    return frame.collect().to_numpy().astype(np.float32), (*_COUNTS, *_VALUES)

@@ -1,0 +1,22 @@
+"""Dagster's web UI and daemon, on the instance of the state folder."""
+
+import os
+import subprocess
+import sys
+
+from crossmodal.paths import StatePaths
+
+
+def serve_ui(paths: StatePaths, port: int) -> int:
+    """Runs `dagster dev` until it ends; returns its exit code.
+
+    Dagster's processes take their instance from DAGSTER_HOME, which only their own environment is
+    given.
+    """
+    environment = os.environ | {"DAGSTER_HOME": str(paths.dagster)}
+    command = [sys.executable, "-m", "dagster", "dev", "--port", str(port)]
+    command += ["--module-name", "orchestration.definitions"]
+    try:
+        return subprocess.run(command, env=environment, check=False).returncode
+    except KeyboardInterrupt:
+        return 0
