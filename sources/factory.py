@@ -37,4 +37,8 @@ def open_source(
         from sources.movielens.source import MovieLensSource
 
         return MovieLensSource(path=path, set_name=set_name, home_sources=home_sources)
+    if name == "tables":
+        from sources.tables.source import TablesSource
+
+        return TablesSource(path=path)
     raise SourceError(f"Source {name!r} is unknown; choose sample, movielens or tables.")

@@ -12,7 +12,7 @@ Progress = Callable[[str, int, int | None], None]
 """Called with what is being done, how much is done, and how much there is (None: unknown)."""
 
 ATTRIBUTES: pl.DataType = pl.List(pl.Struct({"name": pl.String, "value": pl.Float64}))
-TIMESTAMP: pl.DataType = pl.Datetime("us", "UTC")
+TIMESTAMP = pl.Datetime("us", "UTC")
 
 INTERACTIONS = pl.Schema(
     {

@@ -102,10 +102,10 @@ def split_duplicates(
     return ordered.filter(~again), rejects
 
 
-def bad_id(column: str) -> pl.Expr:
-    """True where an id is missing, blank, or too long to be one (a String column)."""
-    text = pl.col(column).str.strip_chars()
-    return text.is_null() | (text == "") | (text.str.len_bytes() > _LONGEST_ID)
+def usable_id(column: str) -> pl.Expr:
+    """The id as trimmed text, null where it is missing, blank, or too long to be one."""
+    text = pl.col(column).cast(pl.String).str.strip_chars()
+    return pl.when((text != "") & (text.str.len_bytes() <= _LONGEST_ID)).then(text)
 
 
 def clean_events(

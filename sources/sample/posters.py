@@ -12,22 +12,24 @@ WIDTH, HEIGHT = 200, 300
 _POINTS, _CORNERS = 6, 48
 _HALF = 0.5
 _DIRECTIONS = ((1.0, 0.0), (0.0, 1.0), (0.6, 0.8), (0.8, -0.6))
-_WARM = np.array([240.0, 90.0, 20.0])
-_MIDDLE = np.array([130.0, 170.0, 120.0])
-_COOL = np.array([20.0, 70.0, 240.0])
+_WARM = np.array([250.0, 110.0, 20.0])
+_COOL = np.array([20.0, 90.0, 250.0])
+_INK, _PAPER = (20, 20, 20), (240, 235, 220)
+_WIDEST_FRAME = 48
 
 
 def draw_poster(config: SampleConfig, item: int, expressed: Array) -> Image.Image:
     """An RGB poster of 200 × 300 pixels from expressed image dimensions (6,).
 
-    Shared: brightness, round or angular shapes, grain. Known to pictures alone: warm or cool
-    background, number of shapes, fineness of the stripes.
+    Shared: width of the frame, round or angular shapes, grain. Known to pictures alone: warm or
+    cool colours, number of shapes, fineness of the stripes.
     """
     rng = random(config, STREAM_POSTER, item)
-    bright, angular, grain, warmth, crowd, fineness = (_squash(value) for value in expressed)
-    ground = _background(rng, bright, warmth, fineness, grain)
+    frame, angular, grain, warmth, crowd, fineness = (_squash(value) for value in expressed)
+    ground = _background(rng, warmth, fineness, grain)
     image = Image.fromarray(ground, "RGB")
-    _draw_shapes(rng, image, bright, angular, crowd)
+    _draw_shapes(rng, image, warmth, angular, crowd)
+    _draw_frame(image, frame)
     return image
 
 
@@ -37,7 +39,7 @@ def _squash(value: float) -> float:
 
 
 def _background(
-    rng: np.random.Generator, bright: float, warmth: float, fineness: float, grain: float
+    rng: np.random.Generator, warmth: float, fineness: float, grain: float
 ) -> NDArray[np.uint8]:
     down = np.arange(HEIGHT, dtype=np.float32)[:, None]
     across = np.arange(WIDTH, dtype=np.float32)[None, :]
@@ -46,7 +48,6 @@ def _background(
     phase = across * np.float32(x / period) + down * np.float32(y / period) + rng.random()
     stripe = np.abs((phase - np.floor(phase)) * 2 - 1) - np.float32(0.5)
     light = (1 + np.float32(0.7) * stripe) * (0.9 + down * np.float32(0.2 / HEIGHT))
-    light *= np.float32(0.25 + 1.1 * bright)
     noise = rng.integers(-100, 101, size=(HEIGHT, WIDTH), dtype=np.int8)
     grains = noise * np.float32(0.9 * grain * grain)
     bands = [light * np.float32(band) + grains for band in _colour(warmth)]
@@ -58,24 +59,28 @@ def _pixels(band: NDArray[np.floating]) -> NDArray[np.uint8]:
 
 
 def _colour(warmth: float) -> Array:
-    if warmth < _HALF:
-        return np.asarray(_COOL + (_MIDDLE - _COOL) * (2.0 * warmth))
-    return np.asarray(_MIDDLE + (_WARM - _MIDDLE) * (2.0 * warmth - 1.0))
+    return np.asarray(_COOL + (_WARM - _COOL) * warmth)
 
 
 def _draw_shapes(
-    rng: np.random.Generator, image: Image.Image, bright: float, angular: float, crowd: float
+    rng: np.random.Generator, image: Image.Image, warmth: float, angular: float, crowd: float
 ) -> None:
     draw = ImageDraw.Draw(image)
     size = 48.0 - 26.0 * crowd
-    level = round(40 + 205 * bright)
-    outline = (20, 20, 20) if bright > _HALF else (235, 235, 235)
     for _ in range(3 + round(23.0 * crowd)):
         x, y = int(rng.integers(WIDTH)), int(rng.integers(HEIGHT))
         radius = size * (0.8 + 0.4 * rng.random())
-        red, green, blue = np.clip(level + rng.integers(-25, 26, size=3), 0, 255).tolist()
+        tint = _colour(warmth) * (0.6 + 0.8 * rng.random()) + rng.integers(-20, 21, size=3)
+        red, green, blue = np.clip(np.rint(tint), 0, 255).astype(int).tolist()
         corners = _shape(x, y, radius, angular, int(rng.integers(8)))
-        draw.polygon(corners, fill=(red, green, blue), outline=outline)
+        draw.polygon(corners, fill=(red, green, blue), outline=_INK)
+
+
+def _draw_frame(image: Image.Image, frame: float) -> None:
+    width = round(_WIDEST_FRAME * frame)
+    if width:
+        box = (0, 0, WIDTH - 1, HEIGHT - 1)
+        ImageDraw.Draw(image).rectangle(box, outline=_PAPER, width=width)
 
 
 def _shape(x: int, y: int, radius: float, angular: float, turn: int) -> list[tuple[int, int]]:

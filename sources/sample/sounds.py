@@ -22,7 +22,7 @@ def draw_sound(
         float(np.clip(0.5 + value / 5.0, 0.0, 1.0)) for value in expressed
     )
     seconds = 3.0 + rng.random()
-    beat = 2 * round(0.5 * rate * (0.28 + 0.12 * rng.random()))
+    beat = 2 * round(0.5 * rate * (0.31 + 0.05 * rng.random()))
     length = round(seconds * rate)
     notes = _notes(rng, length, beat, rate, 90.0 * 8.0**register, ring, brightness)
     since = np.arange(2 * beat) / rate

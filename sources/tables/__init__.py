@@ -1,0 +1,1 @@
+"""The user's own Parquet or CSV, mapped in a YAML file."""
