@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 import dagster as dg
 import polars as pl
+import pyarrow as pa
 
 from assets.stage import OWNERS, Context, Stamp, made_from, materialize_table
 from crossmodal.lake import Lake
@@ -42,7 +43,7 @@ def item_statistics(
     context: Context, workspace: dg.ResourceParam[Workspace]
 ) -> dg.MaterializeResult:
     """How each item was received, as it was known strictly before every instant."""
-    from feature_repo.statistics import build_item_statistics
+    from feature_repo.event_statistics import build_item_statistics
 
     return _statistics(context, workspace, "item_statistics", build_item_statistics)
 
@@ -58,7 +59,7 @@ def user_statistics(
     context: Context, workspace: dg.ResourceParam[Workspace]
 ) -> dg.MaterializeResult:
     """How active each user is, as it was known strictly before every instant."""
-    from feature_repo.statistics import build_user_statistics
+    from feature_repo.event_statistics import build_user_statistics
 
     return _statistics(context, workspace, "user_statistics", build_user_statistics)
 
@@ -72,7 +73,7 @@ def _statistics(
     stamp = made_from(context, workspace, "interactions")
 
     def make() -> None:
-        workspace.lake.write(table, build(positive_events(workspace.lake)), stamp)
+        workspace.lake.write_batches(table, build(positive_events(workspace.lake)), stamp)
 
     return materialize_table(context, workspace, table, stamp, make)
 
@@ -100,7 +101,7 @@ def _taste_asset(modality: str) -> dg.AssetsDefinition:
 
         def make() -> None:
             vectors = lake.scan(embeddings).select("item_id", "event_timestamp", "embedding")
-            lake.write(table, build_user_taste(positive_events(lake), vectors), stamp)
+            lake.write_batches(table, build_user_taste(positive_events(lake), vectors), stamp)
 
         return materialize_table(context, workspace, table, stamp, make)
 

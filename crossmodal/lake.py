@@ -147,6 +147,15 @@ class Lake:
             writer.summarise(**summary)
         return self.version(table)
 
+    def write_batches(
+        self, table: str, batches: pa.RecordBatchReader, stamp: Mapping[str, str]
+    ) -> TableVersion:
+        """Replaces a table by a stream that is never whole in memory."""
+        with self.writer(table, batches.schema, stamp) as writer:
+            for batch in batches:
+                writer.write(pa.Table.from_batches([batch]))
+        return self.version(table)
+
     def exists(self, table: str) -> bool:
         """Whether a version of the table can be read."""
         return self.path(table).is_file()

@@ -51,6 +51,11 @@ class StatePaths:
         return self.home / "pictures"
 
     @property
+    def timings(self) -> Path:
+        """How long each table last took to make, in seconds (JSON)."""
+        return self.home / "timings.json"
+
+    @property
     def dagster(self) -> Path:
         """Dagster's own home: runs, events, schedules."""
         return self.home / "dagster"

@@ -1,5 +1,185 @@
-"""What must hold before a table is built upon."""
+"""What must hold before a table is built upon. A blocking check stops what follows."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
+import numpy as np
+import pandera.polars as pa
+from pandera.errors import SchemaErrors
 
-asset_checks: list[dg.AssetChecksDefinition] = []
+from assets.datasets import USER_TEMPORAL, read_log
+from assets.features import newest_event
+from crossmodal.lake import Lake
+from crossmodal.workspace import Workspace
+from models.assembly import matrix
+from models.data import MODALITIES
+from models.splits import LeakError, assert_no_future_training
+from orchestration import schemas
+
+_NORM_TOLERANCE = 1e-3
+_DEAD_COSINE = 0.999
+_DEAD_MINIMUM_ROWS = 10
+_CONSISTENCY_KEYS = 200
+_CLOCK_SKEW = timedelta(days=1)
+
+Finding = dg.AssetCheckResult
+
+
+def _check(
+    asset: str, name: str, description: str, test: Callable[[Workspace], Finding]
+) -> dg.AssetChecksDefinition:
+    @dg.asset_check(asset=asset, name=name, description=description, blocking=True)
+    def check(workspace: dg.ResourceParam[Workspace]) -> Finding:
+        return test(workspace)
+
+    return check
+
+
+def reject_share(workspace: Workspace) -> Finding:
+    """Few enough rows of the source were unusable; names the commonest reason."""
+    summary = workspace.lake.version("rejects").summary
+    limit = workspace.settings.max_reject_share
+    reasons = sorted(summary["by_reason"], key=lambda row: -row["rows"])
+    most = f"; most often {reasons[0]['reason']} ({reasons[0]['rows']:,} rows)" if reasons else ""
+    return _finding(
+        summary["share"] <= limit,
+        f"{summary['share']:.2%} of the source's rows were rejected (CROSSMODAL_MAX_REJECT_SHARE "
+        f"allows {limit:.2%}){most}.",
+    )
+
+
+def schema(table: str, expected: pa.DataFrameSchema) -> Callable[[Workspace], Finding]:
+    """The table has the columns, types, ranges and unique keys of the contract."""
+
+    def test(workspace: Workspace) -> Finding:
+        lake = workspace.lake
+        frame = lake.scan_partitions(table) if lake.partitions(table) else lake.scan(table)
+        try:
+            expected.validate(frame.collect(), lazy=True)
+        except SchemaErrors as error:
+            first = error.failure_cases.row(0, named=True)
+            return _finding(
+                False,
+                f"{table}: column {first['column']} fails {first['check']} "
+                f"(first case {first['failure_case']!r}).",
+            )
+        return _finding(True, f"{table} has the columns, types and keys of the contract.")
+
+    return test
+
+
+def known_items(workspace: Workspace) -> Finding:
+    """Every event is about an item of the catalogue."""
+    events = workspace.lake.scan_partitions("interactions")
+    unknown = events.join(workspace.lake.scan("items"), on="item_id", how="anti").collect()
+    return _finding(
+        unknown.is_empty(), f"{unknown.height:,} events are about items that the catalogue lacks."
+    )
+
+
+def times_not_in_future(workspace: Workspace) -> Finding:
+    """No event is later than this machine's clock, with a day for time zones and clocks."""
+    newest = newest_event(workspace.lake)
+    return _finding(
+        newest <= datetime.now(UTC) + _CLOCK_SKEW,
+        f"The newest event is of {newest:%Y-%m-%d %H:%M}.",
+    )
+
+
+def unit_norm(modality: str) -> Callable[[Workspace], Finding]:
+    """Every vector of the shared space has length 1."""
+
+    def test(workspace: Workspace) -> Finding:
+        vectors = _vectors(workspace.lake, modality)
+        off = int((np.abs(np.linalg.norm(vectors, axis=1) - 1) > _NORM_TOLERANCE).sum())
+        return _finding(
+            off == 0, f"{off:,} of {len(vectors):,} vectors have a length other than 1."
+        )
+
+    return test
+
+
+def alive(modality: str) -> Callable[[Workspace], Finding]:
+    """The vectors of a modality differ from each other."""
+
+    def test(workspace: Workspace) -> Finding:
+        vectors = _vectors(workspace.lake, modality)
+        if len(vectors) < _DEAD_MINIMUM_ROWS:
+            return _finding(True, f"{len(vectors)} vectors are too few to judge.")
+        closeness = float(np.square(vectors.mean(axis=0)).sum())
+        return _finding(
+            closeness < _DEAD_COSINE, f"The mean cosine between two vectors is {closeness:.3f}."
+        )
+
+    return test
+
+
+def no_future_training(workspace: Workspace) -> Finding:
+    """No user's training event is later than the user's test events."""
+    log, splits = read_log(workspace.lake)
+    part = splits[USER_TEMPORAL].to_numpy()
+    try:
+        assert_no_future_training(log.events.take(part == "train"), log.events.take(part == "test"))
+    except LeakError as error:
+        return _finding(False, str(error))
+    return _finding(True, "Every user's training events come before the test events.")
+
+
+def online_equals_offline(workspace: Workspace) -> Finding:
+    """The same random keys read the same online and offline."""
+    from feature_repo.consistency import consistency
+
+    as_of = newest_event(workspace.lake) + timedelta(seconds=1)
+    report = consistency(
+        workspace.paths, n_keys=_CONSISTENCY_KEYS, seed=workspace.settings.seed, as_of=as_of
+    )
+    return _finding(report.consistent, report.describe())
+
+
+def champion_not_below_popularity(workspace: Workspace) -> Finding:
+    """The model that answers is at least as good as the popular list."""
+    row = workspace.lake.read("champion").row(0, named=True)
+    return _finding(
+        row["over_popularity_high"] >= 0,
+        f"{row['version']} has {row['over_popularity']:+.4f} NDCG@10 over popularity "
+        f"({row['over_popularity_low']:+.4f} to {row['over_popularity_high']:+.4f}).",
+    )
+
+
+def _finding(passed: bool, description: str) -> Finding:
+    return dg.AssetCheckResult(passed=bool(passed), description=description)
+
+
+def _vectors(lake: Lake, modality: str) -> np.ndarray:
+    return matrix(lake.read(f"{modality}_embeddings")["embedding"])
+
+
+def _embedding_checks() -> Iterator[dg.AssetChecksDefinition]:
+    for modality in MODALITIES:
+        table = f"{modality}_embeddings"
+        yield _check(table, "schema", "Contract.", schema(table, schemas.EMBEDDINGS))
+        yield _check(table, "unit_norm", "Vectors have length 1.", unit_norm(modality))
+        yield _check(table, "alive", "Vectors differ from each other.", alive(modality))
+
+
+asset_checks: list[dg.AssetChecksDefinition] = [
+    _check("rejects", "reject_share", "Few rows of the source are unusable.", reject_share),
+    _check("items", "schema", "Contract.", schema("items", schemas.ITEMS)),
+    _check("interactions", "schema", "Contract.", schema("interactions", schemas.INTERACTIONS)),
+    _check("interactions", "known_items", "Events are about known items.", known_items),
+    _check("interactions", "not_in_future", "No event is in the future.", times_not_in_future),
+    _check("media", "schema", "Contract.", schema("media", schemas.MEDIA)),
+    *_embedding_checks(),
+    _check("splits", "no_future_training", "Training precedes the test.", no_future_training),
+    _check("online_features", "online_equals_offline", "Both stores agree.", online_equals_offline),
+    _check(
+        "champion",
+        "not_below_popularity",
+        "The champion is no worse than the popular list.",
+        champion_not_below_popularity,
+    ),
+    _check(
+        "recommendations", "schema", "Contract.", schema("recommendations", schemas.RECOMMENDATIONS)
+    ),
+]

@@ -1,13 +1,22 @@
 """What a run found, for people and for programs: JSON, text, and one self-contained page."""
 
+import base64
+import io
+import json
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from crossmodal.lake import TableMissingError
+from assets.recommendations import NEW_USER
+from assets.stage import input_version
+from crossmodal.atomic import atomic_write_bytes
+from crossmodal.lake import Lake, TableMissingError
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
 
+_MEDIA_STATES = ("ok", "missing", "broken")
 _HEADLINE_METRICS = ("ndcg", "recall", "mrr")
 _PICTURES = {
     "posters": "Posters of the catalogue",
@@ -78,7 +87,7 @@ def render_text(collected: dict[str, Any]) -> None:
     )
     media = Table("modality", "ok", "missing", "broken", title="Media")
     for name, states in collected["media"].items():
-        media.add_row(name, *(f"{states[state]:,}" for state in ("ok", "missing", "broken")))
+        media.add_row(name, *(f"{states[state]:,}" for state in _MEDIA_STATES))
     console.print(media)
     figures = Table("split", "model", "metric@10", "value", "95 % interval", title="Evaluation")
     for row in headline_metrics(collected["metrics"]).iter_rows(named=True):
@@ -164,7 +173,7 @@ def _embedded_pictures(workspace: Workspace) -> dict[str, str]:
 
 
 def _example_lists(workspace: Workspace) -> list[dict[str, Any]]:
-    """Ten users' lists with posters: the newcomer first, then the users with the longest history."""
+    """Ten lists with posters: the newcomer's, then those of the longest histories."""
     lake = workspace.lake
     active = lake.scan_partitions("interactions").group_by("user_id").len()
     chosen = active.sort(["len", "user_id"], descending=[True, False]).head(_REPORT_USERS - 1)
