@@ -68,7 +68,7 @@ def _statistics(
     context: Context,
     workspace: Workspace,
     table: str,
-    build: Callable[[pl.LazyFrame], pl.DataFrame],
+    build: Callable[[pl.LazyFrame], pa.RecordBatchReader],
 ) -> dg.MaterializeResult:
     stamp = made_from(context, workspace, "interactions")
 

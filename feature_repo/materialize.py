@@ -1,8 +1,7 @@
 """The online store, written afresh beside the current one and swapped in by one rename."""
 
-import logging
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -11,12 +10,12 @@ from typing import TYPE_CHECKING
 from crossmodal.atomic import atomic_path
 from crossmodal.lake import TableMissingError
 from crossmodal.paths import StatePaths
-from feature_repo.store import open_store, repo_config, writing
+from feature_repo.store import expected_warnings, open_store, repo_config, writing
 
 if TYPE_CHECKING:
     from feast import FeatureStore, FeatureView
 
-logger = logging.getLogger(__name__)
+_STAMP = "crossmodal_stamp"
 
 
 def materialize_fresh(
@@ -25,6 +24,7 @@ def materialize_fresh(
     end: datetime,
     start: datetime | None = None,
     keep_existing: bool = False,
+    stamp: Mapping[str, str] | None = None,
 ) -> dict[str, int]:
     """Writes the newest row of every key into a new online file, then renames it into place.
 
@@ -38,6 +38,8 @@ def materialize_fresh(
         start: rows known from this instant; by default what each view's TTL still allows at `end`.
         keep_existing: whether views that are not named keep the rows they have now, instead of
             none.
+        stamp: what the named views are made from, to be asked for by `online_stamp`; with
+            `keep_existing` it is added to the stamp in force.
 
     Returns:
         Keys in the online file per view, kept views included.
@@ -53,8 +55,30 @@ def materialize_fresh(
         _require(available, chosen)
         kept = [name for name in online if keep_existing and name not in chosen]
         _stage_registry(paths.registry, registry, keep=kept)
+        marks = {**(online_stamp(paths) if keep_existing else {}), **(stamp or {})}
         with atomic_path(paths.online_store) as database:
-            return _fill(paths, registry, database, chosen, kept, start, end)
+            counts = _fill(paths, registry, database, chosen, kept, start, end)
+            _write_stamp(database, marks)
+            return counts
+
+
+def online_stamp(paths: StatePaths) -> dict[str, str]:
+    """What the online file in force was made from, found without importing Feast."""
+    if not paths.online_store.is_file():
+        return {}
+    with closing(sqlite3.connect(f"{paths.online_store.as_uri()}?mode=ro", uri=True)) as connection:
+        known = connection.execute(f"PRAGMA table_info({_STAMP})").fetchall()
+        return dict(connection.execute(f"SELECT * FROM {_STAMP}")) if known else {}  # noqa: S608
+
+
+def _write_stamp(database: Path, stamp: Mapping[str, str]) -> None:
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute(f"CREATE TABLE {_STAMP} (name TEXT PRIMARY KEY, version TEXT)")
+        connection.executemany(
+            f"INSERT INTO {_STAMP} VALUES (?, ?)",  # noqa: S608
+            sorted(stamp.items()),
+        )
+        connection.commit()
 
 
 def _require(available: "dict[str, FeatureView]", chosen: Sequence[str]) -> None:
@@ -105,6 +129,7 @@ def _fill(
         partial=False,
     )
     try:
+        _hurry(store)
         _copy_tables(paths.online_store, database, [_table(store, views[name]) for name in kept])
         for name in chosen:
             view = views[name]
@@ -114,6 +139,13 @@ def _fill(
         return _count(database, {name: _table(store, view) for name, view in views.items()})
     finally:
         _close(store)
+
+
+def _hurry(store: "FeatureStore") -> None:
+    """A file that nobody sees before it is complete and synced needs no journal."""
+    connection: sqlite3.Connection = getattr(store.provider.online_store, "_conn")  # noqa: B009
+    for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -65536"):
+        connection.execute(f"PRAGMA {pragma}")
 
 
 def _close(store: "FeatureStore") -> None:
@@ -127,15 +159,16 @@ def _materialize(
     store: "FeatureStore", view: "FeatureView", start: datetime, end: datetime
 ) -> None:
     """One view by Feast's provider: `FeatureStore.materialize` does the same and prints it."""
-    store.provider.materialize_single_feature_view(
-        config=store.config,
-        feature_view=view,
-        start_date=start,
-        end_date=end,
-        registry=store.registry,
-        project=store.project,
-        tqdm_builder=lambda length: None,
-    )
+    with expected_warnings():
+        store.provider.materialize_single_feature_view(
+            config=store.config,
+            feature_view=view,
+            start_date=start,
+            end_date=end,
+            registry=store.registry,
+            project=store.project,
+            tqdm_builder=lambda length: None,
+        )
     store.registry.apply_materialization(view, store.project, start, end, commit=False)
 
 

@@ -3,10 +3,12 @@
 Feast takes seconds to import, so it is imported where it is used.
 """
 
-import logging
+import hashlib
 import shutil
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +22,6 @@ from crossmodal.paths import StatePaths
 
 if TYPE_CHECKING:
     from feast import FeatureStore, RepoConfig
-
-logger = logging.getLogger(__name__)
 
 REPO = Path(__file__).resolve().parent
 _YAML = REPO / "feature_store.yaml"
@@ -43,6 +43,15 @@ def store_settings(paths: StatePaths) -> dict[str, Any]:
         raw["registry"]["path"] = str(paths.registry.absolute())
         raw["online_store"]["path"] = str(paths.online_store.absolute())
     return raw
+
+
+def definitions_version() -> str:
+    """What the definitions hash to (hex, 16 characters), found without importing Feast."""
+    digest = hashlib.sha256(version("feast").encode())
+    for name in ("entities", "data_sources", "views", "services", "definitions"):
+        digest.update((REPO / f"{name}.py").read_bytes())
+    digest.update(_YAML.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def write_feature_store_yaml(home: Path) -> Path:
@@ -82,6 +91,19 @@ def open_store(paths: StatePaths) -> "FeatureStore":
             f"No feature registry at {paths.registry}; run `crossmodal run` first."
         )
     return FeatureStore(config=repo_config(paths))
+
+
+@contextmanager
+def expected_warnings() -> Iterator[None]:
+    """Leaves out the one warning that Feast's calls always give.
+
+    Feast turns all deprecation warnings on, and ibis calls a DuckDB function by its old name.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", message="fetch_arrow_table", category=DeprecationWarning, module="ibis"
+        )
+        yield
 
 
 @contextmanager
@@ -173,11 +195,12 @@ def historical(
     _require_tables(store, features)
     rows = entity_frame.with_row_index(_ROW)
     pieces = []
-    for piece in rows.iter_slices(chunk_rows) if rows.height else [rows]:
-        job = store.get_historical_features(
-            entity_df=piece.to_pandas(), features=wanted, full_feature_names=True
-        )
-        pieces.append(pl.DataFrame(job.to_arrow()))
+    with expected_warnings():
+        for piece in rows.iter_slices(chunk_rows) if rows.height else [rows]:
+            job = store.get_historical_features(
+                entity_df=piece.to_pandas(), features=wanted, full_feature_names=True
+            )
+            pieces.append(pl.DataFrame(job.to_arrow()))
     return pl.concat(pieces).sort(_ROW).drop(_ROW)
 
 

@@ -1,0 +1,203 @@
+"""One model on one split: lists for everyone, and every figure of them."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models import metrics
+from models.data import Bools, Dataset, Histories, Interactions, Ints
+from models.evaluation._bootstrap import bootstrap_interval
+from models.evaluation._ranking import Relevance, per_user_metrics, rank_all
+from models.evaluation._rows import MetricRow
+from models.evaluation._segments import Segment, segments
+from models.protocol import Ranking, Recommender
+from models.ranking import tie_breaks
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class EvaluationConfig:
+    """How a model is judged.
+
+    Attributes:
+        cutoffs: list lengths.
+        samples: bootstrap resamples behind every interval.
+        seed: draws the resamples and orders equal scores.
+        block: users scored at once.
+    """
+
+    cutoffs: tuple[int, ...] = (5, 10, 20, 50)
+    samples: int = 1000
+    seed: int = 42
+    block: int = 512
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What came out.
+
+    Attributes:
+        rows: the figures, segment by segment.
+        users: (n,) dense indexes of the users who had something to find.
+        ranking: (n, max cutoff) their lists.
+        per_user: (metric, k) to one value a user (n,), for paired comparisons.
+    """
+
+    rows: tuple[MetricRow, ...]
+    users: Ints
+    ranking: Ranking
+    per_user: Mapping[tuple[str, int], Values]
+
+
+@dataclass(frozen=True)
+class _Judge:
+    """Labels and intervals for the figures of one model on one split."""
+
+    run_id: str
+    model: str
+    split: str
+    config: EvaluationConfig
+
+    def means(
+        self, segment: str, values: Mapping[tuple[str, int], Values], users: Bools | None = None
+    ) -> Iterator[MetricRow]:
+        """Means over the users who have a value; all columns have one at the same users."""
+        table = np.stack(list(values.values()), axis=1)
+        measured = ~np.isnan(table[:, 0]) if users is None else ~np.isnan(table[:, 0]) & users
+        table = table[measured]
+        found = bootstrap_interval(table, self.config.samples, self.config.seed)
+        for column, (metric, k) in enumerate(values):
+            interval = (float(found.low[column]), float(found.high[column]))
+            yield self.row(segment, metric, k, found.value[column], len(table), interval)
+
+    def row(
+        self,
+        segment: str,
+        metric: str,
+        k: int,
+        value: float,
+        n_users: int,
+        interval: tuple[float | None, float | None] = (None, None),
+    ) -> MetricRow:
+        """One labelled figure."""
+        return MetricRow(
+            self.run_id,
+            self.model,
+            self.split,
+            segment,
+            metric,
+            k,
+            float(value),
+            *interval,
+            n_users,
+        )
+
+
+@dataclass(frozen=True)
+class _Lists:
+    """The lists of one evaluation with what their figures are made of."""
+
+    ranking: Ranking
+    histories: Histories
+    candidates: Bools
+    dataset: Dataset
+    categories: NDArray[np.float32] | None = field(default=None)
+
+
+def evaluate(
+    model: Recommender,
+    dataset: Dataset,
+    test: Interactions,
+    *,
+    split: str,
+    run_id: str,
+    candidates: Bools | None = None,
+    known: Interactions | None = None,
+    categories: NDArray[np.float32] | None = None,
+    config: EvaluationConfig | None = None,
+) -> Evaluation:
+    """Ranks all candidates for every user of the test and measures the lists.
+
+    Args:
+        model: fitted on `dataset`.
+        dataset: its training events say what is popular, cold and active; its text tokens say how
+            alike two items are.
+        test: events sorted by user, then time, that judge; pass `dataset.validation` to choose.
+        split: name for the rows.
+        run_id: name for the rows.
+        candidates: (n_items,) which items are ranked; all by default.
+        known: what the users had done when asked, sorted by user, then time; it is their history
+            and is masked in their lists. `dataset.train` by default.
+        categories: (n_items, c) category shares, for calibration; not measured without.
+        config: cutoffs, resamples, seed.
+    """
+    settings = config or EvaluationConfig()
+    past = dataset.train if known is None else known
+    ranked = np.ones(dataset.n_items, dtype=bool) if candidates is None else candidates
+    histories, relevance = _tested(past, test, dataset.n_items)
+    ties = tie_breaks(dataset.item_ids.ids, settings.seed)
+    ranking = rank_all(
+        model, histories, ties, max(settings.cutoffs), candidates=ranked, block=settings.block
+    )
+    judge = _Judge(run_id, model.name, split, settings)
+    parts = segments(dataset, histories, test, relevance)
+    lists = _Lists(ranking, histories, ranked, dataset, categories)
+    rows = [row for part in parts for row in _ranking_rows(judge, part, ranking, relevance)]
+    return Evaluation(
+        (*rows, *_list_rows(judge, lists)),
+        histories.users,
+        ranking,
+        per_user_metrics(relevance.hits(ranking.items), relevance.counts(), settings.cutoffs),
+    )
+
+
+def _tested(past: Interactions, test: Interactions, n_items: int) -> tuple[Histories, Relevance]:
+    """Histories of the users who have something to find, and what that is."""
+    everyone = Histories.of(past, np.unique(test.users).astype(np.int32))
+    findable = Relevance.of(test, everyone, n_items).counts() > 0
+    histories = Histories.of(past, everyone.users[findable])
+    return histories, Relevance.of(test, histories, n_items)
+
+
+def _ranking_rows(
+    judge: _Judge, segment: Segment, ranking: Ranking, relevance: Relevance
+) -> Iterator[MetricRow]:
+    hits = relevance.hits(ranking.items, segment.items)
+    values = per_user_metrics(hits, relevance.counts(segment.items), judge.config.cutoffs)
+    return judge.means(segment.name, values, segment.users)
+
+
+def _list_rows(judge: _Judge, lists: _Lists) -> Iterator[MetricRow]:
+    """What the lists are like beyond hits, for all users."""
+    n_users, n_candidates = len(lists.histories), int(lists.candidates.sum())
+    for k in judge.config.cutoffs:
+        shown = lists.ranking.items[:, :k]
+        coverage = metrics.coverage(shown, n_candidates)
+        yield judge.row("all", "coverage", k, coverage, n_users)
+        yield judge.row("all", "gini", k, metrics.gini(shown, lists.candidates), n_users)
+    for name, measure in _list_measures(lists).items():
+        for k in judge.config.cutoffs:
+            values = measure(lists.ranking.items[:, :k])
+            if not np.isnan(values).all():
+                yield from judge.means("all", {(name, k): values})
+
+
+def _list_measures(lists: _Lists) -> dict[str, Callable[[Ints], Values]]:
+    """The per-user list metrics that this dataset allows."""
+    dataset, categories = lists.dataset, lists.categories
+    counts = np.bincount(dataset.train.items, minlength=dataset.n_items)
+    n_train_users = len(np.unique(dataset.train.users))
+    measures: dict[str, Callable[[Ints], Values]] = {
+        "novelty": lambda shown: metrics.novelty(shown, counts, n_train_users)
+    }
+    if "text" in dataset.tokens:
+        vectors, present = dataset.tokens["text"].at()
+        measures["diversity"] = lambda shown: metrics.intra_list_diversity(shown, vectors, present)
+    if categories is not None:
+        measures["calibration"] = lambda shown: metrics.calibration(
+            shown, lists.histories, categories
+        )
+    return measures

@@ -1,0 +1,52 @@
+"""Opening a sound or video with FFmpeg, held to the one demuxer that its bytes call for."""
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import av
+from av.container import InputContainer
+
+from models.media.limits import MediaError
+from models.media.paths import Content
+
+# What PyAV raises on damaged bytes; its own errors are subclasses of these.
+_DAMAGE = (
+    ArithmeticError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    av.error.FFmpegError,
+)
+
+
+@contextmanager
+def opened(content: Content, what: str) -> Iterator[InputContainer]:
+    """The container of a sound or video.
+
+    Args:
+        content: the file.
+        what: its name in messages.
+
+    Raises:
+        MediaError: the file is neither, or is damaged; also for errors in the block.
+    """
+    if content.type.kind == "picture":
+        raise MediaError(f"The file is no {what} but {content.type.mime}.")
+    try:
+        with av.open(
+            io.BytesIO(content.data), format=content.type.decoder, metadata_errors="replace"
+        ) as container:
+            yield container
+    except MediaError:
+        raise
+    except MemoryError as error:
+        raise MediaError(f"The {what} needs more memory than a decoder may use.") from error
+    except _DAMAGE as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise MediaError(f"The {what} is damaged ({reason}).") from error

@@ -1,0 +1,7 @@
+"""The multimodal neural network (MMNN)."""
+
+from models.mmnn.config import MMNNConfig
+from models.mmnn.explanation import Explanation
+from models.mmnn.model import MMNN, NotFittedError
+
+__all__ = ["MMNN", "Explanation", "MMNNConfig", "NotFittedError"]

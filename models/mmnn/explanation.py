@@ -1,0 +1,102 @@
+"""Why an item was recommended, by leaving things out."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.data import Floats, Histories, Ints
+from models.mmnn.examples import recent_of
+
+if TYPE_CHECKING:
+    from models.mmnn.model import MMNN
+
+_PAST = 3
+_USERS_AT_ONCE = 256
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What moved the scores of k items a user.
+
+    Attributes:
+        modalities: names of the m modalities.
+        shares: (n_users, k, m) each modality's share of what the item's score loses when one of
+            them is hidden; a row sums to 1, or is all zero where none helped.
+        past_items: (n_users, k, 3) the past items whose absence costs the score most, first the
+            strongest; -1 where fewer helped.
+        past_weights: (n_users, k, 3) the score they brought; 0 where there is none.
+    """
+
+    modalities: tuple[str, ...]
+    shares: Floats
+    past_items: Ints
+    past_weights: Floats
+
+
+@torch.no_grad()
+def explain(model: "MMNN", users: Histories, items: Ints) -> Explanation:
+    """See `MMNN.explain`."""
+    parts = [
+        _explain_block(model, users.rows(start, start + _USERS_AT_ONCE), items[start:][:_USERS_AT_ONCE])
+        for start in range(0, len(users), _USERS_AT_ONCE)
+    ]
+    k = items.shape[1]
+    if not parts:
+        parts = [
+            (
+                np.zeros((0, k, len(model.modalities)), dtype=np.float32),
+                np.zeros((0, k, _PAST), dtype=np.int32),
+                np.zeros((0, k, _PAST), dtype=np.float32),
+            )
+        ]
+    shares, past, weights = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return Explanation(model.modalities, shares, past, weights)
+
+
+def _explain_block(
+    model: "MMNN", users: Histories, items: Ints
+) -> tuple[Floats, Ints, Floats]:
+    asked = torch.from_numpy(items.astype(np.int64)).to(model.device)
+    real = asked >= 0
+    asked = asked.clamp(min=0)
+    vectors = model.user_vectors(users)
+    scale = model.network.scale
+    codes = model.codes[asked]  # u k d
+    lost = codes - model.ablated[:, asked]  # m u k d
+    drops = scale * torch.einsum("ud,mukd->ukm", vectors, lost)
+    drops = drops.clamp(min=0) * real.unsqueeze(-1)
+    shares = drops / drops.sum(dim=-1, keepdim=True).clamp(min=1e-12)
+    past, weights = _past(model, users, codes, vectors, real)
+    return shares.cpu().numpy(), past, weights
+
+
+def _past(
+    model: "MMNN", users: Histories, codes: Tensor, vectors: Tensor, real: Tensor
+) -> tuple[Ints, Floats]:
+    """The strongest past items (u, k, 3) and what each brought to the scores of codes (u, k, d)."""
+    network = model.network
+    past = recent_of(users, model._scale, model.config.history).to(model.device)
+    history = model.codes[past.items]
+    weights = network.users.weights(history, past.values, past.present)  # u l h
+    means = torch.einsum("ulh,uld->uhd", weights, history)
+    # A mean without event j, its weights made to sum to one again: (p - a_j c_j) / (1 - a_j).
+    rest = means.unsqueeze(1) - torch.einsum("ulh,uld->ulhd", weights, history)
+    rest = rest / (1 - weights).clamp(min=1e-6).unsqueeze(-1)
+    several = past.present.sum(dim=1, keepdim=True).expand_as(past.present) > 1
+    without = network.users.vector(rest.flatten(0, 1), several.flatten()).unflatten(
+        0, past.present.shape
+    )  # u l d
+    brought = network.scale * torch.einsum("uld,ukd->ukl", vectors.unsqueeze(1) - without, codes)
+    usable = past.present.unsqueeze(1) & real.unsqueeze(-1) & (brought > 0)
+    brought = brought.masked_fill(~usable, 0.0)
+    top, places = brought.topk(min(_PAST, brought.shape[-1]), dim=-1)
+    chosen = past.items.unsqueeze(1).expand_as(brought).gather(-1, places)
+    chosen = chosen.masked_fill(top <= 0, -1)
+    short = (0, _PAST - top.shape[-1])
+    return (
+        torch.nn.functional.pad(chosen, short, value=-1).cpu().numpy().astype(np.int32),
+        torch.nn.functional.pad(top, short).float().cpu().numpy(),
+    )

@@ -1,0 +1,239 @@
+"""The MMNN as a recommender: fit, score, recommend, explain, save, load."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.data import Dataset, Floats, Histories, Ints, TokenTable
+from models.mmnn.config import MMNNConfig
+from models.mmnn.examples import Scale, recent_of
+from models.mmnn.explanation import Explanation, explain
+from models.mmnn.features import Content, Reducer, content_at, fit_reducers
+from models.mmnn.fitting import Trainer, validation_loss
+from models.mmnn.network import MMNNNetwork
+from models.persistence import ModelFormatError, load_state, save_state, tensor
+from models.protocol import Ranking
+from models.training import Epoch, TrainingCurve, run_epochs, seeded
+
+_USERS_AT_ONCE = 1024
+
+
+class NotFittedError(RuntimeError):
+    """A model was asked before it was fitted or loaded."""
+
+
+class MMNN:
+    """Multimodal neural network: fused item tokens, users as what they did last.
+
+    Attributes:
+        config: the settings.
+        curve: training loss and validation loss (1 - NDCG@10) an epoch; None before a fit.
+        modalities: names of the m modalities the model reads, in order.
+        codes: (n_items, d) what the model makes of each item.
+        ablated: (m, n_items, d) the codes without each modality, for explanations.
+        bias: (n_items,) popularity; zero for items without training events.
+    """
+
+    name = "mmnn"
+
+    def __init__(
+        self,
+        config: MMNNConfig | None = None,
+        device: str = "cpu",
+        on_epoch: Callable[[Epoch], None] | None = None,
+    ) -> None:
+        self.config = config or MMNNConfig()
+        self.device = torch.device(device)
+        self.curve: TrainingCurve | None = None
+        self._on_epoch = on_epoch
+        self._network: MMNNNetwork | None = None
+        self._reducers: dict[str, Reducer] = {}
+        self._scale = Scale(0.0, 1.0)
+        self._context = 0
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Names of the modalities, in the order of every array over them."""
+        return tuple(self._reducers)
+
+    @property
+    def network(self) -> MMNNNetwork:
+        """The fitted network.
+
+        Raises:
+            NotFittedError: the model was neither fitted nor loaded.
+        """
+        if self._network is None:
+            raise NotFittedError("This MMNN has no weights yet; call fit or load first.")
+        return self._network
+
+    def fit(self, dataset: Dataset) -> Self:
+        """Learns from the training events, and stops by the validation events."""
+        seen = np.zeros(dataset.n_items, dtype=bool)
+        seen[dataset.train.items] = True
+        self._reducers = fit_reducers(dataset.tokens, seen, self.config.components)
+        self._scale = Scale.of(dataset.train.values)
+        self._context = dataset.context.shape[1]
+        content = content_at(dataset.tokens, self._reducers, dataset.n_items).to(self.device)
+        known = torch.from_numpy(seen).to(self.device)
+        with seeded(self.config.seed):
+            network = self._build(dataset.n_items)
+            trainer = Trainer(
+                network, dataset, self._reducers, self._scale, self.config, self.device
+            )
+            loss = validation_loss(dataset, self.score)
+
+            def validate() -> float:
+                self._encode(content, known)
+                return loss()
+
+            self.curve = run_epochs(
+                network,
+                trainer.epoch,
+                validate,
+                epochs=self.config.epochs if len(dataset.train) else 0,
+                patience=self.config.patience,
+                on_epoch=self._on_epoch,
+            )
+        network.eval()
+        self._encode(content, known)
+        self.ablated = torch.stack(
+            [self._codes(content.without(place), known) for place in range(len(self.modalities))]
+            or [torch.zeros(0, dataset.n_items, self.config.dim, device=self.device)]
+        )
+        return self
+
+    def score(self, users: Histories, items: Ints | None = None) -> Floats:
+        """Scores (n_users, n_items) of `items`, all by default."""
+        chosen = slice(None) if items is None else torch.from_numpy(items.astype(np.int64))
+        codes, bias = self.codes[chosen], self.bias[chosen]
+        blocks = [
+            self.network.logits(self.user_vectors(block), codes, bias).float().cpu().numpy()
+            for block in _blocks(users)
+        ]
+        return np.concatenate(blocks) if blocks else np.zeros((0, len(bias)), dtype=np.float32)
+
+    def recommend(self, users: Histories, k: int, exclude: Histories | None = None) -> Ranking:
+        """The k best items a user, without the items of `exclude` (same users, row by row)."""
+        items, scores = [], []
+        for start in range(0, len(users), _USERS_AT_ONCE):
+            stop = start + _USERS_AT_ONCE
+            block = self.score(users.rows(start, stop))
+            if exclude is not None:
+                gone = exclude.rows(start, stop)
+                block[np.repeat(np.arange(len(gone)), gone.lengths), gone.items] = -np.inf
+            best = np.argsort(-block, axis=1, kind="stable")[:, :k]
+            items.append(best.astype(np.int32))
+            scores.append(np.take_along_axis(block, best, axis=1))
+        ranked, values = np.concatenate(items), np.concatenate(scores)
+        short = k - ranked.shape[1]
+        if short > 0:
+            ranked = np.pad(ranked, ((0, 0), (0, short)), constant_values=-1)
+            values = np.pad(values, ((0, 0), (0, short)), constant_values=-np.inf)
+        return Ranking(np.where(np.isfinite(values), ranked, np.int32(-1)), values)
+
+    def explain(self, users: Histories, items: Ints) -> Explanation:
+        """Which modality and which past events moved the scores of items (n_users, k) most.
+
+        An item of -1 has no reason: zero shares, past items of -1.
+        """
+        return explain(self, users, items)
+
+    def encode_items(self, tokens: Mapping[str, TokenTable]) -> Floats:
+        """Codes (n, d) of n new items from their content alone; `u · code` is their score."""
+        n_items = max((table.n_items for table in tokens.values()), default=0)
+        content = content_at(tokens, self._reducers, n_items).to(self.device)
+        unknown = torch.zeros(n_items, dtype=torch.bool, device=self.device)
+        with torch.no_grad():
+            nobody = torch.zeros(n_items, dtype=torch.int64, device=self.device)
+            codes: Tensor = self.network.items(content, nobody, unknown)
+        return codes.cpu().numpy()
+
+    @torch.no_grad()
+    def user_vectors(self, users: Histories) -> Tensor:
+        """Vectors (n_users, d) of users by what they did last."""
+        past = recent_of(users, self._scale, self.config.history).to(self.device)
+        vectors: Tensor = self.network.users(self.codes[past.items], past.values, past.present)
+        return vectors
+
+    def save(self, folder: Path) -> None:
+        """Writes weights, codes and settings into an existing folder."""
+        arrays = {f"network.{name}": x for name, x in self.network.state_dict().items()}
+        arrays |= {"codes": self.codes, "ablated": self.ablated, "bias": self.bias}
+        numbers = {name: x.detach().cpu().numpy() for name, x in arrays.items()}
+        for name, reducer in self._reducers.items():
+            numbers[f"features.{name}.mean"] = reducer.mean
+            numbers[f"features.{name}.scale"] = reducer.scale
+            numbers[f"features.{name}.components"] = reducer.components
+        save_state(folder, numbers, self._description(), family=self.name)
+
+    @classmethod
+    def load(cls, folder: Path, device: str = "cpu") -> Self:
+        """Reads what `save` wrote.
+
+        Raises:
+            ModelFormatError: the folder does not hold an MMNN, or only part of one.
+        """
+        numbers, described = load_state(folder, family=cls.name)
+        try:
+            model = cls(MMNNConfig.model_validate(described["settings"]), device)
+            model._scale = Scale(described["value_mean"], described["value_deviation"])
+            model._context = described["n_context"]
+            model._reducers = {
+                name: Reducer(
+                    *(
+                        tensor(numbers, f"features.{name}.{part}", folder)
+                        for part in ("mean", "scale", "components")
+                    )
+                )
+                for name in described["modalities"]
+            }
+            loaded = {name: torch.from_numpy(x).to(model.device) for name, x in numbers.items()}
+            model.codes, model.ablated = loaded["codes"], loaded["ablated"]
+            model.bias = loaded["bias"]
+            network = model._build(len(model.bias))
+            network.load_state_dict(
+                {name: loaded[f"network.{name}"] for name in network.state_dict()}
+            )
+        except (KeyError, ValueError, RuntimeError) as error:
+            raise ModelFormatError(
+                f"{folder} does not hold a whole MMNN ({error}); fit the model again."
+            ) from error
+        network.eval()
+        return model
+
+    def _build(self, n_items: int) -> MMNNNetwork:
+        widths = tuple(reducer.components.shape[1] for reducer in self._reducers.values())
+        network = MMNNNetwork(widths, n_items, self._context, self.config).to(self.device)
+        self._network = network
+        return network
+
+    @torch.no_grad()
+    def _codes(self, content: Content, known: Tensor) -> Tensor:
+        everything = torch.arange(len(known), device=self.device)
+        codes: Tensor = self.network.items(content, everything, known)
+        return codes
+
+    @torch.no_grad()
+    def _encode(self, content: Content, known: Tensor) -> None:
+        self.codes = self._codes(content, known)
+        self.bias = self.network.bias(torch.arange(len(known), device=self.device), known)
+
+    def _description(self) -> dict[str, Any]:
+        return {
+            "settings": self.config.model_dump(),
+            "modalities": list(self.modalities),
+            "value_mean": self._scale.mean,
+            "value_deviation": self._scale.deviation,
+            "n_context": self._context,
+        }
+
+
+def _blocks(users: Histories) -> list[Histories]:
+    return [
+        users.rows(start, start + _USERS_AT_ONCE) for start in range(0, len(users), _USERS_AT_ONCE)
+    ]

@@ -1,0 +1,125 @@
+"""The multimodal neural network: an item tower over tokens, a user tower over item codes."""
+
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models.fusion import fusion_operator
+from models.mmnn.config import MMNNConfig
+from models.mmnn.features import Content
+
+
+class ItemTower(nn.Module):
+    """token_k = LayerNorm(W_k x_k); h = operator(tokens); h = σ(W h + b) …; code = W h + b.
+
+    The tokens are the modalities, the item's id, and one that stands alone where an item has
+    neither.
+    """
+
+    def __init__(self, widths: tuple[int, ...], n_items: int, config: MMNNConfig) -> None:
+        super().__init__()
+        dim = config.dim
+        self.modality_dropout, self.id_dropout = config.modality_dropout, config.id_dropout
+        self.token = nn.ModuleList(
+            nn.Sequential(nn.Linear(width, dim), nn.LayerNorm(dim)) for width in widths
+        )
+        self.id = nn.Embedding(n_items, dim)
+        self.id_norm = nn.LayerNorm(dim)
+        self.nothing = nn.Parameter(torch.zeros(dim))
+        self.operator = fusion_operator(config.operator, len(widths) + 2, dim)
+        self.hidden = nn.Sequential(
+            *(
+                nn.Sequential(nn.Linear(dim, dim), nn.GELU(), nn.Dropout(config.dropout))
+                for _ in range(config.layers)
+            )
+        )
+        self.code = nn.Linear(dim, dim)
+
+    def forward(self, content: Content, items: Tensor, known: Tensor) -> Tensor:
+        """Codes (n, dim) of items (n,) int64 with their content; `known` (n,) says id or no id."""
+        tokens = [embed(x) for embed, x in zip(self.token, content.features, strict=True)]
+        tokens += [self.id_norm(self.id(items)), self.nothing.expand(len(items), -1)]
+        present = torch.cat([content.present, known.unsqueeze(1)], dim=1)  # n (m+1)
+        present = torch.cat([present, ~present.any(dim=1, keepdim=True)], dim=1)  # n (m+2)
+        fused = self.operator(torch.stack(tokens, dim=1), present)  # n d
+        return cast(Tensor, self.code(self.hidden(fused)))
+
+    def hide(self, content: Content, known: Tensor) -> tuple[Content, Tensor]:
+        """Modality dropout and id dropout, drawn anew for every item of a step."""
+        kept = torch.rand(content.present.shape, device=known.device) >= self.modality_dropout
+        id_kept = torch.rand(known.shape, device=known.device) >= self.id_dropout
+        return Content(content.features, content.present & kept), known & id_kept
+
+
+class UserTower(nn.Module):
+    """u = W p + MLP(p), p the heads' means of a history's codes c_j, newest first.
+
+    Head h weighs event j by softmax_j(a_h · c_j + β_h value_j − γ_h log(1 + j)), γ_h ≥ 0: recent
+    events count for more, and each head learns by how much.
+    """
+
+    def __init__(self, config: MMNNConfig) -> None:
+        super().__init__()
+        dim, heads = config.dim, config.heads
+        self.attend = nn.Linear(dim, heads, bias=False)
+        self.value = nn.Parameter(torch.zeros(heads))
+        self.decay = nn.Parameter(torch.linspace(-3.0, 1.0, heads))
+        self.newcomer = nn.Parameter(torch.zeros(heads * dim))
+        self.drop = nn.Dropout(config.dropout)
+        self.linear = nn.Linear(heads * dim, dim)
+        self.mlp = nn.Sequential(
+            nn.Linear(heads * dim, 2 * dim),
+            nn.GELU(),
+            nn.Dropout(config.dropout),
+            nn.Linear(2 * dim, dim),
+        )
+
+    def weights(self, codes: Tensor, values: Tensor, present: Tensor) -> Tensor:
+        """Weights (b, l, h), zero where an event is absent, of codes (b, l, d), values (b, l)."""
+        age = torch.arange(codes.shape[1], device=codes.device).log1p()
+        logits = self.attend(codes) + values.unsqueeze(-1) * self.value  # b l h
+        logits = logits - age[:, None] * F.softplus(self.decay)
+        logits = logits.masked_fill(~present.unsqueeze(-1), -torch.inf)
+        # A row without any event has only -inf; its weights are defined as zero.
+        return torch.nan_to_num(torch.softmax(logits.float(), dim=1))
+
+    def forward(self, codes: Tensor, values: Tensor, present: Tensor) -> Tensor:
+        """User vectors (b, d) of the last events' codes (b, l, d), values and mask (b, l)."""
+        weights = self.weights(codes, values, present)
+        return self.vector(torch.einsum("blh,bld->bhd", weights, codes), present.any(dim=1))
+
+    def vector(self, means: Tensor, active: Tensor) -> Tensor:
+        """User vectors (b, d) of the heads' means (b, h, d); `active` (b,) has any history."""
+        pooled = torch.where(active.unsqueeze(-1), means.flatten(1), self.newcomer)
+        pooled = self.drop(pooled)
+        return cast(Tensor, self.linear(pooled) + self.mlp(pooled))
+
+
+class MMNNNetwork(nn.Module):
+    """Both towers with a retrieval head u · v_i + b_i and a rating head."""
+
+    def __init__(
+        self, widths: tuple[int, ...], n_items: int, n_context: int, config: MMNNConfig
+    ) -> None:
+        super().__init__()
+        self.items = ItemTower(widths, n_items, config)
+        self.users = UserTower(config)
+        self.popularity = nn.Parameter(torch.zeros(n_items))
+        self.rating = nn.Sequential(
+            nn.Linear(2 * config.dim + n_context, config.dim), nn.GELU(), nn.Linear(config.dim, 1)
+        )
+        self.scale = config.dim**-0.5
+
+    def bias(self, items: Tensor, known: Tensor) -> Tensor:
+        """Popularity (n,) of items whose id is known, zero for the others."""
+        return self.popularity[items] * known
+
+    def logits(self, users: Tensor, codes: Tensor, bias: Tensor) -> Tensor:
+        """Retrieval scores (b, n) of user vectors (b, d), item codes (n, d) and biases (n,)."""
+        return self.scale * users @ codes.T + bias
+
+    def stars(self, users: Tensor, codes: Tensor, context: Tensor) -> Tensor:
+        """Standardised value (b,) of pairs of user and item (b, d) with context (b, c)."""
+        return cast(Tensor, self.rating(torch.cat([users, codes, context], dim=1)).squeeze(1))
