@@ -7,7 +7,7 @@ from models.evaluation._bootstrap import (
     bootstrap_ratio,
     paired_difference,
 )
-from models.evaluation._evaluate import Evaluation, EvaluationConfig, evaluate
+from models.evaluation._evaluate import Evaluation, EvaluationConfig, evaluate, known_events
 from models.evaluation._ranking import Relevance, per_user_metrics, rank_all
 from models.evaluation._ratings import RatingPredictor, evaluate_ratings
 from models.evaluation._rows import SCHEMA, MetricRow, metrics_frame
@@ -27,6 +27,7 @@ __all__ = [
     "bootstrap_ratio",
     "evaluate",
     "evaluate_ratings",
+    "known_events",
     "metrics_frame",
     "paired_difference",
     "per_user_metrics",

@@ -1,7 +1,7 @@
 """One model on one split: lists for everyone, and every figure of them."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -104,7 +104,7 @@ class _Lists:
     histories: Histories
     candidates: Bools
     dataset: Dataset
-    categories: NDArray[np.float32] | None = field(default=None)
+    categories: NDArray[np.float32] | None
 
 
 def evaluate(
@@ -130,12 +130,13 @@ def evaluate(
         run_id: name for the rows.
         candidates: (n_items,) which items are ranked; all by default.
         known: what the users had done when asked, sorted by user, then time; it is their history
-            and is masked in their lists. `dataset.train` by default.
+            and is masked in their lists. `known_events(dataset)` by default; pass `dataset.train`
+            where the validation events judge.
         categories: (n_items, c) category shares, for calibration; not measured without.
         config: cutoffs, resamples, seed.
     """
     settings = config or EvaluationConfig()
-    past = dataset.train if known is None else known
+    past = known_events(dataset) if known is None else known
     ranked = np.ones(dataset.n_items, dtype=bool) if candidates is None else candidates
     histories, relevance = _tested(past, test, dataset.n_items)
     ties = tie_breaks(dataset.item_ids.ids, settings.seed)
@@ -152,6 +153,18 @@ def evaluate(
         ranking,
         per_user_metrics(relevance.hits(ranking.items), relevance.counts(), settings.cutoffs),
     )
+
+
+def known_events(dataset: Dataset) -> Interactions:
+    """Training and validation events together: all that a user of the test had done before it."""
+    parts = (dataset.train, dataset.validation)
+    together = Interactions(
+        np.concatenate([part.users for part in parts]),
+        np.concatenate([part.items for part in parts]),
+        np.concatenate([part.values for part in parts]),
+        np.concatenate([part.timestamps for part in parts]),
+    )
+    return together.take(np.lexsort((together.timestamps, together.users)))
 
 
 def _tested(past: Interactions, test: Interactions, n_items: int) -> tuple[Histories, Relevance]:
@@ -188,7 +201,8 @@ def _list_rows(judge: _Judge, lists: _Lists) -> Iterator[MetricRow]:
 def _list_measures(lists: _Lists) -> dict[str, Callable[[Ints], Values]]:
     """The per-user list metrics that this dataset allows."""
     dataset, categories = lists.dataset, lists.categories
-    counts = np.bincount(dataset.train.items, minlength=dataset.n_items)
+    pairs = np.unique(dataset.train.users.astype(np.int64) * dataset.n_items + dataset.train.items)
+    counts = np.bincount(pairs % dataset.n_items, minlength=dataset.n_items)
     n_train_users = len(np.unique(dataset.train.users))
     measures: dict[str, Callable[[Ints], Values]] = {
         "novelty": lambda shown: metrics.novelty(shown, counts, n_train_users)

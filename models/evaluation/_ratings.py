@@ -43,10 +43,11 @@ def evaluate_ratings(
     errors = (predicted - test.values) ** 2
     _, rows = np.unique(test.users, return_inverse=True)
     counts = np.bincount(rows).astype(np.float64)[:, None]
-    squared = np.bincount(rows, weights=errors)[:, None]
+    squared = np.bincount(rows, weights=errors).astype(np.float64)[:, None]
     found = bootstrap_ratio(squared, counts, settings.samples, settings.seed)
-    mse = np.array([found.value[0], found.low[0], found.high[0]])
+    mse = (float(found.value[0]), float(found.low[0]), float(found.high[0]))
+    rmse = tuple(np.sqrt(mse).tolist())
     return tuple(
-        MetricRow(run_id, model.name, split, "all", name, None, *map(float, figures), len(counts))
-        for name, figures in (("mse", mse), ("rmse", np.sqrt(mse)))
+        MetricRow(run_id, model.name, split, "all", name, None, value, low, high, len(counts))
+        for name, (value, low, high) in (("mse", mse), ("rmse", rmse))
     )
