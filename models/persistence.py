@@ -18,6 +18,10 @@ class ModelFormatError(ValueError):
     """A folder does not hold the model that was asked for."""
 
 
+class NotFittedError(RuntimeError):
+    """A model was asked before it was fitted or loaded."""
+
+
 def save_state(
     folder: Path, tensors: Mapping[str, np.ndarray], config: Mapping[str, Any], *, family: str
 ) -> None:

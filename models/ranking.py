@@ -1,7 +1,7 @@
 """The best k of many scores, with one order for equal ones: shared by every model."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -71,6 +71,40 @@ def top_k(
     ranking.items[:, :kept] = np.where(rankable, columns[best], -1)
     ranking.scores[:, :kept] = np.where(rankable, best_scores, -np.inf)
     return ranking
+
+
+def rank(
+    score: Callable[[Histories, Ints | None], Floats],
+    users: Histories,
+    k: int,
+    ties: Ints,
+    *,
+    items: Ints | None = None,
+    exclude: Histories | None = None,
+    block: int = 512,
+) -> Ranking:
+    """The k best items of any number of users, scored a block of users at a time.
+
+    Args:
+        score: a model's `score`.
+        users: the rows of the result.
+        k: list length.
+        ties: (n_items,) from `tie_breaks`.
+        items: (m,) dense indexes that may be shown; the whole vocabulary by default.
+        exclude: items never to show, row by row for the same users.
+        block: users scored at once.
+    """
+    found = Ranking(
+        np.full((len(users), k), -1, dtype=np.int32),
+        np.full((len(users), k), -np.inf, dtype=np.float32),
+    )
+    for start in range(0, len(users), block):
+        stop = start + block
+        hidden = None if exclude is None else exclude.rows(start, stop)
+        scores = score(users.rows(start, stop), items)
+        best = top_k(scores, k, ties, items=items, exclude=hidden)
+        found.items[start:stop], found.scores[start:stop] = best.items, best.scores
+    return found
 
 
 def _sort_keys(scores: Floats, places: Ints) -> Longs:

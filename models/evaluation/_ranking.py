@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from models.data import Bools, Histories, Interactions, Ints, Longs
 from models.metrics import RANKING_METRICS
 from models.protocol import Ranking, Recommender
-from models.ranking import top_k
+from models.ranking import rank
 
 Values = NDArray[np.float64]
 
@@ -37,22 +37,7 @@ def rank_all(
     """
     items = None if candidates is None else np.flatnonzero(candidates).astype(np.int32)
     hidden = histories if exclude is None else exclude
-    parts = [
-        top_k(
-            model.score(histories.rows(start, start + block), items),
-            k,
-            ties,
-            items=items,
-            exclude=hidden.rows(start, start + block),
-        )
-        for start in range(0, len(histories), block)
-    ]
-    if not parts:
-        return Ranking(np.empty((0, k), np.int32), np.empty((0, k), np.float32))
-    return Ranking(
-        np.concatenate([part.items for part in parts]),
-        np.concatenate([part.scores for part in parts]),
-    )
+    return rank(model.score, histories, k, ties, items=items, exclude=hidden, block=block)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,111 @@
+"""Nearest items in one modality: what that modality says with nothing learned."""
+
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+from scipy import sparse
+
+from models.baselines.base import Baseline
+from models.data import Bools, Dataset, Floats, Histories, Ints
+from models.persistence import ModelFormatError
+
+
+class ContentConfig(BaseModel):
+    """Settings of a content baseline."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    modality: str = Field(default="text", description="The one modality that is read.")
+    half_life: float = Field(
+        default=20.0,
+        gt=0,
+        description="Events after which an older event counts half; small forgets fast.",
+    )
+    seed: int = Field(default=42, ge=0, description="Orders items of equal score.")
+
+
+class Content(Baseline):
+    """Score = cosine of the item to the recency-weighted mean of the user's items (Rocchio 1971).
+
+    Features are standardised over the items that have them. Items without the modality cannot be
+    scored (-inf); a user none of whose items has it scores every item 0. Items without events are
+    as good as any other.
+    """
+
+    family = "content"
+
+    def __init__(self, config: ContentConfig | None = None) -> None:
+        self.config = config or ContentConfig()
+        self.name = f"content_{self.config.modality}"
+        super().__init__(self.config.seed)
+
+    def fit(self, dataset: Dataset) -> Self:
+        """Standardises the features.
+
+        Raises:
+            ValueError: the dataset does not have the modality.
+        """
+        if self.config.modality not in dataset.tokens:
+            raise ValueError(
+                f"The dataset has no {self.config.modality!r} features; it has "
+                f"{', '.join(dataset.tokens) or 'none'}."
+            )
+        features, present = dataset.tokens[self.config.modality].at()
+        self._remember(dataset, vectors=_unit_standardised(features, present), present=present)
+        return self
+
+    def score(self, users: Histories, items: Ints | None = None) -> Floats:
+        """Cosines (n_users, n_items); -inf for items without the modality."""
+        vectors, present = self.learned("vectors"), self.learned("present")
+        tastes = self._tastes(users) @ vectors
+        chosen = slice(None) if items is None else items
+        cosines = _unit(tastes) @ vectors[chosen].T
+        scores: Floats = np.where(present[chosen], cosines, np.float32(-np.inf))
+        return scores
+
+    def settings(self) -> dict[str, Any]:
+        """JSON-able settings that `save` keeps."""
+        return self.config.model_dump()
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Reads what `save` wrote.
+
+        Raises:
+            ModelFormatError: the folder does not hold a content model.
+        """
+        arrays, settings = cls._read(folder, "vectors", "present")
+        try:
+            model = cls(ContentConfig.model_validate(settings))
+        except ValueError as error:
+            raise ModelFormatError(
+                f"{folder} has settings that this version does not know ({error}); "
+                "fit the model again."
+            ) from error
+        model.arrays = arrays
+        return model
+
+    def _tastes(self, users: Histories) -> sparse.csr_array:
+        """Weights (n_users, n_items) of the past events; the newest event has weight 1."""
+        from_end = np.repeat(users.offsets[1:], users.lengths) - 1 - np.arange(len(users.items))
+        weights = np.exp2(-from_end / self.config.half_life).astype(np.float32)
+        shape = (len(users), len(self.learned("present")))
+        return sparse.csr_array((weights, users.items, users.offsets), shape=shape)
+
+
+def _unit_standardised(features: Floats, present: Bools) -> Floats:
+    """Unit vectors (n_items, d) of the standardised features; zeros for absent items."""
+    known = features[present]
+    if not len(known):
+        return np.zeros_like(features)
+    deviation = known.std(axis=0)
+    scaled = (features - known.mean(axis=0)) / np.where(deviation > 0, deviation, np.float32(1))
+    return _unit(np.where(present[:, None], scaled, np.float32(0)))
+
+
+def _unit(vectors: Floats) -> Floats:
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit: Floats = np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)
+    return unit
