@@ -5,6 +5,7 @@ import shutil
 import stat
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 
 from sources.protocol import Progress, SourceError
@@ -41,7 +42,7 @@ def unpack(
             _extract(archive, opened, members, beside, max_total_bytes, progress)
         beside.chmod(0o755)
         beside.rename(target)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError) as error:
         raise SourceError(f"{archive} is damaged or no zip ({error}); fetch it again.") from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)

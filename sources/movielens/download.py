@@ -16,7 +16,6 @@ logger = logging.getLogger(__name__)
 BASE_URL = "https://files.grouplens.org/datasets/movielens"
 NAMES = ("ml-latest-small", "ml-100k", "ml-1m", "ml-10m", "ml-20m", "ml-25m", "ml-32m")
 _ATTEMPTS = 5
-_CHUNK = 1 << 16
 _TIMEOUT = httpx.Timeout(30.0)
 _PAUSE = wait_exponential(multiplier=1, max=20)
 
@@ -93,7 +92,9 @@ def _published_md5(client: httpx.Client, url: str) -> str:
 
 def _fetch(client: httpx.Client, url: str, part: Path, progress: Progress | None) -> None:
     have = part.stat().st_size if part.is_file() else 0
-    headers = {"Range": f"bytes={have}-"} if have else {}
+    headers = {"Accept-Encoding": "identity"}
+    if have:
+        headers["Range"] = f"bytes={have}-"
     with client.stream("GET", url, headers=headers) as response:
         if response.status_code == httpx.codes.REQUESTED_RANGE_NOT_SATISFIABLE:
             return
@@ -103,7 +104,8 @@ def _fetch(client: httpx.Client, url: str, part: Path, progress: Progress | None
         length = response.headers.get("Content-Length")
         total = done + int(length) if length else None
         with part.open("ab" if continued else "wb") as sink:
-            for chunk in response.iter_bytes(_CHUNK):
+            # As it arrives, so that a connection that breaks loses nothing of it.
+            for chunk in response.iter_raw():
                 sink.write(chunk)
                 done += len(chunk)
                 if progress:

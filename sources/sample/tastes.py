@@ -21,8 +21,8 @@ DIMENSIONS = 12
 
 _SHARPNESS = 3.0
 _DRIFT_RADIANS = 0.6
-_POPULARITY_SPREAD = 0.8
-_SHARED_NOISE = 0.5
+_POPULARITY_SPREAD = 0.7
+_SHARED_NOISE = 0.4
 
 # Streams of random numbers: a change in one leaves the others as they were.
 STREAM_ITEMS, STREAM_USERS, STREAM_EVENTS, STREAM_CATALOGUE = 1, 2, 3, 4

@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from sources.protocol import SourceError
+from sources.tables.times import parse_time
 
 _STRICT = ConfigDict(extra="forbid", frozen=True)
 _WIDEST = (-1e30, 1e30)
@@ -153,9 +155,15 @@ def line_of(path: Path, *keys: str) -> int:
 
 
 def _time_format(value: str) -> str:
-    if value in {"iso", "unix_s", "unix_ms", "year"} or "%" in value:
+    if value in {"iso", "unix_s", "unix_ms", "year"}:
         return value
-    raise ValueError("time_format is iso, unix_s, unix_ms, year, or a strptime format with %")
+    if "%" not in value:
+        raise ValueError("time_format is iso, unix_s, unix_ms, year, or a strptime format with %")
+    try:
+        pl.DataFrame({"t": ["1"]}).select(parse_time("t", pl.String(), value))
+    except pl.exceptions.PolarsError as error:
+        raise ValueError(f"time_format {value!r} is no format ({error})".splitlines()[0]) from error
+    return value
 
 
 def _explain(path: Path, node: Any, error: ValidationError) -> str:

@@ -1,0 +1,50 @@
+"""Pseudonyms: keyed, stable, and never the raw id."""
+
+import hashlib
+import hmac
+import os
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sources.pseudonyms import PseudonymKeyError, load_key, pseudonym, pseudonymize
+
+
+def test_pseudonym_is_hmac_sha256() -> None:
+    expected = hmac.new(b"key", b"17", hashlib.sha256).hexdigest()
+    assert pseudonym("17", b"key") == expected
+
+
+@given(st.lists(st.text(min_size=1, max_size=5), max_size=30))
+def test_pseudonymize_agrees_with_one_by_one_and_keeps_order(raw: list[str]) -> None:
+    frame = pl.DataFrame({"n": range(len(raw)), "user_id": pl.Series(raw, dtype=pl.String)})
+    named = pseudonymize(frame, b"key")
+    assert named.columns == ["n", "user_id"]
+    assert named["n"].to_list() == list(range(len(raw)))
+    assert named["user_id"].to_list() == [pseudonym(value, b"key") for value in raw]
+
+
+def test_key_file_is_made_once_and_private(tmp_path: Path) -> None:
+    file = tmp_path / "home" / "id.key"
+    key = load_key(None, file)
+    assert load_key(None, file) == key
+    assert len(key) == 64
+    if os.name != "nt":
+        assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_configured_key_comes_first_and_writes_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "id.key"
+    assert load_key("secret", file) == b"secret"
+    assert not file.exists()
+
+
+def test_empty_keys_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(PseudonymKeyError, match="CROSSMODAL_ID_KEY"):
+        load_key("  ", tmp_path / "id.key")
+    (tmp_path / "id.key").write_bytes(b"")
+    with pytest.raises(PseudonymKeyError, match=r"id\.key"):
+        load_key(None, tmp_path / "id.key")
