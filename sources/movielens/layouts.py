@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from sources.protocol import SourceError
+from sources.text_tables import require_columns, scan_lines, scan_text
 
 GENRES_100K = (
     "unknown", "Action", "Adventure", "Animation", "Children", "Comedy", "Crime", "Documentary",
@@ -13,8 +14,6 @@ GENRES_100K = (
     "Thriller", "War", "Western",
 )  # fmt: skip
 
-# A byte that no text file holds: every line is read whole and taken apart by expressions.
-_NEVER = "\x01"
 _DECADES = (0.5, 5.0)
 _WHOLE_STARS = (1.0, 5.0)
 
@@ -68,21 +67,9 @@ def read_ratings(layout: Layout) -> pl.LazyFrame:
     names = ["user", "item", "value", "time"]
     if layout.kind == "csv":
         return _csv(layout.ratings, ["userId", "movieId", "rating", "timestamp"], names)
-    if layout.kind == "100k":
-        return pl.scan_csv(
-            layout.ratings,
-            separator="\t",
-            has_header=False,
-            infer_schema=False,
-            new_columns=names,
-            quote_char=None,
-            truncate_ragged_lines=True,
-            encoding="utf8-lossy",
-            row_index_name="row",
-            row_index_offset=1,
-        )
-    fields = pl.col("line").str.split_exact("::", 3).struct.rename_fields(names)
-    return _lines(layout.ratings).select("row", fields.alias("f")).unnest("f")
+    separator = "\t" if layout.kind == "100k" else "::"
+    fields = pl.col("line").str.split_exact(separator, 3).struct.rename_fields(names)
+    return scan_lines(layout.ratings).select("row", fields.alias("f")).unnest("f")
 
 
 def read_tags(layout: Layout) -> pl.LazyFrame | None:
@@ -95,7 +82,9 @@ def read_tags(layout: Layout) -> pl.LazyFrame | None:
     # A tag may hold the separator itself, so the outer fields are taken first.
     fields = pl.col("line").str.extract_groups(r"^([^:]*)::([^:]*)::(.*)::([^:]*)$")
     return (
-        _lines(layout.tags).select("row", fields.struct.rename_fields(names).alias("f")).unnest("f")
+        scan_lines(layout.tags)
+        .select("row", fields.struct.rename_fields(names).alias("f"))
+        .unnest("f")
     )
 
 
@@ -122,38 +111,10 @@ def _film_100k(fields: list[str]) -> tuple[str, str, str]:
 
 
 def _csv(path: Path, columns: list[str], names: list[str]) -> pl.LazyFrame:
-    frame = pl.scan_csv(
-        path,
-        infer_schema=False,
-        truncate_ragged_lines=True,
-        encoding="utf8-lossy",
-        row_index_name="row",
-        row_index_offset=1,
-    )
-    header = frame.collect_schema().names()
-    absent = [column for column in columns if column not in header]
-    if absent:
-        raise SourceError(
-            f"{path} has no column {', '.join(absent)}; its header must hold {', '.join(columns)}."
-        )
-    return frame.select(
-        "row", *(pl.col(old).alias(new) for old, new in zip(columns, names, strict=True))
-    )
-
-
-def _lines(path: Path) -> pl.LazyFrame:
-    return pl.scan_csv(
-        path,
-        separator=_NEVER,
-        has_header=False,
-        infer_schema=False,
-        new_columns=["line"],
-        quote_char=None,
-        truncate_ragged_lines=True,
-        encoding="utf8-lossy",
-        row_index_name="row",
-        row_index_offset=1,
-    )
+    frame = scan_text(path)
+    require_columns(path, frame, columns)
+    renamed = (pl.col(old).alias(new) for old, new in zip(columns, names, strict=True))
+    return frame.select("row", *renamed)
 
 
 def _decoded(path: Path) -> str:

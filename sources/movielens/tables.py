@@ -17,6 +17,7 @@ from sources.rejects import (
     split,
     split_duplicates,
 )
+from sources.text_tables import require_columns, scan_text
 
 RATING = "rating"
 TAG = "tag"
@@ -133,14 +134,9 @@ def _synopses(path: Path | None, films: pl.Series) -> _Told:
     if path is None:
         empty = pl.LazyFrame(schema={"item": pl.Int64, "text": pl.String})
         return _Told(empty, join_rejects([]))
-    raw = pl.scan_csv(
-        path,
-        infer_schema=False,
-        truncate_ragged_lines=True,
-        encoding="utf8-lossy",
-        row_index_name="row",
-        row_index_offset=1,
-    ).select("row", item=_id("movieId"), given=pl.col("movieId"), text=pl.col("text"))
+    frame = scan_text(path)
+    require_columns(path, frame, ["movieId", "text"])
+    raw = frame.select("row", item=_id("movieId"), given=pl.col("movieId"), text=pl.col("text"))
     rules = [
         Rule(BAD_ID, pl.col("item").is_null(), pl.col("given")),
         Rule(UNKNOWN_ITEM, ~pl.col("item").is_in(films.implode()), pl.col("item")),

@@ -8,6 +8,7 @@ import polars as pl
 from sources.protocol import SourceError
 from sources.tables.mapping import line_of
 from sources.tables.places import place
+from sources.text_tables import scan_text
 
 PARQUET = frozenset({".parquet", ".pq"})
 
@@ -34,19 +35,10 @@ def open_table(
     if found.uri is None:
         raise SourceError(f"{where}: {given} is not a file below {root}.")
     path = root / found.uri
+    if path.suffix.lower() not in PARQUET:
+        return scan_text(path, separator), path
     try:
-        if path.suffix.lower() in PARQUET:
-            frame = pl.scan_parquet(path).with_row_index("row", offset=1)
-        else:
-            frame = pl.scan_csv(
-                path,
-                separator=separator,
-                infer_schema=False,
-                truncate_ragged_lines=True,
-                encoding="utf8-lossy",
-                row_index_name="row",
-                row_index_offset=1,
-            )
+        frame = pl.scan_parquet(path).with_row_index("row", offset=1)
         frame.collect_schema()
     except pl.exceptions.PolarsError as error:
         raise SourceError(f"{path} cannot be read as a table ({error}).") from error
