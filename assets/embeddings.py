@@ -1,1 +1,182 @@
-"""From media to vectors: inspect, encode, align, and one embeddings table a modality."""
+"""The embeddings tables, one a modality: shared-space vectors beside the tower's own features."""
+
+from collections.abc import Callable
+
+import dagster as dg
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from assets.alignment import TOWERS, head_file, tower_contents
+from assets.encoding import ATTRIBUTES_FINGERPRINT, item_texts, list_column, review_rows
+from assets.stage import OWNERS, Context, Stamp, made_from, materialize_table
+from crossmodal.lake import Lake
+from crossmodal.settings import Settings
+from crossmodal.workspace import Workspace
+from models.assembly import matrix
+
+_VECTORS = pa.list_(pa.float32())
+EMBEDDINGS_SCHEMA = pa.schema(
+    [
+        ("item_id", pa.string()),
+        ("event_timestamp", pa.timestamp("us", tz="UTC")),
+        ("embedding", _VECTORS),
+        ("features", _VECTORS),
+        ("encoder", pa.string()),
+        ("fingerprint", pa.string()),
+        ("content_sha256", pa.string()),
+    ]
+)
+_CHUNK = 2048
+ToSharedSpace = Callable[[np.ndarray], np.ndarray]
+
+
+def encoder_name(settings: Settings, modality: str) -> str:
+    """What encodes a modality, as the embeddings table names it."""
+    return {
+        "text": settings.text_encoder,
+        "reviews": settings.text_encoder,
+        "image": settings.image_encoder,
+        "audio": settings.audio_encoder,
+        "attributes": ATTRIBUTES_FINGERPRINT,
+    }[modality]
+
+
+@dg.asset(
+    deps=["text_features", "items"],
+    group_name="embeddings",
+    owners=OWNERS,
+    kinds={"parquet"},
+    code_version="1",
+)
+def text_embeddings(
+    context: Context, workspace: dg.ResourceParam[Workspace]
+) -> dg.MaterializeResult:
+    """Text is the anchor: its own vectors are the shared space."""
+    lake = workspace.lake
+    stamp = made_from(context, workspace, "items", "text_features")
+
+    def make() -> None:
+        contents = item_texts(lake.scan("items")).select("item_id", "created_at", "content_sha256")
+        _write_embeddings(workspace, "text", contents, lambda vectors: vectors, stamp)
+
+    return materialize_table(context, workspace, "text_embeddings", stamp, make)
+
+
+def _tower_embeddings(tower: str) -> dg.AssetsDefinition:
+    table = f"{tower}_embeddings"
+    inputs = (f"{tower}_features", f"{tower}_alignment", "media", "items")
+
+    @dg.asset(
+        name=table,
+        deps=list(inputs),
+        description=f"The {tower} of every item that has one, in the shared space.",
+        group_name="embeddings",
+        owners=OWNERS,
+        kinds={"parquet"},
+        code_version="1",
+    )
+    def embeddings(
+        context: Context, workspace: dg.ResourceParam[Workspace]
+    ) -> dg.MaterializeResult:
+        stamp = made_from(context, workspace, *inputs)
+
+        def make() -> None:
+            from models.alignment import AlignmentHead
+
+            head = AlignmentHead.load(head_file(workspace, tower))
+            contents = tower_contents(workspace.lake, tower)
+            _write_embeddings(workspace, tower, contents, head.transform, stamp)
+
+        return materialize_table(context, workspace, table, stamp, make)
+
+    return embeddings
+
+
+tower_embeddings = [_tower_embeddings(tower) for tower in TOWERS]
+
+
+@dg.asset(
+    deps=["review_texts", "interactions"],
+    group_name="embeddings",
+    owners=OWNERS,
+    kinds={"parquet"},
+    code_version="1",
+)
+def reviews_embeddings(
+    context: Context, workspace: dg.ResourceParam[Workspace]
+) -> dg.MaterializeResult:
+    """What had been written about each item by the end of each month, and known from then on."""
+    lake = workspace.lake
+    stamp = made_from(context, workspace, "review_texts", "interactions")
+
+    def make() -> None:
+        with lake.writer("reviews_embeddings", EMBEDDINGS_SCHEMA, stamp) as writer:
+            rows = _review_snapshots(lake, encoder_name(workspace.settings, "reviews"))
+            writer.write(rows)
+            writer.summarise(items=rows["item_id"].n_unique())
+
+    return materialize_table(context, workspace, "reviews_embeddings", stamp, make)
+
+
+def _review_snapshots(lake: Lake, encoder: str) -> pl.DataFrame:
+    from models.encoders.reviews import cumulative_reviews
+
+    vectors = lake.scan("review_texts").select("text", "fingerprint", "features")
+    written = review_rows(lake).join(vectors, on="text").sort("item_id", "event_timestamp", "text")
+    rows = written.collect()
+    ids = rows["item_id"].unique().sort()
+    dense = rows["item_id"].replace_strict(ids, range(len(ids)), return_dtype=pl.Int32)
+    items, known_at, means = cumulative_reviews(
+        dense.to_numpy(),
+        rows["event_timestamp"].dt.timestamp("us").to_numpy(),
+        matrix(rows["features"]),
+    )
+    norms = np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
+    return pl.DataFrame(
+        {
+            "item_id": ids.gather(items),
+            "event_timestamp": pl.Series(known_at).cast(pl.Datetime("us", "UTC")),
+            "embedding": list_column(means / norms, "embedding"),
+            "features": list_column(means, "features"),
+        }
+    ).with_columns(
+        encoder=pl.lit(encoder),
+        fingerprint=pl.lit(rows["fingerprint"][0] if rows.height else ""),
+        content_sha256=pl.lit(""),
+    )
+
+
+def _write_embeddings(
+    workspace: Workspace,
+    modality: str,
+    contents: pl.DataFrame,
+    to_shared_space: ToSharedSpace,
+    stamp: Stamp,
+) -> None:
+    """One row an item that has the modality, in the order of the items, chunk by chunk.
+
+    Args:
+        workspace: whose lake holds `<modality>_features` and takes `<modality>_embeddings`.
+        modality: of the tables.
+        contents: item_id, created_at (the instant from which the item was known), content_sha256.
+        to_shared_space: tower features (n, d) to unit vectors (n, 384).
+        stamp: of the new version.
+    """
+    lake = workspace.lake
+    features = lake.scan(f"{modality}_features")
+    encoder = encoder_name(workspace.settings, modality)
+    with lake.writer(f"{modality}_embeddings", EMBEDDINGS_SCHEMA, stamp) as writer:
+        for chunk in contents.sort("item_id").iter_slices(_CHUNK):
+            joined = chunk.lazy().join(features, on="content_sha256").sort("item_id")
+            rows = joined.select(
+                "item_id", "created_at", "content_sha256", "fingerprint", "features"
+            )
+            found = rows.rename({"created_at": "event_timestamp"}).collect()
+            if found.is_empty():
+                continue
+            shared = to_shared_space(matrix(found["features"]))
+            writer.write(
+                found.with_columns(list_column(shared, "embedding"), encoder=pl.lit(encoder))
+            )
+        writer.summarise(items_without=lake.version("items").rows - writer.rows)

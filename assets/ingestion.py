@@ -12,7 +12,7 @@ from assets.stage import OWNERS, Context, made_from, materialize_table
 from crossmodal.lake import Lake
 from crossmodal.workspace import Workspace
 from sources.factory import open_source
-from sources.protocol import Source, SourceFile
+from sources.protocol import Source, SourceError, SourceFile
 from sources.pseudonyms import load_key, pseudonymize
 from sources.sample.config import SampleConfig
 
@@ -32,6 +32,18 @@ def source_of(workspace: Workspace) -> Source:
             seed=settings.seed,
         ),
     )
+
+
+def source_root(workspace: Workspace) -> Path:
+    """The folder of the source's files.
+
+    Raises:
+        SourceError: the files were never fetched, or are gone.
+    """
+    root = source_of(workspace).root
+    if not root.is_dir():
+        raise SourceError(f"The source's folder {root} is not there; materialize raw_media again.")
+    return root
 
 
 @dg.multi_asset(

@@ -1,21 +1,34 @@
 """From features to fitted models: splits, the training frame, item tokens, one asset a model."""
 
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import dagster as dg
 import numpy as np
 import polars as pl
 
-from assets.datasets import (
-    COLD_ITEM,
-    STATIC_MODALITIES,
-    USER_TEMPORAL,
-)
+from assets.datasets import SPLIT_INPUTS, STATIC_MODALITIES, split_data
 from assets.features import newest_event, positive_events
-from assets.stage import OWNERS, Context, made_from, materialize_table
+from assets.pictures import training_curves
+from assets.recipes import RECIPES, Choices, Recipe
+from assets.stage import OWNERS, Context, Stamp, made_from, materialize_table
+from crossmodal.lake import Lake
 from crossmodal.workspace import Workspace
 from models.assembly import EventLog, event_log
+from models.registry import ModelRegistry
 from models.splits import Split, cold_item, random_split, user_temporal
 
-RANKED_SPLITS = (USER_TEMPORAL, COLD_ITEM)
+if TYPE_CHECKING:
+    from models.training import Epoch
+
+_MODEL_SCHEMA = {
+    "split": pl.String,
+    "version": pl.String,
+    "best_epoch": pl.Int64,
+    "train_losses": pl.List(pl.Float64),
+    "validation_losses": pl.List(pl.Float64),
+}
 _PARTS = ("train", "validation", "test")
 
 
@@ -127,3 +140,117 @@ def item_token_table(
         lake.write("item_tokens", found.rename(renamed), stamp)
 
     return materialize_table(context, workspace, "item_tokens", stamp, make)
+
+
+def model_table(name: str) -> str:
+    """The asset and lake table of a model: which versions it was fitted to."""
+    return f"model_{name}"
+
+
+def fitted_versions(lake: Lake, name: str) -> dict[str, str]:
+    """The version of a model by split; empty where it was not fitted."""
+    if not lake.exists(model_table(name)):
+        return {}
+    return dict(lake.read(model_table(name)).select("split", "version").iter_rows())
+
+
+def _model_asset(recipe: Recipe) -> dg.AssetsDefinition:
+    table = model_table(recipe.name)
+
+    @dg.asset(
+        name=table,
+        deps=list(SPLIT_INPUTS),
+        description=recipe.description,
+        group_name="training",
+        owners=OWNERS,
+        kinds={"torch", "safetensors"} if recipe.learns else {"numpy", "safetensors"},
+        code_version=recipe.code_version,
+    )
+    def model(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
+        choices = recipe.choose(workspace.settings)
+        stamp = made_from(context, workspace, *SPLIT_INPUTS, choices=choices)
+        registry = ModelRegistry(workspace.paths.models)
+
+        def make() -> dict[str, Any]:
+            fits = [
+                _fit(context, workspace, recipe, choices, split, stamp) for split in recipe.splits
+            ]
+            rows = [fit for fit in fits if fit is not None]
+            workspace.lake.write(table, pl.DataFrame(rows, schema=_MODEL_SCHEMA), stamp)
+            _draw_curves(workspace, recipe.name, rows)
+            return {"fitted": len(rows) if recipe.learns else 0}
+
+        fitted = fitted_versions(workspace.lake, recipe.name).values()
+        return materialize_table(
+            context,
+            workspace,
+            table,
+            stamp,
+            make,
+            pictures=(_curves_picture(recipe.name),),
+            intact=all(registry.has(version) for version in fitted),
+        )
+
+    return model
+
+
+def _fit(
+    context: Context,
+    workspace: Workspace,
+    recipe: Recipe,
+    choices: Choices,
+    split: str,
+    stamp: Stamp,
+) -> dict[str, Any] | None:
+    """Fits one model on one split and keeps it as a version; None where it lacks its modality."""
+    data = split_data(workspace.lake, split).dataset
+    if recipe.modality is not None and recipe.modality not in data.tokens:
+        context.log.info(f"No item has {recipe.modality}: there is no {recipe.name} on {split}.")
+        return None
+    epochs = workspace.settings.training_epochs
+
+    def on_epoch(epoch: "Epoch") -> None:
+        workspace.progress(f"Fitting {recipe.name} on {split}", epoch.number, epochs)
+        context.log.debug(
+            f"{recipe.name} on {split}, epoch {epoch.number}: training loss {epoch.train:.4f}, "
+            f"validation {epoch.validation:.4f}"
+        )
+
+    model = recipe.build(choices, workspace.settings.device, on_epoch).fit(data)
+    version = ModelRegistry(workspace.paths.models).add(
+        f"{recipe.name}-{split}", model, data, stamp=stamp, git_commit=git_commit()
+    )
+    curve = getattr(model, "curve", None)
+    return {
+        "split": split,
+        "version": version,
+        "best_epoch": curve.best_epoch if curve else None,
+        "train_losses": curve.train if curve else None,
+        "validation_losses": curve.validation if curve else None,
+    }
+
+
+def _curves_picture(name: str) -> str:
+    return f"curve_{name}"
+
+
+def _draw_curves(workspace: Workspace, name: str, fits: list[dict[str, Any]]) -> None:
+    curves = {
+        f"{name}, {fit['split']}": (fit["train_losses"], fit["validation_losses"])
+        for fit in fits
+        if fit["train_losses"]
+    }
+    if curves:
+        training_curves(workspace.paths.pictures / f"{_curves_picture(name)}.png", curves)
+
+
+def git_commit() -> str:
+    """The commit of the checkout that this code runs from; `unknown` outside one."""
+    checkout = Path(__file__).resolve().parent
+    found = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=checkout, capture_output=True, text=True, check=False
+    )
+    return found.stdout.strip() if found.returncode == 0 else "unknown"
+
+
+model_assets = [_model_asset(recipe) for recipe in RECIPES]

@@ -46,6 +46,11 @@ class StatePaths:
         return self.home / "weights"
 
     @property
+    def alignment(self) -> Path:
+        """Alignment heads, one file a tower."""
+        return self.home / "alignment"
+
+    @property
     def pictures(self) -> Path:
         """Pictures shown in the Dagster UI and in the report."""
         return self.home / "pictures"

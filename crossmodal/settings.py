@@ -90,6 +90,11 @@ class Settings(BaseSettings):
 
     embedding_batch: int = Field(default=64, ge=1, description="Items encoded at once on a CPU.")
     training_epochs: int = Field(default=30, ge=1, description="Most epochs of one fit.")
+    matrix_factorisation: Literal["concat", "dot"] = Field(
+        default="concat",
+        description="concat is the tutorials' form, a linear layer over both embeddings; dot adds "
+        "biases and the product of the embeddings.",
+    )
     recommendations_k: int = Field(default=20, ge=1, le=200, description="List length per user.")
     bootstrap_samples: int = Field(
         default=1000, ge=100, description="Resamples behind every confidence interval."

@@ -200,12 +200,11 @@ def _example_lists(workspace: Workspace) -> list[dict[str, Any]]:
 
 def _thumbnails(workspace: Workspace, items: list[str]) -> dict[str, str]:
     """Small posters as base64 JPEG, for the items that have one."""
+    from assets.ingestion import source_root
+    from assets.media import media_limits
     from models.media import MediaError, decode_image, resolve_inside
 
-    from assets.embeddings import media_limits
-    from assets.ingestion import source_of
-
-    root = source_of(workspace).root
+    root = source_root(workspace)
     limits = media_limits(workspace.settings)
     files = workspace.lake.scan("media").filter(
         (pl.col("modality") == "image")

@@ -1,0 +1,287 @@
+"""From content to tower features: each distinct content is encoded once per encoder."""
+
+import hashlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from assets.ingestion import source_root
+from assets.media import media_limits
+from assets.stage import OWNERS, Context, Stamp, made_from, materialize_table
+from crossmodal.lake import Lake
+from crossmodal.workspace import Workspace
+from models.encoders.fingerprints import Kind, fingerprint_of
+
+if TYPE_CHECKING:
+    from models.encoders.protocol import Encoder
+
+_VECTORS = pa.list_(pa.float32())
+_FEATURES_SCHEMA = pa.schema(
+    [("content_sha256", pa.string()), ("fingerprint", pa.string()), ("features", _VECTORS)]
+)
+_REVIEWS_SCHEMA = _FEATURES_SCHEMA.append(pa.field("text", pa.string()))
+_CHUNK = 2048
+
+Encode = Callable[[pl.DataFrame], pl.DataFrame]
+"""Rows with a content_sha256 to rows of content_sha256 and features; may leave out what fails."""
+
+
+def item_texts(items: pl.LazyFrame) -> pl.DataFrame:
+    """What the text tower reads of each item: title, categories, description; items without none.
+
+    Returns:
+        item_id, created_at, text, content_sha256.
+    """
+    parts = [
+        pl.col("title").fill_null(""),
+        pl.col("categories").list.join(", ").fill_null(""),
+        pl.col("text").fill_null(""),
+    ]
+    filled = [pl.when(part.str.strip_chars() != "").then(part) for part in parts]
+    joined = pl.concat_str(filled, separator=". ", ignore_nulls=True)
+    texts = items.select("item_id", "created_at", text=joined).filter(pl.col("text") != "")
+    return _with_key(texts.collect())
+
+
+def review_rows(lake: Lake) -> pl.LazyFrame:
+    """What users wrote: user_id, item_id, event_timestamp, text."""
+    events = lake.scan_partitions("interactions")
+    written = events.filter(pl.col("text").fill_null("").str.strip_chars() != "")
+    return written.select("user_id", "item_id", "event_timestamp", "text")
+
+
+def usable_files(lake: Lake, modality: str) -> pl.DataFrame:
+    """Files that decode, one row an item: item_id, uri, content_sha256, and their format."""
+    usable = (pl.col("modality") == modality) & (pl.col("status") == "ok")
+    return lake.scan("media").filter(usable).rename({"sha256": "content_sha256"}).collect()
+
+
+def list_column(vectors: np.ndarray, name: str) -> pl.Series:
+    """A float32 matrix (n, d) as a list column."""
+    array = pl.Series(
+        name, vectors.astype(np.float32), dtype=pl.Array(pl.Float32, vectors.shape[1])
+    )
+    return array.cast(pl.List(pl.Float32))
+
+
+def encode_incrementally(
+    lake: Lake,
+    table: str,
+    contents: pl.DataFrame,
+    fingerprint: str,
+    stamp: Stamp,
+    encode: Encode,
+    schema: pa.Schema = _FEATURES_SCHEMA,
+) -> int:
+    """Writes one features row a content, encoding only what the last version lacks.
+
+    Contents are taken in the order of their hash, chunk by chunk, so that memory stays flat and
+    the table does not depend on what had been encoded before.
+
+    Args:
+        lake: holds the table.
+        table: to write.
+        contents: rows of unique `content_sha256` with whatever `encode` and the schema need.
+        fingerprint: of the encoder; rows of another one are encoded again.
+        stamp: of the new version.
+        encode: makes the features.
+        schema: of the table.
+
+    Returns:
+        How many contents were encoded.
+    """
+    known = _known_features(lake, table, fingerprint)
+    encoded = 0
+    with lake.writer(table, schema, stamp) as writer:
+        for chunk in contents.sort("content_sha256").iter_slices(_CHUNK):
+            kept = known.join(chunk.lazy(), on="content_sha256", how="semi").collect()
+            new = chunk.join(kept, on="content_sha256", how="anti")
+            found = encode(new) if new.height else kept.clear()
+            encoded += found.height
+            features = pl.concat([kept, found]).with_columns(fingerprint=pl.lit(fingerprint))
+            writer.write(chunk.join(features, on="content_sha256").sort("content_sha256"))
+        writer.summarise(fingerprint=fingerprint, failed=contents.height - writer.rows)
+    return encoded
+
+
+def _known_features(lake: Lake, table: str, fingerprint: str) -> pl.LazyFrame:
+    if not lake.exists(table):
+        return pl.LazyFrame(schema={"content_sha256": pl.String, "features": pl.List(pl.Float32)})
+    same = lake.scan(table).filter(pl.col("fingerprint") == fingerprint)
+    return same.select("content_sha256", "features")
+
+
+@dg.asset(
+    deps=["items"],
+    group_name="embeddings",
+    owners=OWNERS,
+    kinds={"sentence-transformers"},
+    code_version="1",
+)
+def text_features(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
+    """The vector of every distinct item text."""
+    fingerprint = fingerprint_of("text", workspace.settings.text_encoder)
+    stamp = made_from(context, workspace, "items", fingerprint=fingerprint)
+
+    def make() -> dict[str, Any]:
+        texts = item_texts(workspace.lake.scan("items")).unique("content_sha256")
+        return _encode_texts(workspace, "text_features", texts, stamp)
+
+    return materialize_table(context, workspace, "text_features", stamp, make)
+
+
+@dg.asset(
+    deps=["interactions"],
+    group_name="embeddings",
+    owners=OWNERS,
+    kinds={"sentence-transformers"},
+    code_version="1",
+)
+def review_texts(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
+    """The vector of every distinct review text."""
+    fingerprint = fingerprint_of("text", workspace.settings.text_encoder)
+    stamp = made_from(context, workspace, "interactions", fingerprint=fingerprint)
+
+    def make() -> dict[str, Any]:
+        distinct = review_rows(workspace.lake).select(pl.col("text").unique().sort()).collect()
+        texts = _with_key(distinct)
+        return _encode_texts(workspace, "review_texts", texts, stamp, _REVIEWS_SCHEMA)
+
+    return materialize_table(context, workspace, "review_texts", stamp, make)
+
+
+def _encode_texts(
+    workspace: Workspace,
+    table: str,
+    texts: pl.DataFrame,
+    stamp: Stamp,
+    schema: pa.Schema = _FEATURES_SCHEMA,
+) -> dict[str, Any]:
+    from models.encoders.factory import load_text_encoder
+
+    settings = workspace.settings
+    loaded = _LoadedOnce(
+        lambda: load_text_encoder(
+            settings.text_encoder, weights=workspace.paths.weights, device=settings.device
+        )
+    )
+
+    def encode(rows: pl.DataFrame) -> pl.DataFrame:
+        vectors = loaded.encoder.encode(rows["text"].to_list())
+        workspace.progress(f"Encoding {table}", loaded.count(rows.height), texts.height)
+        return rows.select("content_sha256", list_column(vectors, "features"))
+
+    fingerprint = fingerprint_of("text", settings.text_encoder)
+    encoded = encode_incrementally(workspace.lake, table, texts, fingerprint, stamp, encode, schema)
+    return {"encoded": encoded, "device": loaded.device}
+
+
+def _media_features(modality: Kind, encoder_setting: str, kinds: set[str]) -> dg.AssetsDefinition:
+    table = f"{modality}_features"
+
+    @dg.asset(
+        name=table,
+        deps=["media"],
+        description=f"The {modality} tower's own features of every distinct file.",
+        group_name="embeddings",
+        owners=OWNERS,
+        kinds=kinds,
+        code_version="1",
+    )
+    def features(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
+        limits = media_limits(workspace.settings)
+        name = getattr(workspace.settings, encoder_setting)
+        fingerprint = fingerprint_of(modality, name, limits)
+        stamp = made_from(context, workspace, "media", fingerprint=fingerprint)
+
+        def make() -> dict[str, Any]:
+            files = usable_files(workspace.lake, modality)
+            if files.is_empty():
+                context.log.info(f"No item has usable {modality}; models do without it.")
+            distinct = files.unique("content_sha256", keep="first", maintain_order=True)
+            return _encode_files(context, workspace, modality, name, distinct, stamp)
+
+        return materialize_table(context, workspace, table, stamp, make)
+
+    return features
+
+
+image_features = _media_features("image", "image_encoder", {"open-clip", "torch"})
+audio_features = _media_features("audio", "audio_encoder", {"torchaudio", "torch"})
+
+
+def _with_key(texts: pl.DataFrame) -> pl.DataFrame:
+    keys = [hashlib.sha256(text.encode()).hexdigest() for text in texts["text"]]
+    return texts.with_columns(content_sha256=pl.Series(keys, dtype=pl.String))
+
+
+@dg.asset(
+    deps=["items"],
+    group_name="embeddings",
+    owners=OWNERS,
+    kinds={"numpy"},
+    code_version="1",
+)
+def attributes_features(
+    context: Context, workspace: dg.ResourceParam[Workspace]
+) -> dg.MaterializeResult:
+    """Categories and named numbers of every item, standardised over the catalogue."""
+    lake = workspace.lake
+    stamp = made_from(context, workspace, "items")
+
+    def make() -> None:
+        from models.encoders.attributes import encode_attributes
+
+        items = item_attributes(lake.scan("items"))
+        features, present, names = encode_attributes(
+            items["categories"].to_list(), items["attributes"].to_list()
+        )
+        rows = items.select("content_sha256").with_columns(
+            list_column(features, "features"), fingerprint=pl.lit(ATTRIBUTES_FINGERPRINT)
+        )
+        distinct = rows.filter(pl.Series(present)).unique("content_sha256").sort("content_sha256")
+        lake.write("attributes_features", distinct, stamp, columns=list(names))
+
+    return materialize_table(context, workspace, "attributes_features", stamp, make)
+
+
+ATTRIBUTES_FINGERPRINT = "attributes-1"
+
+
+def item_attributes(items: pl.LazyFrame) -> pl.DataFrame:
+    """Categories and attributes of every item with a key of their content, sorted by item."""
+    rows = items.select("item_id", "created_at", "categories", "attributes").sort("item_id")
+    collected = rows.collect()
+    contents = collected.select("categories", "attributes").rows()
+    keys = [hashlib.sha256(repr(content).encode()).hexdigest() for content in contents]
+    return collected.with_columns(content_sha256=pl.Series(keys, dtype=pl.String))
+
+
+class _LoadedOnce:
+    """An encoder that is loaded when the first new content comes, and counts what it encoded."""
+
+    def __init__(self, load: Callable[[], "Encoder[Any]"]) -> None:
+        self._load = load
+        self._encoder: Encoder[Any] | None = None
+        self._done = 0
+
+    @property
+    def encoder(self) -> "Encoder[Any]":
+        """The encoder."""
+        if self._encoder is None:
+            self._encoder = self._load()
+        return self._encoder
+
+    @property
+    def device(self) -> str:
+        """Where it computed; `none` where nothing was new."""
+        return "none" if self._encoder is None else self._encoder.device
+
+    def count(self, rows: int) -> int:
+        """Adds to the number of encoded contents and returns it."""
+        self._done += rows
+        return self._done

@@ -1,0 +1,195 @@
+"""From files to the media table: every item's picture and sound, decoded once to be sure."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+import polars as pl
+
+from assets.ingestion import source_root
+from assets.pictures import contact_sheet, spectrograms
+from assets.stage import OWNERS, Context, made_from, materialize_table
+from crossmodal.lake import Lake
+from crossmodal.settings import Settings
+from crossmodal.workspace import Workspace
+from models.media.limits import MediaLimits
+
+if TYPE_CHECKING:
+    from models.media import DecodePool
+
+MEDIA_MODALITIES = ("image", "audio")
+_RECORD = {
+    "sha256": pl.String,
+    "mime": pl.String,
+    "bytes": pl.Int64,
+    "width": pl.Int32,
+    "height": pl.Int32,
+    "seconds": pl.Float64,
+    "status": pl.String,
+    "error": pl.String,
+}
+_SHEET_POSTERS = 48
+_SHOWN_SOUNDS = 12
+
+
+def media_limits(settings: Settings) -> MediaLimits:
+    """The bounds of one file, from the settings."""
+    return MediaLimits(
+        max_bytes=settings.media_max_bytes,
+        max_pixels=settings.media_max_pixels,
+        max_seconds=settings.media_max_seconds,
+        max_frames=settings.media_max_frames,
+        timeout_seconds=settings.media_timeout_seconds,
+    )
+
+
+@dg.asset(
+    deps=["raw_media", "items"],
+    group_name="embeddings",
+    owners=OWNERS,
+    kinds={"pillow", "ffmpeg", "parquet"},
+    code_version="1",
+)
+def media(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
+    """Every item's picture and sound: usable, missing, or broken and why."""
+    limits = media_limits(workspace.settings)
+    stamp = made_from(context, workspace, "raw_media", "items", limits=limits)
+
+    def make() -> dict[str, int]:
+        lake = workspace.lake
+        files = _files(lake)
+        known = _inspected_before(lake, stamp["choice:limits"])
+        new = files.drop_nulls("uri").join(known, on=["modality", "content"], how="anti")
+        found = pl.concat([known, _inspect(workspace, new, limits)])
+        rows = (
+            files.join(found, on=["modality", "content"], how="left")
+            .with_columns(
+                status=pl.col("status").fill_null("missing"),
+                sha256=pl.coalesce("sha256", "content"),
+            )
+            .select("item_id", "modality", "uri", *_RECORD)
+            .sort("item_id", "modality")
+        )
+        lake.write("media", rows, stamp, states=_states(rows), why_broken=_why_broken(rows))
+        _draw(workspace, rows, limits)
+        return {"inspected": new.height}
+
+    return materialize_table(
+        context, workspace, "media", stamp, make, pictures=("posters", "spectrograms")
+    )
+
+
+def _files(lake: Lake) -> pl.DataFrame:
+    """One row for every item and modality with the file it comes from, a video where no other."""
+    raw = lake.scan("raw_media").rename({"sha256": "content"})
+    wanted = (
+        lake.scan("items")
+        .select("item_id")
+        .join(pl.LazyFrame({"modality": MEDIA_MODALITIES}), how="cross")
+    )
+    video = raw.filter(pl.col("modality") == "video").select(
+        "item_id", video_uri="uri", video_content="content"
+    )
+    own = raw.select("item_id", "modality", "uri", "content")
+    return (
+        wanted.join(own, on=["item_id", "modality"], how="left")
+        .join(video, on="item_id", how="left")
+        .select(
+            "item_id",
+            "modality",
+            uri=pl.coalesce("uri", "video_uri"),
+            content=pl.coalesce("content", "video_content"),
+        )
+        .collect()
+    )
+
+
+def _inspected_before(lake: Lake, limits: str) -> pl.DataFrame:
+    """What the last version of the table found out about contents, under the same limits."""
+    columns = {"modality": pl.String, "content": pl.String, **_RECORD}
+    if not lake.exists("media") or lake.version("media").stamp.get("choice:limits") != limits:
+        return pl.DataFrame(schema=columns)
+    return (
+        lake.scan("media")
+        .filter(pl.col("sha256").is_not_null())
+        .with_columns(content="sha256")
+        .select(list(columns))
+        .unique(["modality", "content"], keep="first", maintain_order=True)
+        .collect()
+    )
+
+
+def _inspect(workspace: Workspace, files: pl.DataFrame, limits: MediaLimits) -> pl.DataFrame:
+    """Decodes files that were never seen; one row a modality and content."""
+    from models.media import DecodePool
+
+    schema = {"modality": pl.String, "content": pl.String, **_RECORD}
+    files = files.unique(["modality", "content"], keep="first", maintain_order=True)
+    if files.is_empty():
+        return pl.DataFrame(schema=schema)
+    root = source_root(workspace)
+    pool = DecodePool(root, limits, workers=workspace.settings.media_workers)
+    with pool:
+        records = [
+            {"modality": modality, "content": content, **facts}
+            for modality in MEDIA_MODALITIES
+            for content, facts in _records(workspace, pool, files, modality)
+        ]
+    return pl.DataFrame(records, schema=schema)
+
+
+def _records(
+    workspace: Workspace, pool: "DecodePool", files: pl.DataFrame, modality: str
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What each file is found to hold of one modality, by content."""
+    from models.media import MediaError, MediaRecord
+
+    chosen = files.filter(pl.col("modality") == modality)
+    tasks = chosen.select("content", "uri").iter_rows()
+    inspected = pool.map("inspect", tasks, {"modality": modality})
+    for done, (content, found) in enumerate(inspected, start=1):
+        workspace.progress(f"Inspecting {modality} files", done, chosen.height)
+        if isinstance(found, MediaError):
+            yield content, MediaRecord(status="broken", error=str(found)).as_dict()
+        else:
+            yield content, found.facts
+
+
+def _states(rows: pl.DataFrame) -> list[dict[str, object]]:
+    return rows.group_by("modality", "status").len("files").sort("modality", "status").to_dicts()
+
+
+def _why_broken(rows: pl.DataFrame) -> list[dict[str, object]]:
+    broken = rows.filter(pl.col("status") == "broken")
+    return broken.group_by("modality", "error").len("files").sort("modality", "error").to_dicts()
+
+
+def _draw(workspace: Workspace, rows: pl.DataFrame, limits: MediaLimits) -> None:
+    """The first posters and sounds, as people would look at them."""
+    from models.media import resolve_inside
+    from models.media.audio import SAMPLE_RATE, decode_audio
+    from models.media.images import decode_image
+
+    root = source_root(workspace)
+    usable = rows.filter(pl.col("status") == "ok")
+    pictures = usable.filter(
+        (pl.col("modality") == "image") & pl.col("mime").str.starts_with("image/")
+    )
+    posters = [
+        decode_image(resolve_inside(root, uri), limits)
+        for uri in pictures["uri"].head(_SHEET_POSTERS)
+    ]
+    sounds = usable.filter(pl.col("modality") == "audio").head(_SHOWN_SOUNDS)
+    waves = {
+        item: decode_audio(resolve_inside(root, uri), limits)
+        for item, uri in sounds.select("item_id", "uri").iter_rows()
+    }
+    folder = workspace.paths.pictures
+    for name, found, draw in (
+        ("posters", posters, lambda path: contact_sheet(path, posters)),
+        ("spectrograms", waves, lambda path: spectrograms(path, waves, SAMPLE_RATE)),
+    ):
+        path = folder / f"{name}.png"
+        path.unlink(missing_ok=True)
+        if found:
+            draw(path)

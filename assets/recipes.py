@@ -1,0 +1,157 @@
+"""Which models are fitted, on which splits, and with what settings.
+
+Torch takes seconds to import, so that a model is imported when it is built: a run that keeps every
+model does without.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from assets.datasets import COLD_ITEM, RANDOM, USER_TEMPORAL
+from crossmodal.settings import Settings
+from models.data import MODALITIES
+
+if TYPE_CHECKING:
+    from models.protocol import Recommender
+    from models.training import Epoch
+
+RANKED_SPLITS = (USER_TEMPORAL, COLD_ITEM)
+
+Choices = Mapping[str, Any]
+OnEpoch = Callable[["Epoch"], None]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A model that is fitted as an asset.
+
+    Attributes:
+        name: in the asset graph and in every table.
+        description: for the asset graph.
+        splits: it is fitted once on the training part of each.
+        choose: what the platform's settings say about it; a change fits it again.
+        build: an unfitted model of those choices; it computes on the named device and tells of
+            every epoch.
+        code_version: raised when the same choices would give another model.
+        modality: the one modality without which there is no such model; None where it needs none.
+        learns: whether it trains weights; a baseline only counts.
+        candidate: whether it may become champion.
+    """
+
+    name: str
+    description: str
+    splits: tuple[str, ...]
+    choose: Callable[[Settings], Choices]
+    build: Callable[[Choices, str, OnEpoch], "Recommender"]
+    code_version: str = "1"
+    modality: str | None = None
+    learns: bool = False
+    candidate: bool = False
+
+
+def _choose_mmnn(operator: str, settings: Settings) -> Choices:
+    return {
+        "operator": operator,
+        "epochs": settings.training_epochs,
+        "seed": settings.seed,
+    }
+
+
+def _build_mmnn(choices: Choices, device: str, on_epoch: OnEpoch) -> "Recommender":
+    from models.encoders.device import choose_device
+    from models.mmnn import MMNN, MMNNConfig
+
+    return MMNN(MMNNConfig(**choices), str(choose_device(device)), on_epoch)
+
+
+def _choose_matrix_factorisation(settings: Settings) -> Choices:
+    return {"form": settings.matrix_factorisation, "seed": settings.seed}
+
+
+def _build_matrix_factorisation(choices: Choices, device: str, on_epoch: OnEpoch) -> "Recommender":
+    from models.matrix_factorisation import MatrixFactorisation, MatrixFactorisationConfig
+
+    return MatrixFactorisation(MatrixFactorisationConfig(**choices), on_epoch)
+
+
+def _choose_seed(settings: Settings) -> Choices:
+    return {"seed": settings.seed}
+
+
+def _build_popularity(choices: Choices, device: str, on_epoch: OnEpoch) -> "Recommender":
+    from models.baselines import Popularity
+
+    return Popularity(**choices)
+
+
+def _build_random(choices: Choices, device: str, on_epoch: OnEpoch) -> "Recommender":
+    from models.baselines import RandomRanking
+
+    return RandomRanking(**choices)
+
+
+def _choose_content(modality: str, settings: Settings) -> Choices:
+    return {"modality": modality, "seed": settings.seed}
+
+
+def _build_content(choices: Choices, device: str, on_epoch: OnEpoch) -> "Recommender":
+    from models.baselines import Content, ContentConfig
+
+    return Content(ContentConfig(**choices))
+
+
+RECIPES = (
+    Recipe(
+        "random",
+        "Chance: the floor of every metric.",
+        RANKED_SPLITS,
+        _choose_seed,
+        _build_random,
+    ),
+    Recipe(
+        "popularity",
+        "The same list for everyone: what most training events were about.",
+        RANKED_SPLITS,
+        _choose_seed,
+        _build_popularity,
+    ),
+    *(
+        Recipe(
+            f"content_{modality}",
+            f"Nearest items by {modality} alone, with nothing learned.",
+            RANKED_SPLITS,
+            partial(_choose_content, modality),
+            _build_content,
+            modality=modality,
+        )
+        for modality in MODALITIES
+    ),
+    Recipe(
+        "matrix_factorisation",
+        "User and item embeddings, fitted to ratings by squared error.",
+        (RANDOM,),
+        _choose_matrix_factorisation,
+        _build_matrix_factorisation,
+        learns=True,
+    ),
+    Recipe(
+        "mmnn",
+        "Multimodal network: an item's tokens fused by gated attention, a user by what they did.",
+        RANKED_SPLITS,
+        partial(_choose_mmnn, "gated_attention"),
+        _build_mmnn,
+        learns=True,
+        candidate=True,
+    ),
+    Recipe(
+        "mmnn_concatenation",
+        "Multimodal network with the tokens of an item concatenated.",
+        RANKED_SPLITS,
+        partial(_choose_mmnn, "concatenation"),
+        _build_mmnn,
+        learns=True,
+        candidate=True,
+    ),
+)
