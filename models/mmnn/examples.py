@@ -98,7 +98,7 @@ def period_of(timestamps: NDArray[np.int64], n_periods: int) -> tuple[Rows, Rows
     """
     shares = np.arange(n_periods) / n_periods
     begins = np.unique(np.quantile(timestamps, shares, method="lower"))
-    return np.searchsorted(begins, timestamps, side="right") - 1, begins
+    return np.searchsorted(begins, timestamps, side="right") - 1, begins.astype(np.int64)
 
 
 def period_batches(

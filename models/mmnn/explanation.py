@@ -40,7 +40,9 @@ class Explanation:
 def explain(model: "MMNN", users: Histories, items: Ints) -> Explanation:
     """See `MMNN.explain`."""
     parts = [
-        _explain_block(model, users.rows(start, start + _USERS_AT_ONCE), items[start:][:_USERS_AT_ONCE])
+        _explain_block(
+            model, users.rows(start, start + _USERS_AT_ONCE), items[start:][:_USERS_AT_ONCE]
+        )
         for start in range(0, len(users), _USERS_AT_ONCE)
     ]
     k = items.shape[1]
@@ -56,9 +58,7 @@ def explain(model: "MMNN", users: Histories, items: Ints) -> Explanation:
     return Explanation(model.modalities, shares, past, weights)
 
 
-def _explain_block(
-    model: "MMNN", users: Histories, items: Ints
-) -> tuple[Floats, Ints, Floats]:
+def _explain_block(model: "MMNN", users: Histories, items: Ints) -> tuple[Floats, Ints, Floats]:
     asked = torch.from_numpy(items.astype(np.int64)).to(model.device)
     real = asked >= 0
     asked = asked.clamp(min=0)
@@ -86,9 +86,8 @@ def _past(
     rest = means.unsqueeze(1) - torch.einsum("ulh,uld->ulhd", weights, history)
     rest = rest / (1 - weights).clamp(min=1e-6).unsqueeze(-1)
     several = past.present.sum(dim=1, keepdim=True).expand_as(past.present) > 1
-    without = network.users.vector(rest.flatten(0, 1), several.flatten()).unflatten(
-        0, past.present.shape
-    )  # u l d
+    without = network.users.vector(rest.flatten(0, 1), several.flatten())
+    without = without.view(*past.present.shape, -1)  # u l d
     brought = network.scale * torch.einsum("uld,ukd->ukl", vectors.unsqueeze(1) - without, codes)
     usable = past.present.unsqueeze(1) & real.unsqueeze(-1) & (brought > 0)
     brought = brought.masked_fill(~usable, 0.0)

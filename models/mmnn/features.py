@@ -31,7 +31,8 @@ class Reducer:
 
     def __call__(self, features: Floats) -> Floats:
         """Features (n, p) → (n, c)."""
-        return ((features - self.mean) / self.scale) @ self.components
+        reduced = ((features - self.mean) / self.scale) @ self.components
+        return reduced.astype(np.float32)
 
     @staticmethod
     def fit(features: Floats, n_components: int) -> "Reducer":

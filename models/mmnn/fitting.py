@@ -49,9 +49,7 @@ class Trainer:
         self.seen = np.flatnonzero(counts)
         self.shares = counts[self.seen] / counts.sum()
         timely = [name for name in reducers if name in TIME_DEPENDENT]
-        self.periods, begins = period_of(
-            dataset.train.timestamps, config.periods if timely else 1
-        )
+        self.periods, begins = period_of(dataset.train.timestamps, config.periods if timely else 1)
         self.contents = [
             content_at(dataset.tokens, reducers, dataset.n_items, int(begin)).to(device)
             for begin in begins
@@ -73,7 +71,7 @@ class Trainer:
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
             self.optimizer.step()
-            total += float(loss) * len(rows)
+            total += float(loss.detach()) * len(rows)
         return total / max(1, len(self.events))
 
     def _loss(self, content: Content, rows: Rows) -> Tensor:
@@ -84,7 +82,10 @@ class Trainer:
         )
         candidates = self._candidates(targets)
         needed = torch.unique(torch.cat([candidates.items, past.items[past.present]]))
-        place = lambda items: torch.searchsorted(needed, items).to(device)  # noqa: E731
+
+        def place(items: Tensor) -> Tensor:
+            return torch.searchsorted(needed, items).to(device)
+
         needed_here = needed.to(device)
         known = torch.ones(len(needed), dtype=torch.bool, device=device)
         content, known = network.items.hide(content.take(needed_here), known)

@@ -110,9 +110,10 @@ class MMNN:
     def score(self, users: Histories, items: Ints | None = None) -> Floats:
         """Scores (n_users, n_items) of `items`, all by default."""
         chosen = slice(None) if items is None else torch.from_numpy(items.astype(np.int64))
+        network = self.network
         codes, bias = self.codes[chosen], self.bias[chosen]
         blocks = [
-            self.network.logits(self.user_vectors(block), codes, bias).float().cpu().numpy()
+            network.logits(self.user_vectors(block), codes, bias).float().cpu().numpy()
             for block in _blocks(users)
         ]
         return np.concatenate(blocks) if blocks else np.zeros((0, len(bias)), dtype=np.float32)

@@ -118,7 +118,8 @@ class MMNNNetwork(nn.Module):
 
     def logits(self, users: Tensor, codes: Tensor, bias: Tensor) -> Tensor:
         """Retrieval scores (b, n) of user vectors (b, d), item codes (n, d) and biases (n,)."""
-        return self.scale * users @ codes.T + bias
+        scores: Tensor = self.scale * users @ codes.T + bias
+        return scores
 
     def stars(self, users: Tensor, codes: Tensor, context: Tensor) -> Tensor:
         """Standardised value (b,) of pairs of user and item (b, d) with context (b, c)."""
