@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from feast import FeatureService, FeatureView, FileSource
+from feast.feature_view import DUMMY_ENTITY
 from feast.repo_contents import RepoContents
 
 from feature_repo import definitions
@@ -34,7 +35,7 @@ def contents_at(lake: Path) -> RepoContents:
         on_demand_feature_views=[],
         stream_feature_views=[],
         label_views=[],
-        entities=[user, item],
+        entities=[user, item, DUMMY_ENTITY],
         feature_services=[_service_at(service, lake) for service in SERVICES],
         permissions=[],
     )

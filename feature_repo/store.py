@@ -118,15 +118,19 @@ def apply_definitions(paths: StatePaths) -> bool:
     """Makes the registry say what the definitions say; returns whether it had to change.
 
     Feast writes its registry in place, where a kill leaves half of it. So the new registry is made
-    beside the old one and takes its place by one rename.
+    beside the old one and takes its place by one rename; a mark written after it says which
+    definitions were applied, so that unchanged ones cost no import of Feast.
     """
     with writing(paths):
-        if paths.registry.is_file() and not _differs(paths):
+        mark = paths.feast / "applied"
+        wanted = f"{definitions_version()} {paths.lake.absolute()}".encode()
+        if paths.registry.is_file() and mark.is_file() and mark.read_bytes() == wanted:
             return False
         with atomic_path(paths.registry) as beside:
             stage_registry(paths, beside)
             _apply(paths, beside)
         write_feature_store_yaml(paths.home)
+        atomic_write_bytes(mark, wanted)
         return True
 
 
@@ -135,17 +139,6 @@ def stage_registry(paths: StatePaths, beside: Path) -> None:
     beside.unlink(missing_ok=True)
     if paths.registry.is_file():
         shutil.copyfile(paths.registry, beside)
-
-
-def _differs(paths: StatePaths) -> bool:
-    from feast.diff.property_diff import TransitionType
-
-    from feature_repo.catalogue import contents_at
-
-    registry, infrastructure, _ = open_store(paths).plan(contents_at(paths.lake))
-    transitions = [each.transition_type for each in registry.feast_object_diffs]
-    transitions += [each.transition_type for each in infrastructure.infra_object_diffs]
-    return any(each is not TransitionType.UNCHANGED for each in transitions)
 
 
 def _apply(paths: StatePaths, registry: Path) -> None:

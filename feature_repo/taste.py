@@ -20,7 +20,7 @@ TASTE_SCHEMA = pa.schema(
 
 
 def build_user_taste(
-    interactions: Events, embeddings: pl.DataFrame | pl.LazyFrame, chunk_rows: int = 8192
+    interactions: Events, embeddings: pl.DataFrame | pl.LazyFrame, chunk_rows: int = 2048
 ) -> pa.RecordBatchReader:
     """Snapshots of every user's taste in one modality.
 
@@ -120,9 +120,10 @@ def _snapshots(events: pl.DataFrame) -> tuple[pl.DataFrame, NDArray[np.int64]]:
     taken = instants["taken"].to_numpy()
     segment = np.cumsum(taken) - taken
     counts = np.bincount(segment, weights=instants["n"].to_numpy()).astype(np.int64)
-    index = pl.int_range(pl.len())
-    snapshots = instants.filter("taken").select(
-        "user_id", "at", index.first().over("user_id").alias("user_start")
+    snapshots = (
+        instants.filter("taken")
+        .with_row_index("user_start")
+        .select("user_id", "at", pl.col("user_start").cast(pl.Int64).min().over("user_id"))
     )
     return snapshots, counts
 

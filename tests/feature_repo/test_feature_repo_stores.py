@@ -1,0 +1,234 @@
+"""The two stores of a home: applied, materialized, swapped, compared."""
+
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from feature_lake import INSTANT, NOW, fill_lake, lists  # type: ignore[import-not-found]
+
+from crossmodal.lake import Lake, TableMissingError
+from crossmodal.paths import StatePaths
+from feature_repo.consistency import consistency
+from feature_repo.materialize import materialize_fresh, online_stamp
+from feature_repo.store import (
+    NotAppliedError,
+    apply_definitions,
+    definitions_version,
+    historical,
+    online,
+    open_store,
+)
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> StatePaths:
+    paths: StatePaths = fill_lake(tmp_path_factory.mktemp("stores") / "home")
+    apply_definitions(paths)
+    materialize_fresh(paths, None, NOW, stamp={"text": "1", "lists": "1"})
+    return paths
+
+
+def test_applying_twice_changes_nothing(filled: StatePaths) -> None:
+    before = filled.registry.read_bytes()
+    assert apply_definitions(filled) is False
+    assert filled.registry.read_bytes() == before
+    assert definitions_version() == definitions_version()
+
+
+def test_applying_forgets_what_is_no_longer_defined(tmp_path: Path) -> None:
+    from feast import FeatureService
+
+    paths = StatePaths(tmp_path)
+    apply_definitions(paths)
+    store = open_store(paths)
+    store.apply([FeatureService(name="old", features=[store.get_feature_view("item_statistics")])])
+    (paths.feast / "applied").write_text("older definitions")
+    assert apply_definitions(paths) is True
+    names = {service.name for service in open_store(paths).list_feature_services()}
+    assert names == {"ranking", "retrieval", "recommendations"}
+
+
+def test_everything_registered_is_described_and_owned(filled: StatePaths) -> None:
+    store = open_store(filled)
+    views = store.list_feature_views()
+    described: list[Any] = [*store.list_entities(), *store.list_data_sources(), *views]
+    for each in [*described, *store.list_feature_services()]:
+        assert each.description, each.name
+        assert each.owner, each.name
+        assert each.tags, each.name
+    for view in views:
+        assert view.ttl
+        assert all(feature.description for feature in view.features)
+    sources: list[Any] = store.list_data_sources()
+    assert {Path(source.path).parent for source in sources} == {filled.lake}
+
+
+def test_online_equals_offline_for_every_key(filled: StatePaths) -> None:
+    report = consistency(filled, as_of=NOW, n_keys=200, seed=1)
+    assert report.keys == {"item_id": 40, "user_id": 31}
+    assert report.agrees, report.disagreements
+
+
+def test_a_changed_table_is_found_inconsistent_until_materialized(tmp_path: Path) -> None:
+    paths = fill_lake(tmp_path)
+    apply_definitions(paths)
+    materialize_fresh(paths, None, NOW)
+    Lake(paths.lake).write("user_recommendations", lists(["u1", "u2"], "second"), {})
+    report = consistency(paths, as_of=NOW, shown=1000)
+    assert {each.feature for each in report.disagreements} >= {
+        "user_recommendations__model_version"
+    }
+    counts = materialize_fresh(paths, ["user_recommendations"], NOW, keep_existing=True)
+    assert counts["user_recommendations"] == 2
+    assert counts["item_text_embedding"] == 39
+    assert consistency(paths, as_of=NOW).agrees
+
+
+def test_unknown_keys_and_absent_modalities_are_null(filled: StatePaths) -> None:
+    answer = online(
+        filled,
+        {"item_id": ["i1", "i39", "nobody"]},
+        ["item_text_embedding:embedding", "item_audio_embedding:embedding"],
+    )
+    text = answer["item_text_embedding__embedding"]
+    assert [value is None for value in text] == [False, True, True]
+    assert answer["item_audio_embedding__embedding"] == [None] * 3
+
+    asked = pl.DataFrame({"item_id": ["i1", "i39"]}).with_columns(
+        pl.lit(NOW).cast(INSTANT).alias("event_timestamp")
+    )
+    known = historical(
+        filled, asked, ["item_audio_embedding:embedding", "item_text_features:features"]
+    )
+    assert known["item_audio_embedding__embedding"].null_count() == 2
+    assert known["item_text_features__features"].dtype == pl.List(pl.Float32)
+
+
+def test_the_newcomers_list_can_be_looked_up(filled: StatePaths) -> None:
+    answer = online(filled, {"user_id": ["new_user"]}, "recommendations")
+    assert answer["user_recommendations__item_ids"] == [["i1", "i2"]]
+    assert answer["user_recommendations__generated_at"] == [NOW - timedelta(hours=1)]
+
+
+def test_an_expired_list_is_not_materialized(tmp_path: Path) -> None:
+    paths = fill_lake(tmp_path)
+    apply_definitions(paths)
+    later = NOW + timedelta(days=31)
+    counts = materialize_fresh(paths, ["user_recommendations", "user_statistics"], later)
+    assert counts["user_recommendations"] == 0
+    assert counts["user_statistics"] == 30
+    assert counts["item_text_embedding"] == 0
+
+
+def test_stamps_travel_with_the_online_file(tmp_path: Path) -> None:
+    paths = fill_lake(tmp_path)
+    assert online_stamp(paths) == {}
+    apply_definitions(paths)
+    materialize_fresh(paths, ["item_statistics"], NOW, stamp={"items": "1"})
+    materialize_fresh(paths, ["user_statistics"], NOW, keep_existing=True, stamp={"users": "2"})
+    assert online_stamp(paths) == {"items": "1", "users": "2"}
+    materialize_fresh(paths, ["user_statistics"], NOW, stamp={"users": "3"})
+    assert online_stamp(paths) == {"users": "3"}
+
+
+def test_errors_say_what_to_do(tmp_path: Path) -> None:
+    paths = StatePaths(tmp_path)
+    with pytest.raises(NotAppliedError, match="crossmodal run"):
+        open_store(paths)
+    apply_definitions(paths)
+    with pytest.raises(TableMissingError, match="item_statistics"):
+        materialize_fresh(paths, ["item_statistics"], NOW)
+    with pytest.raises(ValueError, match="item_text_features"):
+        materialize_fresh(paths, ["item_text_features"], NOW)
+    assert not list(paths.feast.glob(".*.tmp"))
+
+
+READER = """
+import sys
+from pathlib import Path
+from crossmodal.paths import StatePaths
+from feature_repo.store import online
+
+paths = StatePaths(Path(sys.argv[1]))
+keys = {"user_id": [f"u{index}" for index in range(30)]}
+print("ready", flush=True)
+seen = set()
+while "second" not in seen:
+    answer = online(paths, keys, ["user_recommendations:model_version"])
+    versions = set(answer["user_recommendations__model_version"])
+    if len(versions) != 1:
+        sys.exit(f"a reader saw a part: {versions}")
+    seen |= versions
+sys.exit(0 if seen <= {"first", "second"} else f"a reader saw {seen}")
+"""
+
+
+def test_a_reader_sees_the_old_file_or_the_new_never_a_part(tmp_path: Path) -> None:
+    paths = fill_lake(tmp_path)
+    apply_definitions(paths)
+    materialize_fresh(paths, None, NOW)
+    old = open_store(paths)
+    keys = {"user_id": ["u0"]}
+    feature = ["user_recommendations:model_version"]
+    online(paths, keys, feature, old)
+    with subprocess.Popen(
+        [sys.executable, "-c", READER, str(paths.home)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as reader:
+        assert reader.stdout is not None
+        assert reader.stdout.readline() == "ready\n"
+        for _ in range(3):
+            materialize_fresh(paths, ["user_recommendations"], NOW, keep_existing=True)
+        users = [f"u{index}" for index in range(30)]
+        Lake(paths.lake).write("user_recommendations", lists(users, "second"), {})
+        materialize_fresh(paths, ["user_recommendations"], NOW, keep_existing=True)
+        _, errors = reader.communicate(timeout=120)
+    assert reader.returncode == 0, errors
+    assert online(paths, keys, feature, old)["user_recommendations__model_version"] == ["first"]
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from crossmodal.paths import StatePaths
+from feature_repo.materialize import materialize_fresh
+from feature_repo.store import apply_definitions
+from feature_lake import NOW
+
+paths = StatePaths(Path(sys.argv[1]))
+while True:
+    (paths.feast / "applied").write_text("older definitions")
+    apply_definitions(paths)
+    print("applied", flush=True)
+    materialize_fresh(paths, None, NOW)
+    print("materialized", flush=True)
+"""
+
+
+@pytest.mark.parametrize("killed_after", ["applied", "materialized"])
+def test_a_killed_writer_leaves_stores_that_agree(tmp_path: Path, killed_after: str) -> None:
+    paths = fill_lake(tmp_path)
+    apply_definitions(paths)
+    materialize_fresh(paths, None, NOW)
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(paths.home)],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parent,
+    ) as writer:
+        assert writer.stdout is not None
+        for line in writer.stdout:
+            if line.strip() == killed_after:
+                writer.kill()
+                break
+    assert consistency(paths, as_of=NOW).agrees
+    materialize_fresh(paths, None, NOW)
+    assert consistency(paths, as_of=NOW).agrees
