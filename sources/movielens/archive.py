@@ -1,13 +1,12 @@
 """Unpacks a zip that may be hostile into a folder of its own."""
 
 import hashlib
-import shutil
 import stat
-import tempfile
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
+from sources.folders import whole_folder
 from sources.protocol import Progress, SourceError
 
 MAX_TOTAL_BYTES = 4_000_000_000
@@ -34,18 +33,12 @@ def unpack(
     target = below / f"{archive.stem}-{_digest(archive)[:12]}"
     if target.is_dir():
         return target
-    below.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=".unpack-", suffix=".tmp", dir=below))
     try:
-        with zipfile.ZipFile(archive) as opened:
+        with whole_folder(target) as beside, zipfile.ZipFile(archive) as opened:
             members = _checked(archive, opened, max_total_bytes)
             _extract(archive, opened, members, beside, max_total_bytes, progress)
-        beside.chmod(0o755)
-        beside.rename(target)
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError) as error:
         raise SourceError(f"{archive} is damaged or no zip ({error}); fetch it again.") from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
     return target
 
 

@@ -2,14 +2,12 @@
 
 import json
 import logging
-import shutil
-import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from sources.folders import whole_folder
 from sources.protocol import INTERACTIONS, Progress
 from sources.sample.breakage import break_file
 from sources.sample.catalogue import (
@@ -39,7 +37,6 @@ from sources.sample.writing import write_review
 logger = logging.getLogger(__name__)
 
 _REVIEW_SHARE = 0.08
-_STALE_SECONDS = 3600.0
 _CLIP_RATE = 22_050
 _EVERY = 25
 
@@ -57,15 +54,8 @@ def generate(home_sources: Path, config: SampleConfig, progress: Progress | None
     target = sample_folder(home_sources, config)
     if target.is_dir():
         return target
-    home_sources.mkdir(parents=True, exist_ok=True)
-    _sweep(home_sources)
-    beside = Path(tempfile.mkdtemp(prefix=".sample-", suffix=".tmp", dir=home_sources))
-    try:
+    with whole_folder(target) as beside:
         _write_all(beside, config, progress)
-        beside.chmod(0o755)
-        beside.rename(target)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
     return target
 
 
@@ -158,10 +148,3 @@ def _write_media(
 def _break_if_planned(path: Path, position: int, breakage: dict[int, str]) -> None:
     if position in breakage:
         break_file(path, breakage[position])
-
-
-def _sweep(home_sources: Path) -> None:
-    """Removes what killed runs left aside; a run that may still be writing keeps its own."""
-    for left in home_sources.glob(".sample-*.tmp"):
-        if time.time() - left.stat().st_mtime > _STALE_SECONDS:
-            shutil.rmtree(left, ignore_errors=True)

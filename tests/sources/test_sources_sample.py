@@ -50,7 +50,7 @@ def test_fetch_leaves_a_whole_catalogue_alone_and_nothing_half(sample: SampleSou
     before = checksums(sample.root)
     sample.fetch()
     assert checksums(sample.root) == before
-    assert not list(sample.root.parent.glob(".sample-*"))
+    assert not list(sample.root.parent.glob(".folder-*"))
 
 
 def test_an_interrupted_run_leaves_nothing(tmp_path: Path) -> None:
