@@ -53,7 +53,7 @@ def decode_sound(content: Content, limits: MediaLimits) -> Sound:
                 raise MediaMissingError("The video has no sound track.")
             raise MediaError("The file holds no sound.")
         stream = container.streams.audio[0]
-        stream.thread_count = 1
+        stream.codec_context.thread_count = 1
         declared = _declared_seconds(container.duration, stream)
         samples = _collect(_resampled(container, stream), int(limits.max_seconds * SAMPLE_RATE))
     _check(samples)

@@ -40,7 +40,10 @@ def opened(content: Content, what: str) -> Iterator[InputContainer]:
         raise MediaError(f"The file is no {what} but {content.type.mime}.")
     try:
         with av.open(
-            io.BytesIO(content.data), format=content.type.decoder, metadata_errors="replace"
+            io.BytesIO(content.data),
+            mode="r",
+            format=content.type.decoder,
+            metadata_errors="replace",
         ) as container:
             yield container
     except MediaError:

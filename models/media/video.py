@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import av
@@ -53,7 +54,7 @@ def decode_clip(content: Content, limits: MediaLimits) -> Clip:
                 raise MediaMissingError("The video has sound only.")
             raise MediaError(f"The file is no picture but {content.type.mime}.")
         stream = container.streams.video[0]
-        stream.thread_count = 1
+        stream.codec_context.thread_count = 1
         width, height = stream.width, stream.height
         _check_size(width, height, limits)
         frames = [_picture(frame, limits) for frame in _spaced(container, stream, limits)]
@@ -69,16 +70,15 @@ def _spaced(
     """Key frames at or before evenly spaced instants, each once; the first ones if unseekable."""
     stream.codec_context.skip_frame = "NONKEY"
     if not container.duration:
-        for frame, _ in zip(container.decode(stream), range(limits.max_frames), strict=False):
-            yield frame
+        yield from islice(container.decode(stream), limits.max_frames)
         return
     seen: set[int | None] = set()
     for instant in np.linspace(0, container.duration, limits.max_frames, endpoint=False):
         container.seek(int(instant), backward=True)
-        frame = next(iter(container.decode(stream)), None)
-        if frame is not None and frame.pts not in seen:
-            seen.add(frame.pts)
-            yield frame
+        for frame in islice(container.decode(stream), 1):
+            if frame.pts not in seen:
+                seen.add(frame.pts)
+                yield frame
 
 
 def _picture(frame: VideoFrame, limits: MediaLimits) -> Image.Image:

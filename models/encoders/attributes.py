@@ -1,0 +1,111 @@
+"""Categories and named numbers of items as one vector: no weights, nothing to learn but scale."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from models.data import Bools, Floats
+
+_EXTREME = 5.0
+
+
+@dataclass(frozen=True)
+class AttributeFeatures:
+    """The attributes of n items.
+
+    Attributes:
+        features: (n, d) float32; zeros where an item is absent, to be masked.
+        present: (n,) whether anything is known of the item.
+        names: of the d columns.
+    """
+
+    features: Floats
+    present: Bools
+    names: tuple[str, ...]
+
+
+def encode_attributes(
+    categories: pl.Series,
+    attributes: pl.Series,
+    *,
+    min_support: int = 2,
+    max_categories: int = 256,
+) -> AttributeFeatures:
+    """Multi-hot categories beside standardised numbers with an indicator of what is missing.
+
+    Args:
+        categories: (n,) List(String).
+        attributes: (n,) List(Struct(name, value)); values that are no finite numbers are missing.
+        min_support: a category or number that fewer items have is left out.
+        max_categories: most categories, the most frequent first.
+    """
+    n = len(categories)
+    category_names, multi_hot = _multi_hot(categories, min_support, max_categories)
+    number_names, values = _numbers(attributes, min_support)
+    known: Bools = np.isfinite(values)
+    scaled = _standardised(values)
+    gaps: Bools = np.asarray(~known.all(axis=0))
+    missing = ~known[:, gaps]
+    features = np.hstack([multi_hot, scaled, missing]).astype(np.float32)
+    present: Bools = np.asarray(multi_hot.any(axis=1) | known.any(axis=1))
+    features[~present] = 0.0
+    names = (
+        *(f"category={name}" for name in category_names),
+        *number_names,
+        *(f"{name} is missing" for name, gap in zip(number_names, gaps, strict=True) if gap),
+    )
+    return AttributeFeatures(features.reshape(n, len(names)), present, names)
+
+
+def _multi_hot(
+    categories: pl.Series, min_support: int, most: int
+) -> tuple[list[str], NDArray[np.float32]]:
+    pairs = _rows(categories.cast(pl.List(pl.String))).unique().sort("row", "value")
+    counted = (
+        pairs.group_by("value")
+        .agg(pl.len().alias("items"))
+        .filter(pl.col("items") >= min_support)
+        .sort(["items", "value"], descending=[True, False])
+        .head(most)
+    )
+    names = counted["value"].sort().to_list()
+    hot = np.zeros((len(categories), len(names)), dtype=np.float32)
+    kept = pairs.filter(pl.col("value").is_in(names))
+    columns = np.searchsorted(np.array(names, dtype=str), kept["value"].to_numpy().astype(str))
+    hot[kept["row"].to_numpy(), columns] = 1.0
+    return names, hot
+
+
+def _numbers(attributes: pl.Series, min_support: int) -> tuple[list[str], NDArray[np.float64]]:
+    pairs = (
+        _rows(attributes)
+        .unnest("value")
+        .filter(pl.col("name").is_not_null() & pl.col("value").is_finite())
+        .unique(["row", "name"], keep="first", maintain_order=True)
+    )
+    support = pairs.group_by("name").len().filter(pl.col("len") >= min_support)
+    names = support["name"].sort().to_list()
+    values = np.full((len(attributes), len(names)), np.nan)
+    kept = pairs.filter(pl.col("name").is_in(names))
+    columns = np.searchsorted(np.array(names, dtype=str), kept["name"].to_numpy().astype(str))
+    values[kept["row"].to_numpy(), columns] = kept["value"].to_numpy()
+    return names, values
+
+
+def _rows(lists: pl.Series) -> pl.DataFrame:
+    """Row number and value of every list element."""
+    frame = pl.DataFrame({"row": np.arange(len(lists)), "value": lists})
+    return frame.explode("value").drop_nulls("value")
+
+
+def _standardised(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Zero mean and unit deviation over what is known; zero where nothing is."""
+    known = np.isfinite(values)
+    counts = np.maximum(known.sum(axis=0), 1)
+    mean = np.where(known, values, 0.0).sum(axis=0) / counts
+    centred = np.where(known, values - mean, 0.0)
+    deviation = np.sqrt((centred**2).sum(axis=0) / counts)
+    scaled = centred / np.where(deviation > 0, deviation, 1.0)
+    return np.clip(scaled, -_EXTREME, _EXTREME)

@@ -1,0 +1,52 @@
+"""What an encoder would be, without loading it: an unchanged run then loads none.
+
+A fingerprint covers the weights, the preprocessing and the limits that shape the input. It leaves
+out the device: a home that moves to another machine is not encoded anew for the last bits.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Literal
+
+from models.encoders.builtin import LITE0, LITE0_SHA256, LOGMEL, MINILM, MINILM_SHA256
+from models.media.limits import MediaLimits
+
+Kind = Literal["text", "image", "audio"]
+
+_BUILTIN = {
+    ("text", MINILM): f"{MINILM_SHA256} mean-pooled 256 tokens",
+    ("image", LITE0): f"{LITE0_SHA256} tf pad, mean std .5, bucketed 224^2 bicubic, frame mean",
+    ("audio", LOGMEL): "logmel 64 25ms 10ms statistics",
+}
+# Raise one when the same content would get another vector from that kind of encoder.
+_VERSIONS: dict[Kind, int] = {"text": 1, "image": 1, "audio": 1}
+
+
+def fingerprint_of(kind: Kind, name: str, limits: MediaLimits | None = None) -> str:
+    """Sixteen hexadecimal digits that change when an encoder's vectors would.
+
+    A folder counts by the names, sizes and modification times of its files; a model of a hub by
+    its name, as its weights are fetched once and kept.
+
+    Args:
+        kind: text, image or audio.
+        name: as in the setting.
+        limits: bounds of the decoded media; the defaults if None.
+    """
+    bounds = limits or MediaLimits()
+    shaped = {
+        "text": "",
+        "image": f"{bounds.max_frames} frames",
+        "audio": f"{bounds.max_seconds} s",
+    }
+    identity = _BUILTIN.get((kind, name)) or f"{name} {_folder_state(Path(name).expanduser())}"
+    content = f"{kind} {_VERSIONS[kind]} {identity} {shaped[kind]}"
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def _folder_state(path: Path) -> str:
+    if not path.is_dir():
+        return "by name"
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    stats = [(file.relative_to(path).as_posix(), file.stat()) for file in files]
+    return " ".join(f"{name}:{stat.st_size}:{stat.st_mtime_ns}" for name, stat in stats)

@@ -1,0 +1,150 @@
+"""From files and texts to vectors, batch by batch: decoding runs ahead, and memory stays flat."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from models.encoders.protocol import Floats, MediaEncoder, TextEncoder
+from models.media.limits import MediaError, MediaLimits
+from models.media.pool import DecodePool
+from models.media.wire import Payload
+
+_CHUNK = 4096
+_READ_AHEAD = 2
+_READ_AHEAD_SAMPLES = 64
+
+Progress = Callable[[int], None]
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class MediaRow:
+    """One file to encode.
+
+    Attributes:
+        key: what the caller knows it by.
+        uri: plain path relative to the root.
+        sha256: what its bytes should hash to; None if anything will do.
+    """
+
+    key: str
+    uri: str
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A file that could not be encoded, and why in one sentence."""
+
+    key: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Some rows, encoded.
+
+    Attributes:
+        keys: of the rows that have a vector.
+        features: (len(keys), d) float32.
+        failures: the rows that have none; they are in no table and have no zero vector.
+    """
+
+    keys: list[str]
+    features: Floats
+    failures: list[Failure] = field(default_factory=list)
+
+
+def no_progress(done: int) -> None:
+    """Where nobody watches."""
+
+
+def encode_media(
+    rows: Iterable[MediaRow],
+    root: Path,
+    encoder: MediaEncoder,
+    *,
+    limits: MediaLimits,
+    workers: int,
+    batch_size: int,
+    progress: Progress = no_progress,
+) -> Iterator[Encoded]:
+    """Decodes files in worker processes and encodes them in the order of `rows`.
+
+    Args:
+        rows: the files; read lazily.
+        root: no file outside it is opened.
+        encoder: of pictures or sounds.
+        limits: bounds of each file.
+        workers: decoding processes.
+        batch_size: rows a batch.
+        progress: told after each batch how many rows are done.
+
+    Yields:
+        One `Encoded` a batch. A file that has changed since it was hashed is a failure.
+    """
+    held = _READ_AHEAD * batch_size
+    prefetch = held if encoder.task != "samples" else min(held, _READ_AHEAD_SAMPLES)
+    done = 0
+    with DecodePool(root, limits, workers, prefetch=prefetch) as pool:
+        items = ((row, row.uri) for row in rows)
+        results = pool.map(encoder.task, items, encoder.task_options)
+        for batch in _batches(results, batch_size):
+            yield _encode_batch(batch, encoder)
+            done += len(batch)
+            progress(done)
+
+
+def encode_texts(
+    texts: Iterable[tuple[str, str]],
+    encoder: TextEncoder,
+    *,
+    batch_size: int = _CHUNK,
+    progress: Progress = no_progress,
+) -> Iterator[Encoded]:
+    """Encodes texts in the order given.
+
+    Args:
+        texts: keys and texts; read lazily.
+        encoder: sorts a chunk by length and pads it in small batches.
+        batch_size: texts a chunk; long chunks waste less padding.
+        progress: told after each chunk how many texts are done.
+
+    Yields:
+        One `Encoded` a chunk.
+    """
+    done = 0
+    for chunk in _batches(iter(texts), batch_size):
+        keys = [key for key, _ in chunk]
+        yield Encoded(keys, encoder.encode([text for _, text in chunk]))
+        done += len(chunk)
+        progress(done)
+
+
+def _encode_batch(
+    batch: list[tuple[MediaRow, Payload | MediaError]], encoder: MediaEncoder
+) -> Encoded:
+    judged = [(row, _usable(row, found)) for row, found in batch]
+    good = [(row.key, found) for row, found in judged if isinstance(found, np.ndarray)]
+    failures = [Failure(row.key, found) for row, found in judged if isinstance(found, str)]
+    if not good:
+        return Encoded([], np.zeros((0, encoder.dim), dtype=np.float32), failures)
+    return Encoded([key for key, _ in good], encoder.encode([a for _, a in good]), failures)
+
+
+def _usable(row: MediaRow, found: Payload | MediaError) -> np.ndarray | str:
+    """The decoded array, or why there is none."""
+    if isinstance(found, MediaError):
+        return str(found)
+    if row.sha256 is not None and found.facts["sha256"] != row.sha256:
+        return "The file has changed since it was inspected; run again."
+    return found.arrays[0]
+
+
+def _batches(values: Iterator[Value], size: int) -> Iterator[list[Value]]:
+    while batch := list(islice(values, size)):
+        yield batch
