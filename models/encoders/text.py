@@ -75,7 +75,7 @@ def load_text(name: str, weights: Path, device: torch.device) -> SentenceEncoder
     if name == MINILM:
         folder = verified_minilm().parent
     local = folder.is_dir()
-    transformers_logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         model = SentenceTransformer(
             str(folder) if local else name,
@@ -91,7 +91,7 @@ def load_text(name: str, weights: Path, device: torch.device) -> SentenceEncoder
             "CROSSMODAL_TEXT_ENCODER to minilm, a model name (with a network) or its folder."
         ) from error
     finally:
-        transformers_logging.enable_progress_bar()
+        transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]
     return SentenceEncoder(name, model, device)
 
 
