@@ -131,6 +131,20 @@ def seeded(seed: int) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Torch on one CPU thread, and on as many as before afterwards.
+
+    Small networks are faster so, and sums come in one order whatever machine runs them.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def minibatches(
     n: int, size: int, generator: torch.Generator, *, drop_last: bool = False
 ) -> Iterator[Tensor]:

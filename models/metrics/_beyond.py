@@ -82,7 +82,8 @@ def calibration(lists: Ints, histories: Histories, categories: Floats) -> Values
     rows = np.repeat(np.arange(len(histories)), histories.lengths)
     past = np.zeros((len(lists), categories.shape[1]))
     np.add.at(past, rows, categories[histories.items])
-    shown = np.where((lists >= 0)[:, :, None], categories[lists], 0.0).sum(axis=1)
+    counted = np.where((lists >= 0)[:, :, None], categories[lists], 0.0)
+    shown = counted.sum(axis=1, dtype=np.float64)
     p, q = _normalised(past), _normalised(shown)
     mixed = 0.99 * q + 0.01 * p
     ratio = np.divide(p, mixed, out=np.ones_like(p), where=p > 0)

@@ -1,0 +1,233 @@
+"""Model versions: folders that appear whole or not at all, and one file that names the champion."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from crossmodal.atomic import atomic_write_bytes
+from models.persistence import CONFIG, WEIGHTS, ModelFormatError, family_of
+from models.protocol import Recommender
+
+METRICS = "metrics.json"
+MANIFEST = "manifest.json"
+VOCABULARY = "items.json"
+_CHAMPION = "champion"
+
+
+class UnknownVersionError(LookupError):
+    """A version was asked for that the registry does not hold."""
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """What a version is and what it was made from.
+
+    Attributes:
+        version: `<name>-<hash>`; equal inputs give the same version.
+        name: of the model, as the metrics table calls it.
+        family: which class loads it.
+        data_versions: of the tables it was fitted on.
+        stamp: versions of the code and of the settings behind it.
+        git_commit: of the checkout that fitted it; empty outside a checkout.
+        weights_sha256: of its weights file.
+    """
+
+    version: str
+    name: str
+    family: str
+    data_versions: Mapping[str, str]
+    stamp: Mapping[str, str]
+    git_commit: str
+    weights_sha256: str
+
+
+class ModelRegistry:
+    """The versions below one folder.
+
+    Args:
+        root: `<root>/<version>/` holds a version, `<root>/champion` names one.
+        families: which class loads which family.
+    """
+
+    def __init__(self, root: Path, families: Mapping[str, type[Recommender]]) -> None:
+        self.root = root
+        self.families = families
+
+    def add(
+        self,
+        name: str,
+        model: Recommender,
+        *,
+        metrics: Sequence[Mapping[str, Any]],
+        data_versions: Mapping[str, str],
+        stamp: Mapping[str, str],
+        git_commit: str,
+        item_ids: Sequence[str] = (),
+    ) -> ModelVersion:
+        """Writes a fitted model as a version; one that is already there stays as it is.
+
+        Args:
+            name: of the model.
+            model: fitted.
+            metrics: rows of the metrics table.
+            data_versions: of the tables it was fitted on.
+            stamp: versions of code and settings; with the rest it makes the version's id.
+            git_commit: of the checkout.
+            item_ids: the vocabulary behind the model's dense indexes.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        with _new_folder(self.root) as folder:
+            model.save(folder)
+            made = self._describe(folder, name, data_versions, stamp, git_commit)
+            _write_json(folder / METRICS, [dict(row) for row in metrics])
+            _write_json(folder / VOCABULARY, list(item_ids))
+            _write_json(folder / MANIFEST, asdict(made))
+            self._publish(folder, made.version)
+        return self.version(made.version)
+
+    def version(self, version: str) -> ModelVersion:
+        """What the registry knows of a version.
+
+        Raises:
+            UnknownVersionError: there is none of this name.
+        """
+        content = json.loads(self._file(version, MANIFEST).read_text("utf-8"))
+        return ModelVersion(**content)
+
+    def versions(self) -> list[ModelVersion]:
+        """All versions, by name."""
+        found = sorted(path.parent.name for path in self.root.glob(f"[!.]*/{MANIFEST}"))
+        return [self.version(version) for version in found]
+
+    def metrics(self, version: str) -> list[dict[str, Any]]:
+        """The metrics rows kept with a version."""
+        rows: list[dict[str, Any]] = json.loads(self._file(version, METRICS).read_text("utf-8"))
+        return rows
+
+    def record_metrics(self, version: str, metrics: Sequence[Mapping[str, Any]]) -> None:
+        """Keeps the metrics rows of a version beside it, in place of what was there.
+
+        Raises:
+            UnknownVersionError: there is none of this name.
+        """
+        path = self._file(version, MANIFEST).parent / METRICS
+        content = json.dumps([dict(row) for row in metrics], indent=2, sort_keys=True)
+        atomic_write_bytes(path, f"{content}\n".encode())
+
+    def item_ids(self, version: str) -> tuple[str, ...]:
+        """The vocabulary behind a version's dense indexes."""
+        return tuple(json.loads(self._file(version, VOCABULARY).read_text("utf-8")))
+
+    def load(self, version: str) -> Recommender:
+        """The fitted model of a version, after its weights' checksum was verified.
+
+        Raises:
+            UnknownVersionError: there is none of this name.
+            ModelFormatError: its files are damaged, or no class is known for its family.
+        """
+        weights = self._file(version, WEIGHTS)
+        if _sha256(weights) != self.version(version).weights_sha256:
+            raise ModelFormatError(f"{weights} is not what was saved; fit the model again.")
+        family = family_of(weights.parent)
+        if family not in self.families:
+            raise ModelFormatError(
+                f"{weights.parent} holds a {family!r} model; known families are "
+                f"{', '.join(sorted(self.families))}."
+            )
+        return self.families[family].load(weights.parent)
+
+    def champion(self) -> str | None:
+        """The version in use; None before the first promotion."""
+        path = self.root / _CHAMPION
+        return path.read_text("utf-8").strip() if path.is_file() else None
+
+    def promote(self, version: str) -> None:
+        """Makes a version the one in use, in one step.
+
+        Raises:
+            UnknownVersionError: there is none of this name.
+        """
+        self._file(version, MANIFEST)
+        atomic_write_bytes(self.root / _CHAMPION, f"{version}\n".encode())
+
+    def sweep(self) -> int:
+        """Removes what killed writers left behind; returns how many folders. No writer may run."""
+        stale = list(self.root.glob(".new-*"))
+        for folder in stale:
+            shutil.rmtree(folder)
+        return len(stale)
+
+    def _describe(
+        self,
+        folder: Path,
+        name: str,
+        data_versions: Mapping[str, str],
+        stamp: Mapping[str, str],
+        git_commit: str,
+    ) -> ModelVersion:
+        config = json.loads((folder / CONFIG).read_text("utf-8"))
+        made_from = {"config": config, "data": dict(data_versions), "stamp": dict(stamp)}
+        digest = hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:8]
+        return ModelVersion(
+            f"{name}-{digest}",
+            name,
+            family_of(folder),
+            dict(data_versions),
+            dict(stamp),
+            git_commit,
+            _sha256(folder / WEIGHTS),
+        )
+
+    def _publish(self, folder: Path, version: str) -> None:
+        if (self.root / version).is_dir():
+            return
+        for path in (*folder.iterdir(), folder):
+            _sync(path)
+        folder.rename(self.root / version)
+        _sync(self.root)
+
+    def _file(self, version: str, name: str) -> Path:
+        path = self.root / version / name
+        if path.parent.parent != self.root or not path.is_file():
+            raise UnknownVersionError(
+                f"The registry {self.root} holds no version {version!r}; it holds "
+                f"{', '.join(sorted(p.parent.name for p in self.root.glob(f'[!.]*/{MANIFEST}')))}."
+            )
+        return path
+
+
+@contextmanager
+def _new_folder(root: Path) -> Iterator[Path]:
+    """A hidden folder for the block; what is still there afterwards is removed."""
+    folder = Path(tempfile.mkdtemp(prefix=".new-", dir=root))
+    try:
+        yield folder
+    finally:
+        if folder.exists():
+            shutil.rmtree(folder)
+
+
+def _write_json(path: Path, content: Any) -> None:
+    path.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", "utf-8")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync(path: Path) -> None:
+    if os.name == "nt":
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

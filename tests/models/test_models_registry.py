@@ -1,0 +1,125 @@
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.baselines import Popularity
+from models.data import Dataset, Interactions, Vocabulary
+from models.families import FAMILIES
+from models.persistence import ModelFormatError
+from models.promotion import decide
+from models.registry import ModelRegistry, ModelVersion, UnknownVersionError
+
+
+def fitted(n_items: int = 4) -> Popularity:
+    nothing = np.zeros(0, np.int32)
+    events = Interactions(nothing, nothing, nothing.astype(np.float32), nothing.astype(np.int64))
+    items = Vocabulary(tuple(f"i{item}" for item in range(n_items)))
+    return Popularity().fit(
+        Dataset(Vocabulary(("u",)), items, events, events, {}, np.zeros((0, 0), np.float32))
+    )
+
+
+def add(registry: ModelRegistry, data: str = "1", n_items: int = 4) -> ModelVersion:
+    return registry.add(
+        "popularity",
+        fitted(n_items),
+        metrics=[{"metric": "ndcg", "k": 10, "value": 0.1}],
+        data_versions={"interactions": data},
+        stamp={"code": "1"},
+        git_commit="abc",
+        item_ids=[f"i{item}" for item in range(n_items)],
+    )
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> ModelRegistry:
+    return ModelRegistry(tmp_path / "models", FAMILIES)
+
+
+def test_a_version_comes_back_as_it_was_added(registry: ModelRegistry) -> None:
+    made = add(registry)
+    assert registry.versions() == [made] == [registry.version(made.version)]
+    assert made.version.startswith("popularity-") and made.family == "popularity"
+    assert isinstance(registry.load(made.version), Popularity)
+    assert registry.metrics(made.version)[0]["value"] == 0.1
+    assert registry.item_ids(made.version) == ("i0", "i1", "i2", "i3")
+
+
+def test_the_same_version_twice_is_one_version(registry: ModelRegistry) -> None:
+    first, again, other = add(registry), add(registry), add(registry, data="2")
+    assert first == again != other
+    assert len(registry.versions()) == 2
+    assert not list(registry.root.glob(".*"))
+
+
+def test_the_champion_is_one_file(registry: ModelRegistry) -> None:
+    assert registry.champion() is None
+    made = add(registry)
+    registry.promote(made.version)
+    assert registry.champion() == made.version
+    with pytest.raises(UnknownVersionError, match="holds no version"):
+        registry.promote("nothing")
+    with pytest.raises(UnknownVersionError, match="holds no version"):
+        registry.load("../models")
+    assert registry.champion() == made.version
+
+
+def test_changed_weights_are_not_loaded(registry: ModelRegistry) -> None:
+    made = add(registry)
+    weights = registry.root / made.version / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes() + b"x")
+    with pytest.raises(ModelFormatError, match="is not what was saved"):
+        registry.load(made.version)
+    with pytest.raises(ModelFormatError, match="known families are"):
+        ModelRegistry(registry.root, {}).load(add(registry, data="2").version)
+
+
+WRITER = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from test_models_registry import FAMILIES, ModelRegistry, add
+registry = ModelRegistry(Path(sys.argv[1]), FAMILIES)
+print("ready", flush=True)
+for number in range(100_000):
+    registry.promote(add(registry, data=str(number), n_items=2000).version)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="needs SIGKILL")
+def test_a_killed_writer_leaves_only_whole_versions(registry: ModelRegistry) -> None:
+    here = Path(__file__).parent
+    command = [sys.executable, "-c", WRITER, str(registry.root), str(here)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=here.parents[1]) as writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == b"ready\n"
+        while len(list(registry.root.glob("popularity-*"))) < 20:
+            for version in registry.versions():
+                registry.load(version.version)
+        writer.send_signal(signal.SIGKILL)
+    champion = registry.champion()
+    assert champion in {version.version for version in registry.versions()}
+    for folder in registry.root.glob("popularity-*"):
+        registry.load(folder.name)
+    registry.sweep()
+    assert not list(registry.root.glob(".new-*"))
+
+
+def test_a_worse_candidate_is_refused() -> None:
+    rng = np.random.default_rng(0)
+    old, popular = rng.random(200), np.zeros(200)
+    assert decide(old, None, popular).promote
+    assert decide(old, old, popular).promote
+    assert decide(old + 0.1, old, popular).promote
+    worse = decide(old - 0.1, old, popular)
+    assert not worse.promote and "champion" in worse.reason
+    unpopular = decide(old, old, old + 0.1)
+    assert not unpopular.promote and "popularity" in unpopular.reason
+    nobody = np.full(3, np.nan)
+    assert not decide(nobody, None, nobody).promote

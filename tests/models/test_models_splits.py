@@ -1,0 +1,99 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.data import Interactions
+from models.splits import (
+    LeakError,
+    Split,
+    assert_no_future_training,
+    cold_item,
+    random_split,
+    user_temporal,
+)
+
+
+@st.composite
+def logs(draw: st.DrawFn) -> tuple[Interactions, int, int]:
+    n_users, n_items = draw(st.integers(1, 8)), draw(st.integers(1, 30))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    n = draw(st.integers(0, 150))
+    users, times = rng.integers(0, n_users, n), rng.integers(0, draw(st.integers(1, 50)), n)
+    order = np.lexsort((times, users))
+    events = Interactions(
+        users[order].astype(np.int32),
+        rng.integers(0, n_items, n).astype(np.int32),
+        np.ones(n, np.float32),
+        times[order].astype(np.int64),
+    )
+    return events, n_users, n_items
+
+
+def _is_partition(split: Split) -> bool:
+    parts = split.train.astype(int) + split.validation.astype(int) + split.test.astype(int)
+    return bool((parts == 1).all())
+
+
+@settings(max_examples=60, deadline=None)
+@given(logs(), st.integers(0, 100))
+def test_user_temporal_holds_out_the_last_tenth(
+    log: tuple[Interactions, int, int], seed: int
+) -> None:
+    events, n_users, _ = log
+    split = user_temporal(events, n_users, seed)
+    assert _is_partition(split)
+    for user in range(n_users):
+        mine = events.users == user
+        n = int(mine.sum())
+        held = max(1, n // 10) if n >= 3 else 0
+        assert (split.test & mine).sum() == (split.validation & mine).sum() == held
+    assert_no_future_training(events.take(split.train), events.take(split.test))
+    assert_no_future_training(events.take(split.validation), events.take(split.test))
+    assert_no_future_training(events.take(split.train), events.take(split.validation))
+
+
+def test_ties_are_shuffled_by_the_seed_not_by_the_item() -> None:
+    n = 40
+    events = Interactions(
+        np.zeros(n, np.int32),
+        np.arange(n, dtype=np.int32),
+        np.ones(n, np.float32),
+        np.zeros(n, np.int64),
+    )
+    held = [set(np.flatnonzero(user_temporal(events, 1, seed).test)) for seed in range(20)]
+    assert held[0] == set(np.flatnonzero(user_temporal(events, 1, 0).test))
+    assert len({frozenset(items) for items in held}) > 10
+    assert len(set.union(*held)) > n / 2
+
+
+@settings(max_examples=40, deadline=None)
+@given(logs(), st.integers(0, 100))
+def test_cold_items_are_held_out_whole(log: tuple[Interactions, int, int], seed: int) -> None:
+    events, _, n_items = log
+    split = cold_item(events, n_items, seed)
+    assert _is_partition(split)
+    cold, pseudo_cold = split.test_candidates, split.validation_candidates
+    assert cold is not None and pseudo_cold is not None
+    assert cold.sum() == int(0.2 * n_items) and not (cold & pseudo_cold).any()
+    np.testing.assert_array_equal(split.test, cold[events.items])
+    np.testing.assert_array_equal(split.validation, pseudo_cold[events.items])
+
+
+@given(st.integers(0, 500), st.integers(0, 100))
+def test_random_split_keeps_its_test_whatever_the_validation(n: int, seed: int) -> None:
+    plain, validated = random_split(n, seed), random_split(n, seed, validation=0.1)
+    assert _is_partition(plain) and _is_partition(validated)
+    np.testing.assert_array_equal(plain.test, validated.test)
+    assert plain.test.sum() == round(0.2 * n)
+
+
+def test_training_on_the_future_is_refused() -> None:
+    events = Interactions(
+        np.array([0, 0, 1], np.int32),
+        np.array([0, 1, 0], np.int32),
+        np.ones(3, np.float32),
+        np.array([5, 7, 9], np.int64),
+    )
+    with pytest.raises(LeakError, match="1 training events of 1 users"):
+        assert_no_future_training(events.take(np.array([1, 2])), events.take(np.array([0])))
