@@ -1,7 +1,9 @@
 """From tower features to the text space: one head a tower, fitted on items that have both."""
 
 import hashlib
-from typing import Any
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import numpy as np
@@ -13,8 +15,12 @@ from crossmodal.lake import Lake
 from crossmodal.workspace import Workspace
 from models.assembly import matrix
 
+if TYPE_CHECKING:
+    from models.alignment import AlignmentHead, AlignmentReport
+
 TOWERS = ("image", "audio", "attributes")
 _FORMAT = ("width", "height", "seconds", "bytes")
+_JUDGED = ("aligned", "control", "untuned", "chance")
 
 
 def tower_contents(lake: Lake, tower: str) -> pl.DataFrame:
@@ -27,9 +33,16 @@ def tower_contents(lake: Lake, tower: str) -> pl.DataFrame:
     return files.select("item_id", "created_at", "content_sha256")
 
 
-def head_file(workspace: Workspace, tower: str) -> Any:
-    """Where a tower's head is kept."""
-    return workspace.paths.alignment / f"{tower}.safetensors"
+def load_head(workspace: Workspace, tower: str) -> "AlignmentHead":
+    """The head that the last `<tower>_alignment` fitted."""
+    from models.alignment import AlignmentHead
+
+    return AlignmentHead.load(_head_folder(workspace, tower))
+
+
+def _head_folder(workspace: Workspace, tower: str) -> Path:
+    summary = workspace.lake.version(f"{tower}_alignment").summary
+    return workspace.paths.alignment / str(summary["head"])
 
 
 def _alignment_asset(tower: str) -> dg.AssetsDefinition:
@@ -50,39 +63,75 @@ def _alignment_asset(tower: str) -> dg.AssetsDefinition:
         stamp = made_from(
             context, workspace, *inputs, method=settings.alignment, seed=settings.seed
         )
-        intact = head_file(workspace, tower).is_file()
-        return materialize_table(
-            context,
-            workspace,
-            table,
-            stamp,
-            lambda: _fit_head(workspace, tower, stamp),
-            intact=intact,
-        )
+
+        def make() -> dict[str, Any]:
+            report = _fit_head(workspace, tower, stamp)
+            if report.note:
+                context.log.info(f"{tower}: {report.note}")
+            return {"fitted": int(report.method != "none")}
+
+        lake = workspace.lake
+        intact = lake.exists(table) and _head_folder(workspace, tower).is_dir()
+        return materialize_table(context, workspace, table, stamp, make, intact=intact)
 
     return alignment
 
 
-def _fit_head(workspace: Workspace, tower: str, stamp: Stamp) -> dict[str, Any]:
-    from models.alignment import fit_alignment, unaligned_head
+def _fit_head(workspace: Workspace, tower: str, stamp: Stamp) -> "AlignmentReport":
+    """Fits and keeps the head, and writes how well it finds held-out items' texts."""
+    from models.alignment import MIN_PAIRS, fit_alignment, unaligned_head
 
     lake, settings = workspace.lake, workspace.settings
-    pairs = _pairs(lake, tower)
-    features, anchors = matrix(pairs["features"]), matrix(pairs["embedding"])
+    rows = tower_contents(lake, tower).join(lake.read(f"{tower}_features"), on="content_sha256")
+    texts = lake.scan("text_embeddings").select("item_id", "embedding").collect()
+    pairs = rows.join(texts, on="item_id").sort("item_id")
     head, report = fit_alignment(
-        features,
-        anchors,
+        matrix(pairs["features"]),
+        matrix(pairs["embedding"]),
         _format_control(lake, tower, pairs["item_id"]),
         method=settings.alignment,
         seed=settings.seed,
     )
-    target = head_file(workspace, tower)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    head.save(target)
-    digest = hashlib.sha256(target.read_bytes()).hexdigest()
-    rows = pl.DataFrame([{"head_sha256": digest, **report.as_dict()}])
-    lake.write(f"{tower}_alignment", rows, stamp, **report.as_dict())
-    return {"fitted": int(report.method != "none")}
+    if pairs.height < MIN_PAIRS:
+        head = unaligned_head(matrix(rows.sort("item_id")["features"]))
+    name = f"{tower}-{hashlib.sha256(json.dumps(stamp).encode()).hexdigest()[:12]}"
+    folder = workspace.paths.alignment / name
+    folder.mkdir(parents=True, exist_ok=True)
+    head.save(folder)
+    figures = report.as_dict()
+    lake.write(
+        f"{tower}_alignment",
+        _judgements(figures).with_columns(head_sha256=pl.lit(_digest(folder))),
+        stamp,
+        head=name,
+        **{key: value for key, value in figures.items() if key not in _JUDGED},
+        **{f"recall_at_10_{key}": figures[key]["recall_at_10"] for key in _JUDGED if figures[key]},
+        **{f"recall_at_1_{key}": figures[key]["recall_at_1"] for key in _JUDGED if figures[key]},
+    )
+    return report
+
+
+def _judgements(figures: dict[str, Any]) -> pl.DataFrame:
+    """One row for the head and for each of what it must beat."""
+    rows = [{"judged": name, **(figures[name] or {})} for name in _JUDGED]
+    schema = {"judged": pl.String, "recall_at_1": pl.Float64, "recall_at_10": pl.Float64}
+    return pl.DataFrame(rows, schema=schema)
+
+
+def _format_control(lake: Lake, tower: str, item_ids: pl.Series) -> np.ndarray:
+    """What is known of each item's file without decoding it: sizes, length and type (n, c)."""
+    if tower == "attributes":
+        return np.zeros((len(item_ids), 0), dtype=np.float32)
+    files = pl.DataFrame({"item_id": item_ids}).join(
+        usable_files(lake, tower), on="item_id", how="left", maintain_order="left"
+    )
+    numbers = files.select(pl.col(name).fill_null(0).cast(pl.Float32).log1p() for name in _FORMAT)
+    kinds = files.select("mime").to_dummies().cast(pl.Float32)
+    return pl.concat([numbers, kinds], how="horizontal").to_numpy().astype(np.float32)
+
+
+def _digest(folder: Path) -> str:
+    return hashlib.sha256((folder / "weights.safetensors").read_bytes()).hexdigest()
 
 
 alignments = [_alignment_asset(tower) for tower in TOWERS]

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from models.encoders.reviews import cumulative_reviews
 
 from crossmodal.lake import Lake
 from models.assembly import EventLog, dataset, event_log, matrix, token_table
 from models.data import Bools, Dataset, Interactions, TokenTable, Vocabulary
+from models.encoders.reviews import cumulative_reviews
 
 STATIC_MODALITIES = ("text", "image", "audio", "attributes")
 SPLIT_INPUTS = ("splits", "training_frame", "item_tokens", "review_texts", "items")
@@ -31,13 +31,15 @@ class SplitData:
         name: of the split.
         dataset: what a model may learn from.
         test: the held-out events.
-        candidates: (n_items,) which items are ranked: all, or the cold ones of `cold-item`.
+        candidates: (n_items,) items ranked for the test: all, or the cold ones of `cold-item`.
+        validation_candidates: (n_items,) items ranked for the validation events.
     """
 
     name: str
     dataset: Dataset
     test: Interactions
     candidates: Bools
+    validation_candidates: Bools
 
 
 def read_log(lake: Lake) -> tuple[EventLog, pl.DataFrame]:
@@ -60,13 +62,20 @@ def split_data(lake: Lake, split: str) -> SplitData:
     context, names = _context(lake)
     reviews = review_tokens(lake, log.item_ids, _known_reviews(lake, split, splits))
     tokens = {**item_tokens(lake, log.item_ids), "reviews": reviews}
-    candidates = np.ones(len(log.item_ids), dtype=bool)
-    if split == COLD_ITEM:
-        cold = lake.scan("cold_items").filter(pl.col("part") == "test").collect()
-        candidates = np.isin(log.item_ids.ids, cold["item_id"].to_list())
     return SplitData(
-        split, dataset(log, train, validation, tokens, context, names), test, candidates
+        split,
+        dataset(log, train, validation, tokens, context, names),
+        test,
+        _candidates(lake, split, log.item_ids, "test"),
+        _candidates(lake, split, log.item_ids, "validation"),
     )
+
+
+def _candidates(lake: Lake, split: str, item_ids: Vocabulary, part: str) -> Bools:
+    if split != COLD_ITEM:
+        return np.ones(len(item_ids), dtype=bool)
+    cold = lake.scan("cold_items").filter(pl.col("part") == part).collect()
+    return np.isin(item_ids.ids, cold["item_id"].to_list())
 
 
 def item_tokens(lake: Lake, item_ids: Vocabulary) -> dict[str, TokenTable]:

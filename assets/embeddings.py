@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from assets.alignment import TOWERS, head_file, tower_contents
+from assets.alignment import TOWERS, load_head, tower_contents
 from assets.encoding import ATTRIBUTES_FINGERPRINT, item_texts, list_column, review_rows
 from assets.stage import OWNERS, Context, Stamp, made_from, materialize_table
 from crossmodal.lake import Lake
@@ -82,9 +82,7 @@ def _tower_embeddings(tower: str) -> dg.AssetsDefinition:
         stamp = made_from(context, workspace, *inputs)
 
         def make() -> None:
-            from models.alignment import AlignmentHead
-
-            head = AlignmentHead.load(head_file(workspace, tower))
+            head = load_head(workspace, tower)
             contents = tower_contents(workspace.lake, tower)
             _write_embeddings(workspace, tower, contents, head.transform, stamp)
 

@@ -1,7 +1,7 @@
 """From content to tower features: each distinct content is encoded once per encoder."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -18,13 +18,15 @@ from models.encoders.fingerprints import Kind, fingerprint_of
 
 if TYPE_CHECKING:
     from models.encoders.protocol import Encoder
+    from models.encoders.stream import Encoded
 
 _VECTORS = pa.list_(pa.float32())
 _FEATURES_SCHEMA = pa.schema(
     [("content_sha256", pa.string()), ("fingerprint", pa.string()), ("features", _VECTORS)]
 )
 _REVIEWS_SCHEMA = _FEATURES_SCHEMA.append(pa.field("text", pa.string()))
-_CHUNK = 2048
+_CHUNK = 8192
+_TEXTS_AT_ONCE = 512
 
 Encode = Callable[[pl.DataFrame], pl.DataFrame]
 """Rows with a content_sha256 to rows of content_sha256 and features; may leave out what fails."""
@@ -161,23 +163,50 @@ def _encode_texts(
     stamp: Stamp,
     schema: pa.Schema = _FEATURES_SCHEMA,
 ) -> dict[str, Any]:
+    from models.encoders.stream import encode_texts
+
+    loaded = _LoadedOnce(lambda: _text_encoder(workspace))
+    watch = _Watch(workspace, f"Encoding {table}", texts.height)
+
+    def encode(rows: pl.DataFrame) -> pl.DataFrame:
+        pairs = rows.select("content_sha256", "text").iter_rows()
+        encoded = encode_texts(
+            pairs, loaded.encoder, batch_size=_TEXTS_AT_ONCE, progress=watch.progress
+        )
+        found = _features(encoded)
+        watch.finish(rows.height)
+        return found
+
+    fingerprint = fingerprint_of("text", workspace.settings.text_encoder)
+    encoded = encode_incrementally(workspace.lake, table, texts, fingerprint, stamp, encode, schema)
+    return {"encoded": encoded, "device": loaded.device}
+
+
+def _text_encoder(workspace: Workspace) -> "Encoder[Any]":
+    from models.encoders.device import choose_device
     from models.encoders.factory import load_text_encoder
 
     settings = workspace.settings
-    loaded = _LoadedOnce(
-        lambda: load_text_encoder(
-            settings.text_encoder, weights=workspace.paths.weights, device=settings.device
-        )
+    return load_text_encoder(
+        settings.text_encoder,
+        weights=workspace.paths.weights,
+        device=choose_device(settings.device),
     )
 
-    def encode(rows: pl.DataFrame) -> pl.DataFrame:
-        vectors = loaded.encoder.encode(rows["text"].to_list())
-        workspace.progress(f"Encoding {table}", loaded.count(rows.height), texts.height)
-        return rows.select("content_sha256", list_column(vectors, "features"))
 
-    fingerprint = fingerprint_of("text", settings.text_encoder)
-    encoded = encode_incrementally(workspace.lake, table, texts, fingerprint, stamp, encode, schema)
-    return {"encoded": encoded, "device": loaded.device}
+def _features(
+    batches: "Iterator[Encoded]", log: Callable[[str], None] | None = None
+) -> pl.DataFrame:
+    """Encoded batches as rows; each failure is logged and has no row."""
+    found = list(batches)
+    for batch in found:
+        for failure in batch.failures:
+            if log is not None:
+                log(f"{failure.key} could not be encoded: {failure.reason}")
+    keys = [key for batch in found for key in batch.keys]
+    vectors = np.concatenate([batch.features for batch in found])
+    column = pl.Series("content_sha256", keys, dtype=pl.String)
+    return pl.DataFrame([column, list_column(vectors, "features")])
 
 
 def _media_features(modality: Kind, encoder_setting: str, kinds: set[str]) -> dg.AssetsDefinition:
@@ -203,11 +232,62 @@ def _media_features(modality: Kind, encoder_setting: str, kinds: set[str]) -> dg
             if files.is_empty():
                 context.log.info(f"No item has usable {modality}; models do without it.")
             distinct = files.unique("content_sha256", keep="first", maintain_order=True)
-            return _encode_files(context, workspace, modality, name, distinct, stamp)
+            return _encode_files(context, workspace, modality, distinct, fingerprint, stamp)
 
         return materialize_table(context, workspace, table, stamp, make)
 
     return features
+
+
+def _encode_files(
+    context: Context,
+    workspace: Workspace,
+    modality: Kind,
+    files: pl.DataFrame,
+    fingerprint: str,
+    stamp: Stamp,
+) -> dict[str, Any]:
+    from models.encoders.stream import MediaRow, encode_media
+
+    settings = workspace.settings
+    loaded = _LoadedOnce(lambda: _media_encoder(workspace, modality))
+    watch = _Watch(workspace, f"Encoding {modality} files", files.height)
+
+    def encode(rows: pl.DataFrame) -> pl.DataFrame:
+        pairs = rows.select("content_sha256", "uri").iter_rows()
+        encoded = encode_media(
+            (MediaRow(sha256, uri, sha256) for sha256, uri in pairs),
+            source_root(workspace),
+            loaded.encoder,
+            limits=media_limits(settings),
+            workers=settings.media_workers,
+            batch_size=settings.embedding_batch,
+            progress=watch.progress,
+        )
+        found = _features(encoded, context.log.warning)
+        watch.finish(rows.height)
+        return found
+
+    table = f"{modality}_features"
+    encoded = encode_incrementally(workspace.lake, table, files, fingerprint, stamp, encode)
+    return {"encoded": encoded, "device": loaded.device}
+
+
+def _media_encoder(workspace: Workspace, modality: Kind) -> "Encoder[Any]":
+    from models.encoders.device import choose_device
+    from models.encoders.factory import load_audio_encoder, load_image_encoder
+
+    settings = workspace.settings
+    load, name = {
+        "image": (load_image_encoder, settings.image_encoder),
+        "audio": (load_audio_encoder, settings.audio_encoder),
+    }[modality]
+    return load(
+        name,
+        weights=workspace.paths.weights,
+        device=choose_device(settings.device),
+        limits=media_limits(settings),
+    )
 
 
 image_features = _media_features("image", "image_encoder", {"open-clip", "torch"})
@@ -237,14 +317,13 @@ def attributes_features(
         from models.encoders.attributes import encode_attributes
 
         items = item_attributes(lake.scan("items"))
-        features, present, names = encode_attributes(
-            items["categories"].to_list(), items["attributes"].to_list()
-        )
+        encoded = encode_attributes(items["categories"], items["attributes"])
         rows = items.select("content_sha256").with_columns(
-            list_column(features, "features"), fingerprint=pl.lit(ATTRIBUTES_FINGERPRINT)
+            list_column(encoded.features, "features"), fingerprint=pl.lit(ATTRIBUTES_FINGERPRINT)
         )
-        distinct = rows.filter(pl.Series(present)).unique("content_sha256").sort("content_sha256")
-        lake.write("attributes_features", distinct, stamp, columns=list(names))
+        known = rows.filter(pl.Series(encoded.present))
+        distinct = known.unique("content_sha256").sort("content_sha256")
+        lake.write("attributes_features", distinct, stamp, columns=list(encoded.names))
 
     return materialize_table(context, workspace, "attributes_features", stamp, make)
 
@@ -262,12 +341,11 @@ def item_attributes(items: pl.LazyFrame) -> pl.DataFrame:
 
 
 class _LoadedOnce:
-    """An encoder that is loaded when the first new content comes, and counts what it encoded."""
+    """An encoder that is loaded when the first new content comes."""
 
     def __init__(self, load: Callable[[], "Encoder[Any]"]) -> None:
         self._load = load
         self._encoder: Encoder[Any] | None = None
-        self._done = 0
 
     @property
     def encoder(self) -> "Encoder[Any]":
@@ -281,7 +359,20 @@ class _LoadedOnce:
         """Where it computed; `none` where nothing was new."""
         return "none" if self._encoder is None else self._encoder.device
 
-    def count(self, rows: int) -> int:
-        """Adds to the number of encoded contents and returns it."""
-        self._done += rows
-        return self._done
+
+class _Watch:
+    """Adds the progress of chunk after chunk up to one total."""
+
+    def __init__(self, workspace: Workspace, work: str, total: int) -> None:
+        self._report = workspace.progress
+        self._work = work
+        self._total = total
+        self._before = 0
+
+    def progress(self, done: int) -> None:
+        """Tells how much of the current chunk is done."""
+        self._report(self._work, self._before + done, self._total)
+
+    def finish(self, rows: int) -> None:
+        """Goes on to the next chunk."""
+        self._before += rows

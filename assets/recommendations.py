@@ -1,4 +1,188 @@
 """From the champion to lists that an app can look up."""
 
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import dagster as dg
+import numpy as np
+import polars as pl
+
+from assets.features import RECOMMENDATIONS_VIEW, newest_event, positive_events, write_online
+from assets.registry import open_registry
+from assets.stage import OWNERS, Context, made_from, materialize_table
+from crossmodal.lake import Lake
+from crossmodal.workspace import Workspace
+from models.assembly import EventLog, event_log
+from models.data import Histories, Vocabulary
+
+if TYPE_CHECKING:
+    from models.protocol import Ranking, Recommender
+
 NEW_USER = "new_user"
 """The key under which the list for someone without history is stored."""
+
+_USERS_AT_ONCE = 1024
+_LISTS = {
+    "user_id": pl.String,
+    "rank": pl.Int32,
+    "item_id": pl.String,
+    "score": pl.Float32,
+    "reasons": pl.List(pl.String),
+}
+
+
+@dg.asset(
+    deps=["champion", "interactions", "items"],
+    group_name="recommendations",
+    owners=OWNERS,
+    kinds={"torch", "parquet"},
+    code_version="1",
+)
+def recommendations(
+    context: Context, workspace: dg.ResourceParam[Workspace]
+) -> dg.MaterializeResult:
+    """The best items of every user, and of a newcomer, with the reason of each."""
+    lake, settings = workspace.lake, workspace.settings
+    stamp = made_from(
+        context, workspace, "champion", "interactions", "items", k=settings.recommendations_k
+    )
+
+    def make() -> None:
+        registry = open_registry(workspace)
+        version = lake.read("champion")["version"].item()
+        model = registry.load(version)
+        log = _known_events(lake, registry.item_ids(version))
+        lists = pl.concat(_lists(workspace, model, log))
+        whole = lists.with_columns(
+            model_version=pl.lit(version),
+            generated_at=pl.lit(generated_at(lake)).cast(pl.Datetime("us", "UTC")),
+        ).select("user_id", "rank", "item_id", "score", "model_version", "generated_at", "reasons")
+        users = whole["user_id"].n_unique()
+        shown = whole["item_id"].n_unique() / len(log.item_ids)
+        lake.write("recommendations", whole, stamp, users=users, share_of_items_shown=shown)
+
+    return materialize_table(context, workspace, "recommendations", stamp, make)
+
+
+@dg.asset(
+    name=RECOMMENDATIONS_VIEW,
+    deps=["recommendations"],
+    group_name="recommendations",
+    owners=OWNERS,
+    kinds={"parquet"},
+    code_version="1",
+)
+def user_recommendations(
+    context: Context, workspace: dg.ResourceParam[Workspace]
+) -> dg.MaterializeResult:
+    """The same lists, one row a user: what Feast serves."""
+    lake = workspace.lake
+    stamp = made_from(context, workspace, "recommendations")
+
+    def make() -> None:
+        rows = lake.scan("recommendations").sort("user_id", "rank")
+        lists = rows.group_by("user_id", maintain_order=True).agg(
+            pl.col("generated_at").first().alias("event_timestamp"),
+            pl.col("item_id").alias("item_ids"),
+            pl.col("score").alias("scores"),
+            pl.col("reasons").list.first().alias("reasons"),
+            pl.col("model_version").first(),
+            pl.col("generated_at").first(),
+        )
+        lake.write(RECOMMENDATIONS_VIEW, lists.collect(), stamp)
+
+    return materialize_table(context, workspace, RECOMMENDATIONS_VIEW, stamp, make)
+
+
+@dg.asset(
+    deps=[RECOMMENDATIONS_VIEW, "feature_registry", "online_features"],
+    group_name="recommendations",
+    owners=OWNERS,
+    kinds={"feast", "sqlite"},
+    code_version="1",
+)
+def online_recommendations(
+    context: Context, workspace: dg.ResourceParam[Workspace]
+) -> dg.MaterializeResult:
+    """The lists in Feast's online store, where an app looks them up by user."""
+    stamp = made_from(
+        context, workspace, RECOMMENDATIONS_VIEW, "feature_registry", "online_features"
+    )
+
+    def make() -> None:
+        write_online(workspace, "online_recommendations", [RECOMMENDATIONS_VIEW], stamp)
+
+    intact = workspace.paths.online_store.is_file()
+    return materialize_table(
+        context, workspace, "online_recommendations", stamp, make, intact=intact
+    )
+
+
+def generated_at(lake: Lake) -> datetime:
+    """The instant the lists speak for: the whole second after the newest event."""
+    return newest_event(lake).replace(microsecond=0) + timedelta(seconds=1)
+
+
+def _known_events(lake: Lake, item_ids: tuple[str, ...]) -> EventLog:
+    """All positive events on items the model knows, in its indexes."""
+    frame = positive_events(lake).filter(pl.col("item_id").is_in(item_ids))
+    columns = ["user_id", "item_id", "value", "event_timestamp"]
+    return event_log(frame.select(columns).collect(), item_ids)
+
+
+def _lists(workspace: Workspace, model: "Recommender", log: EventLog) -> Iterator[pl.DataFrame]:
+    """Lists with reasons: the newcomer's first, then everyone's, block by block."""
+    titles = _titles(workspace.lake, log.item_ids)
+    k = workspace.settings.recommendations_k
+    yield _block(model, Histories.empty(), [NEW_USER], log.item_ids, titles, k)
+    users = np.arange(len(log.user_ids), dtype=np.int32)
+    for start in range(0, len(users), _USERS_AT_ONCE):
+        part = users[start : start + _USERS_AT_ONCE]
+        names = list(log.user_ids.ids[start : start + _USERS_AT_ONCE])
+        yield _block(model, Histories.of(log.events, part), names, log.item_ids, titles, k)
+        workspace.progress("Recommending", start + len(part), len(users))
+
+
+def _block(
+    model: "Recommender",
+    users: Histories,
+    names: list[str],
+    item_ids: Vocabulary,
+    titles: np.ndarray,
+    k: int,
+) -> pl.DataFrame:
+    ranking = model.recommend(users, k, exclude=users)
+    ids = np.array(item_ids.ids, dtype=object)
+    rows = pl.DataFrame(
+        {
+            "user_id": np.repeat(np.array(names, dtype=object), k).tolist(),
+            "rank": np.tile(np.arange(1, k + 1), len(names)),
+            "item_id": ids[ranking.items.ravel()].tolist(),
+            "score": ranking.scores.ravel(),
+            "reasons": _reasons(model, users, ranking, titles),
+        },
+        schema=_LISTS,
+    )
+    return rows.filter(pl.Series(ranking.items.ravel() >= 0))
+
+
+def _reasons(
+    model: "Recommender", users: Histories, ranking: "Ranking", titles: np.ndarray
+) -> list[list[str]]:
+    """One sentence an item: the modality and the past items that moved its score most."""
+    from models.explaining import Explains, reasons
+
+    if not isinstance(model, Explains):
+        return [["what most people chose"]] * ranking.items.size
+    return [[sentence] for sentence in reasons(model.explain(users, ranking.items), titles)]
+
+
+def _titles(lake: Lake, item_ids: Vocabulary) -> np.ndarray:
+    """A name (n_items,) for each item: its title, or its id where it has none."""
+    known = lake.scan("items").select("item_id", "title").collect()
+    frame = pl.DataFrame({"item_id": item_ids.ids}).join(
+        known, on="item_id", how="left", maintain_order="left"
+    )
+    named = pl.when(pl.col("title").fill_null("") == "").then("item_id").otherwise("title")
+    return frame.select(named).to_series().to_numpy()

@@ -87,7 +87,7 @@ def materialize_table(
     if not kept:
         record_seconds(workspace, table, seconds)
     state = "unchanged, kept" if kept else f"made in {seconds:.1f} s"
-    figures = _figures({**version.summary, **work})
+    figures = _figures(work)
     context.log.info(f"{table}: {version.rows:,} rows, {state}{figures}")
     return dg.MaterializeResult(
         asset_key=key,

@@ -12,11 +12,11 @@ from assets.datasets import SPLIT_INPUTS, STATIC_MODALITIES, split_data
 from assets.features import newest_event, positive_events
 from assets.pictures import training_curves
 from assets.recipes import RECIPES, Choices, Recipe
+from assets.registry import data_versions, has_version, open_registry
 from assets.stage import OWNERS, Context, Stamp, made_from, materialize_table
 from crossmodal.lake import Lake
 from crossmodal.workspace import Workspace
 from models.assembly import EventLog, event_log
-from models.registry import ModelRegistry
 from models.splits import Split, cold_item, random_split, user_temporal
 
 if TYPE_CHECKING:
@@ -169,7 +169,6 @@ def _model_asset(recipe: Recipe) -> dg.AssetsDefinition:
     def model(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
         choices = recipe.choose(workspace.settings)
         stamp = made_from(context, workspace, *SPLIT_INPUTS, choices=choices)
-        registry = ModelRegistry(workspace.paths.models)
 
         def make() -> dict[str, Any]:
             fits = [
@@ -188,7 +187,7 @@ def _model_asset(recipe: Recipe) -> dg.AssetsDefinition:
             stamp,
             make,
             pictures=(_curves_picture(recipe.name),),
-            intact=all(registry.has(version) for version in fitted),
+            intact=all(has_version(workspace, version) for version in fitted),
         )
 
     return model
@@ -217,13 +216,19 @@ def _fit(
         )
 
     model = recipe.build(choices, workspace.settings.device, on_epoch).fit(data)
-    version = ModelRegistry(workspace.paths.models).add(
-        f"{recipe.name}-{split}", model, data, stamp=stamp, git_commit=git_commit()
+    version = open_registry(workspace).add(
+        f"{recipe.name}-{split}",
+        model,
+        metrics=[],
+        data_versions=data_versions(workspace.lake, SPLIT_INPUTS),
+        stamp=stamp,
+        git_commit=git_commit(),
+        item_ids=data.item_ids.ids,
     )
     curve = getattr(model, "curve", None)
     return {
         "split": split,
-        "version": version,
+        "version": version.version,
         "best_epoch": curve.best_epoch if curve else None,
         "train_losses": curve.train if curve else None,
         "validation_losses": curve.validation if curve else None,

@@ -61,6 +61,11 @@ class StatePaths:
         return self.home / "timings.json"
 
     @property
+    def checks(self) -> Path:
+        """Which asset checks passed on which content (JSON)."""
+        return self.home / "checks.json"
+
+    @property
     def dagster(self) -> Path:
         """Dagster's own home: runs, events, schedules."""
         return self.home / "dagster"

@@ -5,8 +5,6 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import numpy as np
-import pandera.polars as pa
-from pandera.errors import SchemaErrors
 
 from assets.datasets import USER_TEMPORAL, read_log
 from assets.features import newest_event
@@ -15,7 +13,7 @@ from crossmodal.workspace import Workspace
 from models.assembly import matrix
 from models.data import MODALITIES
 from models.splits import LeakError, assert_no_future_training
-from orchestration import schemas
+from orchestration.check_memory import remembered
 
 _NORM_TOLERANCE = 1e-3
 _DEAD_COSINE = 0.999
@@ -31,7 +29,7 @@ def _check(
 ) -> dg.AssetChecksDefinition:
     @dg.asset_check(asset=asset, name=name, description=description, blocking=True)
     def check(workspace: dg.ResourceParam[Workspace]) -> Finding:
-        return test(workspace)
+        return remembered(workspace, asset, name, test)
 
     return check
 
@@ -49,14 +47,18 @@ def reject_share(workspace: Workspace) -> Finding:
     )
 
 
-def schema(table: str, expected: pa.DataFrameSchema) -> Callable[[Workspace], Finding]:
+def schema(table: str, contract: str) -> Callable[[Workspace], Finding]:
     """The table has the columns, types, ranges and unique keys of the contract."""
 
     def test(workspace: Workspace) -> Finding:
+        from pandera.errors import SchemaErrors
+
+        from orchestration.schemas import CONTRACTS
+
         lake = workspace.lake
         frame = lake.scan_partitions(table) if lake.partitions(table) else lake.scan(table)
         try:
-            expected.validate(frame.collect(), lazy=True)
+            CONTRACTS[contract].validate(frame.collect(), lazy=True)
         except SchemaErrors as error:
             first = error.failure_cases.row(0, named=True)
             return _finding(
@@ -134,7 +136,11 @@ def online_equals_offline(workspace: Workspace) -> Finding:
     report = consistency(
         workspace.paths, n_keys=_CONSISTENCY_KEYS, seed=workspace.settings.seed, as_of=as_of
     )
-    return _finding(report.consistent, report.describe())
+    return _finding(
+        report.agrees,
+        f"{report.values:,} values of {sum(report.keys.values()):,} keys compared, "
+        f"{report.n_disagreements:,} differ. {' '.join(map(str, report.disagreements))}".strip(),
+    )
 
 
 def champion_not_below_popularity(workspace: Workspace) -> Finding:
@@ -158,18 +164,18 @@ def _vectors(lake: Lake, modality: str) -> np.ndarray:
 def _embedding_checks() -> Iterator[dg.AssetChecksDefinition]:
     for modality in MODALITIES:
         table = f"{modality}_embeddings"
-        yield _check(table, "schema", "Contract.", schema(table, schemas.EMBEDDINGS))
+        yield _check(table, "schema", "Contract.", schema(table, "embeddings"))
         yield _check(table, "unit_norm", "Vectors have length 1.", unit_norm(modality))
         yield _check(table, "alive", "Vectors differ from each other.", alive(modality))
 
 
 asset_checks: list[dg.AssetChecksDefinition] = [
     _check("rejects", "reject_share", "Few rows of the source are unusable.", reject_share),
-    _check("items", "schema", "Contract.", schema("items", schemas.ITEMS)),
-    _check("interactions", "schema", "Contract.", schema("interactions", schemas.INTERACTIONS)),
+    _check("items", "schema", "Contract.", schema("items", "items")),
+    _check("interactions", "schema", "Contract.", schema("interactions", "interactions")),
     _check("interactions", "known_items", "Events are about known items.", known_items),
     _check("interactions", "not_in_future", "No event is in the future.", times_not_in_future),
-    _check("media", "schema", "Contract.", schema("media", schemas.MEDIA)),
+    _check("media", "schema", "Contract.", schema("media", "media")),
     *_embedding_checks(),
     _check("splits", "no_future_training", "Training precedes the test.", no_future_training),
     _check("online_features", "online_equals_offline", "Both stores agree.", online_equals_offline),
@@ -179,7 +185,5 @@ asset_checks: list[dg.AssetChecksDefinition] = [
         "The champion is no worse than the popular list.",
         champion_not_below_popularity,
     ),
-    _check(
-        "recommendations", "schema", "Contract.", schema("recommendations", schemas.RECOMMENDATIONS)
-    ),
+    _check("recommendations", "schema", "Contract.", schema("recommendations", "recommendations")),
 ]

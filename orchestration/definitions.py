@@ -1,11 +1,15 @@
 """Everything Dagster shows and runs: `dagster dev` loads this module."""
 
-import assets.evaluation
 import dagster as dg
 
+import assets.alignment
+import assets.champion
 import assets.embeddings
+import assets.encoding
+import assets.evaluation
 import assets.features
 import assets.ingestion
+import assets.media
 import assets.recommendations
 import assets.training
 from crossmodal.settings import load_settings
@@ -16,10 +20,14 @@ from orchestration.jobs import make_jobs, nightly_schedule
 
 _STAGES = [
     assets.ingestion,
+    assets.media,
+    assets.encoding,
+    assets.alignment,
     assets.embeddings,
     assets.features,
     assets.training,
     assets.evaluation,
+    assets.champion,
     assets.recommendations,
 ]
 

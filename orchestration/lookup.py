@@ -11,6 +11,8 @@ from crossmodal.paths import StatePaths
 from crossmodal.settings import Settings
 from sources.pseudonyms import load_key, pseudonym
 
+_PREFIX = "user_recommendations__"
+
 
 class LookupFailedError(RuntimeError):
     """Nothing can be looked up; the message says why and what to run."""
@@ -48,13 +50,14 @@ def recommendations_of(settings: Settings, user: str) -> Answer:
     Raises:
         LookupFailedError: no recommendations were made yet.
     """
-    from feature_repo.online import online_features
+    from feature_repo.store import online
 
     paths = StatePaths(settings.home)
     if not paths.online_store.is_file():
         raise LookupFailedError("Nothing was recommended yet: run `crossmodal run` first.")
     key = _pseudonym(settings, paths, user)
-    rows = online_features(paths, "recommendations", {"user_id": [key, NEW_USER]})
+    found = online(paths, {"user_id": [key, NEW_USER]}, "recommendations")
+    rows = {name.removeprefix(_PREFIX): values for name, values in found.items()}
     known = rows["item_ids"][0] is not None
     row = 0 if known else 1
     if rows["item_ids"][row] is None:
@@ -83,16 +86,29 @@ def features_of(settings: Settings, entity: str, key: str) -> dict[str, Any]:
     Raises:
         LookupFailedError: nothing is in the online store, or not this key.
     """
-    from feature_repo.online import entity_features
+    from feature_repo.store import online
 
     paths = StatePaths(settings.home)
     if not paths.online_store.is_file():
         raise LookupFailedError("The online store is empty: run `crossmodal run` first.")
     stored = _pseudonym(settings, paths, key) if entity == "user" else key
-    found = entity_features(paths, entity, stored)
+    rows = online(paths, {f"{entity}_id": [stored]}, _references(entity))
+    found = {name: values[0] for name, values in rows.items() if name != f"{entity}_id"}
     if all(value is None for value in found.values()):
         raise LookupFailedError(f"No features of {entity} {key!r} are in the online store.")
     return found
+
+
+def _references(entity: str) -> list[str]:
+    """Every online feature of an entity, as Feast names them."""
+    from feature_repo.catalogue import ONLINE_VIEWS, VIEWS
+
+    return [
+        f"{view.name}:{field.name}"
+        for view in VIEWS
+        if view.name in ONLINE_VIEWS and view.entities == [entity]
+        for field in view.features
+    ]
 
 
 def _pseudonym(settings: Settings, paths: StatePaths, user: str) -> str:

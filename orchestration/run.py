@@ -21,7 +21,7 @@ _READING = dg.AssetSelection.assets(
     "staged_items",
     "rejects",
 )
-_QUIET = {"loggers": {"console": {"config": {}}}}
+_RUN_LOG = {"loggers": {"console": {"config": {}}}}
 
 
 class RunFailedError(RuntimeError):
@@ -75,16 +75,16 @@ def _materialize(
     selection: dg.AssetSelection,
     tags: dict[str, str],
 ) -> list[dg.AssetMaterialization]:
-    repository = definitions.get_repository_def()
-    keys = selection.resolve(repository.asset_graph)
+    job = definitions.resolve_job_def("everything")
+    graph = job.asset_layer.asset_graph
+    keys = sorted(selection.resolve(graph))
     if not keys:
         return []
-    job = repository.get_implicit_job_def_for_assets(list(keys))
-    assert job is not None, "every asset of the platform can be materialized together"
     result = job.execute_in_process(
         instance=instance,
+        asset_selection=keys,
         tags={**tags, CLI_RUN_TAG: "true"},
-        run_config=_QUIET,
+        run_config=_RUN_LOG,
         raise_on_error=False,
     )
     if not result.success:

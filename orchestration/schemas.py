@@ -87,3 +87,7 @@ RECOMMENDATIONS = pa.DataFrameSchema(
     strict=True,
     name="recommendations",
 )
+
+CONTRACTS = {
+    schema.name: schema for schema in (INTERACTIONS, ITEMS, MEDIA, EMBEDDINGS, RECOMMENDATIONS)
+}

@@ -1,0 +1,28 @@
+"""The model registry of a workspace."""
+
+from typing import TYPE_CHECKING
+
+from assets.stage import input_version
+from crossmodal.lake import Lake
+from crossmodal.workspace import Workspace
+
+if TYPE_CHECKING:
+    from models.registry import ModelRegistry
+
+
+def open_registry(workspace: Workspace) -> "ModelRegistry":
+    """The registry, able to load every family; imports torch."""
+    from models.families import FAMILIES
+    from models.registry import ModelRegistry
+
+    return ModelRegistry(workspace.paths.models, FAMILIES)
+
+
+def has_version(workspace: Workspace, version: str) -> bool:
+    """Whether the registry holds a version, without importing torch."""
+    return (workspace.paths.models / version).is_dir()
+
+
+def data_versions(lake: Lake, tables: tuple[str, ...]) -> dict[str, str]:
+    """The content version of each table."""
+    return {table: input_version(lake, table) for table in tables}
