@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from models.alignment.head import AlignmentHead, standardisation, unaligned_head, unit_rows
 from models.alignment.report import AlignmentReport, Retrieval
-from models.alignment.retrieval import ranks, recall_at
+from models.alignment.retrieval import Placements, placements
 from models.alignment.ridge import RidgePath
 from models.data import Floats
 
@@ -38,8 +38,7 @@ class _Parts:
 @dataclass(frozen=True)
 class _Choice:
     head: AlignmentHead
-    recall: float
-    own_ranks: NDArray[np.int64]
+    placed: Placements
 
 
 def fit_alignment(
@@ -92,27 +91,23 @@ def _split(n: int, seed: int) -> _Parts:
 
 
 def _judged(head: AlignmentHead, features: Floats, anchors: Floats) -> _Choice:
-    own = ranks(head.transform(features), anchors)
-    return _Choice(head, recall_at(own, 10), own)
+    return _Choice(head, placements(head.transform(features), anchors))
 
 
 def _best(choices: list[_Choice]) -> _Choice:
-    """Most own texts among the ten best; of equals the one that ranks them higher on the whole."""
-    return max(choices, key=lambda choice: (choice.recall, _reciprocal(choice).mean()))
-
-
-def _reciprocal(choice: _Choice) -> NDArray[np.float64]:
-    return np.asarray(1.0 / (1.0 + choice.own_ranks), dtype=np.float64)
+    return max(choices, key=lambda choice: float(choice.placed.gains().mean()))
 
 
 def _wins(challenger: _Choice, champion: _Choice) -> bool:
-    """Whether the paired gain in reciprocal rank exceeds two standard errors, and recall@10 rises.
+    """Whether the paired gain in NDCG exceeds two standard errors, and recall@10 rises.
 
     A narrower margin would let the better of two noisy figures win, not the better head.
     """
-    gain = _reciprocal(challenger) - _reciprocal(champion)
+    gain = challenger.placed.gains() - champion.placed.gains()
     error = gain.std(ddof=1) / len(gain) ** 0.5
-    return bool(gain.mean() > 2 * error and challenger.recall > champion.recall)
+    return bool(
+        gain.mean() > 2 * error and challenger.placed.recall_at(10) > champion.placed.recall_at(10)
+    )
 
 
 def _contrastive(
@@ -122,7 +117,7 @@ def _contrastive(
 
     heads = contrastive_heads(start, path.features, path.anchors, epochs=_EPOCHS, seed=seed)
     head, _ = best_epoch(
-        heads, lambda tried: float(_reciprocal(_judged(tried, *picked)).mean()), _PATIENCE
+        heads, lambda tried: float(_judged(tried, *picked).placed.gains().mean()), _PATIENCE
     )
     return _judged(head, *picked)
 
@@ -161,7 +156,7 @@ def _report(
         chance=Retrieval(1 / n, min(10, n) / n),
         control=_control(control, anchors, parts),
         untuned=_retrieval(_projected(features, anchors.shape[1], parts.test, seed), texts),
-        candidates=tuple((c.head.method, c.head.strength, c.recall) for c in choices),
+        candidates=tuple((c.head.method, c.head.strength, c.placed.recall_at(10)) for c in choices),
     )
 
 
@@ -183,8 +178,8 @@ def _projected(features: Floats, dim: int, rows: NDArray[np.intp], seed: int) ->
 
 
 def _retrieval(queries: Floats, texts: Floats) -> Retrieval:
-    own = ranks(queries, texts)
-    return Retrieval(recall_at(own, 1), recall_at(own, 10))
+    placed = placements(queries, texts)
+    return Retrieval(placed.recall_at(1), placed.recall_at(10))
 
 
 def _unaligned(features: Floats, dim: int) -> tuple[AlignmentHead, AlignmentReport]:

@@ -21,7 +21,7 @@ class AlignmentHead:
     Attributes:
         mean, scale: (d,) of the tower's features.
         weight: (d, dim) of the standardised features.
-        bias: (dim,), the mean of the anchors.
+        bias: (dim,), zero for ridge.
         method: ridge, contrastive, or none where too few items have both.
         strength: the ridge penalty, or the epochs of the contrastive fit.
     """

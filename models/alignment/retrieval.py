@@ -1,6 +1,7 @@
 """How well a mapped vector finds the text of its own item."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,25 +11,44 @@ from models.data import Floats
 _BLOCK = 1024
 
 
-def ranks(queries: Floats, anchors: Floats) -> NDArray[np.int64]:
-    """Rank (n,) of each item's own text among all n texts, 0 for the best, by cosine.
+@dataclass(frozen=True)
+class Placements:
+    """Where each item's own text stands among all n texts.
 
-    Equal scores count half of those they tie with, so that constant vectors rank by chance.
+    Attributes:
+        above: (n,) texts that score higher.
+        ties: (n,) other texts that score the same.
     """
-    return np.concatenate([*_rank_blocks(queries, anchors), np.zeros(0, dtype=np.int64)])
+
+    above: NDArray[np.int64]
+    ties: NDArray[np.int64]
+
+    def recall_at(self, k: int) -> float:
+        """Share of the items whose own text is among the k best.
+
+        Ties count as if they were broken at random, so that constant vectors score chance.
+        """
+        return float(np.clip((k - self.above) / (self.ties + 1), 0.0, 1.0).mean())
+
+    def gains(self) -> NDArray[np.float64]:
+        """NDCG of each item, whose own text alone is relevant: smoother than recall at any k."""
+        return np.asarray(1.0 / np.log2(2.0 + self.above + self.ties / 2), dtype=np.float64)
 
 
-def recall_at(own_ranks: NDArray[np.int64], k: int) -> float:
-    """Share of the items whose own text is among the k best."""
-    return float((own_ranks < k).mean()) if len(own_ranks) else 0.0
+def placements(queries: Floats, anchors: Floats) -> Placements:
+    """Placements, by cosine, of n own texts: queries and anchors are unit rows (n, dim)."""
+    blocks = list(_blocks(queries, anchors))
+    return Placements(
+        np.concatenate([above for above, _ in blocks]), np.concatenate([ties for _, ties in blocks])
+    )
 
 
-def _rank_blocks(queries: Floats, anchors: Floats) -> Iterator[NDArray[np.int64]]:
+def _blocks(
+    queries: Floats, anchors: Floats
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     for start in range(0, len(queries), _BLOCK):
         block = queries[start : start + _BLOCK]
         scores = block @ anchors.T
         rows = np.arange(len(block))
         own = scores[rows, start + rows][:, None]
-        above = (scores > own).sum(axis=1)
-        ties = (scores == own).sum(axis=1) - 1
-        yield (above + ties // 2).astype(np.int64)
+        yield (scores > own).sum(axis=1), (scores == own).sum(axis=1) - 1
