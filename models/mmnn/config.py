@@ -18,7 +18,7 @@ class MMNNConfig(BaseModel):
     heads: int = Field(
         default=4, ge=1, description="Weighted means of a history, each with its own decay."
     )
-    history: int = Field(default=50, ge=1, description="Last events of a user that are read.")
+    history: int = Field(default=100, ge=1, description="Last events of a user that are read.")
     components: int = Field(
         default=64,
         ge=1,
@@ -26,7 +26,7 @@ class MMNNConfig(BaseModel):
     )
     dropout: float = Field(default=0.2, ge=0, lt=1, description="Dropout inside both towers.")
     id_dropout: float = Field(
-        default=0.5,
+        default=0.3,
         ge=0,
         lt=1,
         description="Share of items whose id token is hidden in a step, so that content alone "
@@ -38,13 +38,26 @@ class MMNNConfig(BaseModel):
     rating_weight: float = Field(
         default=0.1, ge=0, description="Weight of the squared error of the rating head."
     )
-    epochs: int = Field(default=30, ge=1, description="Most passes over the training events.")
+    epochs: int = Field(default=30, ge=1, description="Most epochs.")
     patience: int = Field(
-        default=4, ge=1, description="Passes without a better validation NDCG@10 before stopping."
+        default=4, ge=1, description="Epochs without a better validation NDCG@10 before stopping."
     )
-    learning_rate: float = Field(default=3e-3, gt=0, description="Peak step size of AdamW.")
-    weight_decay: float = Field(default=0.01, ge=0, description="Decoupled decay of AdamW.")
-    batch_size: int = Field(default=1024, ge=1, description="Target events in a step.")
+    learning_rate: float = Field(default=1e-2, gt=0, description="Step size of AdamW.")
+    averaging: float = Field(
+        default=0.95, ge=0, lt=1, description="Decay a step of the weights' moving average."
+    )
+    weight_decay: float = Field(default=0.1, ge=0, description="Decoupled decay of AdamW.")
+    batch_size: int = Field(default=256, ge=1, description="Instants in a step.")
+    epoch_examples: int = Field(
+        default=8192,
+        ge=1,
+        description="Instants in users' lives that an epoch trains on, drawn anew each time where "
+        "there are more events. A user's share grows with the square root of what they did, since "
+        "every user counts alike when lists are judged.",
+    )
+    horizon: int = Field(
+        default=20, ge=1, description="Events from each instant on that the model must foresee."
+    )
     periods: int = Field(
         default=8,
         ge=1,

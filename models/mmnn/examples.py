@@ -8,15 +8,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.data import Floats, Histories, Interactions
+from models.data import Bools, Floats, Histories, Interactions
 from models.training import minibatches
 
 Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Recent:
-    """The last events of a batch of users, newest first, padded.
+class Events:
+    """Some events of each user of a batch, padded.
 
     Attributes:
         items: (b, l) int64 dense item indexes, 0 where there is no event.
@@ -28,9 +28,9 @@ class Recent:
     values: Tensor
     present: Tensor
 
-    def to(self, device: torch.device) -> "Recent":
+    def to(self, device: torch.device) -> "Events":
         """The same on a device."""
-        return Recent(self.items.to(device), self.values.to(device), self.present.to(device))
+        return Events(self.items.to(device), self.values.to(device), self.present.to(device))
 
 
 @dataclass(frozen=True)
@@ -54,39 +54,60 @@ class Scale:
 
 def recent(
     starts: Rows, stops: Rows, events: Interactions | Histories, scale: Scale, length: int
-) -> Recent:
+) -> Events:
     """The last `length` events of each range `starts[i]:stops[i]`, newest first."""
     longest = int((stops - starts).max(initial=0))
     rows = stops[:, None] - 1 - np.arange(max(1, min(length, longest)))
-    present = rows >= starts[:, None]
+    return _padded(rows, rows >= starts[:, None], events, scale)
+
+
+def upcoming(
+    starts: Rows, stops: Rows, events: Interactions | Histories, scale: Scale, length: int
+) -> Events:
+    """The first `length` events of each range `starts[i]:stops[i]`, oldest first."""
+    longest = int((stops - starts).max(initial=0))
+    rows = starts[:, None] + np.arange(max(1, min(length, longest)))
+    return _padded(rows, rows < stops[:, None], events, scale)
+
+
+def _padded(rows: Rows, present: Bools, events: Interactions | Histories, scale: Scale) -> Events:
     if not len(events.items):
         empty = torch.zeros(present.shape)
-        return Recent(empty.long(), empty, torch.from_numpy(present))
+        return Events(empty.long(), empty, torch.from_numpy(present))
     rows = np.where(present, rows, 0)
     items = np.where(present, events.items[rows], 0).astype(np.int64)
     values = np.where(present, scale(events.values[rows]), np.float32(0))
-    return Recent(torch.from_numpy(items), torch.from_numpy(values), torch.from_numpy(present))
+    return Events(torch.from_numpy(items), torch.from_numpy(values), torch.from_numpy(present))
 
 
-def recent_of(users: Histories, scale: Scale, length: int) -> Recent:
+def recent_of(users: Histories, scale: Scale, length: int) -> Events:
     """The last events of each user's whole history."""
     return recent(users.offsets[:-1], users.offsets[1:], users, scale, length)
 
 
-def prefixes(events: Interactions) -> tuple[Rows, Rows]:
-    """For each event the range (n,), (n,) of its user's events strictly before its instant.
+def shuffled_ties(events: Interactions, seed: int) -> Rows:
+    """An order by user, then time, in which events of one instant are shuffled."""
+    shuffle = np.random.default_rng(seed).permutation(len(events))
+    return np.lexsort((shuffle, events.timestamps, events.users))
 
-    Events of one instant do not see each other, so their order in the table tells nothing.
+
+def prefixes(events: Interactions) -> tuple[Rows, Rows, Rows]:
+    """For each event where its user's events start, those of its instant start, and the user's end.
+
+    What was known at the event is `starts:stops`, strictly before its instant; what came then is
+    `stops:ends`. Events of one instant do not see each other.
     """
     n = len(events)
     if not n:
-        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+        nothing = np.zeros(0, dtype=np.int64)
+        return nothing, nothing, nothing
     new_user = np.r_[True, np.diff(events.users) != 0]
     new_instant = new_user | np.r_[True, np.diff(events.timestamps) != 0]
     position = np.arange(n, dtype=np.int64)
     starts = np.maximum.accumulate(np.where(new_user, position, 0))
     stops = np.maximum.accumulate(np.where(new_instant, position, 0))
-    return starts, stops
+    user_ends = np.append(np.flatnonzero(new_user)[1:], n)
+    return starts, stops, user_ends[np.cumsum(new_user) - 1]
 
 
 def period_of(timestamps: NDArray[np.int64], n_periods: int) -> tuple[Rows, Rows]:
@@ -101,13 +122,27 @@ def period_of(timestamps: NDArray[np.int64], n_periods: int) -> tuple[Rows, Rows
     return np.searchsorted(begins, timestamps, side="right") - 1, begins.astype(np.int64)
 
 
+def draw_rows(events: Interactions, wanted: int, generator: torch.Generator) -> Rows:
+    """Rows of at most `wanted` events without repetition, sorted.
+
+    A user with n events gets a share that grows with √n: those who did most do not decide alone.
+    """
+    if len(events) <= wanted:
+        return np.arange(len(events), dtype=np.int64)
+    counts = np.bincount(events.users)[events.users]
+    # The largest u^(1/w) are a draw by weight w without repetition (Efraimidis, Spirakis 2006).
+    uniform = torch.rand(len(events), generator=generator, dtype=torch.float64).numpy()
+    keys = np.log(np.maximum(uniform, np.finfo(float).tiny)) * np.sqrt(counts)
+    return np.sort(np.argpartition(-keys, wanted)[:wanted]).astype(np.int64)
+
+
 def period_batches(
-    periods: Rows, size: int, generator: torch.Generator
+    targets: Rows, periods: Rows, size: int, generator: torch.Generator
 ) -> Iterator[tuple[int, Rows]]:
-    """Every event once, in shuffled batches of one period each: (period, rows)."""
+    """Every target once, in shuffled batches of one period each: (period, rows)."""
     batches = []
-    for period in np.unique(periods):
-        rows = np.flatnonzero(periods == period)
+    for period in np.unique(periods[targets]):
+        rows = targets[periods[targets] == period]
         batches += [
             (int(period), rows[chosen.numpy()])
             for chosen in minibatches(len(rows), size, generator)

@@ -5,20 +5,22 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.sparse import csr_matrix
 from torch import Tensor
 
-from models.data import Bools, Floats, TokenTable
+from models.data import Floats, Interactions, TokenTable
 
 TIME_DEPENDENT = frozenset({"reviews"})
 """Modalities made of what users did; the others describe the item and hold at any time."""
 
 
+_PRINCIPAL = 128
+_RIDGE = 0.2
+
+
 @dataclass(frozen=True)
 class Reducer:
-    """Standardisation and principal components of one modality: ((x - mean) / scale) P.
-
-    The components are not whitened: weak directions stay small. All together have one unit of
-    variance a component on average, so every modality enters with the same size.
+    """Standardisation and a projection of one modality: ((x - mean) / scale) P.
 
     Attributes:
         mean, scale: (p,) of the tower's own features.
@@ -35,20 +37,39 @@ class Reducer:
         return reduced.astype(np.float32)
 
     @staticmethod
-    def fit(features: Floats, n_components: int) -> "Reducer":
-        """Fits on the rows (n, p) of items that have the modality."""
+    def fit(features: Floats, choices: csr_matrix, n_components: int) -> "Reducer":
+        """Reduced-rank ridge regression (Izenman 1975) from content to who chose it.
+
+        Directions are ordered, and sized, by how much of the choices they foretell: what is weak
+        stays small, and what foretells nothing is gone. Principal components come first, so that
+        the regression is well posed for any width.
+
+        Args:
+            features: (n, p) of items that have the modality and were chosen.
+            choices: (n, n_users) what each of them was chosen by.
+            n_components: most directions kept.
+        """
         wide = features.astype(np.float64)
         mean, deviation = wide.mean(axis=0), wide.std(axis=0)
-        scale = np.where(deviation > 1e-6 * (1 + np.abs(mean)), deviation, np.inf)
-        standard = (wide - mean) / scale
-        variances, vectors = np.linalg.eigh(standard.T @ standard / len(standard))
-        kept = vectors[:, ::-1][:, :n_components]
-        # Eigenvectors have no sign of their own; this fixes one on every machine.
-        kept = kept * np.sign(kept[np.abs(kept).argmax(axis=0), np.arange(kept.shape[1])])
-        total = max(float(variances[::-1][:n_components].sum()), 1e-12)
-        kept = kept * np.sqrt(kept.shape[1] / total)
-        finite = np.where(np.isinf(scale), np.finfo(np.float32).max, scale)
-        return Reducer(*(part.astype(np.float32) for part in (mean, finite, kept)))
+        constant = deviation <= 1e-6 * (1 + np.abs(mean))
+        standard = (wide - mean) / np.where(constant, np.inf, deviation)
+        variances, axes = np.linalg.eigh(standard.T @ standard)
+        variances, axes = variances[::-1][:_PRINCIPAL], axes[:, ::-1][:, :_PRINCIPAL]
+        size = np.sqrt(np.maximum(variances, 1e-12))
+        principal = standard @ axes
+        told = np.asarray(choices.T @ principal).T  # c users
+        mean_variance = variances.sum() / max(1, len(variances))
+        fitted = told / (variances + _RIDGE * mean_variance + 1e-9)[:, None] * size[:, None]
+        strengths, turns = np.linalg.eigh(fitted @ fitted.T)
+        strengths = np.sqrt(np.maximum(strengths[::-1][:n_components], 0))
+        directions = axes @ (turns[:, ::-1][:, :n_components] * strengths / size[:, None])
+        # Directions have no sign of their own; this fixes one on every machine.
+        largest = directions[np.abs(directions).argmax(axis=0), np.arange(directions.shape[1])]
+        directions = directions * np.where(largest < 0, -1, 1)
+        spread = np.sqrt((strengths**2).sum() / len(wide))
+        directions = directions * np.sqrt(directions.shape[1]) / max(spread, 1e-12)
+        scale = np.where(constant, np.finfo(np.float32).max, deviation)
+        return Reducer(*(part.astype(np.float32) for part in (mean, scale, directions)))
 
 
 @dataclass(frozen=True)
@@ -79,16 +100,24 @@ class Content:
 
 
 def fit_reducers(
-    tokens: Mapping[str, TokenTable], seen: Bools, n_components: int
+    tokens: Mapping[str, TokenTable], train: Interactions, n_components: int
 ) -> dict[str, Reducer]:
-    """One reducer a modality, fitted on the items (n_items,) seen in training that have it."""
+    """One reducer a modality, fitted on the items with training events that have it."""
     reducers = {}
     for name, table in tokens.items():
         features, present = table.at()
-        rows = features[present & seen]
+        choices = _choices(train, table.n_items)
+        rows = np.flatnonzero(present & (choices.getnnz(axis=1) > 0))
         if len(rows):
-            reducers[name] = Reducer.fit(rows, n_components)
+            reducers[name] = Reducer.fit(features[rows], choices[rows], n_components)
     return reducers
+
+
+def _choices(train: Interactions, n_items: int) -> csr_matrix:
+    """Who chose what (n_items, n_users); each user's column has unit length."""
+    counts = np.bincount(train.users) if len(train) else np.zeros(1)
+    weights = 1 / np.sqrt(np.maximum(counts, 1))[train.users]
+    return csr_matrix((weights, (train.items, train.users)), shape=(n_items, len(counts)))
 
 
 def content_at(

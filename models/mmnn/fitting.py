@@ -7,10 +7,22 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from models.data import Bools, Dataset, Floats, Histories, Ints
 from models.mmnn.config import MMNNConfig
-from models.mmnn.examples import Rows, Scale, period_batches, period_of, prefixes, recent
+from models.mmnn.examples import (
+    Events,
+    Rows,
+    Scale,
+    draw_rows,
+    period_batches,
+    period_of,
+    prefixes,
+    recent,
+    shuffled_ties,
+    upcoming,
+)
 from models.mmnn.features import TIME_DEPENDENT, Content, Reducer, content_at
 from models.mmnn.network import MMNNNetwork
 from models.training import torch_generator
@@ -43,10 +55,12 @@ class Trainer:
     ) -> None:
         self.network, self.dataset, self.config, self.device = network, dataset, config, device
         self.scale = scale
-        self.events = dataset.train
-        self.starts, self.stops = prefixes(dataset.train)
+        order = shuffled_ties(dataset.train, config.seed)
+        self.events = dataset.train.take(order)
+        self.starts, self.stops, self.ends = prefixes(self.events)
         counts = np.bincount(dataset.train.items, minlength=dataset.n_items)
         self.seen = np.flatnonzero(counts)
+        network.start_from(torch.from_numpy(counts).to(device))
         self.shares = counts[self.seen] / counts.sum()
         timely = [name for name in reducers if name in TIME_DEPENDENT]
         self.periods, begins = period_of(dataset.train.timestamps, config.periods if timely else 1)
@@ -54,54 +68,64 @@ class Trainer:
             content_at(dataset.tokens, reducers, dataset.n_items, int(begin)).to(device)
             for begin in begins
         ]
-        self.stars = torch.from_numpy(scale(dataset.train.values))
-        self.context = torch.from_numpy(_standardise(dataset.context))
+        self.context = torch.from_numpy(_standardise(dataset.context[order]))
         self.generator = torch_generator(config.seed)
+        # Validated and kept are averaged weights: steps this large are noisy one by one.
+        average = get_ema_multi_avg_fn(config.averaging)  # type: ignore[no-untyped-call]
+        self.averaged = AveragedModel(network, multi_avg_fn=average)
         self.optimizer = torch.optim.AdamW(
             network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
 
     def epoch(self) -> float:
-        """One pass over the training events; returns the mean loss."""
-        total = 0.0
-        for period, rows in period_batches(self.periods, self.config.batch_size, self.generator):
+        """One pass over a draw of the training events; returns the mean loss."""
+        config, total = self.config, 0.0
+        targets = draw_rows(self.events, config.epoch_examples, self.generator)
+        batches = period_batches(targets, self.periods, config.batch_size, self.generator)
+        for period, rows in batches:
             self.optimizer.zero_grad()
             with torch.autocast(self.device.type, enabled=self.device.type == "cuda"):
                 loss = self._loss(self.contents[period], rows)
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
             self.optimizer.step()
+            self.averaged.update_parameters(self.network)
             total += float(loss.detach()) * len(rows)
-        return total / max(1, len(self.events))
+        return total / max(1, len(targets))
 
     def _loss(self, content: Content, rows: Rows) -> Tensor:
+        """Mean negative log likelihood of what came next, and the rating head's error."""
         network, device = self.network, self.device
-        targets = torch.from_numpy(self.events.items[rows].astype(np.int64))
         past = recent(
             self.starts[rows], self.stops[rows], self.events, self.scale, self.config.history
         )
-        candidates = self._candidates(targets)
+        wanted = upcoming(
+            self.stops[rows], self.ends[rows], self.events, self.scale, self.config.horizon
+        )
+        candidates = self._candidates(wanted.items[wanted.present])
         needed = torch.unique(torch.cat([candidates.items, past.items[past.present]]))
 
-        def place(items: Tensor) -> Tensor:
-            return torch.searchsorted(needed, items).to(device)
+        def place(items: Tensor, present: Tensor) -> Tensor:
+            return torch.searchsorted(needed, torch.where(present, items, needed[0])).to(device)
 
-        needed_here = needed.to(device)
+        here = needed.to(device)
         known = torch.ones(len(needed), dtype=torch.bool, device=device)
-        content, known = network.items.hide(content.take(needed_here), known)
-        codes = network.items(content, needed_here, known)
-        history = F.embedding(
-            place(torch.where(past.present, past.items, needed[0])), codes
-        )  # b l d
-        here = past.to(device)
-        users = network.users(history, here.values, here.present)
-        columns = place(candidates.items)
-        bias = network.bias(needed_here[columns], known[columns])
+        content, known = network.items.hide(content.take(here), known)
+        codes = network.items(content, here, known)
+        history = F.embedding(place(past.items, past.present), codes)  # b l d
+        past, wanted = past.to(device), wanted.to(device)
+        users = network.users(history, past.values, past.present)
+        columns = torch.searchsorted(needed, candidates.items).to(device)
+        bias = network.bias(here[columns], known[columns])
         logits = network.logits(users, codes[columns], bias)
-        hit = torch.searchsorted(candidates.items, targets).to(device)
-        ranking = F.cross_entropy(_corrected(logits, hit, candidates.log_inclusion), hit)
-        rated = network.stars(users, codes[place(targets)], self.context[rows].to(device))
-        return ranking + self.config.rating_weight * F.mse_loss(rated, self.stars[rows].to(device))
+        ranked = candidates.items.to(device)
+        logits = without_past(logits, ranked, past)
+        hits = torch.searchsorted(ranked, wanted.items).masked_fill(~wanted.present, 0)
+        ranking = softmax_loss(logits, hits, wanted.present, candidates.log_inclusion.to(device))
+        first = place(wanted.items.cpu()[:, 0], wanted.present.cpu()[:, 0])
+        rated = network.stars(users, codes[first], self.context[self.stops[rows]].to(device))
+        error = F.mse_loss(rated, wanted.values[:, 0])
+        return ranking + self.config.rating_weight * error
 
     def _candidates(self, targets: Tensor) -> Candidates:
         """All training items, or a uniform draw and the batch's targets with their chances."""
@@ -118,15 +142,36 @@ class Trainer:
         )
 
 
-def _corrected(logits: Tensor, hit: Tensor, log_inclusion: Tensor) -> Tensor:
-    """Logits (b, c) whose softmax estimates the one over all items.
+def without_past(logits: Tensor, ranked: Tensor, past: Events) -> Tensor:
+    """Logits (b, c) of the items `ranked` (c,), sorted, with -inf for what a user had already.
 
-    Each candidate stands for 1 / chance items, but the target, which is always there, for one
-    (sampled softmax, Bengio and Senécal 2008; Horvitz and Thompson 1952).
+    Such items are never wanted again; left in, they would teach that a user dislikes whatever is
+    like what they chose.
     """
-    weights = log_inclusion.to(logits.device)
-    corrected = logits - weights
-    return corrected.scatter_add(1, hit[:, None], weights[hit][:, None])
+    places = torch.searchsorted(ranked, past.items).clamp(max=len(ranked) - 1)
+    had = past.present & (ranked[places] == past.items)
+    spare = torch.where(had, places, len(ranked))
+    gone = torch.zeros(len(logits), len(ranked) + 1, dtype=torch.bool, device=logits.device)
+    return logits.masked_fill(gone.scatter_(1, spare, True)[:, :-1], -torch.inf)
+
+
+def softmax_loss(logits: Tensor, hits: Tensor, present: Tensor, log_inclusion: Tensor) -> Tensor:
+    """Mean over rows of the mean -log p of the wanted columns.
+
+    Each candidate stands for 1 / chance items (sampled softmax, Bengio and Senécal 2008; Horvitz
+    and Thompson 1952); a chance of 1 for all makes it the exact softmax.
+
+    Args:
+        logits: (b, c) of the candidates.
+        hits: (b, p) columns of the wanted items.
+        present: (b, p) which of them are there; one whose logit is -inf counts as absent.
+        log_inclusion: (c,) log of the chance with which each candidate was drawn.
+    """
+    normaliser = torch.logsumexp(logits.float() - log_inclusion, dim=1, keepdim=True)
+    found = logits.float().gather(1, hits)
+    present = present & torch.isfinite(found)
+    losses = (normaliser - found).masked_fill(~present, 0.0)
+    return (losses.sum(dim=1) / present.sum(dim=1).clamp(min=1)).mean()
 
 
 def _standardise(context: Floats) -> Floats:

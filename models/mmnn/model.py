@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 import torch
@@ -75,7 +75,7 @@ class MMNN:
         """Learns from the training events, and stops by the validation events."""
         seen = np.zeros(dataset.n_items, dtype=bool)
         seen[dataset.train.items] = True
-        self._reducers = fit_reducers(dataset.tokens, seen, self.config.components)
+        self._reducers = fit_reducers(dataset.tokens, dataset.train, self.config.components)
         self._scale = Scale.of(dataset.train.values)
         self._context = dataset.context.shape[1]
         content = content_at(dataset.tokens, self._reducers, dataset.n_items).to(self.device)
@@ -85,6 +85,7 @@ class MMNN:
             trainer = Trainer(
                 network, dataset, self._reducers, self._scale, self.config, self.device
             )
+            self._network = averaged = cast(MMNNNetwork, trainer.averaged.module)
             loss = validation_loss(dataset, self.score)
 
             def validate() -> float:
@@ -92,14 +93,13 @@ class MMNN:
                 return loss()
 
             self.curve = run_epochs(
-                network,
+                averaged,
                 trainer.epoch,
                 validate,
                 epochs=self.config.epochs if len(dataset.train) else 0,
                 patience=self.config.patience,
                 on_epoch=self._on_epoch,
             )
-        network.eval()
         self._encode(content, known)
         self.ablated = torch.stack(
             [self._codes(content.without(place), known) for place in range(len(self.modalities))]

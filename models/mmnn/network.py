@@ -110,7 +110,13 @@ class MMNNNetwork(nn.Module):
         self.rating = nn.Sequential(
             nn.Linear(2 * config.dim + n_context, config.dim), nn.GELU(), nn.Linear(config.dim, 1)
         )
-        self.scale = config.dim**-0.5
+        self.scale = 1.0
+
+    @torch.no_grad()
+    def start_from(self, counts: Tensor) -> None:
+        """Lets the popularity of items (n_items,) begin at the log of their events."""
+        logs = counts.clamp(min=1).float().log()
+        self.popularity.copy_(logs - logs[counts > 0].mean() if (counts > 0).any() else logs)
 
     def bias(self, items: Tensor, known: Tensor) -> Tensor:
         """Popularity (n,) of items whose id is known, zero for the others."""

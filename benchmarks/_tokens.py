@@ -1,0 +1,225 @@
+"""From a source's raw files to item tokens, and to the controls that know only their form."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+
+from crossmodal.atomic import atomic_path
+from models.assembly import EventLog, event_log
+from models.data import Bools, TokenTable, Vocabulary
+from models.encoders.attributes import encode_attributes
+from models.encoders.factory import load_audio_encoder, load_image_encoder, load_text_encoder
+from models.encoders.reviews import cumulative_reviews
+from models.encoders.stream import MediaRow, encode_media, encode_texts
+from models.media import DecodePool, MediaError, MediaLimits
+from sources.protocol import Source
+
+MEDIA = ("image", "audio")
+ENCODERS = {"text": "minilm", "image": "efficientnet-lite0", "audio": "logmel"}
+_BATCH = 64
+_WORKERS = 2
+
+
+@dataclass(frozen=True)
+class Material:
+    """A source as arrays.
+
+    Attributes:
+        log: its events.
+        items: its catalogue in the order of the dense index.
+        tokens: text, image, audio and attributes.
+        controls: per modality, what its files look like from outside.
+        reviews: item_id, event_timestamp, text and the text's vector.
+    """
+
+    log: EventLog
+    items: pl.DataFrame
+    tokens: dict[str, TokenTable]
+    controls: dict[str, TokenTable]
+    reviews: pl.DataFrame
+
+    def review_tokens(self, hidden: Bools) -> TokenTable:
+        """Reviews of the items that are not hidden (n_items,)."""
+        ids = self.log.item_ids
+        dense = ids.indexes(self.reviews["item_id"].to_list())
+        times = self.reviews["event_timestamp"].dt.timestamp("us").to_numpy()
+        vectors = _matrix(self.reviews["vector"])
+        return TokenTable(len(ids), *cumulative_reviews(dense, times, vectors)).without(hidden)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads one source; what was encoded once is kept in `cache`.
+
+    Attributes:
+        source: where everything comes from.
+        home: folder for converted weights.
+        cache: folder for encoded features.
+    """
+
+    source: Source
+    home: Path
+    cache: Path
+
+    def read(self) -> Material:
+        """Everything, encoded."""
+        self.source.fetch()
+        items = self.source.items().frame.sort("item_id").collect()
+        events = self.source.interactions().frame.filter(pl.col("value") > 0).collect()
+        log = event_log(events, items["item_id"].to_list())
+        texts = _texts(items)
+        tokens = {"text": _table(log.item_ids, texts["item_id"].to_list(), self._encoded(texts))}
+        controls = {"text": _text_form(log.item_ids, texts)}
+        for modality in MEDIA:
+            files = self._files(modality)
+            keys, vectors = self._media(modality, files)
+            tokens[modality] = _table(log.item_ids, keys, vectors)
+            controls[modality] = self._media_form(modality, log.item_ids, files, set(keys))
+        known = encode_attributes(items["categories"], items["attributes"])
+        rows = np.flatnonzero(known.present)
+        tokens["attributes"] = _rows(len(items), rows, known.features[rows])
+        return Material(log, items, tokens, controls, self._reviews(events))
+
+    def _files(self, modality: str) -> pl.DataFrame:
+        """item_id and uri of each item's own file, or else its video."""
+        media = self.source.media().collect()
+        own = media.filter(pl.col("modality") == modality)
+        video = media.filter(pl.col("modality") == "video")
+        rest = video.join(own, on="item_id", how="anti")
+        return pl.concat([own, rest]).select("item_id", "uri").sort("item_id")
+
+    def _encoded(self, texts: pl.DataFrame) -> np.ndarray:
+        pairs = list(zip(texts["item_id"].to_list(), texts["text"].to_list(), strict=True))
+
+        def encode() -> dict[str, np.ndarray]:
+            encoder = load_text_encoder(ENCODERS["text"], weights=self.home, device=_cpu())
+            parts = list(encode_texts(pairs, encoder))
+            return {"vectors": np.concatenate([part.features for part in parts])}
+
+        return self._kept("text", pairs, encode)["vectors"]
+
+    def _media(self, modality: str, files: pl.DataFrame) -> tuple[list[str], np.ndarray]:
+        load = load_image_encoder if modality == "image" else load_audio_encoder
+        rows = [MediaRow(item, uri) for item, uri in files.iter_rows()]
+
+        def encode() -> dict[str, np.ndarray]:
+            encoder = load(ENCODERS[modality], weights=self.home, device=_cpu())
+            parts = list(
+                encode_media(
+                    rows,
+                    self.source.root,
+                    encoder,
+                    limits=MediaLimits(),
+                    workers=_WORKERS,
+                    batch_size=_BATCH,
+                )
+            )
+            keys = [key for part in parts for key in part.keys]
+            return {
+                "keys": np.array(keys, dtype=np.str_),
+                "vectors": np.concatenate([part.features for part in parts])
+                if parts
+                else np.zeros((0, 1), dtype=np.float32),
+            }
+
+        kept = self._kept(modality, [(row.key, row.uri) for row in rows], encode)
+        return kept["keys"].tolist(), kept["vectors"]
+
+    def _media_form(
+        self, modality: str, item_ids: Vocabulary, files: pl.DataFrame, usable: set[str]
+    ) -> TokenTable:
+        """Width, height, seconds, log bytes and type of every file that could be encoded."""
+
+        pairs: list[tuple[str, str]] = files.rows()
+
+        def look() -> dict[str, np.ndarray]:
+            found: list[dict[str, Any]] = []
+            with DecodePool(self.source.root, MediaLimits(), _WORKERS) as pool:
+                for key, seen in pool.map("inspect", pairs, {"modality": modality}):
+                    if not isinstance(seen, MediaError):
+                        found.append({"item_id": key, **seen.facts})
+            table = pl.DataFrame(found, infer_schema_length=None)
+            if table.is_empty():
+                return {"keys": np.zeros(0, dtype=np.str_), "vectors": np.zeros((0, 1))}
+            numbers = table.select(
+                pl.col("width", "height", "seconds").cast(pl.Float64).fill_null(0),
+                pl.col("bytes").cast(pl.Float64).log1p(),
+            )
+            kinds = table.select(pl.col("mime").fill_null("?")).to_dummies()
+            return {
+                "keys": table["item_id"].to_numpy().astype(np.str_),
+                "vectors": np.hstack([numbers.to_numpy(), kinds.to_numpy()]).astype(np.float32),
+            }
+
+        kept = self._kept(f"{modality}-form", pairs, look)
+        rows = [row for row, key in enumerate(kept["keys"].tolist()) if key in usable]
+        return _table(item_ids, kept["keys"][rows].tolist(), kept["vectors"][rows])
+
+    def _reviews(self, events: pl.DataFrame) -> pl.DataFrame:
+        written = events.filter(pl.col("text").fill_null("").str.strip_chars() != "")
+        distinct = written.select(item_id="text", text="text").unique().sort("text")
+        vectors = self._encoded(distinct) if len(distinct) else np.zeros((0, 1), np.float32)
+        known = pl.DataFrame({"text": distinct["text"], "vector": vectors.tolist()})
+        return written.select("item_id", "event_timestamp", "text").join(known, on="text")
+
+    def _kept(
+        self,
+        name: str,
+        inputs: list[tuple[str, str]],
+        make: Callable[[], dict[str, np.ndarray]],
+    ) -> dict[str, np.ndarray]:
+        digest = hashlib.sha256(repr((str(self.source.root), inputs)).encode()).hexdigest()[:12]
+        path = self.cache / f"{name}-{digest}.npz"
+        if not path.is_file():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with atomic_path(path) as beside, beside.open("wb") as file:
+                np.savez(file, **make())  # type: ignore[arg-type]
+        with np.load(path) as kept:
+            return dict(kept)
+
+
+def _texts(items: pl.DataFrame) -> pl.DataFrame:
+    """Title, categories and description of each item that has any."""
+    parts = [
+        pl.col("title").fill_null(""),
+        pl.col("categories").list.join(", ").fill_null(""),
+        pl.col("text").fill_null(""),
+    ]
+    filled = [pl.when(part.str.strip_chars() != "").then(part) for part in parts]
+    text = pl.concat_str(filled, separator=". ", ignore_nulls=True)
+    described = pl.col("text").fill_null("").str.strip_chars() != ""
+    table = items.select("item_id", text=text, described=described)
+    return table.filter(pl.col("text") != "")
+
+
+def _text_form(item_ids: Vocabulary, texts: pl.DataFrame) -> TokenTable:
+    """Whether there is a description, and how long the text is."""
+    form = texts.select(
+        pl.col("described").cast(pl.Float32), pl.col("text").str.len_chars().log1p()
+    )
+    return _table(item_ids, texts["item_id"].to_list(), form.to_numpy())
+
+
+def _table(item_ids: Vocabulary, keys: list[str], features: np.ndarray) -> TokenTable:
+    dense = item_ids.indexes(keys)
+    order = np.argsort(dense, kind="stable")
+    return _rows(len(item_ids), dense[order], features[order])
+
+
+def _rows(n_items: int, items: np.ndarray, features: np.ndarray) -> TokenTable:
+    known_at = np.zeros(len(items), dtype=np.int64)
+    return TokenTable(n_items, items.astype(np.int32), known_at, features.astype(np.float32))
+
+
+def _matrix(vectors: pl.Series) -> np.ndarray:
+    return np.array(vectors.to_list(), dtype=np.float32).reshape(len(vectors), -1)
+
+
+def _cpu() -> torch.device:
+    return torch.device("cpu")

@@ -1,0 +1,180 @@
+"""What each modality is worth on items nobody has touched.
+
+An MMNN is fitted with all modalities, with each alone, with each left out, and with controls that
+know only whether a modality is there and what its file looks like from outside. Every fit sees the
+same events; a variant is a `Dataset` with other tokens.
+
+    python -m benchmarks.modalities --source sample --out benchmarks/out/modalities.json
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import polars as pl
+
+from benchmarks._tokens import Material, Reader
+from models.assembly import dataset
+from models.data import Dataset, Floats, Histories, Ints, TokenTable
+from models.evaluation import EvaluationConfig, bootstrap_interval, evaluate, paired_difference
+from models.mmnn import MMNN, MMNNConfig
+from models.protocol import Recommender
+from models.splits import Split, cold_item
+from sources.factory import open_source
+
+CONTENT = ("text", "image", "audio")
+METRIC = ("ndcg", 10)
+_DRIFT_RADIANS_HALFWAY = 0.3
+
+PerUser = dict[str, np.ndarray]
+
+
+class Truth:
+    """Ranks by the sample's hidden utility, with every user's taste halfway through their time."""
+
+    name = "truth"
+
+    def __init__(self, folder: Path, material: Material) -> None:
+        items = pl.read_parquet(folder / "items.parquet").sort("item_id")
+        users = pl.read_parquet(folder / "users.parquet").sort("user_id")
+        known = users["user_id"].is_in(list(material.log.user_ids.ids))
+        users = users.filter(known)
+        early, turn = (np.array(users[name].to_list()) for name in ("early", "turn"))
+        taste = np.cos(_DRIFT_RADIANS_HALFWAY) * early + np.sin(_DRIFT_RADIANS_HALFWAY) * turn
+        utility = taste @ np.array(items["taste"].to_list()).T + items["popularity"].to_numpy()
+        self._utility = utility.astype(np.float32)
+
+    def score(self, users: Histories, items: Ints | None = None) -> Floats:
+        """The utility of the items."""
+        rows: Floats = self._utility[users.users]
+        return rows if items is None else rows[:, items]
+
+
+def variants(
+    tokens: Mapping[str, TokenTable], controls: Mapping[str, TokenTable]
+) -> dict[str, dict[str, TokenTable]]:
+    """The token tables of every variant by its name."""
+    there = {name: table for name, table in tokens.items() if len(table.items)}
+    alone = {name: {name: there[name]} for name in CONTENT if name in there}
+    without = {
+        f"all but {name}": {key: table for key, table in there.items() if key != name}
+        for name in alone
+    }
+    form = {f"{name}: presence and format": {name: controls[name]} for name in alone}
+    pairs = {
+        f"text and {name}": {"text": there["text"], name: there[name]}
+        for name in alone
+        if name != "text"
+    }
+    return {"nothing": {}, "all": there, **alone, **without, **form, **pairs}
+
+
+def comparisons(names: list[str]) -> list[tuple[str, str]]:
+    """Which variants are held against each other: (a, b) asks for a - b."""
+    alone = [name for name in CONTENT if name in names]
+    return [
+        *(("all", f"all but {name}") for name in alone),
+        *((name, f"{name}: presence and format") for name in alone),
+        *((f"text and {name}", "text") for name in alone if name != "text"),
+    ]
+
+
+def per_user(
+    model: Recommender, data: Dataset, split: Split, material: Material, seed: int
+) -> np.ndarray:
+    """NDCG@10 of each user who has something to find among the held-out items."""
+    found = evaluate(
+        model,
+        data,
+        material.log.events.take(split.test),
+        split=split.name,
+        run_id="benchmark",
+        candidates=split.test_candidates,
+        config=EvaluationConfig(cutoffs=(METRIC[1],), samples=100, seed=seed),
+    )
+    return found.per_user[METRIC]
+
+
+def measure(material: Material, config: MMNNConfig, truth: Path | None) -> dict[str, Any]:
+    """Fits every variant and compares them; the result is JSON-able."""
+    log = material.log
+    split = cold_item(log.events, len(log.item_ids), seed=config.seed)
+    assert split.test_candidates is not None and split.validation_candidates is not None
+    hidden = split.test_candidates | split.validation_candidates
+    tokens = {**material.tokens, "reviews": material.review_tokens(hidden)}
+    data = dataset(log, split.train, split.validation, {})
+    scores: PerUser = {}
+    rows = []
+    for name, chosen in variants(tokens, material.controls).items():
+        started = time.perf_counter()
+        model = MMNN(config).fit(data.with_tokens(chosen))
+        seconds = time.perf_counter() - started
+        scores[name] = per_user(model, data, split, material, config.seed)
+        rows.append({"variant": name, **_interval(scores[name]), "fit_seconds": round(seconds, 1)})
+        print(_line(rows[-1]), flush=True)
+    if truth is not None:
+        scores["truth"] = per_user(
+            cast(Recommender, Truth(truth, material)), data, split, material, config.seed
+        )
+        rows.append({"variant": "truth", **_interval(scores["truth"])})
+        print(_line(rows[-1]), flush=True)
+    differences = [
+        {"a": a, "b": b, **vars(paired_difference(scores[a], scores[b]))}
+        for a, b in comparisons(list(scores))
+    ]
+    return {"settings": config.model_dump(), "variants": rows, "differences": differences}
+
+
+def _interval(values: np.ndarray) -> dict[str, float]:
+    found = bootstrap_interval(values[~np.isnan(values)])
+    return {
+        "ndcg@10": float(found.value[0]),
+        "low": float(found.low[0]),
+        "high": float(found.high[0]),
+    }
+
+
+def _line(row: dict[str, Any]) -> str:
+    fitted = f"  fitted in {row['fit_seconds']} s" if "fit_seconds" in row else ""
+    figures = f"{row['ndcg@10']:.4f}  [{row['low']:.4f}, {row['high']:.4f}]"
+    return f"{row['variant']:<28} {figures}{fitted}"
+
+
+def _difference_line(row: dict[str, Any]) -> str:
+    figures = f"{row['mean']:+.4f}  [{row['low']:+.4f}, {row['high']:+.4f}]"
+    return f"{row['a']} - {row['b']}: {figures}"
+
+
+def main() -> None:
+    """Runs the benchmark from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--source", choices=("sample", "movielens"), default="sample")
+    parser.add_argument("--path", type=Path, help="folder or zip of the source")
+    parser.add_argument("--home", type=Path, default=Path("benchmarks/out/home"))
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/out/modalities.json"))
+    parser.add_argument("--seed", type=int, default=42)
+    parser.add_argument("--settings", default="{}", help="MMNN settings as JSON")
+    chosen = parser.parse_args()
+    home_sources = chosen.home / "sources"
+    source = open_source(
+        chosen.source, path=chosen.path, home_sources=home_sources, seed=chosen.seed
+    )
+    material = Reader(source, chosen.home / "weights", chosen.home / "features").read()
+    config = MMNNConfig(**{"seed": chosen.seed, **json.loads(chosen.settings)})
+    truth = source.root / "truth" if chosen.source == "sample" else None
+    print("Cold items, NDCG@10 with 95 % intervals over users")
+    result = measure(material, config, truth)
+    print("Paired differences")
+    for row in result["differences"]:
+        print(_difference_line(row))
+    chosen.out.parent.mkdir(parents=True, exist_ok=True)
+    chosen.out.write_text(json.dumps({"source": chosen.source, **result}, indent=2) + "\n", "utf-8")
+    print(f"Written to {chosen.out}.")
+
+
+if __name__ == "__main__":
+    main()
