@@ -3,11 +3,9 @@
 from dataclasses import replace
 from pathlib import Path
 
-from models.media.audio import decode_sound
 from models.media.images import decode_picture
 from models.media.limits import MediaError, MediaLimits, MediaMissingError, MediaRecord, Modality
 from models.media.paths import Content, read_content, sha256_of
-from models.media.video import decode_clip
 
 
 def inspect(path: Path, modality: Modality, limits: MediaLimits) -> MediaRecord:
@@ -34,11 +32,16 @@ def inspect(path: Path, modality: Modality, limits: MediaLimits) -> MediaRecord:
 def _decoded(
     known: MediaRecord, content: Content, modality: Modality, limits: MediaLimits
 ) -> MediaRecord:
+    # PyAV is heavy: a process that sees pictures only never loads it.
     if modality == "audio":
+        from models.media.audio import decode_sound
+
         return replace(known, seconds=decode_sound(content, limits).seconds)
     if content.type.kind == "picture":
         picture = decode_picture(content, limits)
         return replace(known, width=picture.width, height=picture.height)
+    from models.media.video import decode_clip
+
     clip = decode_clip(content, limits)
     return replace(known, width=clip.width, height=clip.height, seconds=clip.seconds)
 

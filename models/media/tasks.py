@@ -7,12 +7,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from models.media.audio import decode_sound
 from models.media.images import decode_picture, shrunk, to_bucket
 from models.media.inspection import inspect
 from models.media.limits import MediaError, MediaLimits, MediaMissingError, MediaRecord
 from models.media.paths import Content, read_content, resolve_inside
-from models.media.video import decode_clip
 from models.media.wire import Payload
 
 Task = Callable[[Path, str, MediaLimits, dict[str, Any]], Payload]
@@ -49,6 +47,8 @@ def plain_pixels(root: Path, uri: str, limits: MediaLimits, options: dict[str, A
 
 def samples(root: Path, uri: str, limits: MediaLimits, options: dict[str, Any]) -> Payload:
     """The sound: (n,) float32, mono at 16 kHz."""
+    from models.media.audio import decode_sound
+
     content = read_content(resolve_inside(root, uri), limits)
     return _with_hash(content, decode_sound(content, limits).samples)
 
@@ -64,6 +64,8 @@ TASKS: dict[str, Task] = {
 def _frames(content: Content, limits: MediaLimits, at_least: int | None) -> list[Image.Image]:
     if content.type.kind == "picture":
         return [decode_picture(content, limits, at_least)]
+    from models.media.video import decode_clip
+
     return decode_clip(content, limits).frames
 
 

@@ -10,10 +10,15 @@ from models.media.limits import MediaError, MediaLimits
 from models.media.tasks import TASKS
 from models.media.wire import receive, send
 
+_NICENESS = 5
+
 
 def main() -> None:
     """Serves requests; an error that is no `MediaError` ends the process, and its owner sees it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(os, "nice"):
+        # The encoder's threads wait for each other: one that loses its core to a decoder stops all.
+        os.nice(_NICENESS)
     requests = sys.stdin.buffer
     # A codec that prints would garble the answers.
     answers = os.fdopen(os.dup(1), "wb")

@@ -11,7 +11,7 @@ from models.persistence import ModelFormatError
 
 
 def unit(rows: np.ndarray) -> Floats:
-    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), dtype=np.float32)
 
 
 def planted(

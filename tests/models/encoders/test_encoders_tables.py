@@ -41,7 +41,7 @@ def test_reviews_agree_with_a_loop(reviews: list[tuple[int, int, np.ndarray]]) -
     for (item, last), mean in zip(expected, means, strict=True):
         known = [vector for other, time, vector in reviews if other == item and time <= last]
         np.testing.assert_allclose(mean, np.mean(known, axis=0), atol=1e-4)
-    assert (rows.dtype, known_at.dtype, means.dtype) == (np.int32, np.int64, np.float32)
+    assert [a.dtype.name for a in (rows, known_at, means)] == ["int32", "int64", "float32"]
 
 
 def test_a_review_is_not_known_at_its_own_instant() -> None:

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,13 +22,13 @@ def posters(tmp_path: Path) -> Path:
 def test_results_come_in_order_with_bounded_reading_ahead(posters: Path) -> None:
     asked: list[int] = []
 
-    def items() -> object:
+    def items() -> Iterator[tuple[int, str]]:
         for number in range(12):
             asked.append(number)
             yield number, f"{number}.png"
 
     with DecodePool(posters, MediaLimits(), workers=2, prefetch=3) as pool:
-        results = pool.map("inspect", items(), {"modality": "image"})  # type: ignore[arg-type]
+        results = pool.map("inspect", items(), {"modality": "image"})
         first, payload = next(results)
         assert len(asked) == 3
         assert isinstance(payload, Payload) and payload.facts["width"] == 40
