@@ -202,7 +202,8 @@ def _thumbnails(workspace: Workspace, items: list[str]) -> dict[str, str]:
     """Small posters as base64 JPEG, for the items that have one."""
     from assets.ingestion import source_root
     from assets.media import media_limits
-    from models.media import MediaError, decode_image, resolve_inside
+    from models.media import MediaError, resolve_inside
+    from models.media.images import decode_image
 
     root = source_root(workspace)
     limits = media_limits(workspace.settings)
