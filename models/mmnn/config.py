@@ -11,22 +11,23 @@ class MMNNConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     operator: Literal["concatenation", "gated_attention"] = Field(
-        default="gated_attention", description="How an item's tokens become one vector."
+        default="concatenation", description="How an item's tokens become one vector."
     )
     dim: int = Field(default=64, ge=4, description="Size of tokens, item codes and user vectors.")
-    layers: int = Field(default=1, ge=0, description="Layers h = σ(W x + b) after the operator.")
+    layers: int = Field(default=1, ge=0, description="Layers h + σ(W h + b) after the operator.")
     heads: int = Field(
         default=4, ge=1, description="Weighted means of a history, each with its own decay."
     )
     history: int = Field(default=100, ge=1, description="Last events of a user that are read.")
     components: int = Field(
-        default=64,
+        default=16,
         ge=1,
-        description="Principal components kept a modality. Few shrink a weak modality.",
+        description="Directions kept a modality, those that foretell choices best; 16 beat 64 by a "
+        "tenth on cold items of the sample.",
     )
     dropout: float = Field(default=0.2, ge=0, lt=1, description="Dropout inside both towers.")
     id_dropout: float = Field(
-        default=0.3,
+        default=0.4,
         ge=0,
         lt=1,
         description="Share of items whose id token is hidden in a step, so that content alone "

