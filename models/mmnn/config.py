@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class MMNNConfig(BaseModel):
-    """Settings of one MMNN; the defaults were chosen on the validation parts of both sources."""
+    """Settings of one MMNN."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -22,8 +22,8 @@ class MMNNConfig(BaseModel):
     components: int = Field(
         default=16,
         ge=1,
-        description="Directions kept a modality, those that foretell choices best; 16 beat 64 by a "
-        "tenth on cold items of the sample.",
+        description="Directions kept a modality, those that foretell choices best. Few shrink what "
+        "is weak.",
     )
     dropout: float = Field(default=0.2, ge=0, lt=1, description="Dropout inside both towers.")
     id_dropout: float = Field(

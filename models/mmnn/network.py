@@ -14,7 +14,7 @@ from models.mmnn.features import Content
 class ItemTower(nn.Module):
     """token_k = LayerNorm(W_k x_k); h = operator(tokens); h = h + σ(W h + b) …; code = W h + b.
 
-    A layer adds to what it reads (He et al. 2016): measured, a plain one cost cold items a tenth.
+    A layer adds to what it reads (He et al. 2016), so that what is linear in the content stays so.
 
     The tokens are the modalities, the item's id, and one that stands alone where an item has
     neither.
