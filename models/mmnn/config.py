@@ -31,7 +31,7 @@ class MMNNConfig(BaseModel):
         ge=0,
         lt=1,
         description="Share of items whose id token is hidden in a step, so that content alone "
-        "must do; cold items gain, warm ones lose a little.",
+        "must do.",
     )
     modality_dropout: float = Field(
         default=0.1, ge=0, lt=1, description="Share of modality tokens hidden in a step."
