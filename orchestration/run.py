@@ -58,15 +58,23 @@ def run_pipeline(settings: Settings, only: str | None = None) -> RunSummary:
         HomeBusyError: another run works in the same home.
     """
     chosen = dg.AssetSelection.from_string(only) if only else dg.AssetSelection.all()
+    chosen = chosen.required_multi_asset_neighbors()
     with watched() as progress:
         workspace = Workspace(settings, progress)
         with open_instance(workspace.paths) as instance, sole_run(workspace.paths, instance):
             definitions = build_definitions(workspace)
             events = _materialize(definitions, instance, chosen & _READING, {})
-            found = workspace.lake.version("staged_interactions").summary["months"]
-            tags = month_range_tags(register_months(instance, found))
+            tags = _month_tags(workspace, instance)
             events += _materialize(definitions, instance, chosen - _READING, tags)
     return _summary(events)
+
+
+def _month_tags(workspace: Workspace, instance: dg.DagsterInstance) -> dict[str, str]:
+    """The range of all months that the source holds; nothing before it was read."""
+    if not workspace.lake.exists("staged_interactions"):
+        return {}
+    found = workspace.lake.version("staged_interactions").summary["months"]
+    return month_range_tags(register_months(instance, found))
 
 
 def _materialize(

@@ -1,0 +1,21 @@
+"""Settings of a platform that runs in seconds."""
+
+from pathlib import Path
+
+from crossmodal.settings import Settings
+
+
+def small_settings(home: Path, **chosen: object) -> Settings:
+    """A catalogue that runs in seconds."""
+    return Settings.model_validate(
+        {
+            "home": home,
+            "sample_users": 60,
+            "sample_items": 80,
+            "sample_events": 1800,
+            "training_epochs": 2,
+            "bootstrap_samples": 100,
+            "id_key": "a key for tests",
+            **chosen,
+        }
+    )

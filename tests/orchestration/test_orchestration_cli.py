@@ -1,0 +1,65 @@
+"""The command line as a newcomer meets it: help, exit codes, messages with a way out."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from orchestration.cli import app
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CROSSMODAL_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.mark.parametrize(
+    "command", ["run", "report", "recommend", "features", "doctor", "reset", "ui"]
+)
+def test_every_command_explains_itself(command: str) -> None:
+    result = CliRunner().invoke(app, [command, "--help"])
+    assert result.exit_code == 0
+    assert "Usage" in result.output
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (["run", "--source", "tables"], "mapping"),
+        (["run", "--source", "movielens"], "--name"),
+        (["run", "--source", "movielens", "--path", "nowhere"], "does not exist"),
+        (["run", "--source", "netflix"], "netflix"),
+        (["features", "film", "1"], "film"),
+    ],
+)
+def test_a_wrong_call_exits_with_2_and_says_what_is_wrong(call: list[str], said: str) -> None:
+    result = CliRunner().invoke(app, call)
+    assert result.exit_code == 2
+    assert said in result.output
+
+
+@pytest.mark.parametrize("call", [["report"], ["recommend", "u1"], ["features", "user", "u1"]])
+def test_asking_before_the_first_run_exits_with_1_and_names_it(call: list[str]) -> None:
+    result = CliRunner().invoke(app, call)
+    assert result.exit_code == 1
+    assert "crossmodal run" in result.output
+
+
+def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CROSSMODAL_SEED", "-3")
+    result = CliRunner().invoke(app, ["doctor"])
+    assert result.exit_code == 2
+    assert "CROSSMODAL_SEED" in result.output
+
+
+def test_reset_deletes_a_state_folder_and_nothing_else(_home: Path) -> None:
+    _home.mkdir()
+    (_home / "holiday.jpg").touch()
+    refused = CliRunner().invoke(app, ["reset", "--yes"])
+    assert refused.exit_code == 1
+    assert (_home / "holiday.jpg").exists()
+    (_home / "lake").mkdir()
+    assert CliRunner().invoke(app, ["reset", "--yes"]).exit_code == 0
+    assert not _home.exists()

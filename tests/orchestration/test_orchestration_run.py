@@ -1,0 +1,194 @@
+"""The platform from raw files to a list that an app looks up, through Dagster's own instance."""
+
+import json
+import shutil
+from pathlib import Path
+
+import dagster as dg
+import numpy as np
+import polars as pl
+import pytest
+from PIL import Image
+from small_platform import small_settings
+
+from assets.ingestion import source_of
+from assets.recommendations import NEW_USER
+from crossmodal.lake import Lake
+from crossmodal.settings import Settings
+from crossmodal.workspace import Workspace
+from orchestration.definitions import build_definitions
+from orchestration.instance import HomeBusyError, open_instance, sole_run
+from orchestration.lookup import LookupFailedError, features_of, recommendations_of
+from orchestration.report import collect_report, write_html
+from orchestration.run import RunFailedError, RunSummary, run_pipeline
+from sources.pseudonyms import pseudonym
+
+Finished = tuple[Settings, RunSummary]
+pytestmark = pytest.mark.slow
+
+
+def lake_of(settings: Settings) -> Lake:
+    return Workspace(settings).lake
+
+
+def test_a_first_run_makes_every_asset(finished: Finished) -> None:
+    settings, summary = finished
+    graph = build_definitions(Workspace(settings)).get_repository_def().asset_graph
+    everything = {key.to_user_string() for key in graph.get_all_asset_keys()}
+    assert set(summary.made) == everything
+    assert summary.encoded > 0
+    assert summary.fitted > 0
+
+
+def test_an_unchanged_run_encodes_and_fits_nothing(copied: Settings) -> None:
+    summary = run_pipeline(copied)
+    assert summary.made == ()
+    assert (summary.encoded, summary.fitted) == (0, 0)
+
+
+def test_one_changed_poster_is_the_only_content_that_is_encoded(copied: Settings) -> None:
+    ok = (pl.col("modality") == "image") & (pl.col("status") == "ok")
+    pictures = lake_of(copied).read("media").filter(ok & (pl.col("mime") == "image/png"))
+    poster = source_of(Workspace(copied)).root / pictures["uri"][0]
+    with Image.open(poster) as picture:
+        size = picture.size
+    Image.new("RGB", size, (200, 30, 30)).save(poster, "PNG")
+    summary = run_pipeline(copied, only="key:media or key:image_features or key:raw_media")
+    assert summary.encoded == 1
+    assert "image_features" in summary.made
+
+
+def test_every_user_and_a_newcomer_have_a_list_with_reasons(finished: Finished) -> None:
+    settings, _ = finished
+    lists = lake_of(settings).read("recommendations")
+    users = lake_of(settings).scan_partitions("interactions").collect()["user_id"].unique()
+    assert set(lists["user_id"]) == {*users, NEW_USER}
+    sizes = lists.group_by("user_id").len()["len"]
+    assert sizes.min() == sizes.max() == settings.recommendations_k
+    assert lists["reasons"].list.first().str.len_chars().min() > 5
+
+
+def test_no_list_shows_what_the_user_already_had(finished: Finished) -> None:
+    settings, _ = finished
+    lake = lake_of(settings)
+    had = lake.scan_partitions("interactions").filter(pl.col("value") > 0)
+    shown = lake.scan("recommendations")
+    assert shown.join(had, on=["user_id", "item_id"], how="semi").collect().is_empty()
+
+
+def test_an_app_reads_online_what_the_lake_holds(finished: Finished) -> None:
+    settings, _ = finished
+    raw = pl.read_parquet(source_of(Workspace(settings)).root / "events.parquet")["user_id"][0]
+    answer = recommendations_of(settings, raw)
+    key = pseudonym(raw, b"a key for tests")
+    stored = lake_of(settings).read("recommendations").filter(pl.col("user_id") == key)
+    assert answer.known
+    assert [item.item_id for item in answer.items] == stored.sort("rank")["item_id"].to_list()
+    assert not recommendations_of(settings, "nobody ever").known
+
+
+def test_features_of_an_item_are_read_online(finished: Finished) -> None:
+    settings, _ = finished
+    item = lake_of(settings).read("text_embeddings")["item_id"][0]
+    found = features_of(settings, "item", item)
+    vector = lake_of(settings).read("text_embeddings")["embedding"][0]
+    np.testing.assert_allclose(found["item_text_embedding__embedding"], vector, rtol=1e-6)
+    with pytest.raises(LookupFailedError, match="no such item"):
+        features_of(settings, "item", "no such item")
+
+
+def test_no_raw_user_id_is_stored(finished: Finished) -> None:
+    settings, _ = finished
+    raw = set(pl.read_parquet(source_of(Workspace(settings)).root / "events.parquet")["user_id"])
+    for path in settings.home.joinpath("lake").rglob("*.parquet"):
+        frame = pl.read_parquet(path)
+        if "user_id" in frame.columns:
+            assert raw.isdisjoint(frame["user_id"]), path.name
+
+
+def test_the_lineage_of_a_recommendation_reaches_every_raw_source(finished: Finished) -> None:
+    settings, _ = finished
+    graph = build_definitions(Workspace(settings)).get_repository_def().asset_graph
+    upstream = dg.AssetSelection.assets("recommendations").upstream().resolve(graph)
+    names = {key.to_user_string() for key in upstream}
+    assert {"raw_interactions", "raw_items", "raw_media"} <= names
+
+
+def test_the_report_has_the_figures_of_every_model(finished: Finished, tmp_path: Path) -> None:
+    settings, _ = finished
+    collected = json.loads(json.dumps(collect_report(settings)))
+    assert {"dataset", "counts", "media", "metrics", "timings", "model_version"} <= set(collected)
+    rows = [row for row in collected["metrics"] if row["model"] == "mmnn"]
+    assert {row["split"] for row in rows} == {"user-temporal", "cold-item"}
+    assert all(row["ci_low"] <= row["value"] <= row["ci_high"] for row in rows if row["ci_low"])
+    write_html(settings, collected, tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text()
+    assert page.count("data:image/jpeg;base64") > 10
+    assert "http://" not in page and "https://" not in page
+
+
+def test_a_selection_runs_those_assets_alone(copied: Settings) -> None:
+    shutil.rmtree(copied.home / "models")
+    summary = run_pipeline(copied, only="key:model_popularity")
+    assert summary.made == ("model_popularity",)
+
+
+def test_a_failing_run_says_which_asset_and_why(copied: Settings) -> None:
+    events = source_of(Workspace(copied)).root / "events.parquet"
+    events.write_bytes(b"not a table")
+    with pytest.raises(RunFailedError, match=r"raw_files|cleaned_source"):
+        run_pipeline(copied)
+
+
+def test_two_runs_do_not_share_a_home(copied: Settings) -> None:
+    paths = Workspace(copied).paths
+    with (
+        open_instance(paths) as instance,
+        sole_run(paths, instance),
+        pytest.raises(HomeBusyError, match=r"CROSSMODAL_HOME"),
+    ):
+        run_pipeline(copied)
+
+
+def test_too_many_rejects_stop_the_run_and_keep_the_last_good_tables(tmp_path: Path) -> None:
+    source = tmp_path / "shop"
+    source.mkdir()
+    (source / "mapping.yaml").write_text(
+        "root: .\ninteractions:\n  path: events.csv\n  user: u\n  item: i\n  time: t\n"
+        "  time_format: unix_s\n  value: v\n  value_range: [1, 5]\n"
+    )
+    lines = ["u,i,t,v", *(f"u{n % 7},i{n % 11},{1_500_000_000 + n * 60},4" for n in range(70))]
+    (source / "events.csv").write_text("\n".join(lines))
+    settings = small_settings(
+        tmp_path / "home", source="tables", source_path=source / "mapping.yaml"
+    )
+    run_pipeline(settings, only="group:sources or group:ingestion")
+    before = lake_of(settings).scan_partitions("interactions").collect()
+    broken = [*lines, *(f"u1,i2,{1_600_000_000 + n},99" for n in range(20))]
+    (source / "events.csv").write_text("\n".join(broken))
+    with pytest.raises(RunFailedError, match="value_out_of_range"):
+        run_pipeline(settings, only="group:sources or group:ingestion")
+    assert lake_of(settings).scan_partitions("interactions").collect().equals(before)
+
+
+def test_a_late_event_touches_its_month_alone(tmp_path: Path) -> None:
+    source = tmp_path / "shop"
+    source.mkdir()
+    (source / "mapping.yaml").write_text(
+        "root: .\ninteractions:\n  path: events.csv\n  user: u\n  item: i\n  time: t\n"
+        "  time_format: iso\n  value: v\n"
+    )
+    lines = ["u,i,t,v"]
+    lines += [f"u{n % 7},i{n % 11},2024-0{1 + n % 3}-1{n % 9}T00:00:00Z,4" for n in range(60)]
+    (source / "events.csv").write_text("\n".join(lines))
+    settings = small_settings(
+        tmp_path / "home", source="tables", source_path=source / "mapping.yaml"
+    )
+    chosen = "group:sources or group:ingestion"
+    run_pipeline(settings, only=chosen)
+    folder = settings.home / "lake" / "interactions"
+    before = {path.name: path.stat().st_ino for path in folder.glob("*.parquet")}
+    (source / "events.csv").write_text("\n".join([*lines, "u1,i2,2024-02-27T00:00:00Z,5"]))
+    run_pipeline(settings, only=chosen)
+    after = {path.name: path.stat().st_ino for path in folder.glob("*.parquet")}
+    assert {name for name in before if before[name] != after[name]} == {"2024-02.parquet"}
