@@ -1,5 +1,6 @@
 """A small real lake for the feature store's tests."""
 
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import polars as pl
 from crossmodal.lake import Lake
 from crossmodal.paths import StatePaths
 from feature_repo.event_statistics import build_item_statistics, build_user_statistics
+from feature_repo.store import apply_definitions
 from feature_repo.taste import build_user_taste
 
 INSTANT = pl.Datetime("us", "UTC")
@@ -51,17 +53,18 @@ def interactions(n_events: int = 600, seed: int = 0) -> pl.DataFrame:
     )
 
 
-def lists(users: list[str], model_version: str) -> pl.DataFrame:
+def lists(users: list[str], model_version: str, now: datetime = NOW) -> pl.DataFrame:
     n_users = len(users)
+    made = pl.Series([now - timedelta(hours=1)] * n_users, dtype=INSTANT)
     return pl.DataFrame(
         {
             "user_id": users,
-            "event_timestamp": pl.Series([NOW - timedelta(hours=1)] * n_users, dtype=INSTANT),
+            "event_timestamp": made,
             "item_ids": [["i1", "i2"]] * n_users,
             "scores": pl.Series([[0.5, 0.25]] * n_users, dtype=pl.List(pl.Float32)),
             "reasons": [["like i7", "like i9"]] * n_users,
             "model_version": [model_version] * n_users,
-            "generated_at": pl.Series([NOW - timedelta(hours=1)] * n_users, dtype=INSTANT),
+            "generated_at": made,
         }
     )
 
@@ -81,3 +84,12 @@ def fill_lake(home: Path) -> StatePaths:
     users = [f"u{index}" for index in range(30)]
     lake.write("user_recommendations", lists([*users, "new_user"], "first"), {})
     return paths
+
+
+def copy_home(source: StatePaths, home: Path) -> StatePaths:
+    """A copy of an applied home; its registry is made to name the tables of the copy."""
+    shutil.copytree(source.home, home)
+    copy = StatePaths(home)
+    if not apply_definitions(copy):
+        raise AssertionError("The copy's registry still names the tables of its origin.")
+    return copy

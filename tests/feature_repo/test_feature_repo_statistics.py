@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from crossmodal.lake import Lake
@@ -40,7 +40,7 @@ events = st.lists(
         instants,
     ),
     min_size=1,
-    max_size=25,
+    max_size=40,
 )
 
 
@@ -71,6 +71,20 @@ def brute_force(rows: list[Event], key: int, asked: Event) -> dict[str, Any] | N
     }
 
 
+TIES: list[Event] = [
+    ("a", "x", 1.0, ORIGIN),
+    ("a", "x", 4.0, ORIGIN),
+    ("b", "x", -2.0, ORIGIN),
+    ("a", "y", 3.0, ORIGIN + timedelta(microseconds=1)),
+    ("a", "ü:1", 5.0, ORIGIN + timedelta(microseconds=1)),
+]
+WINDOW_EDGES: list[Event] = [
+    ("a", "x", float(index), ORIGIN + offset)
+    for index, days in enumerate((0, 7, 30, 37))
+    for offset in (days * DAY, days * DAY + timedelta(microseconds=1))
+]
+
+
 @pytest.fixture(scope="module")
 def applied(tmp_path_factory: pytest.TempPathFactory) -> StatePaths:
     paths = StatePaths(tmp_path_factory.mktemp("home"))
@@ -79,8 +93,10 @@ def applied(tmp_path_factory: pytest.TempPathFactory) -> StatePaths:
 
 
 @pytest.mark.slow
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(rows=events, asked=st.lists(instants, max_size=3))
+@example(rows=TIES, asked=[ORIGIN, ORIGIN + timedelta(microseconds=2)])
+@example(rows=WINDOW_EDGES, asked=[ORIGIN + 60 * DAY])
 def test_training_rows_know_only_what_was_strictly_before(
     applied: StatePaths, rows: list[Event], asked: list[datetime]
 ) -> None:

@@ -2,13 +2,14 @@
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
-from feature_lake import INSTANT, NOW, fill_lake, lists  # type: ignore[import-not-found]
+from feature_lake import INSTANT, NOW, copy_home, lists  # type: ignore[import-not-found]
 
 from crossmodal.lake import Lake, TableMissingError
 from crossmodal.paths import StatePaths
@@ -26,14 +27,6 @@ from feature_repo.store import (
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> StatePaths:
-    paths: StatePaths = fill_lake(tmp_path_factory.mktemp("stores") / "home")
-    apply_definitions(paths)
-    materialize_fresh(paths, None, NOW, stamp={"text": "1", "lists": "1"})
-    return paths
-
-
 def test_applying_twice_changes_nothing(filled: StatePaths) -> None:
     before = filled.registry.read_bytes()
     assert apply_definitions(filled) is False
@@ -41,11 +34,19 @@ def test_applying_twice_changes_nothing(filled: StatePaths) -> None:
     assert definitions_version() == definitions_version()
 
 
-def test_applying_forgets_what_is_no_longer_defined(tmp_path: Path) -> None:
+def test_a_copied_home_reads_its_own_tables(filled: StatePaths, changeable: StatePaths) -> None:
+    from feature_repo.catalogue import table_path
+
+    views = open_store(changeable).list_feature_views()
+    assert {table_path(view).parent for view in views} == {changeable.lake}
+    keys = {"user_id": ["u0", "u7"], "item_id": ["i0", "i39"]}
+    assert online(changeable, keys, "retrieval") == online(filled, keys, "retrieval")
+
+
+def test_applying_forgets_what_is_no_longer_defined(changeable: StatePaths) -> None:
     from feast import FeatureService
 
-    paths = StatePaths(tmp_path)
-    apply_definitions(paths)
+    paths = changeable
     store = open_store(paths)
     store.apply([FeatureService(name="old", features=[store.get_feature_view("item_statistics")])])
     (paths.feast / "applied").write_text("older definitions")
@@ -75,10 +76,8 @@ def test_online_equals_offline_for_every_key(filled: StatePaths) -> None:
     assert report.agrees, report.disagreements
 
 
-def test_a_changed_table_is_found_inconsistent_until_materialized(tmp_path: Path) -> None:
-    paths = fill_lake(tmp_path)
-    apply_definitions(paths)
-    materialize_fresh(paths, None, NOW)
+def test_a_changed_table_is_found_inconsistent_until_materialized(changeable: StatePaths) -> None:
+    paths = changeable
     Lake(paths.lake).write("user_recommendations", lists(["u1", "u2"], "second"), {})
     report = consistency(paths, as_of=NOW, shown=1000)
     assert {each.feature for each in report.disagreements} >= {
@@ -116,9 +115,8 @@ def test_the_newcomers_list_can_be_looked_up(filled: StatePaths) -> None:
     assert answer["user_recommendations__generated_at"] == [NOW - timedelta(hours=1)]
 
 
-def test_an_expired_list_is_not_materialized(tmp_path: Path) -> None:
-    paths = fill_lake(tmp_path)
-    apply_definitions(paths)
+def test_an_expired_list_is_not_materialized(changeable: StatePaths) -> None:
+    paths = changeable
     later = NOW + timedelta(days=31)
     counts = materialize_fresh(paths, ["user_recommendations", "user_statistics"], later)
     assert counts["user_recommendations"] == 0
@@ -126,8 +124,8 @@ def test_an_expired_list_is_not_materialized(tmp_path: Path) -> None:
     assert counts["item_text_embedding"] == 0
 
 
-def test_stamps_travel_with_the_online_file(tmp_path: Path) -> None:
-    paths = fill_lake(tmp_path)
+def test_stamps_travel_with_the_online_file(unmaterialized: StatePaths) -> None:
+    paths = unmaterialized
     assert online_stamp(paths) == {}
     apply_definitions(paths)
     materialize_fresh(paths, ["item_statistics"], NOW, stamp={"items": "1"})
@@ -157,22 +155,21 @@ from feature_repo.store import online
 
 paths = StatePaths(Path(sys.argv[1]))
 keys = {"user_id": [f"u{index}" for index in range(30)]}
-print("ready", flush=True)
 seen = set()
 while "second" not in seen:
     answer = online(paths, keys, ["user_recommendations:model_version"])
     versions = set(answer["user_recommendations__model_version"])
     if len(versions) != 1:
         sys.exit(f"a reader saw a part: {versions}")
+    if not seen:
+        print("reading", flush=True)
     seen |= versions
 sys.exit(0 if seen <= {"first", "second"} else f"a reader saw {seen}")
 """
 
 
-def test_a_reader_sees_the_old_file_or_the_new_never_a_part(tmp_path: Path) -> None:
-    paths = fill_lake(tmp_path)
-    apply_definitions(paths)
-    materialize_fresh(paths, None, NOW)
+def test_a_reader_sees_the_old_file_or_the_new_never_a_part(changeable: StatePaths) -> None:
+    paths = changeable
     old = open_store(paths)
     keys = {"user_id": ["u0"]}
     feature = ["user_recommendations:model_version"]
@@ -184,7 +181,7 @@ def test_a_reader_sees_the_old_file_or_the_new_never_a_part(tmp_path: Path) -> N
         text=True,
     ) as reader:
         assert reader.stdout is not None
-        assert reader.stdout.readline() == "ready\n"
+        assert reader.stdout.readline() == "reading\n"
         for _ in range(3):
             materialize_fresh(paths, ["user_recommendations"], NOW, keep_existing=True)
         users = [f"u{index}" for index in range(30)]
@@ -213,11 +210,8 @@ while True:
 """
 
 
-@pytest.mark.parametrize("killed_after", ["applied", "materialized"])
-def test_a_killed_writer_leaves_stores_that_agree(tmp_path: Path, killed_after: str) -> None:
-    paths = fill_lake(tmp_path)
-    apply_definitions(paths)
-    materialize_fresh(paths, None, NOW)
+def kill_writer(paths: StatePaths, after: str) -> None:
+    """Starts a process that writes for ever and kills it when it has said `after`."""
     with subprocess.Popen(
         [sys.executable, "-c", WRITER, str(paths.home)],
         stdout=subprocess.PIPE,
@@ -225,10 +219,17 @@ def test_a_killed_writer_leaves_stores_that_agree(tmp_path: Path, killed_after: 
         cwd=Path(__file__).parent,
     ) as writer:
         assert writer.stdout is not None
-        for line in writer.stdout:
-            if line.strip() == killed_after:
-                writer.kill()
-                break
-    assert consistency(paths, as_of=NOW).agrees
-    materialize_fresh(paths, None, NOW)
-    assert consistency(paths, as_of=NOW).agrees
+        said = f"{after}\n" in iter(writer.stdout.readline, "")
+        writer.kill()
+    assert said, f"the writer ended before it said {after!r}"
+
+
+def test_a_killed_writer_leaves_stores_that_agree(filled: StatePaths, tmp_path: Path) -> None:
+    moments = ("applied", "materialized")
+    homes = [copy_home(filled, tmp_path / moment) for moment in moments]
+    with ThreadPoolExecutor(len(homes)) as pool:
+        list(pool.map(kill_writer, homes, moments))
+    for paths in homes:
+        assert consistency(paths, as_of=NOW).agrees
+        materialize_fresh(paths, None, NOW)
+        assert consistency(paths, as_of=NOW).agrees
