@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import dagster as dg
 import numpy as np
@@ -17,7 +17,7 @@ from crossmodal.workspace import Workspace
 from models.encoders.fingerprints import Kind, fingerprint_of
 
 if TYPE_CHECKING:
-    from models.encoders.protocol import Encoder
+    from models.encoders.protocol import Encoder, MediaEncoder, TextEncoder
     from models.encoders.stream import Encoded
 
 _VECTORS = pa.list_(pa.float32())
@@ -182,7 +182,7 @@ def _encode_texts(
     return {"encoded": encoded, "device": loaded.device}
 
 
-def _text_encoder(workspace: Workspace) -> "Encoder[Any]":
+def _text_encoder(workspace: Workspace) -> "TextEncoder":
     from models.encoders.device import choose_device
     from models.encoders.factory import load_text_encoder
 
@@ -273,7 +273,7 @@ def _encode_files(
     return {"encoded": encoded, "device": loaded.device}
 
 
-def _media_encoder(workspace: Workspace, modality: Kind) -> "Encoder[Any]":
+def _media_encoder(workspace: Workspace, modality: Kind) -> "MediaEncoder":
     from models.encoders.device import choose_device
     from models.encoders.factory import load_audio_encoder, load_image_encoder
 
@@ -340,15 +340,18 @@ def item_attributes(items: pl.LazyFrame) -> pl.DataFrame:
     return collected.with_columns(content_sha256=pl.Series(keys, dtype=pl.String))
 
 
-class _LoadedOnce:
+EncoderType = TypeVar("EncoderType", bound="Encoder[Any]")
+
+
+class _LoadedOnce(Generic[EncoderType]):
     """An encoder that is loaded when the first new content comes."""
 
-    def __init__(self, load: Callable[[], "Encoder[Any]"]) -> None:
+    def __init__(self, load: Callable[[], EncoderType]) -> None:
         self._load = load
-        self._encoder: Encoder[Any] | None = None
+        self._encoder: EncoderType | None = None
 
     @property
-    def encoder(self) -> "Encoder[Any]":
+    def encoder(self) -> EncoderType:
         """The encoder."""
         if self._encoder is None:
             self._encoder = self._load()

@@ -136,7 +136,7 @@ def _per_user(model: str, data: SplitData, part: str, found: "Evaluation") -> pl
 
 def _rating_rows(workspace: Workspace) -> list["MetricRow"]:
     """Squared error on the star scale, for the models that were fitted on the random split."""
-    from models.evaluation import evaluate_ratings
+    from models.evaluation import RatingPredictor, evaluate_ratings
 
     data = split_data(workspace.lake, RANDOM)
     rows: list[MetricRow] = []
@@ -145,6 +145,8 @@ def _rating_rows(workspace: Workspace) -> list["MetricRow"]:
         if version is None:
             continue
         model = open_registry(workspace).load(version)
+        if not isinstance(model, RatingPredictor):
+            continue
         config = _config(workspace)
         rows += evaluate_ratings(model, data.test, split=RANDOM, run_id=version, config=config)
     return rows

@@ -28,7 +28,7 @@ _RECORD = {
     "status": pl.String,
     "error": pl.String,
 }
-_SHEET_POSTERS = 48
+_SHEET_POSTERS = 50
 _SHOWN_SOUNDS = 12
 
 
@@ -143,10 +143,13 @@ def _records(
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """What each file is found to hold of one modality, by content."""
     from models.media import MediaError, MediaRecord
+    from models.media.wire import Payload
 
     chosen = files.filter(pl.col("modality") == modality)
     tasks = chosen.select("content", "uri").iter_rows()
-    inspected = pool.map("inspect", tasks, {"modality": modality})
+    inspected: Iterator[tuple[str, Payload | MediaError]] = pool.map(
+        "inspect", tasks, {"modality": modality}
+    )
     for done, (content, found) in enumerate(inspected, start=1):
         workspace.progress(f"Inspecting {modality} files", done, chosen.height)
         if isinstance(found, MediaError):

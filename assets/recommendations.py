@@ -23,13 +23,15 @@ NEW_USER = "new_user"
 """The key under which the list for someone without history is stored."""
 
 _USERS_AT_ONCE = 1024
-_LISTS = {
-    "user_id": pl.String,
-    "rank": pl.Int32,
-    "item_id": pl.String,
-    "score": pl.Float32,
-    "reasons": pl.List(pl.String),
-}
+_LISTS = pl.Schema(
+    {
+        "user_id": pl.String(),
+        "rank": pl.Int32(),
+        "item_id": pl.String(),
+        "score": pl.Float32(),
+        "reasons": pl.List(pl.String),
+    }
+)
 
 
 @dg.asset(

@@ -22,13 +22,15 @@ from models.splits import Split, cold_item, random_split, user_temporal
 if TYPE_CHECKING:
     from models.training import Epoch
 
-_MODEL_SCHEMA = {
-    "split": pl.String,
-    "version": pl.String,
-    "best_epoch": pl.Int64,
-    "train_losses": pl.List(pl.Float64),
-    "validation_losses": pl.List(pl.Float64),
-}
+_MODEL_SCHEMA = pl.Schema(
+    {
+        "split": pl.String(),
+        "version": pl.String(),
+        "best_epoch": pl.Int64(),
+        "train_losses": pl.List(pl.Float64),
+        "validation_losses": pl.List(pl.Float64),
+    }
+)
 _PARTS = ("train", "validation", "test")
 
 

@@ -41,7 +41,8 @@ def reasons(explanation: Explanation, titles: NDArray[np.object_]) -> list[str]:
         strongest, share = words[shares.argmax(axis=1)], shares.max(axis=1)
     else:
         strongest, share = np.full(len(shares), "", dtype=object), np.zeros(len(shares))
-    named = np.where(past >= 0, titles[past], None)[:, :_NAMED_PAST_ITEMS]
+    named = titles[past][:, :_NAMED_PAST_ITEMS].astype(object)
+    named[past[:, :_NAMED_PAST_ITEMS] < 0] = None
     return [_sentence(*row) for row in zip(strongest, share, named, strict=True)]
 
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from orchestration.beta import accept_backfill_policy
+
 if TYPE_CHECKING:
     from crossmodal.settings import Settings
 
@@ -209,4 +211,5 @@ def _fail(message: str) -> NoReturn:
 
 def main() -> None:
     """Entry point of the `crossmodal` command."""
+    accept_backfill_policy()
     app()

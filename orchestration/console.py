@@ -25,7 +25,7 @@ class _RunLogFilter(logging.Filter):
         return meta.get("dagster_event") is None
 
 
-@dg.logger(description="One line an asset, for people at a terminal.")
+@dg.logger(config_schema={}, description="One line an asset, for people at a terminal.")
 def run_log(context: dg.InitLoggerContext) -> logging.Logger:
     """The logger that `crossmodal run` and every job uses for its console."""
     del context

@@ -13,6 +13,8 @@ CLI_RUN_TAG = "crossmodal/command_line"
 _INSTANCE_CONFIG = """\
 telemetry:
   enabled: false
+nux:
+  enabled: false
 """
 _UNFINISHED = [DagsterRunStatus.STARTED, DagsterRunStatus.STARTING, DagsterRunStatus.CANCELING]
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import dagster as dg
 
@@ -21,7 +22,7 @@ _READING = dg.AssetSelection.assets(
     "staged_items",
     "rejects",
 )
-_RUN_LOG = {"loggers": {"console": {"config": {}}}}
+_RUN_LOG: dict[str, Any] = {"loggers": {"console": {"config": {}}}}
 
 
 class RunFailedError(RuntimeError):
@@ -113,7 +114,7 @@ def _failure(result: dg.ExecuteInProcessResult) -> str:
 
 
 def _summary(events: Sequence[dg.AssetMaterialization]) -> RunSummary:
-    values = {
+    values: dict[str, dict[str, Any]] = {
         event.asset_key.to_user_string(): {
             name: value.value for name, value in event.metadata.items()
         }

@@ -1,5 +1,7 @@
 """What each table of the contract must look like, as pandera schemas."""
 
+from typing import Any
+
 import pandera.polars as pa
 import polars as pl
 
@@ -8,8 +10,9 @@ _MODALITIES = ["image", "audio"]
 _STATES = ["ok", "missing", "broken"]
 
 
-def _column(dtype: object, *, nullable: bool = False, **options: object) -> pa.Column:
-    return pa.Column(dtype, nullable=nullable, **options)
+def _column(dtype: Any, **options: Any) -> pa.Column:
+    """A column that holds no null unless it says so."""
+    return pa.Column(dtype, **{"nullable": False, **options})
 
 
 INTERACTIONS = pa.DataFrameSchema(
