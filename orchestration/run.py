@@ -102,7 +102,11 @@ def _materialize(
 
 
 def _failure(result: dg.ExecuteInProcessResult) -> str:
-    """Which step failed and the innermost reason, in one sentence."""
+    """Which check or step failed and the innermost reason, in one sentence."""
+    for check in result.get_asset_check_evaluations():
+        if not check.passed:
+            asset = check.asset_key.to_user_string()
+            return f"{asset} failed its check {check.check_name}: {check.description}"
     for event in result.all_node_events:
         if event.is_step_failure:
             error = event.step_failure_data.error
