@@ -206,7 +206,7 @@ def _fit(
     """Fits one model on one split and keeps it as a version; None where it lacks its modality."""
     data = split_data(workspace.lake, split).dataset
     if recipe.modality is not None and recipe.modality not in data.tokens:
-        context.log.info(f"No item has {recipe.modality}: there is no {recipe.name} on {split}.")
+        context.log.debug(f"No item has {recipe.modality}: there is no {recipe.name} on {split}.")
         return None
     epochs = workspace.settings.training_epochs
 

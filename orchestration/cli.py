@@ -213,3 +213,7 @@ def main() -> None:
     """Entry point of the `crossmodal` command."""
     accept_backfill_policy()
     app()
+
+
+if __name__ == "__main__":
+    main()
