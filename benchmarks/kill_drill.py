@@ -2,8 +2,8 @@
 
     python -m benchmarks.kill_drill --kills 20 --folder FOLDER
 
-After each kill every table of the lake must be readable; at the end one more run must leave the same
-tables as a run that nobody disturbed.
+After each kill every table of the lake must be readable; at the end one more run must leave the
+same tables as a run that nobody disturbed.
 """
 
 import argparse
