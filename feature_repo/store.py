@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 REPO = Path(__file__).resolve().parent
 _YAML = REPO / "feature_store.yaml"
-_DEFAULT_HOME = REPO.parent / ".crossmodal"
 _ROW = "__row"
 
 Features = str | Sequence[str]
@@ -37,11 +36,14 @@ class NotAppliedError(RuntimeError):
 
 
 def store_settings(paths: StatePaths) -> dict[str, Any]:
-    """`feature_store.yaml` for a home: as it is for the default one, else with absolute paths."""
+    """`feature_store.yaml` for a home, with absolute paths.
+
+    The file's own paths are relative to its folder, but Feast resolves some of them against the
+    working folder: they hold only for commands that are started there.
+    """
     raw: dict[str, Any] = yaml.safe_load(_YAML.read_text(encoding="utf-8"))
-    if paths.home.resolve() != _DEFAULT_HOME:
-        raw["registry"]["path"] = str(paths.registry.absolute())
-        raw["online_store"]["path"] = str(paths.online_store.absolute())
+    raw["registry"]["path"] = str(paths.registry.absolute())
+    raw["online_store"]["path"] = str(paths.online_store.absolute())
     return raw
 
 

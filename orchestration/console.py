@@ -7,6 +7,10 @@ from typing import TextIO
 import dagster as dg
 
 
+_ENGINE_MESSAGE = "Dependencies for step"
+"""How the executor begins its line about each step that a failure keeps from running."""
+
+
 class _RunLogFormatter(logging.Formatter):
     """`stage ▸ message` for what assets log; one line for a failed step or check."""
 
@@ -22,7 +26,8 @@ class _RunLogFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         meta = getattr(record, "dagster_meta", {}) or {}
-        return meta.get("dagster_event") is None
+        message = str(meta.get("orig_message", record.getMessage()))
+        return meta.get("dagster_event") is None and not message.startswith(_ENGINE_MESSAGE)
 
 
 @dg.logger(config_schema={}, description="One line an asset, for people at a terminal.")
