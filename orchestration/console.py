@@ -6,7 +6,6 @@ from typing import TextIO
 
 import dagster as dg
 
-
 _ENGINE_MESSAGE = "Dependencies for step"
 """How the executor begins its line about each step that a failure keeps from running."""
 
