@@ -32,22 +32,30 @@ def champion(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.Mat
     )
 
     def make() -> None:
-        registry = open_registry(workspace)
         name = _best_on_validation(workspace)
         candidate = fitted_versions(lake, name)[USER_TEMPORAL]
-        before = registry.champion()
+        before = _answering_now(workspace)
         decision = _decide(workspace, name, None if before == candidate else before)
+        if before is None and not decision.promote:
+            raise dg.Failure(f"{candidate} may not be the first champion. {decision.reason}")
         answering = candidate if decision.promote or before is None else before
-        registry.promote(answering)
         row = _row(answering, candidate, before, decision)
-        lake.write(
-            "champion", pl.DataFrame([row]), stamp, reason=decision.reason, answers=answering
-        )
+        rows = pl.DataFrame([row])
+        lake.write("champion", rows, stamp, reason=decision.reason)
+        # Last, so that a run that is killed before it finds the old champion and decides alike.
+        open_registry(workspace).promote(answering)
 
-    kept = lake.exists("champion") and has_version(
-        workspace, lake.read("champion")["version"].item()
-    )
-    return materialize_table(context, workspace, "champion", stamp, make, intact=kept)
+    named = lake.read("champion")["version"].item() if lake.exists("champion") else None
+    intact = named is not None and named == _answering_now(workspace)
+    return materialize_table(context, workspace, "champion", stamp, make, intact=intact)
+
+
+def _answering_now(workspace: Workspace) -> str | None:
+    """The version that the champion file names; None where there is none, or it is gone."""
+    from models.registry import ModelRegistry
+
+    version = ModelRegistry(workspace.paths.models, {}).champion()
+    return version if version is not None and has_version(workspace, version) else None
 
 
 def _best_on_validation(workspace: Workspace) -> str:

@@ -11,7 +11,14 @@ from models.data import Bools, Dataset, Interactions, TokenTable, Vocabulary
 from models.encoders.reviews import cumulative_reviews
 
 STATIC_MODALITIES = ("text", "image", "audio", "attributes")
-SPLIT_INPUTS = ("splits", "training_frame", "item_tokens", "review_texts", "items")
+SPLIT_INPUTS = (
+    "splits",
+    "training_frame",
+    "item_tokens",
+    "review_texts",
+    "items",
+    "interactions",
+)
 USER_TEMPORAL = "user-temporal"
 COLD_ITEM = "cold-item"
 RANDOM = "random"
@@ -59,7 +66,8 @@ def split_data(lake: Lake, split: str) -> SplitData:
     part = splits[split].to_numpy()
     train, validation = part == "train", part == "validation"
     test = log.events.take(part == "test")
-    context, names = _context(lake)
+    # A user's counts hold the events on cold items too: there the statistics would tell of them.
+    context, names = (None, ()) if split == COLD_ITEM else _context(lake, train)
     reviews = review_tokens(lake, log.item_ids, _known_reviews(lake, split, splits))
     tokens = {**item_tokens(lake, log.item_ids), "reviews": reviews}
     return SplitData(
@@ -111,14 +119,16 @@ def _known_reviews(lake: Lake, split: str, splits: pl.DataFrame) -> pl.LazyFrame
     )
 
 
-def _context(lake: Lake) -> tuple[np.ndarray, tuple[str, ...]]:
+def _context(lake: Lake, train: Bools) -> tuple[np.ndarray, tuple[str, ...]]:
     """Point-in-time statistics of every event, from the training frame, which has their order.
 
     Counts are taken as log(1 + n). Where nothing was known yet, a count is 0 and a mean value is
-    the mean over all events that have one.
+    the mean over the training events that have one.
     """
-    frame = lake.scan("training_frame").select(
+    frame = lake.read("training_frame")
+    means = {name: frame.filter(pl.Series(train))[name].mean() or 0.0 for name in _VALUES}
+    filled = frame.select(
         *(pl.col(name).fill_null(0).log1p().cast(pl.Float32) for name in _COUNTS),
-        *(pl.col(name).fill_null(strategy="mean").fill_null(0) for name in _VALUES),
+        *(pl.col(name).fill_null(means[name]).cast(pl.Float32) for name in _VALUES),
     )
-    return frame.collect().to_numpy().astype(np.float32), (*_COUNTS, *_VALUES)
+    return filled.to_numpy().astype(np.float32), (*_COUNTS, *_VALUES)

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from assets.alignment import TOWERS, load_head, tower_contents
 from assets.encoding import ATTRIBUTES_FINGERPRINT, item_texts, list_column, review_rows
+from assets.pictures import shared_space
 from assets.stage import OWNERS, Context, Stamp, made_from, materialize_table
 from crossmodal.lake import Lake
 from crossmodal.settings import Settings
@@ -28,6 +29,7 @@ EMBEDDINGS_SCHEMA = pa.schema(
     ]
 )
 _CHUNK = 2048
+_DRAWN_ITEMS = 2000
 ToSharedSpace = Callable[[np.ndarray], np.ndarray]
 
 
@@ -65,7 +67,7 @@ def text_embeddings(
 
 def _tower_embeddings(tower: str) -> dg.AssetsDefinition:
     table = f"{tower}_embeddings"
-    inputs = (f"{tower}_features", f"{tower}_alignment", "media", "items")
+    inputs = (f"{tower}_features", f"{tower}_alignment", "text_embeddings", "media", "items")
 
     @dg.asset(
         name=table,
@@ -85,8 +87,10 @@ def _tower_embeddings(tower: str) -> dg.AssetsDefinition:
             head = load_head(workspace, tower)
             contents = tower_contents(workspace.lake, tower)
             _write_embeddings(workspace, tower, contents, head.transform, stamp)
+            _draw_shared_space(workspace, tower)
 
-        return materialize_table(context, workspace, table, stamp, make)
+        pictures = (f"shared_space_{tower}",)
+        return materialize_table(context, workspace, table, stamp, make, pictures=pictures)
 
     return embeddings
 
@@ -178,3 +182,19 @@ def _write_embeddings(
                 found.with_columns(list_column(shared, "embedding"), encoder=pl.lit(encoder))
             )
         writer.summarise(items_without=lake.version("items").rows - writer.rows)
+
+
+def _draw_shared_space(workspace: Workspace, tower: str) -> None:
+    """Texts beside a tower's vectors of the same items, coloured by their first category."""
+    lake = workspace.lake
+    texts = lake.scan("text_embeddings").select("item_id", text="embedding")
+    own = lake.scan(f"{tower}_embeddings").select("item_id", own="embedding")
+    groups = lake.scan("items").select("item_id", group=pl.col("categories").list.first())
+    both = texts.join(own, on="item_id").join(groups, on="item_id").sort("item_id")
+    rows = both.head(_DRAWN_ITEMS).collect()
+    if rows.height:
+        shared_space(
+            workspace.paths.pictures / f"shared_space_{tower}.png",
+            {"text": matrix(rows["text"]), tower: matrix(rows["own"])},
+            rows["group"].fill_null("none").to_list(),
+        )

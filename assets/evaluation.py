@@ -77,6 +77,9 @@ def metrics(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.Mate
         metric_intervals(workspace.paths.pictures / "metric_intervals.png", figures)
         lake.write("metrics_per_user", pl.concat(per_user), stamp)
         lake.write("metrics", figures, stamp, headline=_headline(figures))
+        registry = open_registry(workspace)
+        for (version,), own in figures.partition_by("run_id", as_dict=True).items():
+            registry.record_metrics(str(version), own.to_dicts())
 
     intact = lake.exists("metrics_per_user")
     return materialize_table(

@@ -1,5 +1,7 @@
 """Behavioural features, and everything in Feast: registry and online store."""
 
+import hashlib
+import json
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
@@ -179,6 +181,9 @@ def online_features(
         from feature_repo.catalogue import ONLINE_VIEWS
 
         views = [name for name in ONLINE_VIEWS if name != RECOMMENDATIONS_VIEW]
+        lists_lost = not workspace.paths.online_store.is_file()
+        if lists_lost and workspace.lake.exists(RECOMMENDATIONS_VIEW):
+            views.append(RECOMMENDATIONS_VIEW)
         write_online(workspace, "online_features", views, stamp)
 
     intact = workspace.paths.online_store.is_file()
@@ -197,5 +202,10 @@ def write_online(workspace: Workspace, table: str, views: Sequence[str], stamp: 
     rows = pl.DataFrame(
         {"view": list(views), "keys": [keys[view] for view in views]},
         schema={"view": pl.String, "keys": pl.Int64},
-    )
+    ).with_columns(made_from=pl.lit(_digest(stamp)))
     workspace.lake.write(table, rows, stamp, total_keys=int(rows["keys"].sum()))
+
+
+def _digest(stamp: Stamp) -> str:
+    """Makes the table's version follow the values behind the keys, not their number alone."""
+    return hashlib.sha256(json.dumps(stamp, sort_keys=True).encode()).hexdigest()[:16]

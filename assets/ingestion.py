@@ -128,7 +128,8 @@ def cleaned_source(
     lake = workspace.lake
     inputs = ("raw_interactions", "raw_items")
     tables = ("staged_items", "staged_interactions", "rejects")
-    stamps = {name: made_from(context, workspace, *inputs, key=name) for name in tables}
+    reading = _reading_choices(workspace)
+    stamps = {name: made_from(context, workspace, *inputs, key=name, **reading) for name in tables}
 
     def make_items() -> None:
         lake.write("staged_items", source.items().frame.collect(), stamps["staged_items"])
@@ -303,6 +304,18 @@ def _sha256(path: Path) -> str:
 
 def _rejects(source: Source) -> pl.DataFrame:
     return pl.concat([source.items().rejects, source.interactions().rejects]).collect()
+
+
+def _reading_choices(workspace: Workspace) -> dict[str, str]:
+    """What decides how rows are read besides the rows: the source, its mapping, the key."""
+    settings = workspace.settings
+    key = load_key(_configured_key(workspace), workspace.paths.id_key)
+    mapping = settings.source_path if settings.source == "tables" else None
+    return {
+        "source": settings.source,
+        "mapping": "" if mapping is None else _sha256(mapping),
+        "key_identity": hashlib.sha256(b"key identity" + key).hexdigest()[:8],
+    }
 
 
 def _configured_key(workspace: Workspace) -> str | None:

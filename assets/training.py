@@ -1,5 +1,6 @@
 """From features to fitted models: splits, the training frame, item tokens, one asset a model."""
 
+import shutil
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -135,7 +136,9 @@ def item_token_table(
         from feature_repo.store import historical
 
         keys = lake.scan("items").select("item_id").collect()
-        asked = keys.with_columns(event_timestamp=pl.lit(newest_event(lake)).dt.offset_by("1s"))
+        listed = lake.scan("items").select(pl.col("created_at").max()).collect().item()
+        now = max(newest_event(lake), listed)
+        asked = keys.with_columns(event_timestamp=pl.lit(now).dt.offset_by("1s"))
         references = [f"item_{name}_features:features" for name in STATIC_MODALITIES]
         found = historical(workspace.paths, asked, references)
         renamed = {f"item_{name}_features__features": name for name in STATIC_MODALITIES}
@@ -253,6 +256,8 @@ def _draw_curves(workspace: Workspace, name: str, fits: list[dict[str, Any]]) ->
 
 def git_commit() -> str:
     """The commit of the checkout that this code runs from; `unknown` outside one."""
+    if shutil.which("git") is None:
+        return "unknown"
     checkout = Path(__file__).resolve().parent
     found = subprocess.run(
         ["git", "rev-parse", "HEAD"], cwd=checkout, capture_output=True, text=True, check=False

@@ -67,6 +67,10 @@ def run(
     """Runs the pipeline: whatever is stale is made anew, the rest is kept."""
     if path is not None and not path.exists():
         raise typer.BadParameter(f"{path} does not exist.", param_hint="--path")
+    if source is None and (path is not None or name is not None):
+        raise typer.BadParameter(
+            "say which --source the path or name is of.", param_hint="--source"
+        )
     if source is SourceChoice.tables and path is None:
         raise typer.BadParameter("a tables source needs its mapping.", param_hint="--path")
     if source is SourceChoice.movielens and path is None and name is None:

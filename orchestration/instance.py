@@ -8,6 +8,7 @@ from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 
 from crossmodal.atomic import sweep
 from crossmodal.paths import StatePaths
+from models.registry import ModelRegistry
 
 CLI_RUN_TAG = "crossmodal/command_line"
 _INSTANCE_CONFIG = """\
@@ -54,7 +55,10 @@ def sole_run(paths: StatePaths, instance: DagsterInstance) -> Iterator[None]:
         killed = RunsFilter(statuses=_UNFINISHED, tags={CLI_RUN_TAG: "true"})
         for run in instance.get_runs(killed):
             instance.report_run_failed(run, message="The process of this run was killed.")
-        sweep(paths.home)
+        if not instance.get_runs(RunsFilter(statuses=_UNFINISHED)):
+            # A run of the web UI or the schedule writes without this lock: leave its files be.
+            sweep(paths.home)
+            ModelRegistry(paths.models, {}).sweep()
         yield
     finally:
         lock.release()

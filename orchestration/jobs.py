@@ -46,7 +46,7 @@ def make_jobs() -> list[UnresolvedAssetJobDefinition]:
 
 def month_range_tags(found: list[str]) -> dict[str, str]:
     """Run tags that ask for every month from the first to the last in a single run."""
-    return {RANGE_START: found[0], RANGE_END: found[-1]}
+    return {RANGE_START: found[0], RANGE_END: found[-1]} if found else {}
 
 
 def nightly_schedule(workspace: Workspace) -> dg.ScheduleDefinition:

@@ -20,9 +20,11 @@ _MEDIA_STATES = ("ok", "missing", "broken")
 _HEADLINE_METRICS = ("ndcg", "recall")
 _PICTURES = {
     "posters": "Posters of the catalogue",
-    "spectrograms": "Sounds of the catalogue, as log-mel spectrograms",
-    "shared_space": "The shared space in two dimensions, by category",
-    "training_curves": "Training",
+    "spectrograms": "Sounds of the catalogue, as spectrograms",
+    "shared_space_image": "Texts and pictures in the shared space, by category",
+    "shared_space_audio": "Texts and sounds in the shared space, by category",
+    "curve_mmnn": "Training of mmnn",
+    "curve_mmnn_gated_attention": "Training of mmnn_gated_attention",
     "metric_intervals": "NDCG@10 with 95 % intervals",
 }
 _THUMBNAIL = (96, 144)

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from models.data import Bools, Dataset, Floats, Histories, Ints
+from models.encoders.device import autocast
 from models.mmnn.config import MMNNConfig
 from models.mmnn.examples import (
     Events,
@@ -84,7 +85,7 @@ class Trainer:
         batches = period_batches(targets, self.periods, config.batch_size, self.generator)
         for period, rows in batches:
             self.optimizer.zero_grad()
-            with torch.autocast(self.device.type, enabled=self.device.type == "cuda"):
+            with autocast(self.device):
                 loss = self._loss(self.contents[period], rows)
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
