@@ -1,11 +1,10 @@
 """Jobs by stage, and the nightly schedule."""
 
 import dagster as dg
-import polars as pl
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from assets.ingestion import source_of
-from assets.partitions import MONTH_FORMAT, register_months
+from assets.partitions import month_of, register_months
 from crossmodal.workspace import Workspace
 
 RANGE_START = "dagster/asset_partition_range_start"
@@ -72,5 +71,4 @@ def nightly_schedule(workspace: Workspace) -> dg.ScheduleDefinition:
 def source_months(workspace: Workspace) -> list[str]:
     """Months in which the source has events, read from its files as they are now."""
     events = source_of(workspace).interactions().frame
-    month = pl.col("event_timestamp").dt.strftime(MONTH_FORMAT)
-    return events.select(month.unique().sort()).collect().to_series().to_list()
+    return events.select(month_of().unique().sort()).collect().to_series().to_list()

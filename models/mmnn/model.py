@@ -17,6 +17,7 @@ from models.mmnn.fitting import Trainer, validation_loss
 from models.mmnn.network import MMNNNetwork
 from models.persistence import ModelFormatError, load_state, save_state, tensor
 from models.protocol import Ranking
+from models.ranking import rank, tie_breaks
 from models.training import Epoch, TrainingCurve, run_epochs, seeded
 
 _USERS_AT_ONCE = 1024
@@ -54,6 +55,7 @@ class MMNN:
         self._reducers: dict[str, Reducer] = {}
         self._scale = Scale(0.0, 1.0)
         self._context = 0
+        self.ties = np.zeros(0, dtype=np.int32)
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -78,6 +80,7 @@ class MMNN:
         self._reducers = fit_reducers(dataset.tokens, dataset.train, self.config.components)
         self._scale = Scale.of(dataset.train.values)
         self._context = dataset.context.shape[1]
+        self.ties = tie_breaks(dataset.item_ids.ids, self.config.seed)
         content = content_at(dataset.tokens, self._reducers, dataset.n_items).to(self.device)
         known = torch.from_numpy(seen).to(self.device)
         with seeded(self.config.seed):
@@ -120,22 +123,7 @@ class MMNN:
 
     def recommend(self, users: Histories, k: int, exclude: Histories | None = None) -> Ranking:
         """The k best items a user, without the items of `exclude` (same users, row by row)."""
-        items, scores = [], []
-        for start in range(0, len(users), _USERS_AT_ONCE):
-            stop = start + _USERS_AT_ONCE
-            block = self.score(users.rows(start, stop))
-            if exclude is not None:
-                gone = exclude.rows(start, stop)
-                block[np.repeat(np.arange(len(gone)), gone.lengths), gone.items] = -np.inf
-            best = np.argsort(-block, axis=1, kind="stable")[:, :k]
-            items.append(best.astype(np.int32))
-            scores.append(np.take_along_axis(block, best, axis=1))
-        ranked, values = np.concatenate(items), np.concatenate(scores)
-        short = k - ranked.shape[1]
-        if short > 0:
-            ranked = np.pad(ranked, ((0, 0), (0, short)), constant_values=-1)
-            values = np.pad(values, ((0, 0), (0, short)), constant_values=-np.inf)
-        return Ranking(np.where(np.isfinite(values), ranked, np.int32(-1)), values)
+        return rank(self.score, users, k, self.ties, exclude=exclude)
 
     def explain(self, users: Histories, items: Ints) -> Explanation:
         """Which modality and which past events moved the scores of items (n_users, k) most.
@@ -166,6 +154,7 @@ class MMNN:
         arrays = {f"network.{name}": x for name, x in self.network.state_dict().items()}
         arrays |= {"codes": self.codes, "ablated": self.ablated, "bias": self.bias}
         numbers = {name: x.detach().cpu().numpy() for name, x in arrays.items()}
+        numbers["ties"] = self.ties
         for name, reducer in self._reducers.items():
             numbers[f"features.{name}.mean"] = reducer.mean
             numbers[f"features.{name}.scale"] = reducer.scale
@@ -196,6 +185,7 @@ class MMNN:
             loaded = {name: torch.from_numpy(x).to(model.device) for name, x in numbers.items()}
             model.codes, model.ablated = loaded["codes"], loaded["ablated"]
             model.bias = loaded["bias"]
+            model.ties = tensor(numbers, "ties", folder)
             network = model._build(len(model.bias))
             network.load_state_dict(
                 {name: loaded[f"network.{name}"] for name in network.state_dict()}
