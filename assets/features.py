@@ -131,7 +131,12 @@ def feature_registry(
     """Feast's registry: entities, views and services, applied from `feature_repo/`."""
     from feature_repo.store import definitions_version
 
-    stamp = made_from(context, workspace, definitions=definitions_version())
+    stamp = made_from(
+        context,
+        workspace,
+        definitions=definitions_version(),
+        lake=str(workspace.paths.lake.resolve()),
+    )
 
     def make() -> None:
         from feature_repo.catalogue import SERVICES, VIEWS

@@ -8,7 +8,7 @@ import polars as pl
 
 from assets.ingestion import source_root
 from assets.pictures import contact_sheet, spectrograms
-from assets.stage import OWNERS, Context, made_from, materialize_table
+from assets.stage import OWNERS, Context, Stamp, made_from, materialize_table
 from crossmodal.lake import Lake
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
@@ -58,7 +58,7 @@ def media(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.Materi
     def make() -> dict[str, int]:
         lake = workspace.lake
         files = _files(lake)
-        known = _inspected_before(lake, stamp["choice:limits"])
+        known = _decoded_before(lake, stamp)
         new = files.drop_nulls("uri").join(known, on=["modality", "content"], how="anti")
         found = pl.concat([known, _inspect(workspace, new, limits)])
         rows = (
@@ -104,14 +104,18 @@ def _files(lake: Lake) -> pl.DataFrame:
     )
 
 
-def _inspected_before(lake: Lake, limits: str) -> pl.DataFrame:
-    """What the last version of the table found out about contents, under the same limits."""
+def _decoded_before(lake: Lake, stamp: Stamp) -> pl.DataFrame:
+    """Contents that decoded for the last version of the table, by the same code and limits.
+
+    A broken file is tried again: it may only have been slow on a busy machine.
+    """
     columns = {"modality": pl.String, "content": pl.String, **_RECORD}
-    if not lake.exists("media") or lake.version("media").stamp.get("choice:limits") != limits:
+    before = lake.version("media").stamp if lake.exists("media") else {}
+    if any(before.get(name) != stamp[name] for name in ("code", "choice:limits")):
         return pl.DataFrame(schema=columns)
     return (
         lake.scan("media")
-        .filter(pl.col("sha256").is_not_null())
+        .filter((pl.col("status") == "ok") & pl.col("sha256").is_not_null())
         .with_columns(content="sha256")
         .select(list(columns))
         .unique(["modality", "content"], keep="first", maintain_order=True)

@@ -136,13 +136,15 @@ def _known_events(lake: Lake, item_ids: tuple[str, ...]) -> EventLog:
 def _lists(workspace: Workspace, model: "Recommender", log: EventLog) -> Iterator[pl.DataFrame]:
     """Lists with reasons: the newcomer's first, then everyone's, block by block."""
     titles = _titles(workspace.lake, log.item_ids)
+    gone = _gone(workspace.lake, log.item_ids)
     k = workspace.settings.recommendations_k
-    yield _block(model, Histories.empty(), [NEW_USER], log.item_ids, titles, k)
+    yield _block(model, Histories.empty(), [NEW_USER], gone, log.item_ids, titles, k)
     users = np.arange(len(log.user_ids), dtype=np.int32)
     for start in range(0, len(users), _USERS_AT_ONCE):
         part = users[start : start + _USERS_AT_ONCE]
         names = list(log.user_ids.ids[start : start + _USERS_AT_ONCE])
-        yield _block(model, Histories.of(log.events, part), names, log.item_ids, titles, k)
+        histories = Histories.of(log.events, part)
+        yield _block(model, histories, names, gone, log.item_ids, titles, k)
         workspace.progress("Recommending", start + len(part), len(users))
 
 
@@ -150,11 +152,12 @@ def _block(
     model: "Recommender",
     users: Histories,
     names: list[str],
+    gone: np.ndarray,
     item_ids: Vocabulary,
     titles: np.ndarray,
     k: int,
 ) -> pl.DataFrame:
-    ranking = model.recommend(users, k, exclude=users)
+    ranking = model.recommend(users, k, exclude=users.beside(gone))
     ids = np.array(item_ids.ids, dtype=object)
     rows = pl.DataFrame(
         {
@@ -178,6 +181,13 @@ def _reasons(
     if not isinstance(model, Explains):
         return [["what most people chose"]] * ranking.items.size
     return [[sentence] for sentence in reasons(model.explain(users, ranking.items), titles)]
+
+
+def _gone(lake: Lake, item_ids: Vocabulary) -> np.ndarray:
+    """Dense indexes of the items that the model knows and the catalogue no longer has."""
+    listed = lake.scan("items").select("item_id").collect()["item_id"]
+    known = pl.Series(item_ids.ids, dtype=pl.String)
+    return np.flatnonzero(~known.is_in(listed.implode()).to_numpy()).astype(np.int32)
 
 
 def _titles(lake: Lake, item_ids: Vocabulary) -> np.ndarray:

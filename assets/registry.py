@@ -19,8 +19,10 @@ def open_registry(workspace: Workspace) -> "ModelRegistry":
 
 
 def has_version(workspace: Workspace, version: str) -> bool:
-    """Whether the registry holds a version, without importing torch."""
-    return (workspace.paths.models / version).is_dir()
+    """Whether the registry holds a version, whole."""
+    from models.registry import is_whole
+
+    return is_whole(workspace.paths.models / version)
 
 
 def data_versions(lake: Lake, tables: tuple[str, ...]) -> dict[str, str]:

@@ -23,7 +23,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
         with beside.open("rb+") as written:
             os.fsync(written.fileno())
         beside.replace(target)
-        _sync_folder(target.parent)
+        sync(target.parent)
     finally:
         beside.unlink(missing_ok=True)
 
@@ -42,10 +42,11 @@ def sweep(root: Path) -> int:
     return len(stale)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync(path: Path) -> None:
+    """Asks the system to put a file, or a folder's names, on the disk; Windows cannot be asked."""
     if os.name == "nt":
         return
-    descriptor = os.open(folder, os.O_RDONLY)
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -105,6 +105,21 @@ class Histories:
             self.users[start:stop],
         )
 
+    def beside(self, items: Ints) -> "Histories":
+        """The same users as if each had first, at time 0, done these items (k,) too."""
+        added = np.tile(items.astype(np.int32), len(self))
+        zeros = np.zeros(len(added))
+        rows = np.arange(len(self))
+        owners = np.concatenate([np.repeat(rows, len(items)), np.repeat(rows, self.lengths)])
+        order = np.argsort(owners, kind="stable")
+        return Histories(
+            self.offsets + np.arange(len(self) + 1) * len(items),
+            np.concatenate([added, self.items])[order],
+            np.concatenate([zeros.astype(self.values.dtype), self.values])[order],
+            np.concatenate([zeros.astype(np.int64), self.timestamps])[order],
+            self.users,
+        )
+
     @staticmethod
     def of(events: Interactions, users: Ints) -> "Histories":
         """The histories of `users` (dense indexes) among `events` sorted by user, then time."""

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from crossmodal.atomic import atomic_write_bytes
+from crossmodal.atomic import atomic_write_bytes, sync
 from models.persistence import CONFIG, WEIGHTS, ModelFormatError, family_of
 from models.protocol import Recommender
 
@@ -35,7 +34,7 @@ class ModelVersion:
         family: which class loads it.
         data_versions: of the tables it was fitted on.
         stamp: versions of the code and of the settings behind it.
-        git_commit: of the checkout that fitted it; empty outside a checkout.
+        git_commit: of the checkout that fitted it; `unknown` outside one.
         weights_sha256: of its weights file.
     """
 
@@ -71,7 +70,7 @@ class ModelRegistry:
         git_commit: str,
         item_ids: Sequence[str] = (),
     ) -> ModelVersion:
-        """Writes a fitted model as a version; one that is already there stays as it is.
+        """Writes a fitted model as a version; one that is there and whole stays as it is.
 
         Args:
             name: of the model.
@@ -186,12 +185,13 @@ class ModelRegistry:
         )
 
     def _publish(self, folder: Path, version: str) -> None:
-        if (self.root / version).is_dir():
+        if is_whole(self.root / version):
             return
+        shutil.rmtree(self.root / version, ignore_errors=True)
         for path in (*folder.iterdir(), folder):
-            _sync(path)
+            sync(path)
         folder.rename(self.root / version)
-        _sync(self.root)
+        sync(self.root)
 
     def _file(self, version: str, name: str) -> Path:
         path = self.root / version / name
@@ -201,6 +201,15 @@ class ModelRegistry:
                 f"{', '.join(sorted(p.parent.name for p in self.root.glob(f'[!.]*/{MANIFEST}')))}."
             )
         return path
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether a version's folder holds the weights that its manifest speaks of."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
+        return bool(_sha256(folder / WEIGHTS) == manifest["weights_sha256"])
+    except (OSError, ValueError, KeyError):
+        return False
 
 
 @contextmanager
@@ -221,13 +230,3 @@ def _write_json(path: Path, content: Any) -> None:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sync(path: Path) -> None:
-    if os.name == "nt":
-        return
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -119,6 +119,18 @@ def torch_generator(seed: int, device: torch.device | str = "cpu") -> torch.Gene
     return torch.Generator(device=device).manual_seed(seed)
 
 
+def warm_cosine(progress: float, warm: float = 0.05, last: float = 0.02) -> float:
+    """Share of the largest step size at `progress` (0 to 1) of a training.
+
+    It climbs in a straight line while `progress` is below `warm` (Goyal et al. 2017), then falls
+    to `last` along half a cosine (Loshchilov and Hutter 2017).
+    """
+    if progress < warm:
+        return last + (1 - last) * progress / warm
+    fallen = min(1.0, (progress - warm) / (1 - warm))
+    return last + (1 - last) * 0.5 * (1 + math.cos(math.pi * fallen))
+
+
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Torch's global generators seeded (layer initialisation and dropout use them).

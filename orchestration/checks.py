@@ -153,6 +153,15 @@ def champion_not_below_popularity(workspace: Workspace) -> Finding:
     )
 
 
+def recommended_items_exist(workspace: Workspace) -> Finding:
+    """Every recommended item is in the catalogue."""
+    lists = workspace.lake.scan("recommendations")
+    gone = lists.join(workspace.lake.scan("items"), on="item_id", how="anti").collect()
+    return _finding(
+        gone.is_empty(), f"{gone.height:,} recommendations are of items that the catalogue lacks."
+    )
+
+
 def _finding(passed: bool, description: str) -> Finding:
     return dg.AssetCheckResult(passed=bool(passed), description=description)
 
@@ -186,4 +195,10 @@ asset_checks: list[dg.AssetChecksDefinition] = [
         champion_not_below_popularity,
     ),
     _check("recommendations", "schema", "Contract.", schema("recommendations", "recommendations")),
+    _check(
+        "recommendations",
+        "known_items",
+        "Recommended items are in the catalogue.",
+        recommended_items_exist,
+    ),
 ]

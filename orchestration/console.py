@@ -11,7 +11,7 @@ _ENGINE_MESSAGE = "Dependencies for step"
 
 
 class _RunLogFormatter(logging.Formatter):
-    """`stage ▸ message` for what assets log; one line for a failed step or check."""
+    """What assets log, `!` before a warning or an error; one line for a failed step or check."""
 
     def format(self, record: logging.LogRecord) -> str:
         meta = getattr(record, "dagster_meta", {}) or {}

@@ -30,7 +30,7 @@ def examine(settings: Settings) -> dict[str, Any]:
     """Findings by area, JSON-able; a store that cannot be read says why instead of failing."""
     paths = StatePaths(settings.home)
     return {
-        "versions": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "versions": {name: _version(name) for name in _PACKAGES},
         "python": sys.version.split()[0],
         "platform": platform.platform(),
         "device": _device(settings),
@@ -56,6 +56,13 @@ def render(findings: dict[str, Any]) -> str:
         else:
             lines.append(f"{area}: {value}")
     return "\n".join(lines)
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
 
 
 def _device(settings: Settings) -> str:

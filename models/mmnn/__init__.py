@@ -2,6 +2,7 @@
 
 from models.mmnn.config import MMNNConfig
 from models.mmnn.explanation import Explanation
-from models.mmnn.model import MMNN, NotFittedError
+from models.mmnn.model import MMNN
+from models.persistence import NotFittedError
 
 __all__ = ["MMNN", "Explanation", "MMNNConfig", "NotFittedError"]

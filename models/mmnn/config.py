@@ -25,13 +25,13 @@ class MMNNConfig(BaseModel):
         description="Directions kept a modality, those that foretell choices best. Few shrink what "
         "is weak.",
     )
-    dropout: float = Field(default=0.2, ge=0, lt=1, description="Dropout inside both towers.")
+    dropout: float = Field(default=0.3, ge=0, lt=1, description="Dropout inside both towers.")
     id_dropout: float = Field(
         default=0.4,
         ge=0,
         lt=1,
-        description="Share of items whose id token is hidden in a step, so that content alone "
-        "must do.",
+        description="Share of items whose id and reviews are hidden in a step, so that content "
+        "alone must do.",
     )
     modality_dropout: float = Field(
         default=0.1, ge=0, lt=1, description="Share of modality tokens hidden in a step."
@@ -39,11 +39,11 @@ class MMNNConfig(BaseModel):
     rating_weight: float = Field(
         default=0.1, ge=0, description="Weight of the squared error of the rating head."
     )
-    epochs: int = Field(default=30, ge=1, description="Most epochs.")
+    epochs: int = Field(default=16, ge=1, description="Most epochs; the step size ends with them.")
     patience: int = Field(
-        default=4, ge=1, description="Epochs without a better validation NDCG@10 before stopping."
+        default=6, ge=1, description="Epochs without a better validation NDCG@10 before stopping."
     )
-    learning_rate: float = Field(default=1e-2, gt=0, description="Step size of AdamW.")
+    learning_rate: float = Field(default=2e-2, gt=0, description="Largest step size of AdamW.")
     averaging: float = Field(
         default=0.95, ge=0, lt=1, description="Decay a step of the weights' moving average."
     )
@@ -60,10 +60,10 @@ class MMNNConfig(BaseModel):
         default=20, ge=1, description="Events from each instant on that the model must foresee."
     )
     periods: int = Field(
-        default=8,
+        default=4,
         ge=1,
-        description="Stretches of time, equal in events; a step sees reviews written before its "
-        "own stretch only.",
+        description="Stretches of time, equal in events; a step sees the reviews written before "
+        "one of them, and trains on events from then on.",
     )
     sampled_items: int = Field(
         default=20_000,

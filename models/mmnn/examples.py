@@ -136,13 +136,21 @@ def draw_rows(events: Interactions, wanted: int, generator: torch.Generator) -> 
     return np.sort(np.argpartition(-keys, wanted)[:wanted]).astype(np.int64)
 
 
-def period_batches(
+def knowledge_batches(
     targets: Rows, periods: Rows, size: int, generator: torch.Generator
 ) -> Iterator[tuple[int, Rows]]:
-    """Every target once, in shuffled batches of one period each: (period, rows)."""
+    """Every target once, in shuffled batches: (period, rows).
+
+    What a batch may know is what was known when `period` began, which is never after its rows. A
+    row's period is drawn from its own and all before it: batches of one stretch of time each would
+    pull the weights from one time's taste to another's.
+    """
+    own = periods[targets]
+    draw = torch.rand(len(targets), generator=generator, dtype=torch.float64).numpy()
+    chosen_periods = (draw * (own + 1)).astype(np.int64)
     batches = []
-    for period in np.unique(periods[targets]):
-        rows = targets[periods[targets] == period]
+    for period in np.unique(chosen_periods):
+        rows = targets[chosen_periods == period]
         batches += [
             (int(period), rows[chosen.numpy()])
             for chosen in minibatches(len(rows), size, generator)

@@ -63,10 +63,9 @@ def _explain_block(model: "MMNN", users: Histories, items: Ints) -> tuple[Floats
     real = asked >= 0
     asked = asked.clamp(min=0)
     vectors = model.user_vectors(users)
-    scale = model.network.scale
     codes = model.codes[asked]  # u k d
     lost = codes - model.ablated[:, asked]  # m u k d
-    drops = scale * torch.einsum("ud,mukd->ukm", vectors, lost)
+    drops = torch.einsum("ud,mukd->ukm", vectors, lost)
     drops = drops.clamp(min=0) * real.unsqueeze(-1)
     shares = drops / drops.sum(dim=-1, keepdim=True).clamp(min=1e-12)
     past, weights = _past(model, users, codes, vectors, real)
@@ -88,7 +87,7 @@ def _past(
     several = past.present.sum(dim=1, keepdim=True).expand_as(past.present) > 1
     without = network.users.vector(rest.flatten(0, 1), several.flatten())
     without = without.view(*past.present.shape, -1)  # u l d
-    brought = network.scale * torch.einsum("uld,ukd->ukl", vectors.unsqueeze(1) - without, codes)
+    brought = torch.einsum("uld,ukd->ukl", vectors.unsqueeze(1) - without, codes)
     usable = past.present.unsqueeze(1) & real.unsqueeze(-1) & (brought > 0)
     brought = brought.masked_fill(~usable, 0.0)
     top, places = brought.topk(min(_PAST, brought.shape[-1]), dim=-1)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from scipy.sparse import csr_matrix
+from scipy.sparse.linalg import svds
 from torch import Tensor
 
 from models.data import Floats, Interactions, TokenTable
@@ -14,62 +15,85 @@ TIME_DEPENDENT = frozenset({"reviews"})
 """Modalities made of what users did; the others describe the item and hold at any time."""
 
 
-_PRINCIPAL = 128
-_RIDGE = 0.2
+_STRENGTHS = np.logspace(-2, 5, 29)
 
 
 @dataclass(frozen=True)
 class Reducer:
-    """Standardisation and a projection of one modality: ((x - mean) / scale) P.
+    """A projection of one modality: (x - mean) P.
 
     Attributes:
-        mean, scale: (p,) of the tower's own features.
-        components: (p, c) with c ≤ p.
+        mean: (p,) of the tower's own features.
+        components: (p, c).
     """
 
     mean: Floats
-    scale: Floats
     components: Floats
 
     def __call__(self, features: Floats) -> Floats:
         """Features (n, p) → (n, c)."""
-        reduced = ((features - self.mean) / self.scale) @ self.components
-        return reduced.astype(np.float32)
+        return np.asarray((features - self.mean) @ self.components, dtype=np.float32)
 
     @staticmethod
     def fit(features: Floats, choices: csr_matrix, n_components: int) -> "Reducer":
-        """Reduced-rank ridge regression (Izenman 1975) from content to who chose it.
+        """Ridge regression from content to what behaviour says of the items.
 
-        Directions are ordered, and sized, by how much of the choices they foretell: what is weak
-        stays small, and what foretells nothing is gone. Principal components come first, so that
-        the regression is well posed for any width.
+        Behaviour is the leading singular vectors of who chose what, each times its singular value.
+        The strength of the ridge is chosen for each by generalised cross-validation (Golub, Heath
+        and Wahba 1979), so that what the modality foretells badly stays small, and what it does
+        not foretell is nearly gone.
 
         Args:
             features: (n, p) of items that have the modality and were chosen.
             choices: (n, n_users) what each of them was chosen by.
             n_components: most directions kept.
         """
-        wide = features.astype(np.float64)
-        mean, deviation = wide.mean(axis=0), wide.std(axis=0)
-        constant = deviation <= 1e-6 * (1 + np.abs(mean))
-        standard = (wide - mean) / np.where(constant, np.inf, deviation)
-        variances, axes = np.linalg.eigh(standard.T @ standard)
-        variances, axes = variances[::-1][:_PRINCIPAL], axes[:, ::-1][:, :_PRINCIPAL]
-        size = np.sqrt(np.maximum(variances, 1e-12))
-        principal = standard @ axes
-        told = np.asarray(choices.T @ principal).T  # c users
-        mean_variance = variances.sum() / max(1, len(variances))
-        fitted = told / (variances + _RIDGE * mean_variance + 1e-9)[:, None] * size[:, None]
-        strengths, turns = np.linalg.eigh(fitted @ fitted.T)
-        strengths = np.sqrt(np.maximum(strengths[::-1][:n_components], 0))
-        directions = axes @ (turns[:, ::-1][:, :n_components] * strengths / size[:, None])
-        # Directions have no sign of their own; this fixes one on every machine.
-        largest = directions[np.abs(directions).argmax(axis=0), np.arange(directions.shape[1])]
-        directions = directions * np.where(largest < 0, -1, 1)
-        spread = np.sqrt((strengths**2).sum() / len(wide))
-        directions = directions * np.sqrt(directions.shape[1]) / max(spread, 1e-12)
-        scale = np.where(constant, np.finfo(np.float32).max, deviation)
-        return Reducer(*(part.astype(np.float32) for part in (mean, scale, directions)))
+        mean = features.mean(axis=0, dtype=np.float64)
+        centred = features.astype(np.float64) - mean
+        components = _ridge(centred, _behaviour(choices, n_components))
+        foretold = centred @ components
+        size = np.sqrt((foretold**2).sum() / max(1, foretold.size))
+        return Reducer(mean.astype(np.float32), (components / max(size, 1e-12)).astype(np.float32))
+
+
+def _behaviour(choices: csr_matrix, n_components: int) -> Floats:
+    """Leading left singular vectors (n, c) of the choices, times their singular values."""
+    most = min(choices.shape)
+    if most <= n_components + 1:
+        vectors, values, _ = np.linalg.svd(choices.toarray(), full_matrices=False)
+        factors = (vectors * values)[:, :n_components]
+    else:
+        start = np.ones(most) / np.sqrt(most)
+        vectors, values, _ = svds(choices.astype(np.float64), k=n_components, v0=start)
+        factors = (vectors * values)[:, ::-1]
+    # Singular vectors have no sign of their own; this fixes one on every machine.
+    largest = factors[np.abs(factors).argmax(axis=0), np.arange(factors.shape[1])]
+    return np.asarray(factors * np.where(largest < 0, -1, 1))
+
+
+def _spectrum(matrix: Floats) -> tuple[Floats, Floats]:
+    """Squared singular values (r,) above zero and right singular vectors (p, r) of (n, p)."""
+    wide = matrix.shape[0] < matrix.shape[1]
+    values, vectors = np.linalg.eigh(matrix @ matrix.T if wide else matrix.T @ matrix)
+    kept = values > 1e-9 * max(values.max(initial=0.0), 1e-12)
+    values, vectors = values[kept], vectors[:, kept]
+    return values, matrix.T @ vectors / np.sqrt(values) if wide else vectors
+
+
+def _ridge(centred: Floats, targets: Floats) -> Floats:
+    """Coefficients (p, c) of ridge regressions from (n, p) to targets (n, c)."""
+    n = len(centred)
+    targets = targets - targets.mean(axis=0)
+    variances, axes = _spectrum(centred)
+    told = axes.T @ (centred.T @ targets)  # r c
+    energy = told**2 / variances[:, None]
+    unexplained = np.maximum((targets**2).sum(axis=0) - energy.sum(axis=0), 0.0)
+    strengths = _STRENGTHS * variances.sum() / max(1, n)
+    remains = strengths[:, None] / (strengths[:, None] + variances)  # s r
+    errors = unexplained + remains**2 @ energy  # s c
+    freedom = n - 1 - (1 - remains).sum(axis=1)
+    chosen = (errors / np.maximum(freedom, 1e-9)[:, None] ** 2).argmin(axis=0)
+    return np.asarray(axes @ (told / (variances[:, None] + strengths[chosen])))
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from models.mmnn.examples import (
     Rows,
     Scale,
     draw_rows,
-    period_batches,
+    knowledge_batches,
     period_of,
     prefixes,
     recent,
@@ -26,7 +26,7 @@ from models.mmnn.examples import (
 )
 from models.mmnn.features import TIME_DEPENDENT, Content, Reducer, content_at
 from models.mmnn.network import MMNNNetwork
-from models.training import torch_generator
+from models.training import torch_generator, warm_cosine
 
 
 @dataclass(frozen=True)
@@ -63,14 +63,18 @@ class Trainer:
         self.seen = np.flatnonzero(counts)
         network.start_from(torch.from_numpy(counts).to(device))
         self.shares = counts[self.seen] / counts.sum()
-        timely = [name for name in reducers if name in TIME_DEPENDENT]
-        self.periods, begins = period_of(dataset.train.timestamps, config.periods if timely else 1)
+        timely = [name in TIME_DEPENDENT for name in reducers]
+        self.behavioural = torch.tensor(timely, dtype=torch.bool, device=device)
+        self.periods, begins = period_of(
+            dataset.train.timestamps, config.periods if any(timely) else 1
+        )
         self.contents = [
             content_at(dataset.tokens, reducers, dataset.n_items, int(begin)).to(device)
             for begin in begins
         ]
         self.context = torch.from_numpy(_standardise(dataset.context[order]))
         self.generator = torch_generator(config.seed)
+        self.epochs_done = 0
         # Validated and kept are averaged weights: steps this large are noisy one by one.
         average = get_ema_multi_avg_fn(config.averaging)  # type: ignore[no-untyped-call]
         self.averaged = AveragedModel(network, multi_avg_fn=average)
@@ -82,8 +86,11 @@ class Trainer:
         """One pass over a draw of the training events; returns the mean loss."""
         config, total = self.config, 0.0
         targets = draw_rows(self.events, config.epoch_examples, self.generator)
-        batches = period_batches(targets, self.periods, config.batch_size, self.generator)
-        for period, rows in batches:
+        batches = list(knowledge_batches(targets, self.periods, config.batch_size, self.generator))
+        for number, (period, rows) in enumerate(batches):
+            progress = (self.epochs_done + number / len(batches)) / config.epochs
+            for group in self.optimizer.param_groups:
+                group["lr"] = config.learning_rate * warm_cosine(progress)
             self.optimizer.zero_grad()
             with autocast(self.device):
                 loss = self._loss(self.contents[period], rows)
@@ -92,6 +99,7 @@ class Trainer:
             self.optimizer.step()
             self.averaged.update_parameters(self.network)
             total += float(loss.detach()) * len(rows)
+        self.epochs_done += 1
         return total / max(1, len(targets))
 
     def _loss(self, content: Content, rows: Rows) -> Tensor:
@@ -111,7 +119,7 @@ class Trainer:
 
         here = needed.to(device)
         known = torch.ones(len(needed), dtype=torch.bool, device=device)
-        content, known = network.items.hide(content.take(here), known)
+        content, known = network.items.hide(content.take(here), known, self.behavioural)
         codes = network.items(content, here, known)
         history = F.embedding(place(past.items, past.present), codes)  # b l d
         past, wanted = past.to(device), wanted.to(device)

@@ -15,16 +15,12 @@ from models.mmnn.explanation import Explanation, explain
 from models.mmnn.features import Content, Reducer, content_at, fit_reducers
 from models.mmnn.fitting import Trainer, validation_loss
 from models.mmnn.network import MMNNNetwork
-from models.persistence import ModelFormatError, load_state, save_state, tensor
+from models.persistence import ModelFormatError, NotFittedError, load_state, save_state, tensor
 from models.protocol import Ranking
 from models.ranking import rank, tie_breaks
 from models.training import Epoch, TrainingCurve, run_epochs, seeded
 
 _USERS_AT_ONCE = 1024
-
-
-class NotFittedError(RuntimeError):
-    """A model was asked before it was fitted or loaded."""
 
 
 class MMNN:
@@ -157,7 +153,6 @@ class MMNN:
         numbers["ties"] = self.ties
         for name, reducer in self._reducers.items():
             numbers[f"features.{name}.mean"] = reducer.mean
-            numbers[f"features.{name}.scale"] = reducer.scale
             numbers[f"features.{name}.components"] = reducer.components
         save_state(folder, numbers, self._description(), family=self.name)
 
@@ -177,7 +172,7 @@ class MMNN:
                 name: Reducer(
                     *(
                         tensor(numbers, f"features.{name}.{part}", folder)
-                        for part in ("mean", "scale", "components")
+                        for part in ("mean", "components")
                     )
                 )
                 for name in described["modalities"]

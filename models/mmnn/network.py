@@ -48,15 +48,20 @@ class ItemTower(nn.Module):
             h = h + layer(h)
         return cast(Tensor, self.code(h))
 
-    def hide(self, content: Content, known: Tensor) -> tuple[Content, Tensor]:
-        """Modality dropout and id dropout, drawn anew for every item of a step."""
+    def hide(self, content: Content, known: Tensor, behavioural: Tensor) -> tuple[Content, Tensor]:
+        """Modality dropout and id dropout, drawn anew for every item of a step.
+
+        What only users' behaviour tells (`behavioural`, (m,) bool) is hidden with the id: an item
+        that nobody has touched has neither.
+        """
         kept = torch.rand(content.present.shape, device=known.device) >= self.modality_dropout
-        id_kept = torch.rand(known.shape, device=known.device) >= self.id_dropout
-        return Content(content.features, content.present & kept), known & id_kept
+        touched = torch.rand(known.shape, device=known.device) >= self.id_dropout
+        kept &= touched.unsqueeze(1) | ~behavioural
+        return Content(content.features, content.present & kept), known & touched
 
 
 class UserTower(nn.Module):
-    """u = W p + MLP(p), p the heads' means of a history's codes c_j, newest first.
+    """u = (W p + MLP(p)) / √d, p the heads' means of a history's codes c_j, newest first.
 
     Head h weighs event j by softmax_j(a_h · c_j + β_h value_j − γ_h log(1 + j)), γ_h ≥ 0: recent
     events count for more, and each head learns by how much.
@@ -65,6 +70,7 @@ class UserTower(nn.Module):
     def __init__(self, config: MMNNConfig) -> None:
         super().__init__()
         dim, heads = config.dim, config.heads
+        self.scale = dim**-0.5
         self.attend = nn.Linear(dim, heads, bias=False)
         self.value = nn.Parameter(torch.zeros(heads))
         self.decay = nn.Parameter(torch.linspace(-3.0, 1.0, heads))
@@ -96,7 +102,7 @@ class UserTower(nn.Module):
         """User vectors (b, d) of the heads' means (b, h, d); `active` (b,) has any history."""
         pooled = torch.where(active.unsqueeze(-1), means.flatten(1), self.newcomer)
         pooled = self.drop(pooled)
-        return cast(Tensor, self.linear(pooled) + self.mlp(pooled))
+        return cast(Tensor, self.scale * (self.linear(pooled) + self.mlp(pooled)))
 
 
 class MMNNNetwork(nn.Module):
@@ -112,7 +118,6 @@ class MMNNNetwork(nn.Module):
         self.rating = nn.Sequential(
             nn.Linear(2 * config.dim + n_context, config.dim), nn.GELU(), nn.Linear(config.dim, 1)
         )
-        self.scale = 1.0
 
     @torch.no_grad()
     def start_from(self, counts: Tensor) -> None:
@@ -126,7 +131,7 @@ class MMNNNetwork(nn.Module):
 
     def logits(self, users: Tensor, codes: Tensor, bias: Tensor) -> Tensor:
         """Retrieval scores (b, n) of user vectors (b, d), item codes (n, d) and biases (n,)."""
-        scores: Tensor = self.scale * users @ codes.T + bias
+        scores: Tensor = users @ codes.T + bias
         return scores
 
     def stars(self, users: Tensor, codes: Tensor, context: Tensor) -> Tensor:

@@ -36,7 +36,7 @@ from sources.sample.writing import write_review
 
 logger = logging.getLogger(__name__)
 
-_REVIEW_SHARE = 0.08
+_REVIEW_SHARE = 0.05
 _CLIP_RATE = 22_050
 _EVERY = 25
 

@@ -27,9 +27,9 @@ def draw_sound(
     notes = _notes(rng, length, beat, rate, 90.0 * 8.0**register, ring, brightness)
     since = np.arange(2 * beat) / rate
     kick = np.resize(np.sin(2 * np.pi * 62.0 * since) * np.exp(-since * 12.0), length)
-    level = 10.0 ** (-2.6 + 2.0 * hiss)
+    level = 10.0 ** (-3.2 + 2.0 * hiss)
     noise = rng.uniform(-1.0, 1.0, length)
-    mix = 0.35 * notes + 10.0 ** (-2.0 + 1.7 * drum) * kick + level * noise
+    mix = 0.35 * notes + 10.0 ** (-1.7 + 1.7 * drum) * kick + level * noise
     mix *= (0.8 + 0.15 * rng.random()) / np.abs(mix).max()
     balance = 0.7 + 0.3 * rng.random()
     return np.stack([mix, balance * mix][:channels])

@@ -10,7 +10,7 @@ import yaml
 from sources.sample.config import SampleConfig
 from sources.sample.tastes import STREAM_REVIEW, STREAM_TEXT, Array, random
 
-_PHRASES_A_UNIT = 2.0
+_PHRASES_A_UNIT = 3.0
 _SENTENCE = 3
 _MOST_STARS_OF_A_BAD_REVIEW = 2
 _MOST_STARS_OF_A_FAIR_REVIEW = 3

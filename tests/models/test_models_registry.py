@@ -123,3 +123,13 @@ def test_a_worse_candidate_is_refused() -> None:
     assert not unpopular.promote and "popularity" in unpopular.reason
     nobody = np.full(3, np.nan)
     assert not decide(nobody, None, nobody).promote
+
+
+def test_damaged_weights_are_replaced_when_the_version_is_added_again(
+    registry: ModelRegistry,
+) -> None:
+    made = add(registry)
+    weights = registry.root / made.version / "weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1])
+    assert add(registry) == made
+    assert isinstance(registry.load(made.version), Popularity)
