@@ -7,7 +7,7 @@ import polars as pl
 
 from crossmodal.lake import Lake
 from models.assembly import EventLog, dataset, event_log, matrix, token_table
-from models.data import Bools, Dataset, Interactions, TokenTable, Vocabulary
+from models.data import Bools, Dataset, Floats, Interactions, TokenTable, Vocabulary
 from models.encoders.reviews import cumulative_reviews
 
 STATIC_MODALITIES = ("text", "image", "audio", "attributes")
@@ -40,6 +40,7 @@ class SplitData:
         test: the held-out events.
         candidates: (n_items,) items ranked for the test: all, or the cold ones of `cold-item`.
         validation_candidates: (n_items,) items ranked for the validation events.
+        categories: (n_items, c) share of each category in an item; None where no item has any.
     """
 
     name: str
@@ -47,6 +48,7 @@ class SplitData:
     test: Interactions
     candidates: Bools
     validation_candidates: Bools
+    categories: Floats | None
 
 
 def read_log(lake: Lake) -> tuple[EventLog, pl.DataFrame]:
@@ -76,6 +78,7 @@ def split_data(lake: Lake, split: str) -> SplitData:
         test,
         _candidates(lake, split, log.item_ids, "test"),
         _candidates(lake, split, log.item_ids, "validation"),
+        category_shares(lake, log.item_ids),
     )
 
 
@@ -84,6 +87,19 @@ def _candidates(lake: Lake, split: str, item_ids: Vocabulary, part: str) -> Bool
         return np.ones(len(item_ids), dtype=bool)
     cold = lake.scan("cold_items").filter(pl.col("part") == part).collect()
     return np.isin(item_ids.ids, cold["item_id"].to_list())
+
+
+def category_shares(lake: Lake, item_ids: Vocabulary) -> Floats | None:
+    """Rows (n_items, c) that sum to 1, or to 0 for an item without a category; None for no c."""
+    found = lake.scan("items").select("item_id", "categories").explode("categories")
+    pairs = found.drop_nulls().unique().collect()
+    if pairs.is_empty():
+        return None
+    names = pairs["categories"].unique().sort()
+    shares = np.zeros((len(item_ids), len(names)), dtype=np.float32)
+    items = item_ids.indexes(pairs["item_id"].to_list())
+    shares[items, names.search_sorted(pairs["categories"]).to_numpy()] = 1.0
+    return shares / np.maximum(shares.sum(axis=1, keepdims=True), 1.0)
 
 
 def item_tokens(lake: Lake, item_ids: Vocabulary) -> dict[str, TokenTable]:

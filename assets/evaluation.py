@@ -47,7 +47,7 @@ _COMPARISONS = {
     group_name="evaluation",
     owners=OWNERS,
     kinds={"numpy", "parquet"},
-    code_version="1",
+    code_version="2",
 )
 def metrics(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
     """Every model on every split, all candidates ranked, with 95 % bootstrap intervals."""
@@ -106,6 +106,7 @@ def _judge(
         split=data.name,
         run_id=version,
         candidates=data.candidates,
+        categories=data.categories,
         config=config,
     )
     validation = evaluate(

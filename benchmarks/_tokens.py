@@ -11,7 +11,7 @@ import polars as pl
 import torch
 
 from crossmodal.atomic import atomic_path
-from models.assembly import EventLog, event_log
+from models.assembly import EventLog, event_log, matrix
 from models.data import Bools, TokenTable, Vocabulary
 from models.encoders.attributes import encode_attributes
 from models.encoders.factory import load_audio_encoder, load_image_encoder, load_text_encoder
@@ -49,7 +49,7 @@ class Material:
         ids = self.log.item_ids
         dense = ids.indexes(self.reviews["item_id"].to_list())
         times = self.reviews["event_timestamp"].dt.timestamp("us").to_numpy()
-        vectors = _matrix(self.reviews["vector"])
+        vectors = matrix(self.reviews["vector"])
         return TokenTable(len(ids), *cumulative_reviews(dense, times, vectors)).without(hidden)
 
 
@@ -71,8 +71,9 @@ class Reader:
         """Everything, encoded."""
         self.source.fetch()
         items = self.source.items().frame.sort("item_id").collect()
-        events = self.source.interactions().frame.filter(pl.col("value") > 0).collect()
-        log = event_log(events, items["item_id"].to_list())
+        events = self.source.interactions().frame.collect()
+        positive = events.filter(pl.col("value") > 0)
+        log = event_log(positive, items["item_id"].to_list())
         texts = _texts(items)
         tokens = {"text": _table(log.item_ids, texts["item_id"].to_list(), self._encoded(texts))}
         controls = {"text": _text_form(log.item_ids, texts)}
@@ -215,10 +216,6 @@ def _table(item_ids: Vocabulary, keys: list[str], features: np.ndarray) -> Token
 def _rows(n_items: int, items: np.ndarray, features: np.ndarray) -> TokenTable:
     known_at = np.zeros(len(items), dtype=np.int64)
     return TokenTable(n_items, items.astype(np.int32), known_at, features.astype(np.float32))
-
-
-def _matrix(vectors: pl.Series) -> np.ndarray:
-    return np.array(vectors.to_list(), dtype=np.float32).reshape(len(vectors), -1)
 
 
 def _cpu() -> torch.device:

@@ -9,13 +9,15 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.linalg import svds
 from torch import Tensor
 
-from models.data import Floats, Interactions, TokenTable
+from models.data import Floats, Interactions, Ints, Longs, TokenTable
 
 TIME_DEPENDENT = frozenset({"reviews"})
 """Modalities made of what users did; the others describe the item and hold at any time."""
 
 
 _STRENGTHS = np.logspace(-2, 5, 29)
+_FOLDS = 5
+_FEWEST_TO_SPLIT = 20
 
 
 @dataclass(frozen=True)
@@ -30,30 +32,85 @@ class Reducer:
     mean: Floats
     components: Floats
 
-    def __call__(self, features: Floats) -> Floats:
-        """Features (n, p) → (n, c)."""
+    def __call__(self, features: Floats, items: Longs | None = None) -> Floats:
+        """Features (n, p) → (n, c), whatever items they are of."""
         return np.asarray((features - self.mean) @ self.components, dtype=np.float32)
 
+    @property
+    def width(self) -> int:
+        """c."""
+        return int(self.components.shape[1])
+
     @staticmethod
-    def fit(features: Floats, choices: csr_matrix, n_components: int) -> "Reducer":
+    def fit(features: Floats, behaviour: Floats) -> "Reducer":
         """Ridge regression from content to what behaviour says of the items.
 
-        Behaviour is the leading singular vectors of who chose what, each times its singular value.
-        The strength of the ridge is chosen for each by generalised cross-validation (Golub, Heath
-        and Wahba 1979), so that what the modality foretells badly stays small, and what it does
-        not foretell is nearly gone.
+        The strength is chosen for each direction by generalised cross-validation (Golub, Heath and
+        Wahba 1979), so that what the modality foretells badly stays small.
 
         Args:
             features: (n, p) of items that have the modality and were chosen.
-            choices: (n, n_users) what each of them was chosen by.
-            n_components: most directions kept.
+            behaviour: (n, c) of the same items.
         """
         mean = features.mean(axis=0, dtype=np.float64)
-        centred = features.astype(np.float64) - mean
-        components = _ridge(centred, _behaviour(choices, n_components))
-        foretold = centred @ components
-        size = np.sqrt((foretold**2).sum() / max(1, foretold.size))
-        return Reducer(mean.astype(np.float32), (components / max(size, 1e-12)).astype(np.float32))
+        components = _ridge(features.astype(np.float64) - mean, behaviour)
+        return Reducer(mean.astype(np.float32), components.astype(np.float32))
+
+
+@dataclass(frozen=True)
+class CrossFitted:
+    """Reducers of one modality, of which none foretells an item that it was fitted on.
+
+    Items of the training are reduced by regressions that have not seen them, as an item to come
+    will be (stacking, Wolpert 1992). Otherwise a wide modality would look as strong in training as
+    it can fit noise, and the network would trust it on new items too.
+
+    Attributes:
+        whole: fitted on all items: for those it has not seen.
+        folds: each fitted without the items of its fold.
+        fold_of: (n_items,) the fold of an item; -1 for one that no reducer was fitted on.
+    """
+
+    whole: Reducer
+    folds: tuple[Reducer, ...]
+    fold_of: Ints
+
+    @property
+    def width(self) -> int:
+        """c."""
+        return self.whole.width
+
+    def __call__(self, features: Floats, items: Longs) -> Floats:
+        """Features (n, p) of the dense items (n,) → (n, c)."""
+        reduced = self.whole(features)
+        for fold, reducer in enumerate(self.folds):
+            rows = self.fold_of[items] == fold
+            reduced[rows] = reducer(features[rows])
+        return reduced
+
+    @staticmethod
+    def fit(
+        features: Floats, items: Longs, choices: csr_matrix, n_components: int, seed: int
+    ) -> "CrossFitted":
+        """Regressions onto the leading singular vectors of the choices.
+
+        Args:
+            features: (n, p) of items that have the modality and were chosen.
+            items: (n,) their dense indexes.
+            choices: (n_items, n_users) who chose what.
+            n_components: most directions kept.
+            seed: draws the folds.
+        """
+        behaviour = _behaviour(choices[items], n_components)
+        behaviour /= max(np.sqrt((behaviour**2).mean()), 1e-12)
+        fold_of = np.full(choices.shape[0], -1, dtype=np.int32)
+        fold_of[items] = np.random.default_rng(seed).permutation(len(items)) % _FOLDS
+        own = fold_of[items]
+        folds = tuple(
+            Reducer.fit(features[own != fold], behaviour[own != fold])
+            for fold in range(_FOLDS if len(items) >= _FEWEST_TO_SPLIT else 0)
+        )
+        return CrossFitted(Reducer.fit(features, behaviour), folds, fold_of)
 
 
 def _behaviour(choices: csr_matrix, n_components: int) -> Floats:
@@ -124,8 +181,8 @@ class Content:
 
 
 def fit_reducers(
-    tokens: Mapping[str, TokenTable], train: Interactions, n_components: int
-) -> dict[str, Reducer]:
+    tokens: Mapping[str, TokenTable], train: Interactions, n_components: int, seed: int
+) -> dict[str, CrossFitted]:
     """One reducer a modality, fitted on the items with training events that have it."""
     reducers = {}
     for name, table in tokens.items():
@@ -133,7 +190,7 @@ def fit_reducers(
         choices = _choices(train, table.n_items)
         rows = np.flatnonzero(present & (choices.getnnz(axis=1) > 0))
         if len(rows):
-            reducers[name] = Reducer.fit(features[rows], choices[rows], n_components)
+            reducers[name] = CrossFitted.fit(features[rows], rows, choices, n_components, seed)
     return reducers
 
 
@@ -146,7 +203,7 @@ def _choices(train: Interactions, n_items: int) -> csr_matrix:
 
 def content_at(
     tokens: Mapping[str, TokenTable],
-    reducers: Mapping[str, Reducer],
+    reducers: Mapping[str, Reducer] | Mapping[str, CrossFitted],
     n_items: int,
     instant: int | None = None,
 ) -> Content:
@@ -156,11 +213,11 @@ def content_at(
     """
     columns, masks = [], []
     for name, reducer in reducers.items():
-        reduced = np.zeros((n_items, reducer.components.shape[1]), dtype=np.float32)
+        reduced = np.zeros((n_items, reducer.width), dtype=np.float32)
         present = np.zeros(n_items, dtype=bool)
         if name in tokens:
             features, present = tokens[name].at(instant if name in TIME_DEPENDENT else None)
-            reduced[present] = reducer(features[present])
+            reduced[present] = reducer(features[present], np.flatnonzero(present))
         columns.append(torch.from_numpy(reduced))
         masks.append(torch.from_numpy(present))
     stacked = torch.stack(masks, dim=1) if masks else torch.zeros(n_items, 0, dtype=torch.bool)

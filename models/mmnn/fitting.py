@@ -24,7 +24,7 @@ from models.mmnn.examples import (
     shuffled_ties,
     upcoming,
 )
-from models.mmnn.features import TIME_DEPENDENT, Content, Reducer, content_at
+from models.mmnn.features import TIME_DEPENDENT, Content, CrossFitted, content_at
 from models.mmnn.network import MMNNNetwork
 from models.training import torch_generator, warm_cosine
 
@@ -49,7 +49,7 @@ class Trainer:
         self,
         network: MMNNNetwork,
         dataset: Dataset,
-        reducers: dict[str, Reducer],
+        reducers: dict[str, CrossFitted],
         scale: Scale,
         config: MMNNConfig,
         device: torch.device,

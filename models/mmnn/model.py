@@ -73,17 +73,18 @@ class MMNN:
         """Learns from the training events, and stops by the validation events."""
         seen = np.zeros(dataset.n_items, dtype=bool)
         seen[dataset.train.items] = True
-        self._reducers = fit_reducers(dataset.tokens, dataset.train, self.config.components)
+        fitted = fit_reducers(
+            dataset.tokens, dataset.train, self.config.components, self.config.seed
+        )
+        self._reducers = {name: reducer.whole for name, reducer in fitted.items()}
         self._scale = Scale.of(dataset.train.values)
         self._context = dataset.context.shape[1]
         self.ties = tie_breaks(dataset.item_ids.ids, self.config.seed)
-        content = content_at(dataset.tokens, self._reducers, dataset.n_items).to(self.device)
+        content = content_at(dataset.tokens, fitted, dataset.n_items).to(self.device)
         known = torch.from_numpy(seen).to(self.device)
         with seeded(self.config.seed):
             network = self._build(dataset.n_items)
-            trainer = Trainer(
-                network, dataset, self._reducers, self._scale, self.config, self.device
-            )
+            trainer = Trainer(network, dataset, fitted, self._scale, self.config, self.device)
             self._network = averaged = cast(MMNNNetwork, trainer.averaged.module)
             loss = validation_loss(dataset, self.score)
 

@@ -2,6 +2,8 @@
 
 import json
 import logging
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +41,7 @@ logger = logging.getLogger(__name__)
 _REVIEW_SHARE = 0.05
 _CLIP_RATE = 22_050
 _EVERY = 25
+_WRITERS = 2
 
 
 def sample_folder(home_sources: Path, config: SampleConfig) -> Path:
@@ -68,10 +71,12 @@ def _write_all(folder: Path, config: SampleConfig, progress: Progress | None) ->
     _write_truth(folder / "truth", items, users)
     for name in ("posters", "audio", "video"):
         (folder / name).mkdir()
-    for position in range(config.items):
-        _write_media(folder, config, items, plan, position)
-        if progress and (position % _EVERY == 0 or position + 1 == config.items):
-            progress("drawing the sample's posters and sounds", position + 1, config.items)
+    # Each file has random numbers of its own, so that the order of writing does not matter.
+    with ThreadPoolExecutor(_WRITERS) as pool:
+        written = pool.map(partial(_write_media, folder, config, items, plan), range(config.items))
+        for done, _ in enumerate(written, start=1):
+            if progress and (done % _EVERY == 0 or done == config.items):
+                progress("drawing the sample's posters and sounds", done, config.items)
     logger.info("Sample of %d items and %d events generated.", config.items, len(events.users))
 
 
