@@ -1,5 +1,6 @@
 """Which model answers: the gate between a new model and the users."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -36,6 +37,8 @@ def champion(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.Mat
         candidate = fitted_versions(lake, name)[USER_TEMPORAL]
         before = _answering_now(workspace)
         decision = _decide(workspace, name, None if before == candidate else before)
+        if before == candidate:
+            decision = replace(decision, reason=f"{candidate} answers already and stays.")
         if before is None and not decision.promote:
             raise dg.Failure(f"{candidate} may not be the first champion. {decision.reason}")
         answering = candidate if decision.promote or before is None else before
@@ -67,6 +70,10 @@ def _best_on_validation(workspace: Workspace) -> str:
         & pl.col("model").is_in(candidates)
     )
     means = judged.group_by("model").agg(pl.col("ndcg_10").mean()).collect()
+    if means.is_empty():
+        raise dg.Failure(
+            "No user has events to validate on: a champion needs users with three events or more."
+        )
     return str(means.sort(["ndcg_10", "model"], descending=[True, False])["model"][0])
 
 

@@ -234,9 +234,15 @@ def _media_features(modality: Kind, encoder_setting: str, kinds: set[str]) -> dg
             distinct = files.unique("content_sha256", keep="first", maintain_order=True)
             return _encode_files(context, workspace, modality, distinct, fingerprint, stamp)
 
-        return materialize_table(context, workspace, table, stamp, make)
+        whole = _nothing_failed(workspace.lake, table)
+        return materialize_table(context, workspace, table, stamp, make, intact=whole)
 
     return features
+
+
+def _nothing_failed(lake: Lake, table: str) -> bool:
+    """False where a file could not be encoded last time: it may only have been slow to decode."""
+    return not lake.exists(table) or not lake.version(table).summary["failed"]
 
 
 def _encode_files(

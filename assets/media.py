@@ -70,8 +70,8 @@ def media(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.Materi
             .select("item_id", "modality", "uri", *_RECORD)
             .sort("item_id", "modality")
         )
-        lake.write("media", rows, stamp, states=_states(rows), why_broken=_why_broken(rows))
         _draw(workspace, rows, limits)
+        lake.write("media", rows, stamp, states=_states(rows), why_broken=_why_broken(rows))
         return {"inspected": new.height}
 
     return materialize_table(

@@ -119,7 +119,7 @@ _EMBEDDINGS = tuple(f"{modality}_embeddings" for modality in STATIC_MODALITIES)
 
 @dg.asset(
     name="item_tokens",
-    deps=["items", "feature_registry", *_EMBEDDINGS],
+    deps=["items", "interactions", "feature_registry", *_EMBEDDINGS],
     group_name="training",
     owners=OWNERS,
     kinds={"feast", "duckdb"},
@@ -180,8 +180,8 @@ def _model_asset(recipe: Recipe) -> dg.AssetsDefinition:
                 _fit(context, workspace, recipe, choices, split, stamp) for split in recipe.splits
             ]
             rows = [fit for fit in fits if fit is not None]
-            workspace.lake.write(table, pl.DataFrame(rows, schema=_MODEL_SCHEMA), stamp)
             _draw_curves(workspace, recipe.name, rows)
+            workspace.lake.write(table, pl.DataFrame(rows, schema=_MODEL_SCHEMA), stamp)
             return {"fitted": len(rows) if recipe.learns else 0}
 
         fitted = fitted_versions(workspace.lake, recipe.name).values()

@@ -23,7 +23,7 @@ class Epoch:
 
 @dataclass(frozen=True)
 class TrainingCurve:
-    """Losses an epoch, and the epoch (from 1) whose weights were kept; 0 where none ran."""
+    """Losses an epoch, and the epoch (from 1) whose weights were kept; 0 for those before."""
 
     train: tuple[float, ...]
     validation: tuple[float, ...]
@@ -55,15 +55,21 @@ class EarlyStopping:
         self._epoch += 1
         if loss < self.best_loss - self.tolerance:
             self.best_loss, self.best_epoch = loss, self._epoch
-            self._state = {
-                name: value.detach().clone() for name, value in module.state_dict().items()
-            }
+            self._keep(module)
         return self._epoch - self.best_epoch >= self.patience
+
+    def begin(self, module: nn.Module, loss: float) -> None:
+        """Notes the weights and the validation loss before the first epoch."""
+        self.best_loss = loss
+        self._keep(module)
 
     def restore(self, module: nn.Module) -> None:
         """Puts the best weights back; a module that was never updated stays as it is."""
         if self._state:
             module.load_state_dict(self._state)
+
+    def _keep(self, module: nn.Module) -> None:
+        self._state = {name: value.detach().clone() for name, value in module.state_dict().items()}
 
 
 def run_epochs(
@@ -74,6 +80,7 @@ def run_epochs(
     epochs: int,
     patience: int,
     tolerance: float = 0.0,
+    start: float | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
 ) -> TrainingCurve:
     """Trains until the validation loss stops improving; the module ends with its best weights.
@@ -85,12 +92,15 @@ def run_epochs(
         epochs: most epochs.
         patience: epochs without an improvement after which training stops.
         tolerance: an improvement is a loss lower by more than this.
+        start: the validation loss before the first epoch, where those weights are worth keeping.
         on_epoch: told of every epoch as it ends.
 
     Raises:
         DivergedError: a loss became NaN or infinite.
     """
     stopping = EarlyStopping(patience, tolerance)
+    if start is not None:
+        stopping.begin(module, start)
     done: list[Epoch] = []
     for number in range(1, epochs + 1):
         module.train()

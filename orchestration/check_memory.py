@@ -1,5 +1,6 @@
 """Checks that passed on a content are not run on it again."""
 
+import hashlib
 import json
 from collections.abc import Callable
 
@@ -18,15 +19,24 @@ def remembered(
     asset: str,
     name: str,
     test: Callable[[Workspace], dg.AssetCheckResult],
+    beside: tuple[str, ...] = (),
 ) -> dg.AssetCheckResult:
     """The finding of a check, from memory where it passed on exactly this content and settings.
 
     A failed check is never remembered.
+
+    Args:
+        workspace: whose tables are checked.
+        asset: the table that the check is of.
+        name: of the check.
+        test: finds out.
+        beside: other tables that the test reads.
     """
     file = workspace.paths.checks
     known = json.loads(file.read_bytes()) if file.is_file() else {}
     limit = workspace.settings.max_reject_share
-    content = f"{_RULES} {input_version(workspace.lake, asset)} {limit}"
+    versions = " ".join(input_version(workspace.lake, table) for table in (asset, *beside))
+    content = f"{_RULES} {versions} {_summary(workspace, asset)} {limit}"
     entry = known.get(f"{asset}/{name}")
     if entry is not None and entry["content"] == content:
         description = f"{entry['description']} (unchanged since it was checked)"
@@ -36,3 +46,11 @@ def remembered(
         known[f"{asset}/{name}"] = {"content": content, "description": found.description}
         atomic_write_bytes(file, json.dumps(known, indent=2).encode())
     return found
+
+
+def _summary(workspace: Workspace, table: str) -> str:
+    """A digest of the figures that a table carries, which a check may judge too."""
+    if workspace.lake.partitions(table):
+        return ""
+    figures = json.dumps(workspace.lake.version(table).summary, sort_keys=True, default=str)
+    return hashlib.sha256(figures.encode()).hexdigest()[:16]

@@ -1,13 +1,13 @@
 """What must hold before a table is built upon. A blocking check stops what follows."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import numpy as np
 
 from assets.datasets import USER_TEMPORAL, read_log
-from assets.features import newest_event
+from assets.features import RECOMMENDATIONS_VIEW, newest_event
 from crossmodal.lake import Lake
 from crossmodal.workspace import Workspace
 from models.assembly import matrix
@@ -25,11 +25,17 @@ Finding = dg.AssetCheckResult
 
 
 def _check(
-    asset: str, name: str, description: str, test: Callable[[Workspace], Finding]
+    asset: str,
+    name: str,
+    description: str,
+    test: Callable[[Workspace], Finding],
+    beside: tuple[str, ...] = (),
 ) -> dg.AssetChecksDefinition:
+    """A blocking check of an asset; `beside` names the other tables it reads."""
+
     @dg.asset_check(asset=asset, name=name, description=description, blocking=True)
     def check(workspace: dg.ResourceParam[Workspace]) -> Finding:
-        return remembered(workspace, asset, name, test)
+        return remembered(workspace, asset, name, test, beside)
 
     return check
 
@@ -128,13 +134,24 @@ def no_future_training(workspace: Workspace) -> Finding:
     return _finding(True, "Every user's training events come before the test events.")
 
 
-def online_equals_offline(workspace: Workspace) -> Finding:
-    """The same random keys read the same online and offline."""
+def features_agree(workspace: Workspace) -> Finding:
+    """The same random keys of the features read the same online and offline."""
+    from feature_repo.catalogue import ONLINE_VIEWS
+
+    return _stores_agree(workspace, [name for name in ONLINE_VIEWS if name != RECOMMENDATIONS_VIEW])
+
+
+def lists_agree(workspace: Workspace) -> Finding:
+    """The same random users' lists read the same online and offline."""
+    return _stores_agree(workspace, [RECOMMENDATIONS_VIEW])
+
+
+def _stores_agree(workspace: Workspace, views: Sequence[str]) -> Finding:
     from feature_repo.consistency import consistency
 
     as_of = newest_event(workspace.lake) + timedelta(seconds=1)
     report = consistency(
-        workspace.paths, n_keys=_CONSISTENCY_KEYS, seed=workspace.settings.seed, as_of=as_of
+        workspace.paths, views, as_of, n_keys=_CONSISTENCY_KEYS, seed=workspace.settings.seed
     )
     return _finding(
         report.agrees,
@@ -182,12 +199,13 @@ asset_checks: list[dg.AssetChecksDefinition] = [
     _check("rejects", "reject_share", "Few rows of the source are unusable.", reject_share),
     _check("items", "schema", "Contract.", schema("items", "items")),
     _check("interactions", "schema", "Contract.", schema("interactions", "interactions")),
-    _check("interactions", "known_items", "Events are about known items.", known_items),
+    _check("interactions", "known_items", "Events are about known items.", known_items, ("items",)),
     _check("interactions", "not_in_future", "No event is in the future.", times_not_in_future),
     _check("media", "schema", "Contract.", schema("media", "media")),
     *_embedding_checks(),
     _check("splits", "no_future_training", "Training precedes the test.", no_future_training),
-    _check("online_features", "online_equals_offline", "Both stores agree.", online_equals_offline),
+    _check("online_features", "online_equals_offline", "Both stores agree.", features_agree),
+    _check("online_recommendations", "online_equals_offline", "Both stores agree.", lists_agree),
     _check(
         "champion",
         "not_below_popularity",
@@ -200,5 +218,6 @@ asset_checks: list[dg.AssetChecksDefinition] = [
         "known_items",
         "Recommended items are in the catalogue.",
         recommended_items_exist,
+        ("items",),
     ),
 ]

@@ -76,14 +76,13 @@ def run(
     if source is SourceChoice.movielens and path is None and name is None:
         raise typer.BadParameter("movielens needs --path or --name.", param_hint="--source")
     settings = _settings(source=source and source.value, source_path=path, source_name=name)
-    from crossmodal.settings import remember_source
     from orchestration.instance import HomeBusyError
-    from orchestration.run import RunFailedError, run_pipeline
+    from orchestration.run import RunFailedError, UnknownSelectionError, run_pipeline
 
-    if source is not None:
-        remember_source(settings)
     try:
         summary = run_pipeline(settings, only)
+    except UnknownSelectionError as error:
+        raise typer.BadParameter(str(error), param_hint="--only") from error
     except (RunFailedError, HomeBusyError) as error:
         _fail(str(error))
     typer.echo(

@@ -5,6 +5,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from assets.ingestion import source_of
 from assets.partitions import month_of, register_months
+from crossmodal.settings import load_settings
 from crossmodal.workspace import Workspace
 
 RANGE_START = "dagster/asset_partition_range_start"
@@ -60,9 +61,11 @@ def nightly_schedule(workspace: Workspace) -> dg.ScheduleDefinition:
         "Off until it is turned on here.",
     )
     def nightly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        if not workspace.lake.exists("raw_interactions"):
+        # The process that evaluates schedules lives for weeks; the source may have changed since.
+        current = Workspace(load_settings(home=workspace.settings.home))
+        if not current.lake.exists("raw_interactions"):
             return dg.SkipReason("Nothing was ingested yet: run `crossmodal run` once first.")
-        found = register_months(context.instance, source_months(workspace))
+        found = register_months(context.instance, source_months(current))
         return dg.RunRequest(tags=month_range_tags(found))
 
     return nightly

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from assets.partitions import register_months
-from crossmodal.settings import Settings
+from crossmodal.settings import Settings, remember_source
 from crossmodal.workspace import Workspace
 from orchestration.definitions import build_definitions
 from orchestration.instance import CLI_RUN_TAG, open_instance, sole_run
@@ -27,6 +27,10 @@ _RUN_LOG: dict[str, Any] = {"loggers": {"console": {"config": {}}}}
 
 class RunFailedError(RuntimeError):
     """An asset or a blocking check failed; the message says which and why."""
+
+
+class UnknownSelectionError(ValueError):
+    """A selection string cannot be read, or selects nothing."""
 
 
 @dataclass(frozen=True)
@@ -55,19 +59,40 @@ def run_pipeline(settings: Settings, only: str | None = None) -> RunSummary:
     partitioned assets of the second run cover.
 
     Raises:
+        UnknownSelectionError: the selection cannot be read, or there is no such asset.
         RunFailedError: an asset or a blocking check failed.
         HomeBusyError: another run works in the same home.
     """
-    chosen = dg.AssetSelection.from_string(only) if only else dg.AssetSelection.all()
-    chosen = chosen.required_multi_asset_neighbors()
+    chosen = _selection(only).required_multi_asset_neighbors()
     with watched() as progress:
         workspace = Workspace(settings, progress)
         with open_instance(workspace.paths) as instance, sole_run(workspace.paths, instance):
             definitions = build_definitions(workspace)
+            _require_assets(definitions, chosen, only)
             events = _materialize(definitions, instance, chosen & _READING, {})
+            remember_source(settings)
             tags = _month_tags(workspace, instance)
             events += _materialize(definitions, instance, chosen - _READING, tags)
     return _summary(events)
+
+
+def _selection(only: str | None) -> dg.AssetSelection:
+    if only is None:
+        return dg.AssetSelection.all()
+    try:
+        return dg.AssetSelection.from_string(only)
+    except dg.DagsterError as error:
+        raise UnknownSelectionError(
+            f"{only!r} is no asset selection; write an asset's name, or group:embeddings."
+        ) from error
+
+
+def _require_assets(
+    definitions: dg.Definitions, chosen: dg.AssetSelection, only: str | None
+) -> None:
+    graph = definitions.resolve_job_def("everything").asset_layer.asset_graph
+    if not chosen.resolve(graph):
+        raise UnknownSelectionError(f"There is no asset {only!r}; the web UI shows their names.")
 
 
 def _month_tags(workspace: Workspace, instance: dg.DagsterInstance) -> dict[str, str]:

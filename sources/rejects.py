@@ -18,6 +18,9 @@ _LONGEST_ID = 256
 _LONGEST_DETAIL = 80
 _EVENT_KEY = ("event_timestamp", "user_id", "item_id", "event_type", "text")
 
+PART = "part:"
+"""A column of our own: no column of a user's file may be named so by chance."""
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -85,16 +88,16 @@ def split_duplicates(
     """The first row of each key, sorted by the key, and the rejects of the others.
 
     Args:
-        valid: rows with the key's columns, `row`, and `part`, the position in `source_files`.
+        valid: rows with the key's columns, `row`, and `PART`, the position in `source_files`.
         key: columns that together may occur once.
         source_files: file names.
         detail: what the rejects say.
     """
-    ordered = valid.sort(*key, "part", "row", nulls_last=True)
+    ordered = valid.sort(*key, PART, "row", nulls_last=True)
     again = pl.all_horizontal(pl.col(name).eq_missing(pl.col(name).shift(1)) for name in key)
     names = pl.Series(source_files, dtype=pl.String)
     rejects = ordered.filter(again).select(
-        source_file=pl.lit(names).gather(pl.col("part")),
+        source_file=pl.lit(names).gather(pl.col(PART)),
         row=pl.col("row").cast(pl.Int64),
         reason=pl.lit(DUPLICATE),
         detail=pl.lit(detail),
@@ -124,7 +127,7 @@ def clean_events(
     ]
     valid = pl.concat(
         [
-            usable.select(*_EVENT_KEY, "value", "row", part=pl.lit(position, dtype=pl.UInt8))
+            usable.select(*_EVENT_KEY, "value", "row", pl.lit(position, dtype=pl.UInt8).alias(PART))
             for position, (usable, _) in enumerate(split_parts)
         ]
     )

@@ -2,6 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 from models.data import Bools, Floats, Histories, Ints
 
@@ -80,15 +81,21 @@ def calibration(lists: Ints, histories: Histories, categories: Floats) -> Values
         categories: (n_items, c) rows that sum to 1, or to 0 for an item without a category.
     """
     rows = np.repeat(np.arange(len(histories)), histories.lengths)
-    past = np.zeros((len(lists), categories.shape[1]))
-    np.add.at(past, rows, categories[histories.items])
-    counted = np.where((lists >= 0)[:, :, None], categories[lists], 0.0)
-    shown = counted.sum(axis=1, dtype=np.float64)
+    past = _summed(rows, histories.items, len(lists), categories)
+    places, columns = np.nonzero(lists >= 0)
+    shown = _summed(places, lists[places, columns], len(lists), categories)
     p, q = _normalised(past), _normalised(shown)
     mixed = 0.99 * q + 0.01 * p
     ratio = np.divide(p, mixed, out=np.ones_like(p), where=p > 0)
     divergence = (p * np.log(ratio)).sum(axis=1)
     return np.where((past.sum(axis=1) > 0) & (shown.sum(axis=1) > 0), divergence, np.nan)
+
+
+def _summed(rows: NDArray[np.integer], items: Ints, n_rows: int, categories: Floats) -> Values:
+    """Sum (n_rows, c) of the categories of each row's items."""
+    shape = (n_rows, len(categories))
+    had = csr_matrix((np.ones(len(rows)), (rows, items)), shape=shape)
+    return np.asarray(had @ categories, dtype=np.float64)
 
 
 def _normalised(counts: Values) -> Values:

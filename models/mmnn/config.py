@@ -25,7 +25,7 @@ class MMNNConfig(BaseModel):
         description="Directions kept a modality, those that foretell choices best. Few shrink what "
         "is weak.",
     )
-    dropout: float = Field(default=0.3, ge=0, lt=1, description="Dropout inside both towers.")
+    dropout: float = Field(default=0.2, ge=0, lt=1, description="Dropout inside both towers.")
     id_dropout: float = Field(
         default=0.4,
         ge=0,
@@ -41,9 +41,9 @@ class MMNNConfig(BaseModel):
     )
     epochs: int = Field(default=16, ge=1, description="Most epochs; the step size ends with them.")
     patience: int = Field(
-        default=6, ge=1, description="Epochs without a better validation NDCG@10 before stopping."
+        default=8, ge=1, description="Epochs without a better validation NDCG@10 before stopping."
     )
-    learning_rate: float = Field(default=2e-2, gt=0, description="Largest step size of AdamW.")
+    learning_rate: float = Field(default=1e-2, gt=0, description="Largest step size of AdamW.")
     averaging: float = Field(
         default=0.95, ge=0, lt=1, description="Decay a step of the weights' moving average."
     )

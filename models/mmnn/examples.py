@@ -117,6 +117,8 @@ def period_of(timestamps: NDArray[np.int64], n_periods: int) -> tuple[Rows, Rows
         The period (n,) of each event, and the instant (n_periods,) at which each begins. An event
         is never before the beginning of its period.
     """
+    if not len(timestamps):
+        return np.zeros(0, dtype=np.int64), np.zeros(1, dtype=np.int64)
     shares = np.arange(n_periods) / n_periods
     begins = np.unique(np.quantile(timestamps, shares, method="lower"))
     return np.searchsorted(begins, timestamps, side="right") - 1, begins.astype(np.int64)

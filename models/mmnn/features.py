@@ -114,7 +114,10 @@ class CrossFitted:
 
 
 def _behaviour(choices: csr_matrix, n_components: int) -> Floats:
-    """Leading left singular vectors (n, c) of the choices, times their singular values."""
+    """Leading left singular vectors (n, c) of the choices, times their singular values.
+
+    Where the choices have fewer, the last columns are zero.
+    """
     most = min(choices.shape)
     if most <= n_components + 1:
         vectors, values, _ = np.linalg.svd(choices.toarray(), full_matrices=False)
@@ -125,7 +128,8 @@ def _behaviour(choices: csr_matrix, n_components: int) -> Floats:
         factors = (vectors * values)[:, ::-1]
     # Singular vectors have no sign of their own; this fixes one on every machine.
     largest = factors[np.abs(factors).argmax(axis=0), np.arange(factors.shape[1])]
-    return np.asarray(factors * np.where(largest < 0, -1, 1))
+    factors = factors * np.where(largest < 0, -1, 1)
+    return np.pad(factors, ((0, 0), (0, n_components - factors.shape[1])))
 
 
 def _spectrum(matrix: Floats) -> tuple[Floats, Floats]:

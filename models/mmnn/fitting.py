@@ -1,6 +1,5 @@
 """One fit: the losses, the steps, and the validation that stops them."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from models.data import Bools, Dataset, Floats, Histories, Ints
+from models.data import Dataset, Floats
 from models.encoders.device import autocast
 from models.mmnn.config import MMNNConfig
 from models.mmnn.examples import (
@@ -188,50 +187,3 @@ def _standardise(context: Floats) -> Floats:
     mean = context.mean(axis=0) if len(context) else np.zeros(context.shape[1])
     scaled = (context - mean) / np.where(deviation > 0, deviation, 1)
     return np.nan_to_num(scaled).astype(np.float32)
-
-
-def validation_loss(
-    dataset: Dataset, score: Callable[[Histories, Ints | None], Floats]
-) -> Callable[[], float]:
-    """A function that gives 1 - NDCG@10 of the validation events, or 1 where there are none.
-
-    Every item not in the user's training is ranked. Where no validation item was seen in training
-    (items held out whole), they are ranked among themselves, since that is what is asked of them.
-    """
-    events = dataset.validation
-    users = np.unique(events.users)
-    histories, wanted = dataset.histories(users), Histories.of(events, users)
-    seen = np.zeros(dataset.n_items, dtype=bool)
-    seen[dataset.train.items] = True
-    cold = len(events) > 0 and not seen[events.items].any()
-    items = np.unique(events.items).astype(np.int32) if cold else None
-    relevant = _matrix(wanted, dataset.n_items)
-    masked = _matrix(histories, dataset.n_items)
-    if items is not None:
-        relevant, masked = relevant[:, items], masked[:, items]
-
-    def loss() -> float:
-        if not len(events):
-            return 1.0
-        scores = score(histories, items)
-        return 1.0 - ndcg(np.where(masked & ~relevant, -np.inf, scores), relevant)
-
-    return loss
-
-
-def ndcg(scores: Floats, relevant: Bools, k: int = 10) -> float:
-    """Mean NDCG@k with binary relevance of scores (n_users, n_items)."""
-    k = min(k, scores.shape[1])
-    best = np.argpartition(-scores, k - 1, axis=1)[:, :k]
-    order = np.argsort(-np.take_along_axis(scores, best, axis=1), axis=1, kind="stable")
-    hits = np.take_along_axis(relevant, np.take_along_axis(best, order, axis=1), axis=1)
-    discount = 1 / np.log2(np.arange(2, k + 2))
-    ideal = np.r_[0.0, np.cumsum(discount)][np.minimum(relevant.sum(axis=1), k)]
-    return float(((hits * discount).sum(axis=1) / ideal).mean())
-
-
-def _matrix(histories: Histories, n_items: int) -> Bools:
-    rows = np.repeat(np.arange(len(histories)), histories.lengths)
-    matrix = np.zeros((len(histories), n_items), dtype=bool)
-    matrix[rows, histories.items] = True
-    return matrix

@@ -13,8 +13,9 @@ from models.mmnn.config import MMNNConfig
 from models.mmnn.examples import Scale, recent_of
 from models.mmnn.explanation import Explanation, explain
 from models.mmnn.features import Content, Reducer, content_at, fit_reducers
-from models.mmnn.fitting import Trainer, validation_loss
+from models.mmnn.fitting import Trainer
 from models.mmnn.network import MMNNNetwork
+from models.mmnn.validation import validation_loss
 from models.persistence import ModelFormatError, NotFittedError, load_state, save_state, tensor
 from models.protocol import Ranking
 from models.ranking import rank, tie_breaks
@@ -86,16 +87,18 @@ class MMNN:
             network = self._build(dataset.n_items)
             trainer = Trainer(network, dataset, fitted, self._scale, self.config, self.device)
             self._network = averaged = cast(MMNNNetwork, trainer.averaged.module)
-            loss = validation_loss(dataset, self.score)
+            loss = validation_loss(dataset, self.score, self.config.seed)
 
             def validate() -> float:
                 self._encode(content, known)
                 return loss()
 
+            averaged.eval()
             self.curve = run_epochs(
                 averaged,
                 trainer.epoch,
                 validate,
+                start=validate(),
                 epochs=self.config.epochs if len(dataset.train) else 0,
                 patience=self.config.patience,
                 on_epoch=self._on_epoch,
@@ -103,7 +106,7 @@ class MMNN:
         self._encode(content, known)
         self.ablated = torch.stack(
             [self._codes(content.without(place), known) for place in range(len(self.modalities))]
-            or [torch.zeros(0, dataset.n_items, self.config.dim, device=self.device)]
+            or [torch.zeros(0, *self.codes.shape, device=self.device)]
         )
         return self
 
@@ -194,8 +197,8 @@ class MMNN:
         return model
 
     def _build(self, n_items: int) -> MMNNNetwork:
-        widths = tuple(reducer.components.shape[1] for reducer in self._reducers.values())
-        network = MMNNNetwork(widths, n_items, self._context, self.config).to(self.device)
+        network = MMNNNetwork(len(self._reducers), n_items, self._context, self.config)
+        network.to(self.device)
         self._network = network
         return network
 

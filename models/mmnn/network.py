@@ -1,4 +1,9 @@
-"""The multimodal neural network: an item tower over tokens, a user tower over item codes."""
+"""The multimodal neural network: an item tower over tokens, a user tower over item codes.
+
+Wide and deep (Cheng et al. 2016): a code is what the network makes of the tokens (deep), and beside
+it the sum of what each modality foretells of behaviour (wide). The deep part begins at zero, so
+that training starts from a linear model of the content and keeps it where it learns nothing better.
+"""
 
 from typing import cast
 
@@ -12,7 +17,8 @@ from models.mmnn.features import Content
 
 
 class ItemTower(nn.Module):
-    """token_k = LayerNorm(W_k x_k); h = operator(tokens); h = h + σ(W h + b) …; code = W h + b.
+    """token_k = LayerNorm(W_k x_k); h = operator(tokens); h = h + σ(W h + b) …;
+    code = [W h + b; Σ_k β_k x_k].
 
     A layer adds to what it reads (He et al. 2016), so that what is linear in the content stays so.
 
@@ -20,25 +26,27 @@ class ItemTower(nn.Module):
     neither.
     """
 
-    def __init__(self, widths: tuple[int, ...], n_items: int, config: MMNNConfig) -> None:
+    def __init__(self, n_modalities: int, n_items: int, config: MMNNConfig) -> None:
         super().__init__()
-        dim = config.dim
+        dim, width = config.dim, config.components
+        self.width = width
         self.modality_dropout, self.id_dropout = config.modality_dropout, config.id_dropout
         self.token = nn.ModuleList(
-            nn.Sequential(nn.Linear(width, dim), nn.LayerNorm(dim)) for width in widths
+            nn.Sequential(nn.Linear(width, dim), nn.LayerNorm(dim)) for _ in range(n_modalities)
         )
         self.id = nn.Embedding(n_items, dim)
         self.id_norm = nn.LayerNorm(dim)
         self.nothing = nn.Parameter(torch.zeros(dim))
-        self.operator = fusion_operator(config.operator, len(widths) + 2, dim)
+        self.operator = fusion_operator(config.operator, n_modalities + 2, dim)
         self.hidden = nn.ModuleList(
             nn.Sequential(nn.Linear(dim, dim), nn.GELU(), nn.Dropout(config.dropout))
             for _ in range(config.layers)
         )
         self.code = nn.Linear(dim, dim)
+        self.blend = nn.Parameter(torch.ones(n_modalities))
 
     def forward(self, content: Content, items: Tensor, known: Tensor) -> Tensor:
-        """Codes (n, dim) of items (n,) int64 with their content; `known` (n,) says id or no id."""
+        """Codes (n, dim + components) of items (n,) int64; `known` (n,) says id or no id."""
         tokens = [embed(x) for embed, x in zip(self.token, content.features, strict=True)]
         tokens += [self.id_norm(self.id(items)), self.nothing.expand(len(items), -1)]
         present = torch.cat([content.present, known.unsqueeze(1)], dim=1)  # n (m+1)
@@ -46,7 +54,14 @@ class ItemTower(nn.Module):
         h = self.operator(torch.stack(tokens, dim=1), present)  # n d
         for layer in self.hidden:
             h = h + layer(h)
-        return cast(Tensor, self.code(h))
+        return torch.cat([self.code(h), self._wide(content)], dim=1)
+
+    def _wide(self, content: Content) -> Tensor:
+        stacked = torch.stack(content.features, dim=1) if content.features else None
+        if stacked is None:
+            return torch.zeros(len(content.present), self.width, device=self.nothing.device)
+        weights = self.blend * content.present  # n m
+        return torch.einsum("nm,nmc->nc", weights, stacked)
 
     def hide(self, content: Content, known: Tensor, behavioural: Tensor) -> tuple[Content, Tensor]:
         """Modality dropout and id dropout, drawn anew for every item of a step.
@@ -61,7 +76,8 @@ class ItemTower(nn.Module):
 
 
 class UserTower(nn.Module):
-    """u = (W p + MLP(p)) / √d, p the heads' means of a history's codes c_j, newest first.
+    """u = [(W p + MLP(p)) / √d; γ ⊙ q], p and q the heads' means of the deep and the wide part of a
+    history's codes c_j, newest first; q is their mean over heads.
 
     Head h weighs event j by softmax_j(a_h · c_j + β_h value_j − γ_h log(1 + j)), γ_h ≥ 0: recent
     events count for more, and each head learns by how much.
@@ -71,7 +87,8 @@ class UserTower(nn.Module):
         super().__init__()
         dim, heads = config.dim, config.heads
         self.scale = dim**-0.5
-        self.attend = nn.Linear(dim, heads, bias=False)
+        self.dim = dim
+        self.attend = nn.Linear(dim + config.components, heads, bias=False)
         self.value = nn.Parameter(torch.zeros(heads))
         self.decay = nn.Parameter(torch.linspace(-3.0, 1.0, heads))
         self.newcomer = nn.Parameter(torch.zeros(heads * dim))
@@ -83,6 +100,10 @@ class UserTower(nn.Module):
             nn.Dropout(config.dropout),
             nn.Linear(2 * dim, dim),
         )
+        for last in (self.linear, self.mlp[-1]):
+            nn.init.zeros_(cast(nn.Linear, last).weight)
+            nn.init.zeros_(cast(nn.Linear, last).bias)
+        self.gain = nn.Parameter(torch.ones(config.components))
 
     def weights(self, codes: Tensor, values: Tensor, present: Tensor) -> Tensor:
         """Weights (b, l, h), zero where an event is absent, of codes (b, l, d), values (b, l)."""
@@ -94,29 +115,30 @@ class UserTower(nn.Module):
         return torch.nan_to_num(torch.softmax(logits.float(), dim=1))
 
     def forward(self, codes: Tensor, values: Tensor, present: Tensor) -> Tensor:
-        """User vectors (b, d) of the last events' codes (b, l, d), values and mask (b, l)."""
+        """User vectors (b, d + c) of the last events' codes (b, l, d + c), values, mask (b, l)."""
         weights = self.weights(codes, values, present)
         return self.vector(torch.einsum("blh,bld->bhd", weights, codes), present.any(dim=1))
 
     def vector(self, means: Tensor, active: Tensor) -> Tensor:
-        """User vectors (b, d) of the heads' means (b, h, d); `active` (b,) has any history."""
-        pooled = torch.where(active.unsqueeze(-1), means.flatten(1), self.newcomer)
-        pooled = self.drop(pooled)
-        return cast(Tensor, self.scale * (self.linear(pooled) + self.mlp(pooled)))
+        """User vectors (b, d + c) of heads' means (b, h, d + c); `active` (b,) has any history."""
+        deep, wide = means[..., : self.dim].flatten(1), means[..., self.dim :].mean(dim=1)
+        pooled = self.drop(torch.where(active.unsqueeze(-1), deep, self.newcomer))
+        deep = self.scale * (self.linear(pooled) + self.mlp(pooled))
+        return torch.cat([deep, self.gain * wide * active.unsqueeze(-1)], dim=1)
 
 
 class MMNNNetwork(nn.Module):
     """Both towers with a retrieval head u · v_i + b_i and a rating head."""
 
-    def __init__(
-        self, widths: tuple[int, ...], n_items: int, n_context: int, config: MMNNConfig
-    ) -> None:
+    def __init__(self, n_modalities: int, n_items: int, n_context: int, config: MMNNConfig) -> None:
         super().__init__()
-        self.items = ItemTower(widths, n_items, config)
+        self.items = ItemTower(n_modalities, n_items, config)
         self.users = UserTower(config)
         self.popularity = nn.Parameter(torch.zeros(n_items))
         self.rating = nn.Sequential(
-            nn.Linear(2 * config.dim + n_context, config.dim), nn.GELU(), nn.Linear(config.dim, 1)
+            nn.Linear(2 * (config.dim + config.components) + n_context, config.dim),
+            nn.GELU(),
+            nn.Linear(config.dim, 1),
         )
 
     @torch.no_grad()

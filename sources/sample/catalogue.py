@@ -14,7 +14,7 @@ from sources.sample.files import OPUS_RATE, PICTURE_FORMATS, SOUND_FORMATS, SOUN
 from sources.sample.tastes import STREAM_BREAK, STREAM_CATALOGUE, Items, random
 from sources.sample.writing import write_synopsis
 
-_MISSING_SHARE = 0.08
+_MISSING_SHARE = 0.05
 _BROKEN_SHARE = 0.015
 _CLIP_SHARE = 0.05
 _LATE_SHARE = 0.2

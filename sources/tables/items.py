@@ -9,6 +9,7 @@ from sources.rejects import (
     BAD_ID,
     BAD_TIME,
     BAD_VALUE,
+    PART,
     Rule,
     join_rejects,
     split,
@@ -20,6 +21,7 @@ from sources.tables.mapping import ItemsMapping
 from sources.tables.times import parse_time
 
 _NUMBER = "number:"
+_TIME = "time:"
 
 
 def clean_items(
@@ -35,7 +37,7 @@ def clean_items(
     """
     schema = frame.collect_schema()
     times = {
-        name: parse_time(column, schema[column], mapping.time_format)
+        f"{_TIME}{name}": parse_time(column, schema[column], mapping.time_format)
         for name, column in (
             ("released_at", mapping.released_at),
             ("created_at", mapping.created_at),
@@ -51,16 +53,18 @@ def clean_items(
     }
     raw = frame.with_columns(item_id=usable_id(mapping.id), **times, **numbers)
     valid, bad = split(raw, _rules(mapping), source_file)
-    placed = valid.with_columns(part=pl.lit(0, dtype=pl.UInt8))
+    placed = valid.with_columns(pl.lit(0, dtype=pl.UInt8).alias(PART))
     kept, again = split_duplicates(placed, ["item_id"], [source_file], "the same item id again")
-    created = pl.col("created_at") if mapping.created_at else pl.lit(None, dtype=TIMESTAMP)
+    created = pl.col(f"{_TIME}created_at") if mapping.created_at else pl.lit(None, dtype=TIMESTAMP)
     table = kept.select(
         "item_id",
         title=_text_or_empty(mapping.title),
         text=_text_or_empty(mapping.text),
         categories=_categories(mapping, schema),
         attributes=_attributes(sorted(mapping.attributes)),
-        released_at=pl.col("released_at") if mapping.released_at else pl.lit(None, dtype=TIMESTAMP),
+        released_at=pl.col(f"{_TIME}released_at")
+        if mapping.released_at
+        else pl.lit(None, dtype=TIMESTAMP),
         created_at=created.fill_null(pl.lit(known_from, dtype=TIMESTAMP)),
     )
     return Extract(table, join_rejects([bad, again])), kept
@@ -90,7 +94,7 @@ def _rules(mapping: ItemsMapping) -> list[Rule]:
     for name, column in (("released_at", mapping.released_at), ("created_at", mapping.created_at)):
         if column:
             given = usable_text(column)
-            unread = given.is_not_null() & pl.col(name).is_null()
+            unread = given.is_not_null() & pl.col(f"{_TIME}{name}").is_null()
             rules.append(Rule(BAD_TIME, unread, pl.concat_str(pl.lit(f"{column}: "), given)))
     for column in mapping.attributes:
         given = usable_text(column)

@@ -14,6 +14,7 @@ from feature_lake import lists  # type: ignore[import-not-found]
 from crossmodal.lake import Lake
 from crossmodal.paths import StatePaths
 from feature_repo import store
+from feature_repo.catalogue import ONLINE_VIEWS
 from feature_repo.consistency import consistency
 
 COMMANDS = Path(__file__).with_name("feast_commands.py")
@@ -48,7 +49,7 @@ def test_plan_apply_materialize_and_list(filled: StatePaths, tmp_path: Path) -> 
     assert "Created feature view item_text_embedding" in planned
     assert "No changes to registry" in planned_again
     assert listed.count("AVAILABLE_ONLINE") == 13
-    report = consistency(paths, as_of=now)
+    report = consistency(paths, ONLINE_VIEWS, as_of=now)
     assert report.keys == {"item_id": 40, "user_id": 31}
     assert report.agrees, report.disagreements
 

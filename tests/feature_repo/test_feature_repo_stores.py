@@ -13,6 +13,7 @@ from feature_lake import INSTANT, NOW, copy_home, lists  # type: ignore[import-n
 
 from crossmodal.lake import Lake, TableMissingError
 from crossmodal.paths import StatePaths
+from feature_repo.catalogue import ONLINE_VIEWS
 from feature_repo.consistency import consistency
 from feature_repo.materialize import materialize_fresh, online_stamp
 from feature_repo.store import (
@@ -71,7 +72,7 @@ def test_everything_registered_is_described_and_owned(filled: StatePaths) -> Non
 
 
 def test_online_equals_offline_for_every_key(filled: StatePaths) -> None:
-    report = consistency(filled, as_of=NOW, n_keys=200, seed=1)
+    report = consistency(filled, ONLINE_VIEWS, as_of=NOW, n_keys=200, seed=1)
     assert report.keys == {"item_id": 40, "user_id": 31}
     assert report.agrees, report.disagreements
 
@@ -79,14 +80,14 @@ def test_online_equals_offline_for_every_key(filled: StatePaths) -> None:
 def test_a_changed_table_is_found_inconsistent_until_materialized(changeable: StatePaths) -> None:
     paths = changeable
     Lake(paths.lake).write("user_recommendations", lists(["u1", "u2"], "second"), {})
-    report = consistency(paths, as_of=NOW, shown=1000)
+    report = consistency(paths, ONLINE_VIEWS, as_of=NOW, shown=1000)
     assert {each.feature for each in report.disagreements} >= {
         "user_recommendations__model_version"
     }
     counts = materialize_fresh(paths, ["user_recommendations"], NOW, keep_existing=True)
     assert counts["user_recommendations"] == 2
     assert counts["item_text_embedding"] == 39
-    assert consistency(paths, as_of=NOW).agrees
+    assert consistency(paths, ONLINE_VIEWS, as_of=NOW).agrees
 
 
 def test_unknown_keys_and_absent_modalities_are_null(filled: StatePaths) -> None:
@@ -230,6 +231,6 @@ def test_a_killed_writer_leaves_stores_that_agree(filled: StatePaths, tmp_path: 
     with ThreadPoolExecutor(len(homes)) as pool:
         list(pool.map(kill_writer, homes, moments))
     for paths in homes:
-        assert consistency(paths, as_of=NOW).agrees
+        assert consistency(paths, ONLINE_VIEWS, as_of=NOW).agrees
         materialize_fresh(paths, None, NOW)
-        assert consistency(paths, as_of=NOW).agrees
+        assert consistency(paths, ONLINE_VIEWS, as_of=NOW).agrees

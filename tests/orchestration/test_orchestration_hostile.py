@@ -1,7 +1,6 @@
 """A catalogue full of hostile files goes through the whole platform like any other."""
 
 import csv
-from pathlib import Path
 
 import polars as pl
 import pytest
