@@ -9,6 +9,7 @@ from sources.movielens.layouts import Layout, read_films, read_ratings, read_tag
 from sources.protocol import ITEMS, TIMESTAMP, Extract
 from sources.rejects import (
     BAD_ID,
+    PART,
     UNKNOWN_ITEM,
     RawEvents,
     Rule,
@@ -117,7 +118,7 @@ def _films(layout: Layout) -> tuple[pl.DataFrame, list[pl.LazyFrame]]:
     raw = read_films(layout).lazy().with_columns(item=_id("item"), given=pl.col("item"))
     rule = Rule(BAD_ID, pl.col("item").is_null(), pl.col("given"))
     valid, bad = split(raw, [rule], layout.films.name)
-    placed = valid.with_columns(part=pl.lit(0, dtype=pl.UInt8))
+    placed = valid.with_columns(pl.lit(0, dtype=pl.UInt8).alias(PART))
     kept, again = split_duplicates(placed, ["item"], [layout.films.name], "the same movieId again")
     return kept.select("item", "title", "genres").collect(), [bad, again]
 
@@ -142,7 +143,7 @@ def _synopses(path: Path | None, films: pl.Series) -> _Told:
         Rule(UNKNOWN_ITEM, ~pl.col("item").is_in(films.implode()), pl.col("item")),
     ]
     valid, bad = split(raw, rules, path.name)
-    placed = valid.with_columns(part=pl.lit(0, dtype=pl.UInt8))
+    placed = valid.with_columns(pl.lit(0, dtype=pl.UInt8).alias(PART))
     kept, again = split_duplicates(placed, ["item"], [path.name], "the same movieId again")
     return _Told(kept.select("item", "text"), join_rejects([bad, again]))
 

@@ -315,3 +315,21 @@ media: {{audio: clip}}
     source = TablesSource(path=path)
     assert source.media().collect().height == len(sounds) == 240
     assert source.interactions().frame.collect()["event_type"].unique().to_list() == ["like"]
+
+
+def test_columns_named_like_ours_are_read_like_any_other(tmp_path: Path) -> None:
+    (tmp_path / "events.csv").write_text("u,i,t,v\na,x,1500000000,4\na,y,1500000001,4\n")
+    (tmp_path / "items.csv").write_text(
+        "id,released_at,created_at,part\n"
+        "x,garbage,2015-01-01,Drama\ny,2014-01-01,2015-01-01,Comedy\n"
+    )
+    (tmp_path / "mapping.yaml").write_text(
+        "root: .\ninteractions:\n  path: events.csv\n  user: u\n  item: i\n  time: t\n"
+        "  time_format: unix_s\n  value: v\nitems:\n  path: items.csv\n  id: id\n"
+        "  released_at: released_at\n  created_at: created_at\n  time_format: iso\n"
+        "  categories: {column: part, separator: '|'}\n"
+    )
+    source = TablesSource(path=tmp_path / "mapping.yaml", latest=LATEST)
+    read = source.items()
+    assert read.frame.select("item_id", "categories").collect().rows() == [("y", ["Comedy"])]
+    assert read.rejects.collect()["reason"].to_list() == ["bad_time"]
