@@ -16,7 +16,7 @@ from models.encoders.fingerprints import fingerprint_of
 from models.encoders.protocol import EncoderLoadError, Floats
 
 _LOG = logging.getLogger(__name__)
-_CPU_BATCH = 32
+_CPU_BATCH = 64
 _TRIAL_WORDS = "word " * 400
 
 

@@ -1,6 +1,8 @@
 """How sure a mean over users is, and how sure a difference between two models."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +11,9 @@ Values = NDArray[np.float64]
 
 _COUNTS_AT_ONCE = 2_000_000
 """Resampling counts held in memory at a time: 16 MB, however many users there are."""
+
+_COUNTS_KEPT = 2_000_000
+"""Most counts of one draw that is kept: 4 MB."""
 
 
 @dataclass(frozen=True)
@@ -94,13 +99,27 @@ def paired_difference(
 
 def _resampled(numerators: Values, denominators: Values, samples: int, seed: int) -> Values:
     """The ratio of sums (samples, m) of each resample."""
-    generator = np.random.default_rng(seed)
     n = len(numerators)
+    drawn = _kept_draws(n, samples, seed) if n * samples <= _COUNTS_KEPT else None
+    parts = []
+    for counts in _draws(n, samples, seed) if drawn is None else drawn:
+        weights = counts.astype(np.float64)
+        parts.append((weights @ numerators) / (weights @ denominators))
+    return np.concatenate(parts)
+
+
+def _draws(n: int, samples: int, seed: int) -> Iterator[NDArray[np.uint16]]:
+    """How often each of n users is in each resample: blocks (rows, n), `samples` rows in all."""
+    generator = np.random.default_rng(seed)
     chunk = max(1, _COUNTS_AT_ONCE // n)
-    ratios = np.empty((samples, numerators.shape[1]))
     for start in range(0, samples, chunk):
         rows = min(chunk, samples - start)
         drawn = generator.integers(0, n, size=(rows, n)) + n * np.arange(rows)[:, None]
-        weights = np.bincount(drawn.ravel(), minlength=rows * n).reshape(rows, n).astype(np.float64)
-        ratios[start : start + rows] = (weights @ numerators) / (weights @ denominators)
-    return ratios
+        counts = np.bincount(drawn.ravel(), minlength=rows * n).reshape(rows, n)
+        yield counts.astype(np.uint16)
+
+
+@lru_cache(maxsize=32)
+def _kept_draws(n: int, samples: int, seed: int) -> tuple[NDArray[np.uint16], ...]:
+    """The same draws, kept: one evaluation asks for those of each segment once a model."""
+    return tuple(_draws(n, samples, seed))

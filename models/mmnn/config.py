@@ -39,9 +39,9 @@ class MMNNConfig(BaseModel):
     rating_weight: float = Field(
         default=0.1, ge=0, description="Weight of the squared error of the rating head."
     )
-    epochs: int = Field(default=16, ge=1, description="Most epochs; the step size ends with them.")
+    epochs: int = Field(default=8, ge=1, description="Most epochs; the step size ends with them.")
     patience: int = Field(
-        default=8, ge=1, description="Epochs without a better validation NDCG@10 before stopping."
+        default=5, ge=1, description="Epochs without a better validation NDCG@10 before stopping."
     )
     learning_rate: float = Field(default=1e-2, gt=0, description="Largest step size of AdamW.")
     averaging: float = Field(

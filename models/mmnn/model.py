@@ -19,7 +19,7 @@ from models.mmnn.validation import validation_loss
 from models.persistence import ModelFormatError, NotFittedError, load_state, save_state, tensor
 from models.protocol import Ranking
 from models.ranking import rank, tie_breaks
-from models.training import Epoch, TrainingCurve, run_epochs, seeded
+from models.training import Epoch, TrainingCurve, one_thread, run_epochs, seeded
 
 _USERS_AT_ONCE = 1024
 
@@ -83,7 +83,7 @@ class MMNN:
         self.ties = tie_breaks(dataset.item_ids.ids, self.config.seed)
         content = content_at(dataset.tokens, fitted, dataset.n_items).to(self.device)
         known = torch.from_numpy(seen).to(self.device)
-        with seeded(self.config.seed):
+        with seeded(self.config.seed), one_thread():
             network = self._build(dataset.n_items)
             trainer = Trainer(network, dataset, fitted, self._scale, self.config, self.device)
             self._network = averaged = cast(MMNNNetwork, trainer.averaged.module)

@@ -38,7 +38,7 @@ from sources.sample.writing import write_review
 
 logger = logging.getLogger(__name__)
 
-_REVIEW_SHARE = 0.05
+_REVIEW_SHARE = 0.04
 _CLIP_RATE = 22_050
 _EVERY = 25
 _WRITERS = 2
