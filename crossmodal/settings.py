@@ -37,7 +37,8 @@ class Settings(BaseSettings):
     )
     seed: int = Field(default=42, ge=0, description="Seed of every random choice.")
     device: str = Field(
-        default="auto", description="auto, cpu, cuda or cuda:N. auto takes CUDA where there is one."
+        default="auto",
+        description="auto, cpu, cuda or cuda:N. auto takes CUDA, else Apple's MPS, else the CPU.",
     )
 
     source: SourceName = Field(default="sample", description="sample, movielens or tables.")

@@ -24,7 +24,8 @@ SHARED_DIMENSIONS = 384
 # what is older; a century says it to both.
 NEVER_EXPIRES = timedelta(days=36_500)
 
-# A list ranks the catalogue of its day. After a month of failed runs no list is better than it.
+# A list ranks the catalogue of its day: a historical join after a month finds none. The SQLite
+# store does not look at the TTL when it is read; `generated_at` tells an app how old a list is.
 LISTS_EXPIRE = timedelta(days=30)
 
 

@@ -142,7 +142,11 @@ def _spectrum(matrix: Floats) -> tuple[Floats, Floats]:
 
 
 def _ridge(centred: Floats, targets: Floats) -> Floats:
-    """Coefficients (p, c) of ridge regressions from (n, p) to targets (n, c)."""
+    """Coefficients (p, c) of ridge regressions from (n, p) to targets (n, c).
+
+    With X = U √v Aᵀ, strength λ shrinks direction r of a target by v_r / (v_r + λ). The λ of each
+    target has the least ‖y - ŷ‖² / (n - 1 - Σ_r v_r / (v_r + λ))²: error over squared freedom.
+    """
     n = len(centred)
     targets = targets - targets.mean(axis=0)
     variances, axes = _spectrum(centred)

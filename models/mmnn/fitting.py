@@ -65,7 +65,7 @@ class Trainer:
         timely = [name in TIME_DEPENDENT for name in reducers]
         self.behavioural = torch.tensor(timely, dtype=torch.bool, device=device)
         self.periods, begins = period_of(
-            dataset.train.timestamps, config.periods if any(timely) else 1
+            self.events.timestamps, config.periods if any(timely) else 1
         )
         self.contents = [
             content_at(dataset.tokens, reducers, dataset.n_items, int(begin)).to(device)
