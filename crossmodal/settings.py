@@ -90,7 +90,7 @@ class Settings(BaseSettings):
     )
 
     embedding_batch: int = Field(default=64, ge=1, description="Items encoded at once on a CPU.")
-    training_epochs: int = Field(default=8, ge=1, description="Most epochs of one fit.")
+    training_epochs: int = Field(default=8, ge=1, description="Most epochs of an MMNN.")
     matrix_factorisation: Literal["concat", "dot"] = Field(
         default="concat",
         description="concat is the tutorials' form, a linear layer over both embeddings; dot adds "

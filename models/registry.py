@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +14,8 @@ from typing import Any
 from crossmodal.atomic import atomic_write_bytes, sync
 from models.persistence import CONFIG, WEIGHTS, ModelFormatError, family_of
 from models.protocol import Recommender
+
+_log = logging.getLogger(__name__)
 
 METRICS = "metrics.json"
 MANIFEST = "manifest.json"
@@ -187,7 +190,9 @@ class ModelRegistry:
     def _publish(self, folder: Path, version: str) -> None:
         if is_whole(self.root / version):
             return
-        shutil.rmtree(self.root / version, ignore_errors=True)
+        if (self.root / version).exists():
+            _log.warning("%s was damaged and is replaced.", self.root / version)
+            shutil.rmtree(self.root / version)
         for path in (*folder.iterdir(), folder):
             sync(path)
         folder.rename(self.root / version)

@@ -70,7 +70,8 @@ def run_pipeline(settings: Settings, only: str | None = None) -> RunSummary:
             definitions = build_definitions(workspace)
             _require_assets(definitions, chosen, only)
             events = _materialize(definitions, instance, chosen & _READING, {})
-            remember_source(settings)
+            if events:
+                remember_source(settings)
             tags = _month_tags(workspace, instance)
             events += _materialize(definitions, instance, chosen - _READING, tags)
     return _summary(events)

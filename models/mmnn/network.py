@@ -57,11 +57,10 @@ class ItemTower(nn.Module):
         return torch.cat([self.code(h), self._wide(content)], dim=1)
 
     def _wide(self, content: Content) -> Tensor:
-        stacked = torch.stack(content.features, dim=1) if content.features else None
-        if stacked is None:
+        if not content.features:
             return torch.zeros(len(content.present), self.width, device=self.nothing.device)
         weights = self.blend * content.present  # n m
-        return torch.einsum("nm,nmc->nc", weights, stacked)
+        return torch.einsum("nm,nmc->nc", weights, torch.stack(content.features, dim=1))
 
     def hide(self, content: Content, known: Tensor, behavioural: Tensor) -> tuple[Content, Tensor]:
         """Modality dropout and id dropout, drawn anew for every item of a step.

@@ -49,7 +49,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
         (shop / f"good-{number}.wav").write_bytes(pcm(8000 + 200 * number))
         posters[f"good-{number}"], sounds[f"good-{number}"] = (
             f"good-{number}.png",
-            (f"good-{number}.wav"),
+            f"good-{number}.wav",
         )
     items = sorted(posters.keys() | sounds.keys())
     with (shop / "items.csv").open("w", newline="", encoding="utf-8") as file:

@@ -83,7 +83,7 @@ def test_events_are_sorted_unique_and_after_their_item_arrived(sample: SampleSou
     assert events["value"].is_between(1, 5).all()
     joined = events.join(arrived, on="item_id")
     assert (joined["event_timestamp"] >= joined["created_at"]).all()
-    assert 0.02 < events["text"].count() / events.height < 0.12
+    assert 0.03 < events["text"].count() / events.height < 0.05
 
 
 def test_some_items_are_silent_and_some_have_no_file(sample: SampleSource) -> None:
