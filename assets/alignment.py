@@ -66,7 +66,7 @@ def _alignment_asset(tower: str) -> dg.AssetsDefinition:
 
         def make() -> dict[str, Any]:
             report = _fit_head(workspace, tower, stamp)
-            if report.note:
+            if report.note and workspace.lake.read(f"{tower}_features").height:
                 context.log.info(f"{tower}: {report.note}")
             return {"fitted": int(report.method != "none")}
 

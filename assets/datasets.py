@@ -54,7 +54,8 @@ class SplitData:
 def read_log(lake: Lake) -> tuple[EventLog, pl.DataFrame]:
     """All positive events with dense ids, and the split table in the same order."""
     splits = lake.read("splits")
-    log = event_log(splits, lake.scan("items").select("item_id").collect().to_series().to_list())
+    item_ids = lake.scan("items").select("item_id").collect().to_series().to_list()
+    log = event_log(splits, item_ids, lake.version("splits").summary["seed"])
     return log, splits[log.order.tolist()]
 
 

@@ -54,7 +54,7 @@ def recommendations(
         registry = open_registry(workspace)
         version = lake.read("champion")["version"].item()
         model = registry.load(version)
-        log = _known_events(lake, registry.item_ids(version))
+        log = _known_events(lake, registry.item_ids(version), workspace.settings.seed)
         lists = pl.concat(_lists(workspace, model, log))
         whole = lists.with_columns(
             model_version=pl.lit(version),
@@ -126,11 +126,11 @@ def generated_at(lake: Lake) -> datetime:
     return newest_event(lake).replace(microsecond=0) + timedelta(seconds=1)
 
 
-def _known_events(lake: Lake, item_ids: tuple[str, ...]) -> EventLog:
+def _known_events(lake: Lake, item_ids: tuple[str, ...], seed: int) -> EventLog:
     """All positive events on items the model knows, in its indexes."""
     frame = positive_events(lake).filter(pl.col("item_id").is_in(item_ids))
     columns = ["user_id", "item_id", "value", "event_timestamp"]
-    return event_log(frame.select(columns).collect(), item_ids)
+    return event_log(frame.select(columns).collect(), item_ids, seed)
 
 
 def _lists(workspace: Workspace, model: "Recommender", log: EventLog) -> Iterator[pl.DataFrame]:

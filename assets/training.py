@@ -40,7 +40,7 @@ _PARTS = ("train", "validation", "test")
     group_name="training",
     owners=OWNERS,
     kinds={"numpy", "parquet"},
-    code_version="1",
+    code_version="2",
 )
 def splits(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
     """Which events a model may learn from, which stop its training, and which judge it."""
@@ -51,9 +51,9 @@ def splits(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.Mater
     def make() -> None:
         item_ids = lake.scan("items").select("item_id").collect().to_series()
         frame = positive_events(lake).select("user_id", "item_id", "value", "event_timestamp")
-        log = event_log(frame.collect(), item_ids.to_list())
+        log = event_log(frame.collect(), item_ids.to_list(), seed)
         made = [
-            user_temporal(log.events, len(log.user_ids), seed),
+            user_temporal(log.events, len(log.user_ids)),
             cold_item(log.events, len(log.item_ids), seed),
             random_split(len(log.events), seed),
         ]
@@ -63,6 +63,7 @@ def splits(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.Mater
             "splits",
             frame.collect()[log.order.tolist()].with_columns(**columns),
             stamp,
+            seed=seed,
             parts=[
                 {"split": split.name, **{part: int(getattr(split, part).sum()) for part in _PARTS}}
                 for split in made

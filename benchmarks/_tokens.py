@@ -61,11 +61,13 @@ class Reader:
         source: where everything comes from.
         home: folder for converted weights.
         cache: folder for encoded features.
+        seed: orders the events of one user and instant.
     """
 
     source: Source
     home: Path
     cache: Path
+    seed: int = 42
 
     def read(self) -> Material:
         """Everything, encoded."""
@@ -73,7 +75,7 @@ class Reader:
         items = self.source.items().frame.sort("item_id").collect()
         events = self.source.interactions().frame.collect()
         positive = events.filter(pl.col("value") > 0)
-        log = event_log(positive, items["item_id"].to_list())
+        log = event_log(positive, items["item_id"].to_list(), self.seed)
         texts = _texts(items)
         tokens = {"text": _table(log.item_ids, texts["item_id"].to_list(), self._encoded(texts))}
         controls = {"text": _text_form(log.item_ids, texts)}

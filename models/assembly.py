@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 
 from models.data import Bools, Dataset, Interactions, TokenTable, Vocabulary
+from models.ties import chronological_order
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class EventLog:
     Attributes:
         user_ids: every user who did something, in id order.
         item_ids: every item of the catalogue, in id order.
-        events: sorted by user, time, item.
+        events: sorted by user, then time; those of one instant by `chronological_order`.
         order: (n_events,) the row of the source frame behind each event.
     """
 
@@ -26,12 +27,13 @@ class EventLog:
     order: np.ndarray
 
 
-def event_log(frame: pl.DataFrame, item_ids: Sequence[str]) -> EventLog:
+def event_log(frame: pl.DataFrame, item_ids: Sequence[str], seed: int) -> EventLog:
     """Dense events of a frame with user_id, item_id, value and event_timestamp.
 
     Args:
         frame: positive events; every item_id is in `item_ids`.
         item_ids: the catalogue, in the order of the dense index.
+        seed: orders the events of one user and instant.
     """
     users = Vocabulary(tuple(frame["user_id"].unique().sort()))
     items = Vocabulary(tuple(item_ids))
@@ -40,15 +42,15 @@ def event_log(frame: pl.DataFrame, item_ids: Sequence[str]) -> EventLog:
         item=_dense(pl.col("item_id"), items),
         value="value",
         time=pl.col("event_timestamp").dt.timestamp("us"),
-    ).with_row_index("row")
-    dense = dense.sort("user", "time", "item", "row")
+    )
     events = Interactions(
         dense["user"].to_numpy().astype(np.int32),
         dense["item"].to_numpy().astype(np.int32),
         dense["value"].to_numpy().astype(np.float32),
         dense["time"].to_numpy().astype(np.int64),
     )
-    return EventLog(users, items, events, dense["row"].to_numpy())
+    order = chronological_order(events, users, items, seed)
+    return EventLog(users, items, events.take(order), order)
 
 
 def token_table(frame: pl.DataFrame, item_ids: Vocabulary, column: str = "features") -> TokenTable:

@@ -43,6 +43,9 @@ class Vocabulary:
 class Interactions:
     """Events in parallel arrays (n,), sorted by user, then time.
 
+    Events of one user and instant are in an order that says nothing of the item
+    (`models.ties.chronological_order`), so that a model of sequences may take it as it is.
+
     Attributes:
         users: dense user index.
         items: dense item index.

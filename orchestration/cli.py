@@ -76,7 +76,7 @@ def run(
     if source is SourceChoice.movielens and path is None and name is None:
         raise typer.BadParameter("movielens needs --path or --name.", param_hint="--source")
     settings = _settings(source=source and source.value, source_path=path, source_name=name)
-    from orchestration.instance import HomeBusyError
+    from crossmodal.home_lock import HomeBusyError
     from orchestration.run import RunFailedError, UnknownSelectionError, run_pipeline
 
     try:
@@ -174,6 +174,14 @@ def reset(
         _fail(f"{home} does not look like a state folder of this project; delete it by hand.")
     if not yes:
         typer.confirm(f"Delete {home} and everything in it?", abort=True)
+    from crossmodal.home_lock import HomeBusyError, home_lock
+    from crossmodal.paths import StatePaths
+
+    try:
+        with home_lock(StatePaths(home)):
+            pass
+    except HomeBusyError as error:
+        _fail(str(error))
     shutil.rmtree(home)
     typer.echo(f"Deleted {home}.")
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import filelock
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 
 from crossmodal.atomic import sweep
+from crossmodal.home_lock import home_lock
 from crossmodal.paths import StatePaths
 from models.registry import ModelRegistry
 
@@ -18,10 +18,6 @@ nux:
   enabled: false
 """
 _UNFINISHED = [DagsterRunStatus.STARTED, DagsterRunStatus.STARTING, DagsterRunStatus.CANCELING]
-
-
-class HomeBusyError(RuntimeError):
-    """Another `crossmodal run` works in the same state folder."""
 
 
 def open_instance(paths: StatePaths) -> DagsterInstance:
@@ -43,15 +39,7 @@ def sole_run(paths: StatePaths, instance: DagsterInstance) -> Iterator[None]:
     Raises:
         HomeBusyError: another process holds the lock.
     """
-    lock = filelock.FileLock(paths.home / "run.lock", timeout=0)
-    try:
-        lock.acquire()
-    except filelock.Timeout as error:
-        raise HomeBusyError(
-            f"Another run works in {paths.home}; wait for it, or set CROSSMODAL_HOME to another "
-            "folder."
-        ) from error
-    try:
+    with home_lock(paths):
         killed = RunsFilter(statuses=_UNFINISHED, tags={CLI_RUN_TAG: "true"})
         for run in instance.get_runs(killed):
             instance.report_run_failed(run, message="The process of this run was killed.")
@@ -60,5 +48,3 @@ def sole_run(paths: StatePaths, instance: DagsterInstance) -> Iterator[None]:
             sweep(paths.home)
             ModelRegistry(paths.models, {}).sweep()
         yield
-    finally:
-        lock.release()

@@ -4,12 +4,10 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.baselines.base import Baseline
 from models.data import Dataset, Floats, Histories, Ints
-
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+from models.ties import mixed
 
 
 class RandomRanking(Baseline):
@@ -30,7 +28,7 @@ class RandomRanking(Baseline):
         ties = self.learned("ties")
         chosen = (ties if items is None else ties[items]).astype(np.uint64)
         rows = users.users.astype(np.int64).astype(np.uint64)
-        hashed = _mixed(_mixed(rows)[:, None] ^ chosen)
+        hashed = mixed(mixed(rows)[:, None] ^ chosen)
         return (hashed >> np.uint64(40)).astype(np.float32) / np.float32(1 << 24)
 
     @classmethod
@@ -44,11 +42,3 @@ class RandomRanking(Baseline):
         model = cls(settings["seed"])
         model.arrays = arrays
         return model
-
-
-def _mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """The finaliser of SplitMix64 (Steele, Lea and Flood 2014): every input bit moves every bit."""
-    mixed = values + _GOLDEN
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return mixed ^ (mixed >> np.uint64(31))

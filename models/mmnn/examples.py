@@ -85,12 +85,6 @@ def recent_of(users: Histories, scale: Scale, length: int) -> Events:
     return recent(users.offsets[:-1], users.offsets[1:], users, scale, length)
 
 
-def shuffled_ties(events: Interactions, seed: int) -> Rows:
-    """An order by user, then time, in which events of one instant are shuffled."""
-    shuffle = np.random.default_rng(seed).permutation(len(events))
-    return np.lexsort((shuffle, events.timestamps, events.users))
-
-
 def prefixes(events: Interactions) -> tuple[Rows, Rows, Rows]:
     """For each event where its user's events start, those of its instant start, and the user's end.
 

@@ -20,7 +20,6 @@ from models.mmnn.examples import (
     period_of,
     prefixes,
     recent,
-    shuffled_ties,
     upcoming,
 )
 from models.mmnn.features import TIME_DEPENDENT, Content, CrossFitted, content_at
@@ -55,8 +54,7 @@ class Trainer:
     ) -> None:
         self.network, self.dataset, self.config, self.device = network, dataset, config, device
         self.scale = scale
-        order = shuffled_ties(dataset.train, config.seed)
-        self.events = dataset.train.take(order)
+        self.events = dataset.train
         self.starts, self.stops, self.ends = prefixes(self.events)
         counts = np.bincount(dataset.train.items, minlength=dataset.n_items)
         self.seen = np.flatnonzero(counts)
@@ -71,7 +69,7 @@ class Trainer:
             content_at(dataset.tokens, reducers, dataset.n_items, int(begin)).to(device)
             for begin in begins
         ]
-        self.context = torch.from_numpy(_standardise(dataset.context[order]))
+        self.context = torch.from_numpy(_standardise(dataset.context))
         self.generator = torch_generator(config.seed)
         self.epochs_done = 0
         # Validated and kept are averaged weights: steps this large are noisy one by one.

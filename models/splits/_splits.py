@@ -33,20 +33,16 @@ class Split:
     test_candidates: Bools | None = None
 
 
-def user_temporal(events: Interactions, n_users: int, seed: int) -> Split:
+def user_temporal(events: Interactions, n_users: int) -> Split:
     """Each user's last events judge, those just before them choose.
 
     Of a user's n events in time order the last max(1, ⌊n / 10⌋) are test and as many before them
     validation; a user with fewer than three events has all of them in train. Events of one user
-    with one timestamp are in an order shuffled by `seed`, never by item.
+    with one timestamp count in the order they are in, which `event_log` shuffles by its seed.
     """
-    shuffle = np.random.default_rng(seed).permutation(len(events))
-    order = np.lexsort((shuffle, events.timestamps, events.users))
     counts = np.bincount(events.users, minlength=n_users)
     held = np.where(counts < 3, 0, np.maximum(1, counts // _ONE_IN))
-    from_end = np.empty(len(events), dtype=np.int64)
-    stops = np.cumsum(counts)
-    from_end[order] = stops[events.users[order]] - 1 - np.arange(len(events))
+    from_end = np.cumsum(counts)[events.users] - 1 - np.arange(len(events))
     test = from_end < held[events.users]
     validation = (from_end < 2 * held[events.users]) & ~test
     return Split("user-temporal", ~(test | validation), validation, test)

@@ -10,7 +10,8 @@ OUTSIDE_ROOT = "outside_root"
 REMOTE_URI = "remote_uri"
 BAD_PATH = "bad_path"
 
-_SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.\-]+:")
+# A file may be named `Part 1: sea.jpg`: a colon alone makes no URI.
+_SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.\-]+://|(file|data|https?|ftp|s3|gs):)", re.IGNORECASE)
 _LONGEST_PATH = 4096
 _LONGEST_NAME = 255
 

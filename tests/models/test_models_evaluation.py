@@ -239,7 +239,7 @@ def test_rating_error_on_real_ratings(shared_data: Path, form: str, bar: float) 
         value=pl.col("rating").cast(pl.Float32),
         event_timestamp=pl.from_epoch("timestamp").dt.replace_time_zone("UTC"),
     )
-    log = event_log(ratings, ratings["item_id"].unique().sort().to_list())
+    log = event_log(ratings, ratings["item_id"].unique().sort().to_list(), 42)
     split = random_split(len(log.events), 42)
     config = MatrixFactorisationConfig.model_validate({"form": form})
     fitted = MatrixFactorisation(config).fit(dataset(log, split.train, split.validation, {}))

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.data import Interactions
+from models.data import Interactions, Vocabulary
 from models.splits import (
     LeakError,
     Split,
@@ -12,6 +12,7 @@ from models.splits import (
     random_split,
     user_temporal,
 )
+from models.ties import chronological_order
 
 
 @st.composite
@@ -30,18 +31,20 @@ def logs(draw: st.DrawFn) -> tuple[Interactions, int, int]:
     return events, n_users, n_items
 
 
+def _ids(n: int) -> Vocabulary:
+    return Vocabulary(tuple(f"id-{number}" for number in range(n)))
+
+
 def _is_partition(split: Split) -> bool:
     parts = split.train.astype(int) + split.validation.astype(int) + split.test.astype(int)
     return bool((parts == 1).all())
 
 
 @settings(max_examples=60, deadline=None)
-@given(logs(), st.integers(0, 100))
-def test_user_temporal_holds_out_the_last_tenth(
-    log: tuple[Interactions, int, int], seed: int
-) -> None:
+@given(logs())
+def test_user_temporal_holds_out_the_last_tenth(log: tuple[Interactions, int, int]) -> None:
     events, n_users, _ = log
-    split = user_temporal(events, n_users, seed)
+    split = user_temporal(events, n_users)
     assert _is_partition(split)
     for user in range(n_users):
         mine = events.users == user
@@ -61,10 +64,38 @@ def test_ties_are_shuffled_by_the_seed_not_by_the_item() -> None:
         np.ones(n, np.float32),
         np.zeros(n, np.int64),
     )
-    held = [set(np.flatnonzero(user_temporal(events, 1, seed).test)) for seed in range(20)]
-    assert held[0] == set(np.flatnonzero(user_temporal(events, 1, 0).test))
+
+    def drawn(seed: int) -> set[int]:
+        order = chronological_order(events, _ids(1), _ids(n), seed)
+        return set(events.items[order[user_temporal(events, 1).test]].tolist())
+
+    held = [drawn(seed) for seed in range(20)]
+    assert held[0] == drawn(0)
     assert len({frozenset(items) for items in held}) > 10
     assert len(set.union(*held)) > n / 2
+
+
+@settings(max_examples=40, deadline=None)
+@given(logs(), st.integers(0, 100))
+def test_what_others_do_moves_no_tie(log: tuple[Interactions, int, int], seed: int) -> None:
+    events, n_users, n_items = log
+    order = chronological_order(events, _ids(n_users), _ids(n_items), seed)
+    others = events.users % 2 == 0
+    fewer = events.take(others)
+    alone = chronological_order(fewer, _ids(n_users + 3), _ids(n_items + 5), seed)
+    expected = order[others[order]]
+    np.testing.assert_array_equal(fewer.items[alone], events.items[expected])
+    np.testing.assert_array_equal(fewer.timestamps[alone], events.timestamps[expected])
+
+
+def test_two_users_have_ties_in_orders_of_their_own() -> None:
+    n = 40
+    items = np.tile(np.arange(n, dtype=np.int32), 2)
+    users = np.repeat(np.arange(2, dtype=np.int32), n)
+    events = Interactions(users, items, np.ones(2 * n, np.float32), np.zeros(2 * n, np.int64))
+    order = items[chronological_order(events, _ids(2), _ids(n), 42)].reshape(2, n)
+    assert sorted(order[0]) == sorted(order[1]) == list(range(n))
+    assert (order[0] != order[1]).mean() > 0.8
 
 
 @settings(max_examples=40, deadline=None)

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from crossmodal.home_lock import home_lock
+from crossmodal.paths import StatePaths
 from orchestration.cli import app
 
 
@@ -63,3 +65,12 @@ def test_reset_deletes_a_state_folder_and_nothing_else(_home: Path) -> None:
     (_home / "lake").mkdir()
     assert CliRunner().invoke(app, ["reset", "--yes"]).exit_code == 0
     assert not _home.exists()
+
+
+def test_reset_leaves_a_home_that_a_run_works_in(_home: Path) -> None:
+    (_home / "lake").mkdir(parents=True)
+    with home_lock(StatePaths(_home)):
+        refused = CliRunner().invoke(app, ["reset", "--yes"])
+    assert refused.exit_code == 1
+    assert "CROSSMODAL_HOME" in refused.output
+    assert (_home / "lake").is_dir()

@@ -13,11 +13,12 @@ from small_platform import small_settings
 
 from assets.ingestion import source_of
 from assets.recommendations import NEW_USER
+from crossmodal.home_lock import HomeBusyError
 from crossmodal.lake import Lake
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
 from orchestration.definitions import build_definitions
-from orchestration.instance import HomeBusyError, open_instance, sole_run
+from orchestration.instance import open_instance, sole_run
 from orchestration.lookup import LookupFailedError, features_of, recommendations_of
 from orchestration.report import collect_report, write_html
 from orchestration.run import RunFailedError, RunSummary, run_pipeline

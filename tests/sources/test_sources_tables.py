@@ -198,6 +198,10 @@ def test_paths_and_file_uris_below_the_root_are_taken(tmp_path: Path) -> None:
     (root / "a b.jpg").write_bytes(b"x")
     for path in ("a b.jpg", "./a b.jpg", str(root / "a b.jpg"), f"file://{root}/a%20b.jpg"):
         assert place(path, root).uri == "a b.jpg"
+    (root / "Part 1:the sea.jpg").write_bytes(b"x")
+    assert place("Part 1:the sea.jpg", root).uri == "Part 1:the sea.jpg"
+    (root / "Batman:Begins.jpg").write_bytes(b"x")
+    assert place("Batman:Begins.jpg", root).uri == "Batman:Begins.jpg"
     assert place("absent.jpg", root) == place("also/absent.jpg", root)
     assert place("absent.jpg", root).reason is None
 
