@@ -1,8 +1,8 @@
 """What can be chosen about an MMNN."""
 
-from typing import Literal
-
 from pydantic import BaseModel, ConfigDict, Field
+
+from models.fusion import OperatorName
 
 
 class MMNNConfig(BaseModel):
@@ -10,7 +10,7 @@ class MMNNConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    operator: Literal["concatenation", "gated_attention"] = Field(
+    operator: OperatorName = Field(
         default="concatenation", description="How an item's tokens become one vector."
     )
     dim: int = Field(default=64, ge=4, description="Size of tokens, item codes and user vectors.")
@@ -38,6 +38,12 @@ class MMNNConfig(BaseModel):
     )
     rating_weight: float = Field(
         default=0.1, ge=0, description="Weight of the squared error of the rating head."
+    )
+    auxiliary_weight: float = Field(
+        default=0.1,
+        ge=0,
+        description="Weight of what the operator itself wants made small, such as the "
+        "reconstruction error of the autoencoder; most operators want nothing.",
     )
     epochs: int = Field(default=8, ge=1, description="Most epochs; the step size ends with them.")
     patience: int = Field(

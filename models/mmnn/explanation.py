@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from models.data import Floats, Histories, Ints
-from models.mmnn.examples import recent_of
+from models.sequences import recent_of
 
 if TYPE_CHECKING:
     from models.mmnn.model import MMNN

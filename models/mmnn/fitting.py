@@ -8,10 +8,12 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from models.content import TIME_DEPENDENT, Content, CrossFitted, content_at
 from models.data import Dataset, Floats
 from models.encoders.device import autocast
 from models.mmnn.config import MMNNConfig
-from models.mmnn.examples import (
+from models.mmnn.network import MMNNNetwork
+from models.sequences import (
     Events,
     Rows,
     Scale,
@@ -22,8 +24,6 @@ from models.mmnn.examples import (
     recent,
     upcoming,
 )
-from models.mmnn.features import TIME_DEPENDENT, Content, CrossFitted, content_at
-from models.mmnn.network import MMNNNetwork
 from models.training import torch_generator, warm_cosine
 
 
@@ -100,13 +100,11 @@ class Trainer:
         return total / max(1, len(targets))
 
     def _loss(self, content: Content, rows: Rows) -> Tensor:
-        """Mean negative log likelihood of what came next, and the rating head's error."""
-        network, device = self.network, self.device
-        past = recent(
-            self.starts[rows], self.stops[rows], self.events, self.scale, self.config.history
-        )
+        """Mean negative log likelihood of what came next, and the errors weighed beside it."""
+        network, config, device = self.network, self.config, self.device
+        past = recent(self.starts[rows], self.stops[rows], self.events, self.scale, config.history)
         wanted = upcoming(
-            self.stops[rows], self.ends[rows], self.events, self.scale, self.config.horizon
+            self.stops[rows], self.ends[rows], self.events, self.scale, config.horizon
         )
         candidates = self._candidates(wanted.items[wanted.present])
         needed = torch.unique(torch.cat([candidates.items, past.items[past.present]]))
@@ -117,7 +115,8 @@ class Trainer:
         here = needed.to(device)
         known = torch.ones(len(needed), dtype=torch.bool, device=device)
         content, known = network.items.hide(content.take(here), known, self.behavioural)
-        codes = network.items(content, here, known)
+        tokens, present = network.items.tokens(content, here, known)
+        codes = network.items.codes(content, tokens, present)
         history = F.embedding(place(past.items, past.present), codes)  # b l d
         past, wanted = past.to(device), wanted.to(device)
         users = network.users(history, past.values, past.present)
@@ -131,7 +130,8 @@ class Trainer:
         first = place(wanted.items.cpu()[:, 0], wanted.present.cpu()[:, 0])
         rated = network.stars(users, codes[first], self.context[self.stops[rows]].to(device))
         error = F.mse_loss(rated, wanted.values[:, 0])
-        return ranking + self.config.rating_weight * error
+        auxiliary = network.items.operator.auxiliary_loss(tokens, present)
+        return ranking + config.rating_weight * error + config.auxiliary_weight * auxiliary
 
     def _candidates(self, targets: Tensor) -> Candidates:
         """All training items, or a uniform draw and the batch's targets with their chances."""

@@ -1,6 +1,7 @@
 """The MMNN as a recommender: fit, score, recommend, explain, save, load."""
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -8,18 +9,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from models.content import Content, CrossFitted, Reducer, content_at, fit_reducers
 from models.data import Dataset, Floats, Histories, Ints, TokenTable
 from models.mmnn.config import MMNNConfig
-from models.mmnn.examples import Scale, recent_of
 from models.mmnn.explanation import Explanation, explain
-from models.mmnn.features import Content, Reducer, content_at, fit_reducers
 from models.mmnn.fitting import Trainer
 from models.mmnn.network import MMNNNetwork
-from models.mmnn.validation import validation_loss
 from models.persistence import ModelFormatError, NotFittedError, load_state, save_state, tensor
 from models.protocol import Ranking
 from models.ranking import rank, tie_breaks
+from models.sequences import Scale, recent_of
 from models.training import Epoch, TrainingCurve, one_thread, run_epochs, seeded
+from models.validation import validation_loss
 
 _USERS_AT_ONCE = 1024
 
@@ -34,6 +35,7 @@ class MMNN:
         codes: (n_items, d) what the model makes of each item.
         ablated: (m, n_items, d) the codes without each modality, for explanations.
         bias: (n_items,) popularity; zero for items without training events.
+        known: (n_items,) which items have training events, and so an id that says something.
     """
 
     name = "mmnn"
@@ -49,9 +51,10 @@ class MMNN:
         self.curve: TrainingCurve | None = None
         self._on_epoch = on_epoch
         self._network: MMNNNetwork | None = None
-        self._reducers: dict[str, Reducer] = {}
+        self._reducers: dict[str, CrossFitted] = {}
         self._scale = Scale(0.0, 1.0)
         self._context = 0
+        self.known = torch.zeros(0, dtype=torch.bool)
         self.ties = np.zeros(0, dtype=np.int32)
 
     @property
@@ -74,23 +77,24 @@ class MMNN:
         """Learns from the training events, and stops by the validation events."""
         seen = np.zeros(dataset.n_items, dtype=bool)
         seen[dataset.train.items] = True
-        fitted = fit_reducers(
+        self.known = torch.from_numpy(seen).to(self.device)
+        self._reducers = fit_reducers(
             dataset.tokens, dataset.train, self.config.components, self.config.seed
         )
-        self._reducers = {name: reducer.whole for name, reducer in fitted.items()}
         self._scale = Scale.of(dataset.train.values)
         self._context = dataset.context.shape[1]
         self.ties = tie_breaks(dataset.item_ids.ids, self.config.seed)
-        content = content_at(dataset.tokens, fitted, dataset.n_items).to(self.device)
-        known = torch.from_numpy(seen).to(self.device)
+        content = self._content(dataset.tokens)
         with seeded(self.config.seed), one_thread():
             network = self._build(dataset.n_items)
-            trainer = Trainer(network, dataset, fitted, self._scale, self.config, self.device)
+            trainer = Trainer(
+                network, dataset, self._reducers, self._scale, self.config, self.device
+            )
             self._network = averaged = cast(MMNNNetwork, trainer.averaged.module)
             loss = validation_loss(dataset, self.score, self.config.seed)
 
             def validate() -> float:
-                self._encode(content, known)
+                self._encode(content)
                 return loss()
 
             averaged.eval()
@@ -103,12 +107,21 @@ class MMNN:
                 patience=self.config.patience,
                 on_epoch=self._on_epoch,
             )
-        self._encode(content, known)
-        self.ablated = torch.stack(
-            [self._codes(content.without(place), known) for place in range(len(self.modalities))]
-            or [torch.zeros(0, *self.codes.shape, device=self.device)]
-        )
+        self._read(content)
         return self
+
+    def masked(self, tokens: Mapping[str, TokenTable]) -> Self:
+        """The same weights over other tokens of the same items; nothing is fitted again.
+
+        Items of the training are read by the regressions that have not seen them, as in the fit, so
+        that the tokens of the fit give the model again. What `tokens` lacks is absent.
+
+        Raises:
+            NotFittedError: the model was neither fitted nor loaded.
+        """
+        other = copy(self)
+        other._read(self._content(tokens))
+        return other
 
     def score(self, users: Histories, items: Ints | None = None) -> Floats:
         """Scores (n_users, n_items) of `items`, all by default."""
@@ -135,7 +148,8 @@ class MMNN:
     def encode_items(self, tokens: Mapping[str, TokenTable]) -> Floats:
         """Codes (n, d) of n new items from their content alone; `u · code` is their score."""
         n_items = max((table.n_items for table in tokens.values()), default=0)
-        content = content_at(tokens, self._reducers, n_items).to(self.device)
+        whole = {name: reducer.whole for name, reducer in self._reducers.items()}
+        content = content_at(tokens, whole, n_items).to(self.device)
         unknown = torch.zeros(n_items, dtype=torch.bool, device=self.device)
         with torch.no_grad():
             nobody = torch.zeros(n_items, dtype=torch.int64, device=self.device)
@@ -153,11 +167,11 @@ class MMNN:
         """Writes weights, codes and settings into an existing folder."""
         arrays = {f"network.{name}": x for name, x in self.network.state_dict().items()}
         arrays |= {"codes": self.codes, "ablated": self.ablated, "bias": self.bias}
+        arrays["known"] = self.known
         numbers = {name: x.detach().cpu().numpy() for name, x in arrays.items()}
         numbers["ties"] = self.ties
         for name, reducer in self._reducers.items():
-            numbers[f"features.{name}.mean"] = reducer.mean
-            numbers[f"features.{name}.components"] = reducer.components
+            numbers |= _reducer_arrays(name, reducer)
         save_state(folder, numbers, self._description(), family=self.name)
 
     @classmethod
@@ -173,17 +187,11 @@ class MMNN:
             model._scale = Scale(described["value_mean"], described["value_deviation"])
             model._context = described["n_context"]
             model._reducers = {
-                name: Reducer(
-                    *(
-                        tensor(numbers, f"features.{name}.{part}", folder)
-                        for part in ("mean", "components")
-                    )
-                )
-                for name in described["modalities"]
+                name: _reducer_of(name, numbers, folder) for name in described["modalities"]
             }
             loaded = {name: torch.from_numpy(x).to(model.device) for name, x in numbers.items()}
             model.codes, model.ablated = loaded["codes"], loaded["ablated"]
-            model.bias = loaded["bias"]
+            model.bias, model.known = loaded["bias"], loaded["known"]
             model.ties = tensor(numbers, "ties", folder)
             network = model._build(len(model.bias))
             network.load_state_dict(
@@ -202,16 +210,28 @@ class MMNN:
         self._network = network
         return network
 
+    def _content(self, tokens: Mapping[str, TokenTable]) -> Content:
+        return content_at(tokens, self._reducers, len(self.known)).to(self.device)
+
+    def _read(self, content: Content) -> None:
+        """Codes, with all modalities and without each."""
+        self._encode(content)
+        self.ablated = torch.stack(
+            [self._codes(content.without(place)) for place in range(len(self.modalities))]
+            or [torch.zeros(0, *self.codes.shape, device=self.device)]
+        )
+
     @torch.no_grad()
-    def _codes(self, content: Content, known: Tensor) -> Tensor:
-        everything = torch.arange(len(known), device=self.device)
-        codes: Tensor = self.network.items(content, everything, known)
+    def _codes(self, content: Content) -> Tensor:
+        everything = torch.arange(len(self.known), device=self.device)
+        codes: Tensor = self.network.items(content, everything, self.known)
         return codes
 
     @torch.no_grad()
-    def _encode(self, content: Content, known: Tensor) -> None:
-        self.codes = self._codes(content, known)
-        self.bias = self.network.bias(torch.arange(len(known), device=self.device), known)
+    def _encode(self, content: Content) -> None:
+        self.codes = self._codes(content)
+        everything = torch.arange(len(self.known), device=self.device)
+        self.bias = self.network.bias(everything, self.known)
 
     def _description(self) -> dict[str, Any]:
         return {
@@ -227,3 +247,22 @@ def _blocks(users: Histories) -> list[Histories]:
     return [
         users.rows(start, start + _USERS_AT_ONCE) for start in range(0, len(users), _USERS_AT_ONCE)
     ]
+
+
+def _reducer_arrays(name: str, reducer: CrossFitted) -> dict[str, np.ndarray]:
+    """One modality's regressions as arrays: the one of all items, then one a fold."""
+    parts = (reducer.whole, *reducer.folds)
+    return {
+        f"features.{name}.mean": np.stack([part.mean for part in parts]),
+        f"features.{name}.components": np.stack([part.components for part in parts]),
+        f"features.{name}.fold_of": reducer.fold_of,
+    }
+
+
+def _reducer_of(name: str, arrays: Mapping[str, np.ndarray], folder: Path) -> CrossFitted:
+    means, components, fold_of = (
+        tensor(arrays, f"features.{name}.{part}", folder)
+        for part in ("mean", "components", "fold_of")
+    )
+    whole, *folds = (Reducer(*part) for part in zip(means, components, strict=True))
+    return CrossFitted(whole, tuple(folds), fold_of)

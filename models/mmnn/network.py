@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.content import Content
 from models.fusion import fusion_operator
 from models.mmnn.config import MMNNConfig
-from models.mmnn.features import Content
 
 
 class ItemTower(nn.Module):
@@ -47,11 +47,19 @@ class ItemTower(nn.Module):
 
     def forward(self, content: Content, items: Tensor, known: Tensor) -> Tensor:
         """Codes (n, dim + components) of items (n,) int64; `known` (n,) says id or no id."""
+        return self.codes(content, *self.tokens(content, items, known))
+
+    def tokens(self, content: Content, items: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+        """Tokens (n, m + 2, dim) of items and which are present (n, m + 2), as `forward` does."""
         tokens = [embed(x) for embed, x in zip(self.token, content.features, strict=True)]
         tokens += [self.id_norm(self.id(items)), self.nothing.expand(len(items), -1)]
         present = torch.cat([content.present, known.unsqueeze(1)], dim=1)  # n (m+1)
         present = torch.cat([present, ~present.any(dim=1, keepdim=True)], dim=1)  # n (m+2)
-        h = self.operator(torch.stack(tokens, dim=1), present)  # n d
+        return torch.stack(tokens, dim=1), present
+
+    def codes(self, content: Content, tokens: Tensor, present: Tensor) -> Tensor:
+        """Codes (n, dim + components) of what `tokens` gave for the content."""
+        h = self.operator(tokens, present)  # n d
         for layer in self.hidden:
             h = h + layer(h)
         return torch.cat([self.code(h), self._wide(content)], dim=1)

@@ -101,7 +101,7 @@ class CrossFitted:
             n_components: most directions kept.
             seed: draws the folds.
         """
-        behaviour = _behaviour(choices[items], n_components)
+        behaviour = behaviour_factors(choices[items], n_components)
         behaviour /= max(np.sqrt((behaviour**2).mean()), 1e-12)
         fold_of = np.full(choices.shape[0], -1, dtype=np.int32)
         fold_of[items] = np.random.default_rng(seed).permutation(len(items)) % _FOLDS
@@ -113,7 +113,7 @@ class CrossFitted:
         return CrossFitted(Reducer.fit(features, behaviour), folds, fold_of)
 
 
-def _behaviour(choices: csr_matrix, n_components: int) -> Floats:
+def behaviour_factors(choices: csr_matrix, n_components: int) -> Floats:
     """Leading left singular vectors (n, c) of the choices, times their singular values.
 
     Where the choices have fewer, the last columns are zero.
@@ -195,14 +195,14 @@ def fit_reducers(
     reducers = {}
     for name, table in tokens.items():
         features, present = table.at()
-        choices = _choices(train, table.n_items)
+        choices = choices_by_item(train, table.n_items)
         rows = np.flatnonzero(present & (choices.getnnz(axis=1) > 0))
         if len(rows):
             reducers[name] = CrossFitted.fit(features[rows], rows, choices, n_components, seed)
     return reducers
 
 
-def _choices(train: Interactions, n_items: int) -> csr_matrix:
+def choices_by_item(train: Interactions, n_items: int) -> csr_matrix:
     """Who chose what (n_items, n_users); each user's column has unit length."""
     counts = np.bincount(train.users) if len(train) else np.zeros(1)
     weights = 1 / np.sqrt(np.maximum(counts, 1))[train.users]
