@@ -1,10 +1,11 @@
 """What every recommender can do."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Self, runtime_checkable
 
-from models.data import Dataset, Floats, Histories, Ints
+from models.data import Dataset, Floats, Histories, Ints, TokenTable
 
 
 @dataclass(frozen=True)
@@ -52,5 +53,19 @@ class Recommender(Protocol):
 
         Raises:
             ModelFormatError: the folder does not hold a model of this class.
+        """
+        ...
+
+
+@runtime_checkable
+class Maskable(Recommender, Protocol):
+    """A model that can be asked as if its items had other tokens than those it was fitted on."""
+
+    def masked(self, tokens: Mapping[str, TokenTable]) -> Recommender:
+        """The same learned state over other tokens of the same items; nothing is fitted again.
+
+        The model itself stays as it is, and with the tokens of its fit the answer is the model
+        again. What `tokens` lacks is absent: a modality without a table for every item, and an item
+        without a row in a table for that item.
         """
         ...

@@ -54,23 +54,45 @@ def top_k(
     """
     columns = np.arange(len(ties), dtype=np.int32) if items is None else items
     _require_order(scores, len(columns))
-    keys = _sort_keys(scores, ties[columns])
     if exclude is not None:
-        keys[_excluded(columns, len(ties), exclude)] = np.iinfo(np.int64).min
-    kept = min(k, len(columns))
-    best = np.argpartition(keys, len(columns) - kept, axis=1)[:, len(columns) - kept :]
-    best_keys = np.take_along_axis(keys, best, axis=1)
-    order = np.argsort(best_keys, axis=1)[:, ::-1]
-    best = np.take_along_axis(best, order, axis=1)
-    rankable = np.take_along_axis(best_keys, order, axis=1) > _UNRANKABLE
+        scores = scores.copy()
+        scores[_excluded(columns, len(ties), exclude)] = -np.inf
     ranking = Ranking(
         np.full((len(scores), k), -1, dtype=np.int32),
         np.full((len(scores), k), -np.inf, dtype=np.float32),
     )
-    best_scores = np.take_along_axis(scores, best, axis=1)
-    ranking.items[:, :kept] = np.where(rankable, columns[best], -1)
-    ranking.scores[:, :kept] = np.where(rankable, best_scores, -np.inf)
+    if scores.size:
+        places = ties[columns]
+        rows, found = _contenders(scores, places, min(k, len(columns)))
+        order = np.lexsort((places[found], -scores[rows, found], rows))
+        rows, found = rows[order], found[order]
+        ranks = np.arange(len(rows)) - np.searchsorted(rows, rows)
+        rows, found, ranks = (part[ranks < k] for part in (rows, found, ranks))
+        ranking.items[rows, ranks] = columns[found]
+        ranking.scores[rows, ranks] = scores[rows, found]
     return ranking
+
+
+def _contenders(scores: Floats, places: Ints, k: int) -> tuple[Longs, Longs]:
+    """Rows, sorted, and columns of a few scores above -inf, with the k best of each row among them.
+
+    The columns are dealt into groups. At least k scores of a row reach the k-th largest of its
+    groups' maxima, so nothing below that bound is among the k best, and no row is sorted whole.
+    Where very many scores equal the bound, only those with the k lowest places can be.
+    """
+    n_users, m = scores.shape
+    groups = min(m, _GROUPS_AN_ITEM * k)
+    dealt = scores[:, : m // groups * groups].reshape(n_users, m // groups, groups)
+    bound = np.partition(dealt.max(axis=1), groups - k, axis=1)[:, groups - k, None]
+    close = (scores >= bound) & (scores > -np.inf)
+    crowded = np.flatnonzero(close.sum(axis=1) > _CROWD_AN_ITEM * k)
+    if len(crowded):
+        equal = close[crowded] & (scores[crowded] == bound[crowded])
+        among = np.where(equal, places, np.iinfo(np.int32).max)
+        last = np.partition(among, k - 1, axis=1)[:, k - 1, None]
+        close[crowded] &= ~equal | (among <= last)
+    rows, columns = np.divmod(np.flatnonzero(close), m)
+    return rows, columns
 
 
 def rank(
@@ -107,15 +129,11 @@ def rank(
     return found
 
 
-def _sort_keys(scores: Floats, places: Ints) -> Longs:
-    """Integers (n_users, m) ordered as (score, then lower place): equal scores are told apart."""
-    bits = (np.asarray(scores, dtype=np.float32) + np.float32(0)).view(np.int32)
-    ordered = np.where(bits < 0, bits ^ np.int32(0x7FFFFFFF), bits).astype(np.int64)
-    return (ordered << 32) | (np.int64(0x7FFFFFFF) - places)
+_GROUPS_AN_ITEM = 8
+"""Groups of columns for each item of a list: with so many, few of the best share one."""
 
-
-_UNRANKABLE = int(_sort_keys(np.array([-np.inf], np.float32), np.zeros(1, np.int32))[0])
-"""The highest key that a score of -inf can have."""
+_CROWD_AN_ITEM = 4
+"""Contenders for each item of a list from which on equal ones are told apart before the sort."""
 
 
 def _excluded(columns: Ints, n_items: int, exclude: Histories) -> tuple[Longs, Longs]:

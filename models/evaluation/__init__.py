@@ -3,34 +3,57 @@
 from models.evaluation._bootstrap import (
     Intervals,
     PairedDifference,
+    PairedRatio,
     bootstrap_interval,
     bootstrap_ratio,
     paired_difference,
+    paired_ratio,
 )
-from models.evaluation._evaluate import Evaluation, EvaluationConfig, evaluate, known_events
-from models.evaluation._ranking import Relevance, per_user_metrics, rank_all
+from models.evaluation._controls import permuted
+from models.evaluation._evaluate import Evaluation, EvaluationConfig, evaluate
+from models.evaluation._holm import holm
+from models.evaluation._masking import SubsetValues, subset_values
+from models.evaluation._measure import Measure, user_measure
+from models.evaluation._ranking import Relevance, known_events, per_user_metrics, rank_all
 from models.evaluation._ratings import RatingPredictor, evaluate_ratings
+from models.evaluation._robustness import MissingCurve, losers, missing_curve
 from models.evaluation._rows import SCHEMA, MetricRow, metrics_frame
 from models.evaluation._segments import Segment, segments
+from models.evaluation._sensitivity import TieSensitivity, tie_sensitivity
+from models.evaluation._shapley import shapley_values
 
 __all__ = [
     "SCHEMA",
     "Evaluation",
     "EvaluationConfig",
     "Intervals",
+    "Measure",
     "MetricRow",
+    "MissingCurve",
     "PairedDifference",
+    "PairedRatio",
     "RatingPredictor",
     "Relevance",
     "Segment",
+    "SubsetValues",
+    "TieSensitivity",
     "bootstrap_interval",
     "bootstrap_ratio",
     "evaluate",
     "evaluate_ratings",
+    "holm",
     "known_events",
+    "losers",
     "metrics_frame",
+    "missing_curve",
     "paired_difference",
+    "paired_ratio",
     "per_user_metrics",
+    "permuted",
     "rank_all",
     "segments",
+    "shapley_values",
+    "subset_values",
+    "tie_sensitivity",
+    "user_measure",
 ]

@@ -40,6 +40,20 @@ class PairedDifference:
     n_users: int
 
 
+@dataclass(frozen=True)
+class PairedRatio:
+    """Mean of a over mean of b for the users both have, and its 95 % interval.
+
+    All NaN where no user has both or b is 0 for all of them; `high` is infinite where b is 0 in
+    many resamples.
+    """
+
+    ratio: float
+    low: float
+    high: float
+    n_users: int
+
+
 def bootstrap_interval(values: Values, samples: int = 1000, seed: int = 42) -> Intervals:
     """Percentile bootstrap over users (Efron and Tibshirani 1993): users are drawn, not events.
 
@@ -95,6 +109,30 @@ def paired_difference(
     beyond = 1 + min(np.count_nonzero(drawn <= 0), np.count_nonzero(drawn >= 0))
     p = min(1.0, 2 * beyond / (samples + 1))
     return PairedDifference(float(difference.mean()), float(low), float(high), p, len(difference))
+
+
+def paired_ratio(a: Values, b: Values, samples: int = 1000, seed: int = 42) -> PairedRatio:
+    """How many times as good one model is as another: mean a / mean b over the same users.
+
+    A resample draws users, and both means are of the users drawn.
+
+    Args:
+        a: (n_users,) one metric of one model, at least 0, NaN where it could not be measured.
+        b: (n_users,) the same of the other, for the same users.
+        samples: resamples.
+        seed: draws them.
+    """
+    both = ~(np.isnan(a) | np.isnan(b))
+    a, b = a[both], b[both]
+    if not b.any():
+        nan = float("nan")
+        return PairedRatio(nan, nan, nan, len(b))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        drawn = _resampled(a[:, None], b[:, None], samples, seed)[:, 0]
+    # A resample in which b found nothing bounds the ratio from above by nothing.
+    drawn = np.where(np.isfinite(drawn), drawn, np.inf)
+    low, high = np.quantile(drawn, [0.025, 0.975], method="inverted_cdf")
+    return PairedRatio(float(a.sum() / b.sum()), float(low), float(high), len(b))
 
 
 def _resampled(numerators: Values, denominators: Values, samples: int, seed: int) -> Values:

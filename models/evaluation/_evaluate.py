@@ -9,7 +9,13 @@ from numpy.typing import NDArray
 from models import metrics
 from models.data import Bools, Dataset, Histories, Interactions, Ints
 from models.evaluation._bootstrap import bootstrap_interval
-from models.evaluation._ranking import Relevance, per_user_metrics, rank_all
+from models.evaluation._ranking import (
+    Relevance,
+    known_events,
+    per_user_metrics,
+    rank_all,
+    tested,
+)
 from models.evaluation._rows import MetricRow
 from models.evaluation._segments import Segment, segments
 from models.protocol import Ranking, Recommender
@@ -138,7 +144,7 @@ def evaluate(
     settings = config or EvaluationConfig()
     past = known_events(dataset) if known is None else known
     ranked = np.ones(dataset.n_items, dtype=bool) if candidates is None else candidates
-    histories, relevance = _tested(past, test, dataset.n_items)
+    histories, relevance = tested(past, test, dataset.n_items)
     ties = tie_breaks(dataset.item_ids.ids, settings.seed)
     ranking = rank_all(
         model, histories, ties, max(settings.cutoffs), candidates=ranked, block=settings.block
@@ -153,26 +159,6 @@ def evaluate(
         ranking,
         per_user_metrics(relevance.hits(ranking.items), relevance.counts(), settings.cutoffs),
     )
-
-
-def known_events(dataset: Dataset) -> Interactions:
-    """Training and validation events together: all that a user of the test had done before it."""
-    parts = (dataset.train, dataset.validation)
-    together = Interactions(
-        np.concatenate([part.users for part in parts]),
-        np.concatenate([part.items for part in parts]),
-        np.concatenate([part.values for part in parts]),
-        np.concatenate([part.timestamps for part in parts]),
-    )
-    return together.take(np.lexsort((together.timestamps, together.users)))
-
-
-def _tested(past: Interactions, test: Interactions, n_items: int) -> tuple[Histories, Relevance]:
-    """Histories of the users who have something to find, and what that is."""
-    everyone = Histories.of(past, np.unique(test.users).astype(np.int32))
-    findable = Relevance.of(test, everyone, n_items).counts() > 0
-    histories = Histories.of(past, everyone.users[findable])
-    return histories, Relevance.of(test, histories, n_items)
 
 
 def _ranking_rows(

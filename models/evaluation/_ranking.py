@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.data import Bools, Histories, Interactions, Ints, Longs
+from models.data import Bools, Dataset, Histories, Interactions, Ints, Longs
 from models.metrics import RANKING_METRICS
 from models.protocol import Ranking, Recommender
 from models.ranking import rank
@@ -66,7 +66,10 @@ class Relevance:
         rows = row_of[test.users]
         keys = np.unique(rows[rows >= 0] * n_items + test.items[rows >= 0])
         past = np.repeat(np.arange(len(histories)), histories.lengths) * n_items + histories.items
-        return Relevance(np.setdiff1d(keys, past), len(histories), n_items)
+        places = np.searchsorted(keys, past)
+        new = np.ones(len(keys), dtype=bool)
+        new[places[np.append(keys, -1)[places] == past]] = False
+        return Relevance(keys[new], len(histories), n_items)
 
     @property
     def rows(self) -> Longs:
@@ -90,6 +93,26 @@ class Relevance:
         found = np.append(self.keys, -1)[places] == keys
         counted: Bools = found & (lists >= 0)
         return counted if items is None else counted & items[lists]
+
+
+def known_events(dataset: Dataset) -> Interactions:
+    """Training and validation events together: all that a user of the test had done before it."""
+    parts = (dataset.train, dataset.validation)
+    together = Interactions(
+        np.concatenate([part.users for part in parts]),
+        np.concatenate([part.items for part in parts]),
+        np.concatenate([part.values for part in parts]),
+        np.concatenate([part.timestamps for part in parts]),
+    )
+    return together.take(np.lexsort((together.timestamps, together.users)))
+
+
+def tested(past: Interactions, test: Interactions, n_items: int) -> tuple[Histories, Relevance]:
+    """Histories of the users who have something to find, and what that is."""
+    everyone = Histories.of(past, np.unique(test.users).astype(np.int32))
+    findable = Relevance.of(test, everyone, n_items).counts() > 0
+    histories = Histories.of(past, everyone.users[findable])
+    return histories, Relevance.of(test, histories, n_items)
 
 
 def per_user_metrics(

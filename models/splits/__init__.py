@@ -4,7 +4,9 @@ from models.splits._splits import (
     LeakError,
     Split,
     assert_no_future_training,
+    assert_train_before_test,
     cold_item,
+    global_temporal,
     random_split,
     user_temporal,
 )
@@ -13,7 +15,9 @@ __all__ = [
     "LeakError",
     "Split",
     "assert_no_future_training",
+    "assert_train_before_test",
     "cold_item",
+    "global_temporal",
     "random_split",
     "user_temporal",
 ]

@@ -5,7 +5,7 @@ import numpy as np
 from models.data import Bools, Interactions, Longs
 
 _ONE_IN = 10
-"""One event in this many is test in `user_temporal`, and as many are validation."""
+"""One event in this many is test in the splits by time, and as many are validation."""
 
 
 class LeakError(ValueError):
@@ -46,6 +46,20 @@ def user_temporal(events: Interactions, n_users: int) -> Split:
     test = from_end < held[events.users]
     validation = (from_end < 2 * held[events.users]) & ~test
     return Split("user-temporal", ~(test | validation), validation, test)
+
+
+def global_temporal(events: Interactions) -> Split:
+    """One cut in time for everyone: the last events judge, those just before them choose.
+
+    Of all n events in time order the last ⌊n / 10⌋ are test and as many before them validation,
+    whoever did them; users and items without a training event are part of the test, as they are of
+    every day to come. An instant is never cut in two: one that lies across a cut goes whole to the
+    earlier part, so that the test holds at most a tenth and training is never empty.
+    """
+    held = len(events) // _ONE_IN
+    test = _last(events, held)
+    validation = _last(events, 2 * held) & ~test
+    return Split("global-temporal", ~(test | validation), validation, test)
 
 
 def cold_item(events: Interactions, n_items: int, seed: int = 42, share: float = 0.2) -> Split:
@@ -90,7 +104,7 @@ def random_split(n: int, seed: int = 42, test: float = 0.2, validation: float = 
 
 
 def assert_no_future_training(train: Interactions, test: Interactions) -> None:
-    """Checks a user-temporal split: no training event of a user is later than a test event of his.
+    """Checks a split by time: no training event of a user is later than a test event of theirs.
 
     Equal instants are allowed: a shuffle orders them.
 
@@ -104,6 +118,32 @@ def assert_no_future_training(train: Interactions, test: Interactions) -> None:
             f"{int(late.sum())} training events of {len(np.unique(train.users[late]))} users are "
             "later than the user's first test event; split again with user_temporal."
         )
+
+
+def assert_train_before_test(train: Interactions, test: Interactions) -> None:
+    """Checks a global-temporal split: every training event is before every test event.
+
+    Equal instants are refused: a cut in time has all of an instant on one side.
+
+    Raises:
+        LeakError: a training event is not; says how many are.
+    """
+    first_test = test.timestamps.min(initial=np.iinfo(np.int64).max)
+    late = int((train.timestamps >= first_test).sum()) if len(test) else 0
+    if late:
+        raise LeakError(
+            f"{late} training events are not before the first test event; split again with "
+            "global_temporal."
+        )
+
+
+def _last(events: Interactions, held: int) -> Bools:
+    """The events (n,) later than all but the last `held` of them."""
+    if not len(events):
+        return np.zeros(0, dtype=bool)
+    place = len(events) - held - 1
+    later: Bools = events.timestamps > np.partition(events.timestamps, place)[place]
+    return later
 
 
 def _earliest(events: Interactions, n_users: int) -> Longs:
