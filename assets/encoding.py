@@ -310,12 +310,12 @@ def _with_key(texts: pl.DataFrame) -> pl.DataFrame:
     group_name="embeddings",
     owners=OWNERS,
     kinds={"numpy"},
-    code_version="1",
+    code_version="2",
 )
 def attributes_features(
     context: Context, workspace: dg.ResourceParam[Workspace]
 ) -> dg.MaterializeResult:
-    """Categories and named numbers of every item, standardised over the catalogue."""
+    """Categories and named numbers of every item, over the catalogue's scale."""
     lake = workspace.lake
     stamp = made_from(context, workspace, "items")
 
@@ -334,7 +334,7 @@ def attributes_features(
     return materialize_table(context, workspace, "attributes_features", stamp, make)
 
 
-ATTRIBUTES_FINGERPRINT = "attributes-1"
+ATTRIBUTES_FINGERPRINT = "attributes-2"
 
 
 def item_attributes(items: pl.LazyFrame) -> pl.DataFrame:

@@ -32,14 +32,20 @@ def encode_attributes(
     *,
     min_support: int = 2,
     max_categories: int = 256,
+    ranges: int = 16,
 ) -> AttributeFeatures:
-    """Multi-hot categories beside standardised numbers with an indicator of what is missing.
+    """Multi-hot categories beside standardised numbers, their ranges, and what is missing.
+
+    A number that takes many values is told twice: as itself, and by which of `ranges` ranges of
+    about equally many items it lies in. What follows from a number need not be a line: films of
+    the 1990s are chosen more than those before and after.
 
     Args:
         categories: (n,) List(String).
         attributes: (n,) List(Struct(name, value)); values that are no finite numbers are missing.
         min_support: a category or number that fewer items have is left out.
         max_categories: most categories, the most frequent first.
+        ranges: of a number that takes more values than this.
     """
     n = len(categories)
     category_names, multi_hot = _multi_hot(categories, min_support, max_categories)
@@ -48,13 +54,15 @@ def encode_attributes(
     scaled = _standardised(values)
     gaps: Bools = np.asarray(~known.all(axis=0))
     missing = ~known[:, gaps]
-    features = np.hstack([multi_hot, scaled, missing]).astype(np.float32)
+    range_names, in_range = _ranges(number_names, values, ranges)
+    features = np.hstack([multi_hot, scaled, missing, in_range]).astype(np.float32)
     present: Bools = np.asarray(multi_hot.any(axis=1) | known.any(axis=1))
     features[~present] = 0.0
     names = (
         *(f"category={name}" for name in category_names),
         *number_names,
         *(f"{name} is missing" for name, gap in zip(number_names, gaps, strict=True) if gap),
+        *range_names,
     )
     return AttributeFeatures(features.reshape(n, len(names)), present, names)
 
@@ -92,6 +100,24 @@ def _numbers(attributes: pl.Series, min_support: int) -> tuple[list[str], NDArra
     columns = np.searchsorted(np.array(names, dtype=str), kept["name"].to_numpy().astype(str))
     values[kept["row"].to_numpy(), columns] = kept["value"].to_numpy()
     return names, values
+
+
+def _ranges(
+    names: list[str], values: NDArray[np.float64], n_ranges: int
+) -> tuple[list[str], NDArray[np.float64]]:
+    """One column (n,) a range of a number, 1 where it lies in it, and the columns' names."""
+    told, columns = [], []
+    for name, column in zip(names, values.T, strict=True):
+        known = column[np.isfinite(column)]
+        if len(np.unique(known)) <= n_ranges:
+            continue
+        inner = np.arange(1, n_ranges) / n_ranges
+        edges = np.unique(np.quantile(known, inner, method="lower"))
+        place = np.where(np.isfinite(column), np.searchsorted(edges, column), -1)
+        columns.append(place[:, None] == np.arange(len(edges) + 1))
+        told += [f"{name} up to {edge:g}" for edge in edges] + [f"{name} above {edges[-1]:g}"]
+    hot = np.hstack(columns) if columns else np.zeros((len(values), 0))
+    return told, hot.astype(np.float64)
 
 
 def _rows(lists: pl.Series) -> pl.DataFrame:
