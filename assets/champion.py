@@ -57,7 +57,7 @@ def _answering_now(workspace: Workspace) -> str | None:
     """The version that the champion file names; None where there is none, or it is gone."""
     from models.registry import ModelRegistry
 
-    version = ModelRegistry(workspace.paths.models, {}).champion()
+    version = ModelRegistry(workspace.paths.models).champion()
     return version if version is not None and has_version(workspace, version) else None
 
 

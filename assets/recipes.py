@@ -92,6 +92,14 @@ def _build_random(choices: Choices, device: str, on_epoch: OnEpoch) -> "Recommen
     return RandomRanking(**choices)
 
 
+def _build_baseline(name: str, choices: Choices, device: str, on_epoch: OnEpoch) -> "Recommender":
+    """A baseline with its own defaults; `name` is that of its class."""
+    from models import baselines
+
+    model: Recommender = getattr(baselines, name)(getattr(baselines, f"{name}Config")(**choices))
+    return model
+
+
 def _choose_content(modality: str, settings: Settings) -> Choices:
     return {"modality": modality, "seed": settings.seed}
 
@@ -116,6 +124,48 @@ RECIPES = (
         RANKED_SPLITS,
         _choose_seed,
         _build_popularity,
+    ),
+    Recipe(
+        "recent_popularity",
+        "The same list for everyone: what was chosen of late.",
+        RANKED_SPLITS,
+        _choose_seed,
+        partial(_build_baseline, "RecentPopularity"),
+    ),
+    Recipe(
+        "item_knn",
+        "Nearest items by who chose both.",
+        RANKED_SPLITS,
+        _choose_seed,
+        partial(_build_baseline, "ItemKNN"),
+    ),
+    Recipe(
+        "ease",
+        "Linear item-to-item model in closed form, over what a user did last.",
+        RANKED_SPLITS,
+        _choose_seed,
+        partial(_build_baseline, "EASE"),
+    ),
+    Recipe(
+        "transition",
+        "What followed what along users' histories.",
+        RANKED_SPLITS,
+        _choose_seed,
+        partial(_build_baseline, "Transition"),
+    ),
+    Recipe(
+        "als",
+        "Matrix factorisation of who chose what, by alternating least squares.",
+        RANKED_SPLITS,
+        _choose_seed,
+        partial(_build_baseline, "ALS"),
+    ),
+    Recipe(
+        "cold_start_map",
+        "From an item's content to the taste of its choosers, by kernel ridge regression.",
+        RANKED_SPLITS,
+        _choose_seed,
+        partial(_build_baseline, "ColdStartMap"),
     ),
     *(
         Recipe(
@@ -142,7 +192,7 @@ RECIPES = (
         RANKED_SPLITS,
         partial(_choose_mmnn, "concatenation"),
         _build_mmnn,
-        code_version="5",
+        code_version="6",
         learns=True,
         candidate=True,
     ),
@@ -152,7 +202,7 @@ RECIPES = (
         RANKED_SPLITS,
         partial(_choose_mmnn, "gated_attention"),
         _build_mmnn,
-        code_version="5",
+        code_version="6",
         learns=True,
         candidate=True,
     ),

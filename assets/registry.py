@@ -12,10 +12,9 @@ if TYPE_CHECKING:
 
 def open_registry(workspace: Workspace) -> "ModelRegistry":
     """The registry, able to load every family; imports torch."""
-    from models.families import FAMILIES
     from models.registry import ModelRegistry
 
-    return ModelRegistry(workspace.paths.models, FAMILIES)
+    return ModelRegistry(workspace.paths.models)
 
 
 def has_version(workspace: Workspace, version: str) -> bool:

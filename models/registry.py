@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from crossmodal.atomic import atomic_write_bytes, sync
+from models.families import load_model
 from models.persistence import CONFIG, WEIGHTS, ModelFormatError, family_of
 from models.protocol import Recommender
 
@@ -55,12 +56,10 @@ class ModelRegistry:
 
     Args:
         root: `<root>/<version>/` holds a version, `<root>/champion` names one.
-        families: which class loads which family.
     """
 
-    def __init__(self, root: Path, families: Mapping[str, type[Recommender]]) -> None:
+    def __init__(self, root: Path) -> None:
         self.root = root
-        self.families = families
 
     def add(
         self,
@@ -137,13 +136,7 @@ class ModelRegistry:
         weights = self._file(version, WEIGHTS)
         if _sha256(weights) != self.version(version).weights_sha256:
             raise ModelFormatError(f"{weights} is not what was saved; fit the model again.")
-        family = family_of(weights.parent)
-        if family not in self.families:
-            raise ModelFormatError(
-                f"{weights.parent} holds a {family!r} model; known families are "
-                f"{', '.join(sorted(self.families))}."
-            )
-        return self.families[family].load(weights.parent)
+        return load_model(weights.parent)
 
     def champion(self) -> str | None:
         """The version in use; None before the first promotion."""

@@ -46,5 +46,5 @@ def sole_run(paths: StatePaths, instance: DagsterInstance) -> Iterator[None]:
         if not instance.get_runs(RunsFilter(statuses=_UNFINISHED)):
             # A run of the web UI or the schedule writes without this lock: leave its files be.
             sweep(paths.home)
-            ModelRegistry(paths.models, {}).sweep()
+            ModelRegistry(paths.models).sweep()
         yield

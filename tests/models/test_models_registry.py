@@ -9,7 +9,6 @@ import pytest
 
 from models.baselines import Popularity
 from models.data import Dataset, Interactions, Vocabulary
-from models.families import FAMILIES
 from models.persistence import ModelFormatError
 from models.promotion import decide
 from models.registry import ModelRegistry, ModelVersion, UnknownVersionError
@@ -38,7 +37,7 @@ def add(registry: ModelRegistry, data: str = "1", n_items: int = 4) -> ModelVers
 
 @pytest.fixture
 def registry(tmp_path: Path) -> ModelRegistry:
-    return ModelRegistry(tmp_path / "models", FAMILIES)
+    return ModelRegistry(tmp_path / "models")
 
 
 def test_a_version_comes_back_as_it_was_added(registry: ModelRegistry) -> None:
@@ -75,16 +74,22 @@ def test_changed_weights_are_not_loaded(registry: ModelRegistry) -> None:
     weights.write_bytes(weights.read_bytes() + b"x")
     with pytest.raises(ModelFormatError, match="is not what was saved"):
         registry.load(made.version)
-    with pytest.raises(ModelFormatError, match="known families are"):
-        ModelRegistry(registry.root, {}).load(add(registry, data="2").version)
+
+
+def test_a_family_that_does_not_exist_is_named(registry: ModelRegistry) -> None:
+    made = add(registry)
+    config = registry.root / made.version / "config.json"
+    config.write_text(config.read_text().replace('"popularity"', '"oracle"'))
+    with pytest.raises(ModelFormatError, match=r"no family 'oracle'.*transition"):
+        registry.load(made.version)
 
 
 WRITER = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from test_models_registry import FAMILIES, ModelRegistry, add
-registry = ModelRegistry(Path(sys.argv[1]), FAMILIES)
+from test_models_registry import ModelRegistry, add
+registry = ModelRegistry(Path(sys.argv[1]))
 print("ready", flush=True)
 for number in range(100_000):
     registry.promote(add(registry, data=str(number), n_items=2000).version)

@@ -1,0 +1,188 @@
+"""From what an item is to who will choose it: the retriever of items nobody has touched."""
+
+from collections.abc import Mapping
+from typing import Self
+
+import numpy as np
+from pydantic import Field
+from scipy.linalg import cho_factor, cho_solve
+from scipy.sparse.linalg import svds
+
+from models.baselines.configured import BaselineConfig, ConfiguredBaseline
+from models.baselines.recency import choice_matrix, history_matrix
+from models.content import TIME_DEPENDENT
+from models.data import Bools, Dataset, Floats, Histories, Interactions, Ints, TokenTable
+
+_BLOCK = 2048
+
+
+class ColdStartMapConfig(BaselineConfig):
+    """Settings of the map."""
+
+    factors: int = Field(default=128, ge=1, description="Directions of taste that are foretold.")
+    penalty: float = Field(default=1.0, gt=0, description="Ridge penalty λ.")
+    closeness: float = Field(
+        default=1.0, gt=0, description="γ of the kernel: the larger, the closer items must be."
+    )
+    strengths: Mapping[str, float] = Field(
+        default={"text": 1.0, "attributes": 1.0, "image": 0.3, "audio": 0.3},
+        description="Weight of each modality in the distance of two items; 1 where not named. A "
+        "weak modality with a small weight cannot drown a strong one.",
+    )
+    presence: float = Field(
+        default=1.0, ge=0, description="Weight of whether an item has a modality at all."
+    )
+    widest: int = Field(
+        default=512, ge=1, description="A modality with more numbers is cut to `components`."
+    )
+    components: int = Field(default=64, ge=1, description="Principal components of a wide one.")
+    anchors: int = Field(
+        default=8192, ge=1, description="Most items that are learned from, the most chosen first."
+    )
+    decay: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description="Weight of an event of a history over that of the one after it.",
+    )
+
+
+class ColdStartMap(ConfiguredBaseline[ColdStartMapConfig]):
+    """score(u, j) = x_u · f(z_j), f a kernel ridge regression from content to taste.
+
+    With the choices R ≈ U S Vᵀ (items × users, leading singular vectors), f is fitted to the rows
+    of U S: f(z) = ȳ + Σ_a k(z, z_a) c_a with c = (K + λI)⁻¹ (U S - ȳ) and k(z, z') =
+    exp(-γ ‖z - z'‖² / 2σ²), σ² the summed variance of z. A user is x = S⁻¹ Uᵀ h, h what he did, so
+    that a new event counts at once. z has a block a modality, standardised, absent ones at their
+    mean, and a number that says whether it is there. (Attributes to factors: Gantner et al. 2010;
+    kernel ridge: Saunders, Gammerman and Vovk 1998.)
+    """
+
+    family = name = "cold_start_map"
+    settings_type = ColdStartMapConfig
+    stored = ("codes", "fold_in", "anchors", "coefficients", "offset", "scale")
+
+    def fit(self, dataset: Dataset) -> Self:
+        """Regresses the singular vectors of the training choices on content."""
+        counts = np.bincount(dataset.train.items, minlength=dataset.n_items)
+        warm = counts > 0
+        tokens = _timeless(dataset.tokens)
+        learned: dict[str, np.ndarray] = {}
+        for name, table in tokens.items():
+            learned |= self._standardisation(name, table, warm)
+        self._remember(dataset, **learned)
+        content = self._content(tokens, dataset.n_items)
+        factors, fold_in = _taste(dataset.train, dataset.n_users, dataset.n_items, self.config)
+        rows = np.argsort(-counts, kind="stable")[: min(int(warm.sum()), self.config.anchors)]
+        offset = factors[rows].mean(axis=0) if len(rows) else np.zeros(factors.shape[1])
+        spread = float(content[rows].var(axis=0).sum()) if len(rows) else 0.0
+        self.arrays |= {
+            "anchors": content[rows],
+            "scale": np.array([max(spread, 1e-12)]),
+            "offset": offset.astype(np.float32),
+            "fold_in": fold_in.astype(np.float32),
+        }
+        self.arrays["coefficients"] = self._coefficients(factors[rows] - offset)
+        self.arrays["codes"] = self._codes(content)
+        return self
+
+    def score(self, users: Histories, items: Ints | None = None) -> Floats:
+        """Scores (n_users, n_items), alike for items with and without events."""
+        codes = self.learned("codes")
+        history = history_matrix(users, len(codes), self.config.decay)
+        taste = history @ self.learned("fold_in")
+        return np.asarray(taste @ (codes if items is None else codes[items]).T, dtype=np.float32)
+
+    def masked(self, tokens: Mapping[str, TokenTable]) -> Self:
+        """The same map over other item tokens, with nothing fitted anew."""
+        other = type(self)(self.config)
+        other.arrays = dict(self.arrays)
+        content = self._content(tokens, len(self.learned("codes")))
+        other.arrays["codes"] = self._codes(content)
+        return other
+
+    def _standardisation(self, name: str, table: TokenTable, warm: Bools) -> dict[str, np.ndarray]:
+        """Mean (p,) and axes (p, c) of a modality: z = (x - mean) axes has variance 1 in all."""
+        features, present = table.at()
+        known = features[present & warm].astype(np.float64)
+        if not len(known):
+            known = np.zeros((1, features.shape[1]))
+        mean, deviation = known.mean(axis=0), known.std(axis=0)
+        axes = np.diag(np.divide(1, deviation, out=np.zeros_like(deviation), where=deviation > 0))
+        if features.shape[1] > self.config.widest:
+            scaled = (known - mean) @ axes
+            _, vectors = np.linalg.eigh(scaled.T @ scaled)
+            axes = axes @ vectors[:, ::-1][:, : self.config.components]
+        spread = ((known - mean) @ axes).var(axis=0).sum()
+        axes = axes / np.sqrt(spread) if spread > 0 else axes
+        return {
+            f"content.{name}.mean": mean.astype(np.float32),
+            f"content.{name}.axes": axes.astype(np.float32),
+        }
+
+    def _content(self, tokens: Mapping[str, TokenTable], n_items: int) -> Floats:
+        """z (n_items, q)."""
+        blocks = []
+        for key in sorted(self.arrays):
+            if not key.endswith(".mean"):
+                continue
+            name = key.removeprefix("content.").removesuffix(".mean")
+            axes = self.arrays[f"content.{name}.axes"]
+            z = np.zeros((n_items, axes.shape[1]), dtype=np.float32)
+            present = np.zeros(n_items, dtype=bool)
+            if name in tokens:
+                features, present = tokens[name].at()
+                z[present] = (features[present] - self.arrays[key]) @ axes
+            blocks.append(z * np.float32(self.config.strengths.get(name, 1.0) ** 0.5))
+            blocks.append(present[:, None] * np.float32(self.config.presence**0.5))
+        return np.hstack(blocks) if blocks else np.zeros((n_items, 1), dtype=np.float32)
+
+    def _coefficients(self, targets: np.ndarray) -> Floats:
+        anchors = self.learned("anchors")
+        kernel = self._kernel(anchors).astype(np.float64)
+        kernel.flat[:: len(kernel) + 1] += self.config.penalty
+        if not len(kernel):
+            return np.zeros(targets.shape, dtype=np.float32)
+        factor = cho_factor(kernel, lower=True, overwrite_a=True)
+        return np.asarray(cho_solve(factor, targets), dtype=np.float32)
+
+    def _codes(self, content: Floats) -> Floats:
+        parts = [
+            self._kernel(content[start : start + _BLOCK]) @ self.learned("coefficients")
+            for start in range(0, len(content), _BLOCK)
+        ]
+        return np.asarray(np.concatenate(parts) + self.learned("offset"), dtype=np.float32)
+
+    def _kernel(self, content: Floats) -> Floats:
+        """k (n, a) of content (n, q) with the anchors."""
+        anchors = self.learned("anchors")
+        lengths = np.einsum("aq,aq->a", anchors, anchors)
+        own = np.einsum("nq,nq->n", content, content)
+        distances = np.maximum(own[:, None] + lengths - 2 * (content @ anchors.T), 0)
+        rate = self.config.closeness / (2 * float(self.learned("scale")[0]))
+        kernel: Floats = np.exp(-np.float32(rate) * distances)
+        return kernel
+
+
+def _timeless(tokens: Mapping[str, TokenTable]) -> dict[str, TokenTable]:
+    """What an item can have before anyone has touched it."""
+    return {name: table for name, table in tokens.items() if name not in TIME_DEPENDENT}
+
+
+def _taste(
+    train: Interactions, n_users: int, n_items: int, config: ColdStartMapConfig
+) -> tuple[np.ndarray, np.ndarray]:
+    """U S (n_items, k) of the choices, and U S⁻¹ that takes a history to a user's vector."""
+    choices = choice_matrix(train.users, train.items, n_users, n_items).T.astype(np.float64)
+    most = min(choices.shape)
+    if config.factors >= most - 1:
+        vectors, values, _ = np.linalg.svd(choices.toarray(), full_matrices=False)
+        vectors, values = vectors[:, : config.factors], values[: config.factors]
+    else:
+        start = np.ones(most) / np.sqrt(most)
+        vectors, values, _ = svds(choices, k=config.factors, v0=start)
+        vectors, values = vectors[:, ::-1], values[::-1]
+    # Where two directions weigh the same, or nothing, dividing by the weight is noise.
+    kept = values > 1e-6 * max(values.max(initial=0.0), 1e-12)
+    vectors, values = vectors[:, kept], values[kept]
+    return vectors * values, vectors / values

@@ -1,0 +1,118 @@
+"""EASE: a linear item-to-item model in closed form."""
+
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+from scipy import sparse
+from scipy.linalg import lapack
+
+from models.baselines.configured import (
+    BaselineConfig,
+    ConfiguredBaseline,
+    sparse_arrays,
+    sparse_matrix,
+)
+from models.baselines.recency import choice_matrix, history_matrix
+from models.data import Dataset, Floats, Histories, Ints
+
+
+class EASEConfig(BaselineConfig):
+    """Settings of EASE."""
+
+    strength: float = Field(default=300.0, gt=0, description="Ridge penalty λ.")
+    decay: float = Field(
+        default=0.9,
+        gt=0,
+        le=1,
+        description="Weight of an event of a history over that of the one after it; 1 is EASE as "
+        "published.",
+    )
+
+
+class SingularError(ValueError):
+    """A matrix that has to be inverted cannot be."""
+
+
+class EASE(ConfiguredBaseline[EASEConfig]):
+    """scores = h B with B = argmin ‖X - X B‖² + λ ‖B‖², diag B = 0 (Steck 2019).
+
+    With P = (XᵀX + λI)⁻¹, B_ij = -P_ij / P_jj off the diagonal. Where there are fewer users than
+    items, the inverse is taken on their side: λP = I - Xᵀ K X with K = (XXᵀ + λI)⁻¹ (Woodbury
+    1950). h is a history whose old events weigh less by `decay`.
+    """
+
+    family = name = "ease"
+    settings_type = EASEConfig
+    stored = ("left",)
+
+    def fit(self, dataset: Dataset) -> Self:
+        """Inverts one matrix of the smaller side of the training choices.
+
+        Raises:
+            SingularError: the penalty is too small for the machine's precision.
+        """
+        train = dataset.train
+        choices = choice_matrix(train.users, train.items, dataset.n_users, dataset.n_items)
+        if dataset.n_users < dataset.n_items:
+            gram = (choices @ choices.T).toarray()
+            left = inverse(gram, self.config.strength) @ choices  # K X: u n
+            told = choices.multiply(left).sum(axis=0)
+            self._remember(
+                dataset,
+                left=np.asarray(left, dtype=np.float32),
+                told=np.asarray(told, dtype=np.float32),
+                **sparse_arrays("choices", choices),
+            )
+        else:
+            gram = (choices.T @ choices).toarray()
+            left = inverse(gram, self.config.strength)
+            left /= -np.diag(left)
+            np.fill_diagonal(left, 0)
+            self._remember(dataset, left=left)
+        return self
+
+    def score(self, users: Histories, items: Ints | None = None) -> Floats:
+        """Scores (n_users, n_items); 0 for items without training events."""
+        n_items = len(self.learned("ties"))
+        history = history_matrix(users, n_items, self.config.decay)
+        chosen = slice(None) if items is None else items
+        left = self.learned("left")
+        if "told" not in self.arrays:
+            return np.asarray(history @ left[:, chosen], dtype=np.float32)
+        alike = (history @ self._choices().T).toarray()  # h Xᵀ: b u
+        own = history.toarray()[:, chosen]
+        told = self.arrays["told"][chosen]
+        return np.asarray((alike @ left[:, chosen] - told * own) / (1 - told), dtype=np.float32)
+
+    def _choices(self) -> sparse.csr_array:
+        return sparse_matrix("choices", self.arrays, len(self.learned("ties")))
+
+
+def inverse(gram: NDArray[np.float32], strength: float) -> NDArray[np.float32]:
+    """(G + λI)⁻¹ of a symmetric positive G (n, n) float32, computed in G's own memory.
+
+    Raises:
+        SingularError: G + λI is not positive definite at this precision.
+    """
+    gram.flat[:: len(gram) + 1] += strength
+    factor, failed = lapack.spotrf(gram.T, lower=0, overwrite_a=1, clean=0)
+    if not failed:
+        factor, failed = lapack.spotri(factor, lower=0, overwrite_c=1)
+    if failed:
+        raise SingularError(
+            f"EASE cannot invert its matrix with strength {strength}; raise the strength."
+        )
+    upper: NDArray[np.float32] = factor
+    # LAPACK fills one triangle; the other is its mirror.
+    rows = range(0, len(upper), _ROWS)
+    for start in rows:
+        block = slice(start, start + _ROWS)
+        upper[block, :start] = upper[:start, block].T
+        square = upper[block, block]
+        square += np.triu(square, 1).T - np.tril(square, -1)
+    return upper
+
+
+_ROWS = 512

@@ -1,0 +1,85 @@
+"""Item-based nearest neighbours on who chose what."""
+
+from typing import Self
+
+import numpy as np
+from pydantic import Field
+from scipy import sparse
+
+from models.baselines.configured import (
+    BaselineConfig,
+    ConfiguredBaseline,
+    sparse_arrays,
+    sparse_matrix,
+)
+from models.baselines.recency import choice_matrix, history_matrix
+from models.data import Dataset, Floats, Histories, Ints
+
+_ROWS = 1024
+
+
+class ItemKNNConfig(BaselineConfig):
+    """Settings of item-kNN."""
+
+    neighbours: int = Field(default=100, ge=1, description="Most alike items kept an item.")
+    shrinkage: float = Field(
+        default=10.0, ge=0, description="Added to the denominator: doubts what few users shared."
+    )
+    decay: float = Field(
+        default=0.95,
+        gt=0,
+        le=1,
+        description="Weight of an event of a history over that of the one after it.",
+    )
+
+
+class ItemKNN(ConfiguredBaseline[ItemKNNConfig]):
+    """score(u, j) = Σ_i h_i s_ij, s_ij = |i ∩ j| / (√(|i| |j|) + shrinkage) (Sarwar et al. 2001).
+
+    |i ∩ j| counts the users who chose both; only the nearest neighbours of i have s_ij > 0.
+    """
+
+    family = name = "item_knn"
+    settings_type = ItemKNNConfig
+    stored = ("similarity.values", "similarity.columns", "similarity.starts")
+
+    def fit(self, dataset: Dataset) -> Self:
+        """Counts common users, a block of items at a time."""
+        train = dataset.train
+        choices = choice_matrix(train.users, train.items, dataset.n_users, dataset.n_items)
+        lengths = np.sqrt(np.bincount(choices.indices, minlength=dataset.n_items))
+        by_item = sparse.csr_array(choices.T)
+        blocks = [
+            self._neighbours(by_item[start : start + _ROWS], by_item, lengths, start)
+            for start in range(0, dataset.n_items, _ROWS)
+        ]
+        self._remember(
+            dataset, **sparse_arrays("similarity", sparse.csr_array(sparse.vstack(blocks)))
+        )
+        return self
+
+    def score(self, users: Histories, items: Ints | None = None) -> Floats:
+        """Scores (n_users, n_items); 0 for items that no neighbour leads to."""
+        n_items = len(self.learned("ties"))
+        similarity = sparse_matrix("similarity", self.arrays, n_items)
+        history = history_matrix(users, n_items, self.config.decay)
+        scores = (history @ similarity).toarray()
+        return np.asarray(scores if items is None else scores[:, items], dtype=np.float32)
+
+    def _neighbours(
+        self, own: sparse.csr_array, others: sparse.csr_array, lengths: np.ndarray, start: int
+    ) -> sparse.csr_array:
+        """Similarities (b, n) of a block of items to all, all but the nearest left out."""
+        common = (own @ others.T).toarray()
+        rows = np.arange(len(common))
+        product = lengths[start : start + len(common), None] * lengths
+        alike = common / np.maximum(product + self.config.shrinkage, 1e-12)
+        alike[rows, start + rows] = 0
+        kept = min(self.config.neighbours, alike.shape[1])
+        nearest = np.argpartition(-alike, kept - 1, axis=1)[:, :kept]
+        values = np.take_along_axis(alike, nearest, axis=1)
+        owners = np.repeat(rows, kept)
+        pairs = (values.ravel().astype(np.float32), (owners, nearest.ravel()))
+        matrix = sparse.csr_array(sparse.coo_array(pairs, shape=alike.shape))
+        matrix.eliminate_zeros()
+        return matrix

@@ -1,0 +1,36 @@
+"""Histories as weights of items, newest first."""
+
+import numpy as np
+from scipy import sparse
+
+from models.data import Histories
+
+
+def history_matrix(
+    users: Histories, n_items: int, decay: float = 1.0, last: int | None = None
+) -> sparse.csr_array:
+    """Weights (n_users, n_items) float32 of what each user did: decay^rank, the newest has rank 0.
+
+    Args:
+        users: their histories.
+        n_items: size of the item vocabulary.
+        decay: weight of an event over that of the one after it; 1 forgets nothing.
+        last: how many of the newest events count; all by default.
+    """
+    rank = np.repeat(users.offsets[1:], users.lengths) - 1 - np.arange(len(users.items))
+    counted = np.ones(len(rank), dtype=bool) if last is None else rank < last
+    weights = np.power(decay, rank[counted], dtype=np.float32)
+    owners = np.repeat(np.arange(len(users)), users.lengths)[counted]
+    shape = (len(users), n_items)
+    pairs = (weights, (owners, users.items[counted]))
+    return sparse.csr_array(sparse.coo_array(pairs, shape=shape))
+
+
+def choice_matrix(
+    users: np.ndarray, items: np.ndarray, n_users: int, n_items: int
+) -> sparse.csr_array:
+    """Who chose what (n_users, n_items) float32: 1 however often."""
+    ones = np.ones(len(users), dtype=np.float32)
+    matrix = sparse.csr_array(sparse.coo_array((ones, (users, items)), shape=(n_users, n_items)))
+    matrix.data[:] = 1
+    return matrix

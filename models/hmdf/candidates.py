@@ -1,0 +1,84 @@
+"""The items worth ranking again, and what every retriever says of them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.data import Bools, Floats, Histories, Ints
+from models.hmdf.statistics import NAMES, ItemStatistics, statistics_of
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Pairs of a user row and an item with their features, sorted by user.
+
+    Attributes:
+        rows: (r,) user row.
+        items: (r,) dense item index.
+        features: (r, f) float32; NaN where something cannot be said.
+    """
+
+    rows: Ints
+    items: Ints
+    features: Floats
+
+    def groups(self) -> np.ndarray:
+        """Candidates of each user that has any, in order."""
+        return np.unique(self.rows, return_counts=True)[1]
+
+
+def feature_names(retrievers: Sequence[str]) -> tuple[str, ...]:
+    """Names of the f features."""
+    told = [f"{name}_{kind}" for name in retrievers for kind in ("score", "share", "log_rank")]
+    return (*told, *NAMES)
+
+
+def candidates_of(
+    scores: Mapping[str, Floats],
+    users: Histories,
+    statistics: ItemStatistics,
+    ties: Ints,
+    most: int,
+    allowed: Bools,
+) -> Candidates:
+    """The union of every retriever's best items, none of which the user had.
+
+    Args:
+        scores: (n_users, n_items) by retriever; -inf where it has none.
+        users: the rows of the scores.
+        statistics: of the items.
+        ties: (n_items,) from `models.ranking.tie_breaks`: the order among equal scores.
+        most: items taken from each retriever.
+        allowed: (n_items,) what may be shown at all.
+    """
+    owners = np.repeat(np.arange(len(users)), users.lengths)
+    hidden = np.broadcast_to(~allowed, (len(users), len(allowed))).copy()
+    hidden[owners, users.items] = True
+    masked = {name: np.where(hidden, -np.inf, found) for name, found in scores.items()}
+    chosen = np.zeros(hidden.shape, dtype=bool)
+    for found in masked.values():
+        best = _best(found, most)
+        np.put_along_axis(chosen, best, True, axis=1)
+    rows, items = (part.astype(np.int32) for part in np.nonzero(chosen & ~hidden))
+    told = [column for found in masked.values() for column in _told(found, rows, items, ties)]
+    known = statistics_of(statistics, users, rows, items)
+    return Candidates(rows, items, np.column_stack([*told, known]).astype(np.float32))
+
+
+def _best(scores: Floats, most: int) -> Ints:
+    kept = min(most, scores.shape[1])
+    return np.argpartition(-scores, kept - 1, axis=1)[:, :kept].astype(np.int32)
+
+
+def _told(scores: Floats, rows: Ints, items: Ints, ties: Ints) -> tuple[Floats, Floats, Floats]:
+    """A retriever's score, its share of the user's best, and log(1 + rank) among the candidates."""
+    own = scores[rows, items]
+    finite = np.isfinite(own)
+    best = np.maximum(scores.max(axis=1, initial=0, where=np.isfinite(scores)), 1e-12)
+    order = np.lexsort((ties[items], -own, rows))
+    begins = np.searchsorted(rows, np.arange(len(scores)))
+    rank = np.empty(len(rows), dtype=np.int64)
+    rank[order] = np.arange(len(rows)) - begins[rows[order]]
+    score = np.where(finite, own, np.nan)
+    return score, score / best[rows], np.where(finite, np.log1p(rank), np.nan)

@@ -1,0 +1,36 @@
+"""What can be chosen about the hybrid."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class HMDFConfig(BaseModel):
+    """Settings of one hybrid."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    candidates: int = Field(
+        default=120, ge=1, description="Best items of each retriever that are ranked again."
+    )
+    slices: int = Field(
+        default=3,
+        ge=2,
+        description="Slices of time that labels come from. Each is a ninth of what a user did, the "
+        "last ones; its scores come from retrievers fitted on what was before it.",
+    )
+    rounds: int = Field(default=300, ge=1, description="Most trees.")
+    patience: int = Field(
+        default=40, ge=1, description="Trees without a better NDCG@10 on the last slice."
+    )
+    leaves: int = Field(default=15, ge=2, description="Leaves of a tree.")
+    learning_rate: float = Field(default=0.05, gt=0, description="Share of a tree that is added.")
+    leaf_rows: int = Field(default=50, ge=1, description="Fewest candidates in a leaf.")
+    penalty: float = Field(default=10.0, ge=0, description="L2 penalty of the leaves' values.")
+    feature_share: float = Field(
+        default=0.4, gt=0, le=1, description="Features drawn for each tree."
+    )
+    row_share: float = Field(default=0.7, gt=0, le=1, description="Rows drawn for each tree.")
+    truncation: int = Field(
+        default=30, ge=1, description="Only pairs with one item above this rank count."
+    )
+    threads: int = Field(default=2, ge=1, description="Threads of LightGBM; they change no result.")
+    seed: int = Field(default=42, ge=0, description="Draws features and rows.")

@@ -1,0 +1,190 @@
+"""The hybrid as a recommender: fit, score, recommend, save, load."""
+
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Self
+
+import lightgbm as lgb
+import numpy as np
+
+from models.data import Dataset, Floats, Histories, Interactions, Ints
+from models.evaluation import known_events
+from models.hmdf.candidates import Candidates, candidates_of, feature_names
+from models.hmdf.config import HMDFConfig
+from models.hmdf.slices import before, label_slices, ninths
+from models.hmdf.statistics import ItemStatistics
+from models.hmdf.trees import fit_trees
+from models.persistence import ModelFormatError, NotFittedError, load_state, save_state, tensor
+from models.protocol import Ranking, Recommender
+from models.ranking import rank, tie_breaks
+from models.training import Epoch, TrainingCurve
+
+_log = logging.getLogger(__name__)
+_USERS_AT_ONCE = 256
+
+Builders = Mapping[str, Callable[[], Recommender]]
+
+
+class HMDF:
+    """Hybrid of retrievers: their scores and ranks, stacked by LambdaRank on later choices.
+
+    Each label slice is scored by retrievers fitted on what each user had done before it (stacking,
+    Wolpert 1992, along time), so that no score has seen its label. At the end the retrievers are
+    fitted to all that is known.
+
+    Attributes:
+        config: the settings.
+        curve: NDCG@10 losses a round on the last slice; None before a fit.
+        retrievers: fitted models by name.
+        trees: the fitted trees.
+    """
+
+    name = "hmdf"
+
+    def __init__(
+        self,
+        builders: Builders | None = None,
+        config: HMDFConfig | None = None,
+        on_epoch: Callable[[Epoch], None] | None = None,
+    ) -> None:
+        self.config = config or HMDFConfig()
+        self.curve: TrainingCurve | None = None
+        self.retrievers: dict[str, Recommender] = {}
+        self.trees: lgb.Booster | None = None
+        self.ties = np.zeros(0, dtype=np.int32)
+        self._builders = dict(builders or {})
+        self._on_epoch = on_epoch
+        self._statistics = ItemStatistics(
+            np.zeros(0, np.int64), np.zeros(1, np.int64), np.zeros(0, np.float32)
+        )
+
+    def fit(self, dataset: Dataset) -> Self:
+        """Fits the retrievers once a slice, the trees to the slices, and the retrievers to all."""
+        known = known_events(dataset)
+        self.ties = tie_breaks(dataset.item_ids.ids, self.config.seed)
+        slices = []
+        for first, stop in label_slices(self.config.slices):
+            past = known.take(ninths(known, 0, first))
+            _log.info("Fitting %d retrievers on %d events.", len(self._builders), len(past))
+            self._fit_retrievers(dataset, past)
+            labels = known.take(ninths(known, first, stop))
+            slices.append(self._labelled(dataset, past, labels))
+        names = feature_names(list(self._builders))
+        self.trees, self.curve = fit_trees(slices, names, self.config, self._on_epoch)
+        self._fit_retrievers(dataset, known)
+        return self
+
+    def score(self, users: Histories, items: Ints | None = None) -> Floats:
+        """Scores (n_users, n_items); -inf for what no retriever has among its best."""
+        allowed = np.ones(len(self.ties), dtype=bool)
+        if items is not None:
+            allowed[:] = False
+            allowed[items] = True
+        scores = np.full((len(users), len(self.ties)), -np.inf, dtype=np.float32)
+        for start in range(0, len(users), _USERS_AT_ONCE):
+            found = self.candidates(users.rows(start, start + _USERS_AT_ONCE), allowed)
+            if len(found.items):
+                told = self._fitted().predict(found.features)
+                scores[start + found.rows, found.items] = told
+        return scores if items is None else scores[:, items]
+
+    def recommend(self, users: Histories, k: int, exclude: Histories | None = None) -> Ranking:
+        """The k best items a user, without the items of `exclude` (same users, row by row)."""
+        return rank(self.score, users, k, self.ties, exclude=exclude)
+
+    def candidates(self, users: Histories, allowed: np.ndarray | None = None) -> Candidates:
+        """What is ranked for the users, with its features.
+
+        Args:
+            users: their histories.
+            allowed: (n_items,) what may be shown; all by default.
+        """
+        everything = np.ones(len(self.ties), dtype=bool)
+        return candidates_of(
+            {name: model.score(users) for name, model in self.retrievers.items()},
+            users,
+            self._statistics,
+            self.ties,
+            self.config.candidates,
+            everything if allowed is None else allowed,
+        )
+
+    def importances(self) -> dict[str, float]:
+        """How much each feature lowered the loss in all (gain), the largest first."""
+        trees = self._fitted()
+        gains = zip(trees.feature_name(), trees.feature_importance("gain"), strict=True)
+        return dict(sorted(gains, key=lambda pair: -pair[1]))
+
+    def save(self, folder: Path) -> None:
+        """Writes trees, statistics and every retriever into an existing folder."""
+        for place, model in enumerate(self.retrievers.values()):
+            below = folder / f"retriever-{place}"
+            below.mkdir()
+            model.save(below)
+        arrays: dict[str, np.ndarray] = {
+            "ties": self.ties,
+            "trees": np.frombuffer(self._fitted().model_to_string().encode(), dtype=np.uint8),
+            "times": self._statistics.times,
+            "starts": self._statistics.starts,
+            "values": self._statistics.values,
+        }
+        described = {"settings": self.config.model_dump(), "retrievers": list(self.retrievers)}
+        save_state(folder, arrays, described, family=self.name)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Reads what `save` wrote.
+
+        Raises:
+            ModelFormatError: the folder does not hold a hybrid, or only part of one.
+        """
+        from models.families import load_model
+
+        arrays, described = load_state(folder, family=cls.name)
+        try:
+            model = cls(config=HMDFConfig.model_validate(described["settings"]))
+            written = tensor(arrays, "trees", folder).tobytes().decode()
+            model.trees = lgb.Booster(model_str=written)
+            names = described["retrievers"]
+        except (KeyError, ValueError, lgb.basic.LightGBMError) as error:
+            raise ModelFormatError(
+                f"{folder} does not hold a whole hybrid ({error}); fit the model again."
+            ) from error
+        model.ties = tensor(arrays, "ties", folder)
+        model._statistics = ItemStatistics(
+            *(tensor(arrays, name, folder) for name in ("times", "starts", "values"))
+        )
+        model.retrievers = {
+            name: load_model(folder / f"retriever-{place}") for place, name in enumerate(names)
+        }
+        return model
+
+    def _fit_retrievers(self, dataset: Dataset, known: Interactions) -> None:
+        past = before(dataset, known)
+        self.retrievers = {name: build().fit(past) for name, build in self._builders.items()}
+        self._statistics = ItemStatistics.of(known, dataset.n_items)
+
+    def _labelled(
+        self, dataset: Dataset, past: Interactions, labels: Interactions
+    ) -> tuple[Candidates, np.ndarray]:
+        """Candidates of the users who have a label, and whether each was chosen."""
+        users = np.unique(labels.users)
+        histories = Histories.of(past, users)
+        parts = []
+        for start in range(0, len(users), _USERS_AT_ONCE):
+            found = self.candidates(histories.rows(start, start + _USERS_AT_ONCE))
+            parts.append(Candidates(found.rows + start, found.items, found.features))
+        candidates = Candidates(
+            np.concatenate([part.rows for part in parts]),
+            np.concatenate([part.items for part in parts]),
+            np.concatenate([part.features for part in parts]),
+        )
+        wanted = np.searchsorted(users, labels.users) * dataset.n_items + labels.items
+        pairs = candidates.rows.astype(np.int64) * dataset.n_items + candidates.items
+        return candidates, np.isin(pairs, wanted)
+
+    def _fitted(self) -> lgb.Booster:
+        if self.trees is None:
+            raise NotFittedError("This hybrid has no trees yet; call fit or load first.")
+        return self.trees

@@ -1,0 +1,67 @@
+"""Which retrievers the hybrid stacks."""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+
+from models.baselines import (
+    ALS,
+    EASE,
+    ALSConfig,
+    ColdStartMap,
+    ColdStartMapConfig,
+    Content,
+    ContentConfig,
+    EASEConfig,
+    ItemKNN,
+    ItemKNNConfig,
+    Popularity,
+    RecentPopularity,
+    RecentPopularityConfig,
+    Transition,
+    TransitionConfig,
+)
+from models.content import TIME_DEPENDENT
+from models.protocol import Recommender
+
+Builders = Mapping[str, Callable[[], Recommender]]
+
+
+def simple_retrievers(modalities: Iterable[str], seed: int) -> Builders:
+    """Retrievers that count or solve rather than train, some with a short and a long memory.
+
+    Args:
+        modalities: what items have; each gets its nearest neighbours.
+        seed: of every retriever.
+    """
+    timeless = [name for name in modalities if name not in TIME_DEPENDENT]
+    return {
+        "popularity": partial(Popularity, seed),
+        "recent_popularity": partial(
+            RecentPopularity, RecentPopularityConfig(half_life_days=365, seed=seed)
+        ),
+        "ease": partial(EASE, EASEConfig(decay=1.0, seed=seed)),
+        "ease_recent": partial(EASE, EASEConfig(decay=0.9, seed=seed)),
+        "ease_last": partial(EASE, EASEConfig(decay=0.7, strength=100.0, seed=seed)),
+        "item_knn": partial(ItemKNN, ItemKNNConfig(seed=seed)),
+        "transition": partial(Transition, TransitionConfig(seed=seed)),
+        "transition_short": partial(
+            Transition, TransitionConfig(steps=5, last=5, decay=0.6, seed=seed)
+        ),
+        "transition_long": partial(
+            Transition,
+            TransitionConfig(steps=50, step_decay=0.97, last=50, decay=0.95, power=0.4, seed=seed),
+        ),
+        "als": partial(ALS, ALSConfig(confidence=1.0, seed=seed)),
+        "als_small": partial(ALS, ALSConfig(factors=16, confidence=5.0, seed=seed)),
+        **{
+            f"content_{name}": partial(
+                Content, ContentConfig(modality=name, half_life=5.0, seed=seed)
+            )
+            for name in timeless
+        },
+        **(
+            {"cold_start_map": partial(ColdStartMap, ColdStartMapConfig(decay=0.95, seed=seed))}
+            if timeless
+            else {}
+        ),
+    }

@@ -1,0 +1,131 @@
+"""The hybrid: what it learns from, and that it is worth its retrievers together."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.baselines import Popularity, Transition, TransitionConfig
+from models.data import Dataset, Histories, Interactions, Vocabulary
+from models.families import load_model
+from models.hmdf import HMDF, HMDFConfig
+from models.hmdf.retrievers import simple_retrievers
+from models.hmdf.slices import before, label_slices, ninths
+from models.hmdf.statistics import NAMES, ItemStatistics, statistics_of
+from models.hmdf.trees import shap_values
+
+DAY = 86_400_000_000
+SMALL = HMDFConfig(candidates=15, rounds=40, patience=10, leaf_rows=5, penalty=1.0)
+
+
+def walks(n_users: int = 80, n_items: int = 60, length: int = 27, seed: int = 0) -> Dataset:
+    """Each user goes three items on or, one time in four, anywhere: order is all there is."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for _ in range(n_users):
+        place, own = int(rng.integers(n_items)), []
+        while len(own) < length:
+            place = int(rng.integers(n_items)) if rng.random() < 0.25 else (place + 3) % n_items
+            if place in own:
+                place = int(rng.choice(np.setdiff1d(np.arange(n_items), own)))
+            own.append(place)
+        rows.append(own)
+    items = np.array(rows, dtype=np.int32)
+    events = Interactions(
+        np.repeat(np.arange(n_users, dtype=np.int32), length),
+        items.ravel(),
+        rng.integers(1, 6, items.size).astype(np.float32),
+        np.tile(np.arange(length, dtype=np.int64) * DAY, n_users),
+    )
+    held = np.tile(np.arange(length) >= length - 3, n_users)
+    return Dataset(
+        Vocabulary(tuple(f"u{n}" for n in range(n_users))),
+        Vocabulary(tuple(f"i{n}" for n in range(n_items))),
+        events.take(~held),
+        events.take(held),
+        {},
+        np.zeros((int((~held).sum()), 0), np.float32),
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(0, 40), min_size=1, max_size=6))
+def test_the_ninths_of_every_user_are_each_event_once(counts: list[int]) -> None:
+    users = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
+    n = len(users)
+    events = Interactions(users, np.zeros(n, np.int32), np.ones(n, np.float32), np.arange(n))
+    parts = np.array([ninths(events, place, place + 1) for place in range(9)])
+    assert (parts.sum(axis=0) == 1).all()
+    places = parts.argmax(axis=0) if n else np.zeros(0)
+    assert all((np.diff(places[users == user]) >= 0).all() for user in range(len(counts)))
+
+
+def test_no_retriever_sees_a_label_of_its_slice() -> None:
+    dataset = walks()
+    known = dataset.train
+    for first, stop in label_slices(3):
+        past = before(dataset, known.take(ninths(known, 0, first)))
+        labels = known.take(ninths(known, first, stop))
+        newest = np.zeros(dataset.n_users, dtype=np.int64)
+        for part in (past.train, past.validation):
+            np.maximum.at(newest, part.users, part.timestamps)
+        assert len(labels) and (labels.timestamps > newest[labels.users]).all()
+        assert len(past.validation) == dataset.n_users
+
+
+@pytest.mark.slow
+def test_it_ranks_better_than_chance_and_is_kept_whole(tmp_path: Path) -> None:
+    dataset = walks()
+    fitted = HMDF(simple_retrievers(dataset.tokens, 1), SMALL).fit(dataset)
+    users = dataset.histories()
+    lists = fitted.recommend(users, 3, exclude=users).items
+    last = users.items[users.offsets[1:] - 1]
+    wanted = (last + 3) % dataset.n_items
+    had = np.zeros((dataset.n_users, dataset.n_items), dtype=bool)
+    had[dataset.train.users, dataset.train.items] = True
+    open_ = ~had[np.arange(len(users)), wanted]
+    assert (lists == wanted[:, None]).any(axis=1)[open_].mean() > 0.5
+    assert not np.take_along_axis(had, lists, axis=1).any()
+    fitted.save(tmp_path)
+    np.testing.assert_array_equal(load_model(tmp_path).score(users), fitted.score(users))
+    assert next(iter(fitted.importances().values())) > 0
+    again = HMDF(simple_retrievers(dataset.tokens, 1), SMALL).fit(dataset)
+    np.testing.assert_array_equal(again.score(users), fitted.score(users))
+
+
+def test_only_what_may_be_shown_is_scored_and_newcomers_are_answered() -> None:
+    dataset = walks()
+    builders = {"popularity": Popularity, "transition": lambda: Transition(TransitionConfig())}
+    fitted = HMDF(builders, SMALL).fit(dataset)
+    shown = np.array([5, 2, 9], np.int32)
+    scores = fitted.score(Histories.empty(2), shown)
+    assert scores.shape == (2, 3) and np.isfinite(scores).all()
+    users = dataset.histories(np.arange(4, dtype=np.int32))
+    found = fitted.candidates(users)
+    assert fitted.trees is not None
+    told = shap_values(fitted.trees, found.features)
+    np.testing.assert_allclose(
+        told.sum(axis=1), fitted.score(users)[found.rows, found.items], atol=1e-4
+    )
+
+
+def test_statistics_count_what_was_before() -> None:
+    events = Interactions(
+        np.array([0, 0, 1, 1], np.int32),
+        np.array([0, 1, 0, 2], np.int32),
+        np.array([4, 2, 2, 5], np.float32),
+        np.array([0, 100, 10, 40], np.int64) * DAY,
+    )
+    users = Histories.of(events, np.array([0, 1, -1], np.int32))
+    rows, items = np.array([0, 0, 1, 2], np.int32), np.array([0, 2, 0, 0], np.int32)
+    found = statistics_of(ItemStatistics.of(events, 4), users, rows, items)
+    columns = dict(zip(NAMES, found.T, strict=True))
+    np.testing.assert_allclose(columns["user_events"], np.log1p([2, 2, 2, 0]), rtol=1e-6)
+    np.testing.assert_allclose(columns["user_mean_value"], [3, 3, 3.5, np.nan])
+    np.testing.assert_allclose(columns["item_events"], np.log1p([2, 1, 2, 2]), rtol=1e-6)
+    np.testing.assert_allclose(columns["item_events_30d"], np.log1p([0, 0, 1, 0]), rtol=1e-6)
+    np.testing.assert_allclose(columns["item_mean_value"], [3, 5, 3, 3])
+    np.testing.assert_allclose(columns["days_since_item_was_chosen"], [90, 60, 30, np.nan])
+    np.testing.assert_allclose(columns["days_since_item_was_first_chosen"], [100, 60, 40, np.nan])
