@@ -1,10 +1,14 @@
-# make demo · make test · make ui · make report · make lock · make bench-modalities · make bench-encoders
+# make demo · make test · make ui · make report · make lock
+# make bench-modalities · make bench-encoders · make bench-env · make bench-quality DATA=folder
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+PEERS := benchmarks/.venv
+PEERS_INSTALLED := $(PEERS)/.installed
 
-.PHONY: demo test lint ui report pictures lock clean bench-modalities bench-encoders
+.PHONY: demo test lint ui report pictures lock clean
+.PHONY: bench-modalities bench-encoders bench-env bench-quality
 
 demo: $(INSTALLED)
 	@$(BIN)/crossmodal run --source sample
@@ -35,12 +39,22 @@ bench-modalities: $(INSTALLED)
 bench-encoders: $(INSTALLED)
 	$(BIN)/python -m benchmarks.encoder_throughput $(ARGS)
 
+bench-env: $(PEERS_INSTALLED)
+
+bench-quality: $(INSTALLED) $(PEERS_INSTALLED)
+	@[ -n "$(DATA)" ] || { \
+		echo "Name a MovieLens folder: make bench-quality DATA=folder"; exit 1; }
+	$(BIN)/python -m benchmarks.quality "$(DATA)" $(ARGS)
+
 lock: $(VENV)/bin/uv
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra dev \
 		--custom-compile-command "make lock" --output-file requirements.lock pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+		--constraint requirements.lock --custom-compile-command "make lock" \
+		--output-file benchmarks/requirements.txt benchmarks/requirements.in
 
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(PEERS)
 
 $(VENV)/bin/uv:
 	@command -v $(PYTHON) >/dev/null 2>&1 || { \
@@ -59,4 +73,12 @@ $(INSTALLED): requirements.lock pyproject.toml | $(VENV)/bin/uv
 	@$(BIN)/uv pip install --quiet --require-hashes -r requirements.lock || { \
 		echo "The packages could not be installed: is there a network, and is the disk not full?"; exit 1; }
 	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation -e . 
+	@touch $@
+
+$(PEERS_INSTALLED): benchmarks/requirements.txt | $(VENV)/bin/uv
+	@echo "Installing the peers of the benchmark (about 5 GB, most of it shared with $(VENV)) ..."
+	@$(BIN)/uv venv --quiet --clear --python $(PYTHON) $(PEERS)
+	@$(BIN)/uv pip install --quiet --python $(PEERS)/bin/python --require-hashes \
+		-r benchmarks/requirements.txt || { \
+		echo "The peers could not be installed: is there a network, and is the disk not full?"; exit 1; }
 	@touch $@

@@ -18,7 +18,7 @@ class ALSConfig(BaselineConfig):
 
     factors: int = Field(default=64, ge=1, description="Size of user and item vectors.")
     confidence: float = Field(
-        default=40.0, gt=0, description="How much more an event counts than its absence, α."
+        default=1.0, gt=0, description="How much more an event counts than its absence, α."
     )
     strength: float = Field(default=10.0, gt=0, description="Ridge penalty λ of every vector.")
     iterations: int = Field(default=10, ge=1, description="Rounds over users and items.")

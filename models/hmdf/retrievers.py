@@ -51,7 +51,7 @@ def simple_retrievers(modalities: Iterable[str], seed: int) -> Builders:
             Transition,
             TransitionConfig(steps=50, step_decay=0.97, last=50, decay=0.95, power=0.4, seed=seed),
         ),
-        "als": partial(ALS, ALSConfig(confidence=1.0, seed=seed)),
+        "als": partial(ALS, ALSConfig(seed=seed)),
         "als_small": partial(ALS, ALSConfig(factors=16, confidence=5.0, seed=seed)),
         **{
             f"content_{name}": partial(
@@ -64,4 +64,17 @@ def simple_retrievers(modalities: Iterable[str], seed: int) -> Builders:
             if timeless
             else {}
         ),
+    }
+
+
+def network_retrievers(seed: int) -> Builders:
+    """The three networks, on the CPU; they take most of the hybrid's time."""
+    from models.gat import GAT, GATConfig
+    from models.mmnn import MMNN, MMNNConfig
+    from models.transformer import Transformer, TransformerConfig
+
+    return {
+        "mmnn": partial(MMNN, MMNNConfig(seed=seed)),
+        "transformer": partial(Transformer, TransformerConfig(seed=seed)),
+        "gat": partial(GAT, GATConfig(seed=seed)),
     }

@@ -1,0 +1,169 @@
+"""Our models and other people's libraries in one run on the same splits.
+
+    python -m benchmarks.quality MOVIELENS_FOLDER [--only NAME,NAME] [--skip-peers]
+
+Writes one JSON with a row a figure. Answers are kept, so that a run that was stopped goes on where
+it was, and a model whose code, settings and data are as they were is not fitted again.
+"""
+
+import argparse
+import json
+import math
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from assets.datasets import RANDOM, USER_TEMPORAL, SplitData
+from benchmarks._tokens import Material, Reader
+from benchmarks.peers.catalogue import PeerEntry, entries
+from benchmarks.quality.material import SPLITS, split_data
+from benchmarks.quality.results import commit
+from benchmarks.quality.running import PEER, Run, answers
+from benchmarks.quality.tables import SplitFigures, figures_of, line, machine, measured_of
+from benchmarks.quality.theirs import PeersMissingError, require_environment
+from crossmodal.atomic import atomic_write_bytes
+from models.evaluation import EvaluationConfig
+from sources.factory import open_source
+
+OUT = Path(__file__).parents[1] / "out"
+
+
+def main() -> int:
+    """Runs the benchmark from the command line; 1 where a peer failed."""
+    chosen = _parsed()
+    started = time.perf_counter()
+    run = _run(chosen)
+    found = _on_seed(run, chosen, chosen.splits)
+    settings = {
+        row["model"]: row["settings"]
+        for part in found
+        for row in part.models
+        if row["kind"] == PEER and row["split"] == USER_TEMPORAL
+    }
+    for seed in chosen.tie_seeds:
+        found += _on_seed(replace(run, seed=seed, settings=settings), chosen, (USER_TEMPORAL,))
+    _write(chosen, found, time.perf_counter() - started)
+    failed = [row["model"] for part in found for row in part.skipped if row["failed"]]
+    if failed:
+        print(f"Failed: {', '.join(failed)}. The reasons are in {chosen.out}.", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _on_seed(run: Run, chosen: argparse.Namespace, splits: tuple[str, ...]) -> list[SplitFigures]:
+    """All models on the splits, with the order of ties that the run's seed gives."""
+    source = open_source(chosen.source, path=chosen.data, home_sources=chosen.home / "sources")
+    reader = Reader(source, chosen.home / "weights", chosen.home / "features", run.seed)
+    material = reader.read()
+    config = EvaluationConfig(samples=chosen.samples, seed=run.seed)
+    found = []
+    for name in splits:
+        print(f"{name}, seed {run.seed}: {'squared error' if name == RANDOM else 'NDCG@10'}")
+        found.append(_on_split(run, split_data(material, source, name, run.seed), material, config))
+    return found
+
+
+def _on_split(
+    run: Run, data: SplitData, material: Material, config: EvaluationConfig
+) -> SplitFigures:
+    given = []
+    for one in answers(run, data, material):
+        measured = measured_of(one, data, config)
+        given.append((one, measured))
+        print(line(one, measured), flush=True)
+    return figures_of(data, given, config)
+
+
+def _write(chosen: argparse.Namespace, found: list[SplitFigures], seconds: float) -> None:
+    result = {
+        "data": chosen.data.name if chosen.data else chosen.source,
+        "seed": chosen.seed,
+        "commit": commit(),
+        "seconds": seconds,
+        **machine(),
+        **{name: [row for part in found for row in getattr(part, name)] for name in _TABLES},
+    }
+    text = json.dumps(_finite(result), indent=1, allow_nan=False) + "\n"
+    chosen.out.parent.mkdir(parents=True, exist_ok=True)
+    atomic_write_bytes(chosen.out, text.encode())
+    print(f"Written to {chosen.out} after {seconds:.0f} s.")
+
+
+_TABLES = ("rows", "comparisons", "models", "skipped")
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN: it becomes null."""
+    if isinstance(value, dict):
+        return {key: _finite(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _run(chosen: argparse.Namespace) -> Run:
+    peers = () if chosen.skip_peers else _peers(chosen)
+    run = Run(chosen.home.parent / "quality", chosen.seed, chosen.only, peers)
+    _require_known("model", chosen.only, run.names())
+    _require_known("split", frozenset(chosen.splits), set(SPLITS))
+    if any(run.takes(entry.name) for entry in peers):
+        try:
+            require_environment()
+        except PeersMissingError as error:
+            sys.exit(str(error))
+    return run
+
+
+def _require_known(what: str, asked: frozenset[str], there: set[str]) -> None:
+    unknown = asked - there
+    if unknown:
+        sys.exit(
+            f"No {what} is named {', '.join(sorted(unknown))}; there are "
+            f"{', '.join(sorted(there))}."
+        )
+
+
+def _peers(chosen: argparse.Namespace) -> tuple[PeerEntry, ...]:
+    """All peers, with the table's budgets or what the command line says in their place."""
+    told = {"configurations": chosen.configurations, "seconds": chosen.seconds}
+    given = {key: value for key, value in told.items() if value is not None}
+    return tuple(
+        replace(entry, budget=replace(entry.budget, **given)) for entry in entries().values()
+    )
+
+
+def _parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("data", type=Path, help="folder or zip of a MovieLens set")
+    parser.add_argument("--source", default="movielens", choices=("movielens", "sample", "tables"))
+    parser.add_argument(
+        "--only",
+        type=lambda text: frozenset(text.split(",")),
+        default=frozenset(),
+        help="names of models, with commas; all by default",
+    )
+    parser.add_argument("--skip-peers", action="store_true", help="only our models")
+    parser.add_argument(
+        "--splits", type=lambda text: tuple(text.split(",")), default=SPLITS, help="with commas"
+    )
+    parser.add_argument(
+        "--configurations", type=int, help="most settings that a peer is tuned over"
+    )
+    parser.add_argument("--seconds", type=float, help="after which no more settings are tried")
+    parser.add_argument("--samples", type=int, default=1000, help="bootstrap resamples")
+    parser.add_argument("--seed", type=int, default=42, help="of splits, ties and models")
+    parser.add_argument(
+        "--tie-seeds",
+        type=lambda text: tuple(int(part) for part in text.split(",")),
+        default=(),
+        help="user-temporal again with ties in the orders of these seeds, with commas; the peers "
+        "keep the settings that the first seed chose",
+    )
+    parser.add_argument("--home", type=Path, default=OUT / "home", help="weights and features")
+    parser.add_argument("--out", type=Path, default=OUT / "quality.json")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

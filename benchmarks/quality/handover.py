@@ -1,0 +1,43 @@
+"""From a split to the file that a peer reads."""
+
+import numpy as np
+
+from assets.datasets import COLD_ITEM, RANDOM, SplitData
+from benchmarks.peers.exchange import RANKING, RATING, Events, Task
+from models.data import Floats, Histories, Interactions, Ints
+from models.evaluation import Relevance, known_events
+
+K = 50
+"""Length of every list: the largest cutoff that is measured."""
+
+
+def task(data: SplitData, features: Floats, seed: int) -> Task:
+    """What a peer is asked on this split: the lists of the users who have something to find."""
+    rating = data.name == RANDOM
+    return Task(
+        kind=RATING if rating else RANKING,
+        n_users=data.dataset.n_users,
+        n_items=data.dataset.n_items,
+        k=K,
+        seed=seed,
+        train=_events(data.dataset.train),
+        validation=_events(data.dataset.validation),
+        validation_candidates=data.validation_candidates,
+        test_users=data.test.users if rating else tested_users(data),
+        test_items=data.test.items if rating else np.zeros(0, dtype=np.int32),
+        test_candidates=data.candidates,
+        features=features,
+        content_only=data.name == COLD_ITEM,
+    )
+
+
+def tested_users(data: SplitData) -> Ints:
+    """Users (n,) who have something to find in the test that they had not done before."""
+    users = np.unique(data.test.users).astype(np.int32)
+    histories = Histories.of(known_events(data.dataset), users)
+    found = Relevance.of(data.test, histories, data.dataset.n_items).counts() > 0
+    return users[found]
+
+
+def _events(events: Interactions) -> Events:
+    return Events(events.users, events.items, events.values, events.timestamps)

@@ -1,0 +1,120 @@
+"""A source's events, tokens and splits: what every model of a run is given."""
+
+import hashlib
+from collections.abc import Callable
+
+import numpy as np
+import polars as pl
+
+from assets.datasets import COLD_ITEM, RANDOM, USER_TEMPORAL, SplitData
+from benchmarks._tokens import Material
+from models.assembly import dataset, matrix
+from models.data import Bools, Floats, TokenTable
+from models.encoders.reviews import cumulative_reviews
+from models.splits import Split, cold_item, random_split, user_temporal
+from sources.protocol import Source
+
+SPLITS = (USER_TEMPORAL, COLD_ITEM, RANDOM)
+
+_CONTENT = ("text", "attributes")
+_RANDOM_VALIDATION = 0.1
+
+
+def split_data(material: Material, source: Source, name: str, seed: int) -> SplitData:
+    """One split with the tokens that may be known in it."""
+    log = material.log
+    split = _split(material, name, seed)
+    tokens = {**material.tokens, "reviews": _reviews(material, source, split)}
+    everything = np.ones(len(log.item_ids), dtype=bool)
+    wanted, chosen = split.test_candidates, split.validation_candidates
+    return SplitData(
+        name,
+        dataset(log, split.train, split.validation, tokens),
+        log.events.take(split.test),
+        everything if wanted is None else wanted,
+        everything if chosen is None else chosen,
+        _category_shares(material),
+    )
+
+
+def content_features(material: Material) -> Floats:
+    """Text and attributes (n_items, d), standardised, each with a flag of its presence.
+
+    A missing value is 0, which is the mean. The text's flags say also whether there is a plot.
+    """
+    parts: list[Floats] = []
+    for modality in _CONTENT:
+        features, present = material.tokens[modality].at()
+        parts += [_standardised(features, present), present[:, None].astype(np.float32)]
+    described = material.controls["text"].at()[0][:, :1]
+    return np.hstack([*parts, described]).astype(np.float32)
+
+
+def digest(data: SplitData) -> str:
+    """The same for the same events, candidates and tokens."""
+    found = hashlib.sha256(data.name.encode())
+    events = (data.dataset.train, data.dataset.validation, data.test)
+    arrays = [array for part in events for array in vars(part).values()]
+    arrays += [data.candidates, data.validation_candidates]
+    for table in data.dataset.tokens.values():
+        arrays += [table.items, table.known_at, table.features]
+    for array in arrays:
+        found.update(np.ascontiguousarray(array).tobytes())
+    for vocabulary in (data.dataset.user_ids, data.dataset.item_ids):
+        found.update(repr(vocabulary.ids).encode())
+    return found.hexdigest()[:12]
+
+
+def _split(material: Material, name: str, seed: int) -> Split:
+    events = material.log.events
+    made: dict[str, Callable[[], Split]] = {
+        USER_TEMPORAL: lambda: user_temporal(events, len(material.log.user_ids)),
+        COLD_ITEM: lambda: cold_item(events, len(material.log.item_ids), seed=seed),
+        RANDOM: lambda: random_split(len(events), seed, validation=_RANDOM_VALIDATION),
+    }
+    return made[name]()
+
+
+def _reviews(material: Material, source: Source, split: Split) -> TokenTable:
+    """Reviews, without those that belong to held-out events."""
+    log = material.log
+    held_out = log.events.take(~split.train)
+    keys = pl.DataFrame(
+        {
+            "user_id": np.array(log.user_ids.ids, dtype=object)[held_out.users].tolist(),
+            "item_id": np.array(log.item_ids.ids, dtype=object)[held_out.items].tolist(),
+        },
+        schema={"user_id": pl.String, "item_id": pl.String},
+    ).unique()
+    on = ["item_id"] if split.name == COLD_ITEM else ["user_id", "item_id"]
+    events = source.interactions().frame.select("user_id", "item_id", "event_timestamp", "text")
+    written = events.filter(pl.col("text").fill_null("").str.strip_chars() != "").collect()
+    vectors = material.reviews.select("text", "vector").unique("text")
+    known = written.join(keys, on=on, how="anti").join(vectors, on="text")
+    known = known.sort("item_id", "event_timestamp", "user_id", "text")
+    items = log.item_ids.indexes(known["item_id"].to_list())
+    times = known["event_timestamp"].dt.timestamp("us").to_numpy()
+    found = cumulative_reviews(items, times, matrix(known["vector"]))
+    return TokenTable(len(log.item_ids), *found)
+
+
+def _category_shares(material: Material) -> Floats | None:
+    """Rows (n_items, c) that sum to 1, or to 0 for an item without a category."""
+    pairs = material.items.select("item_id", "categories").explode("categories")
+    pairs = pairs.drop_nulls().unique().sort("item_id", "categories")
+    if pairs.is_empty():
+        return None
+    names = pairs["categories"].unique().sort()
+    shares = np.zeros((len(material.log.item_ids), len(names)), dtype=np.float32)
+    items = material.log.item_ids.indexes(pairs["item_id"].to_list())
+    shares[items, names.search_sorted(pairs["categories"]).to_numpy()] = 1.0
+    return shares / np.maximum(shares.sum(axis=1, keepdims=True), 1.0)
+
+
+def _standardised(features: Floats, present: Bools) -> Floats:
+    known = features[present]
+    if not len(known):
+        return features
+    deviation = known.std(axis=0)
+    scaled = (features - known.mean(axis=0)) / np.where(deviation > 0, deviation, np.float32(1))
+    return np.where(present[:, None], scaled, np.float32(0))

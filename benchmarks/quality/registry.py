@@ -1,0 +1,145 @@
+"""Our models: one `Entry` a row of the tables. A new model is one line in `registry`."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from assets.datasets import COLD_ITEM, RANDOM, USER_TEMPORAL
+from models.baselines.als import ALS, ALSConfig
+from models.baselines.cold_start_map import ColdStartMap, ColdStartMapConfig
+from models.baselines.content import Content, ContentConfig
+from models.baselines.ease import EASE, EASEConfig
+from models.baselines.item_knn import ItemKNN, ItemKNNConfig
+from models.baselines.popularity import Popularity
+from models.baselines.random_ranking import RandomRanking
+from models.baselines.recent_popularity import RecentPopularity, RecentPopularityConfig
+from models.baselines.transition import Transition, TransitionConfig
+from models.data import MODALITIES, Dataset
+from models.hmdf import HMDF, HMDFConfig, network_retrievers, simple_retrievers
+from models.matrix_factorisation import MatrixFactorisation, MatrixFactorisationConfig
+from models.mmnn import MMNN, MMNNConfig
+from models.protocol import Recommender
+from models.transformer import Transformer, TransformerConfig
+
+OURS = "ours"
+BASELINE = "baseline"
+
+Settings = Mapping[str, Any]
+Build = Callable[[Dataset, Settings], Recommender]
+
+_WARM = (USER_TEMPORAL,)
+_COLD = (COLD_ITEM,)
+_BOTH = (USER_TEMPORAL, COLD_ITEM)
+_RATED = (USER_TEMPORAL, RANDOM)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One model of ours.
+
+    Attributes:
+        name: as the tables call it.
+        kind: `ours` or `baseline`.
+        splits: where it takes part.
+        build: an unfitted model for a dataset, with settings beside its defaults.
+        grid: the settings it is tuned over on validation; one needs no tuning.
+        refits: learns from training and validation events together for the test, as the peers do;
+            a model whose validation events stop its training does not.
+        modality: without which it cannot be fitted; None where it needs none.
+    """
+
+    name: str
+    kind: str
+    splits: tuple[str, ...]
+    build: Build
+    grid: tuple[Settings, ...] = ({},)
+    refits: bool = False
+    modality: str | None = None
+
+
+def registry(seed: int) -> tuple[Entry, ...]:
+    """All our models in the order of the tables; `seed` is that of each."""
+    return (
+        Entry("random", BASELINE, _BOTH, lambda data, own: RandomRanking(seed)),
+        Entry("popularity", BASELINE, _BOTH, lambda data, own: Popularity(seed), refits=True),
+        Entry(
+            "recent_popularity",
+            BASELINE,
+            _WARM,
+            lambda data, own: RecentPopularity(RecentPopularityConfig(seed=seed)),
+            refits=True,
+        ),
+        Entry(
+            "item_knn",
+            BASELINE,
+            _WARM,
+            lambda data, own: ItemKNN(ItemKNNConfig(seed=seed)),
+            refits=True,
+        ),
+        Entry("ease", BASELINE, _WARM, lambda data, own: EASE(EASEConfig(seed=seed)), refits=True),
+        Entry("als", BASELINE, _WARM, lambda data, own: ALS(ALSConfig(seed=seed)), refits=True),
+        Entry(
+            "transition",
+            BASELINE,
+            _WARM,
+            lambda data, own: Transition(TransitionConfig(seed=seed)),
+            refits=True,
+        ),
+        *(_content(modality, seed) for modality in MODALITIES),
+        Entry(
+            "matrix_factorisation",
+            BASELINE,
+            _RATED,
+            lambda data, own: MatrixFactorisation(MatrixFactorisationConfig(seed=seed, **own)),
+            grid=_FACTORISATIONS,
+            refits=True,
+        ),
+        Entry(
+            "cold_start_map",
+            OURS,
+            _COLD,
+            lambda data, own: ColdStartMap(ColdStartMapConfig(seed=seed)),
+            refits=True,
+        ),
+        Entry("mmnn", OURS, _BOTH, lambda data, own: MMNN(MMNNConfig(seed=seed))),
+        Entry(
+            "transformer",
+            OURS,
+            _BOTH,
+            lambda data, own: Transformer(TransformerConfig(seed=seed)),
+        ),
+        Entry("gat", OURS, _BOTH, lambda data, own: _gat(seed)),
+        Entry("hmdf", OURS, _WARM, lambda data, own: _hmdf(data, seed)),
+    )
+
+
+_FACTORISATIONS: tuple[Settings, ...] = (
+    {"form": "concat"},
+    {"form": "dot"},
+    {"form": "dot", "dim": 64},
+    {"form": "dot", "dim": 16},
+    {"form": "dot", "strength": 0.1},
+    {"form": "dot", "strength": 0.2},
+    {"form": "dot", "dim": 64, "strength": 0.1},
+    {"form": "dot", "dim": 64, "bias_strength": 0.02},
+)
+"""As many as cornac's MF is tuned over."""
+
+
+def _content(modality: str, seed: int) -> Entry:
+    config = ContentConfig(modality=modality, seed=seed)
+    return Entry(
+        f"content_{modality}", BASELINE, _BOTH, lambda data, own: Content(config), modality=modality
+    )
+
+
+def _hmdf(data: Dataset, seed: int) -> Recommender:
+    retrievers = {**simple_retrievers(data.tokens, seed), **network_retrievers(seed)}
+    return HMDF(retrievers, HMDFConfig(seed=seed))
+
+
+def _gat(seed: int) -> Recommender:
+    # torch-geometric takes seconds to import; a run without this model does without.
+    from models.gat import GAT, GATConfig
+
+    return GAT(GATConfig(seed=seed))

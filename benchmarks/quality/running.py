@@ -1,0 +1,111 @@
+"""One run: every chosen model answers on every split, from what was kept or afresh."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from assets.datasets import SplitData
+from benchmarks._tokens import Material
+from benchmarks.peers.catalogue import PeerEntry
+from benchmarks.peers.exchange import Answer, Task
+from benchmarks.quality import ours, theirs
+from benchmarks.quality.handover import task
+from benchmarks.quality.material import content_features, digest
+from benchmarks.quality.registry import Entry, Settings, registry
+from benchmarks.quality.results import code_digest, commit, keep, kept, key_of
+from benchmarks.quality.theirs import Skipped
+
+PEER = "peer"
+
+_OUR_CODE = ("models", "benchmarks/_tokens.py", "benchmarks/quality/registry.py")
+_PEER_CODE = ("benchmarks/peers", "benchmarks/requirements.txt")
+# grids.json is no code: a peer's own row of it is in its key.
+
+
+@dataclass(frozen=True)
+class Run:
+    """What takes part, and where answers are kept.
+
+    Attributes:
+        folder: of the kept answers.
+        seed: of splits, ties and models.
+        only: names that take part; all where it is empty.
+        peers: the peers that take part.
+        settings: of the peers that are not tuned again, by name.
+    """
+
+    folder: Path
+    seed: int
+    only: frozenset[str]
+    peers: tuple[PeerEntry, ...]
+    settings: Mapping[str, Settings] = field(default_factory=dict)
+
+    def takes(self, name: str) -> bool:
+        """Whether the model of that name takes part."""
+        return not self.only or name in self.only
+
+    def names(self) -> set[str]:
+        """Every name that `only` may hold."""
+        ours = {entry.name for entry in registry(self.seed)}
+        return ours | {entry.name for entry in self.peers}
+
+
+@dataclass(frozen=True)
+class Given:
+    """One model's answer on one split, or why there is none."""
+
+    name: str
+    kind: str
+    answer: Answer | Skipped
+
+
+def answers(run: Run, data: SplitData, material: Material) -> Iterator[Given]:
+    """The answer of each model of ours on the split, then of each peer."""
+    stamp = commit()
+    known = digest(data)
+    code = code_digest(_OUR_CODE)
+    for entry in _ours(run, data):
+        key = key_of(known, entry.grid, entry.refits, run.seed, code)
+        found = kept(run.folder / data.name, entry.name, key)
+        if found is None:
+            found = _stamped(ours.answer(entry, data, run.seed), stamp)
+            keep(run.folder / data.name, entry.name, key, found)
+        yield Given(entry.name, entry.kind, found)
+    yield from _their_answers(run, data, material, known, stamp)
+
+
+def _their_answers(
+    run: Run, data: SplitData, material: Material, known: str, stamp: str
+) -> Iterator[Given]:
+    code = code_digest(_PEER_CODE)
+    asked: Task | None = None
+    for entry in run.peers:
+        if not run.takes(entry.name) or data.name not in entry.splits:
+            continue
+        chosen = run.settings.get(entry.name)
+        asks = (entry.grid, vars(entry.budget)) if chosen is None else chosen
+        key = key_of(known, asks, run.seed, code)
+        answer: Answer | Skipped | None = kept(run.folder / data.name, entry.name, key)
+        if answer is None:
+            asked = asked or task(data, content_features(material), run.seed)
+            answer = theirs.answer(entry, asked, chosen)
+            if isinstance(answer, Answer):
+                answer = _stamped(answer, stamp)
+                keep(run.folder / data.name, entry.name, key, answer)
+        yield Given(entry.name, PEER, answer)
+
+
+def _ours(run: Run, data: SplitData) -> list[Entry]:
+    return [
+        entry
+        for entry in registry(run.seed)
+        if run.takes(entry.name)
+        and data.name in entry.splits
+        and (entry.modality is None or entry.modality in data.dataset.tokens)
+    ]
+
+
+def _stamped(answer: Answer, stamp: str) -> Answer:
+    facts: Mapping[str, Any] = {**answer.facts, "commit": stamp}
+    return replace(answer, facts=facts)

@@ -1,0 +1,69 @@
+"""A peer on a split: a process in its own environment that is handed files."""
+
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.peers.__main__ import MISSING_PACKAGE
+from benchmarks.peers.catalogue import PeerEntry
+from benchmarks.peers.exchange import Answer, Task, read_answer, write_task
+
+_FOLDER = Path(__file__).parents[1]
+PYTHON = _FOLDER / ".venv" / "bin" / "python"
+
+
+class PeersMissingError(RuntimeError):
+    """The peers' environment was not built."""
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """Why a peer has no answer."""
+
+    reason: str
+    failed: bool
+
+
+def require_environment() -> None:
+    """Checks that the peers' environment is there.
+
+    Raises:
+        PeersMissingError: it is not.
+    """
+    if not PYTHON.is_file():
+        raise PeersMissingError(
+            "The peers' environment is missing: run `make bench-env`, or pass --skip-peers."
+        )
+
+
+def answer(
+    entry: PeerEntry, task: Task, settings: Mapping[str, Any] | None = None
+) -> Answer | Skipped:
+    """What the peer says; settings given are taken as they are, without tuning."""
+    with tempfile.TemporaryDirectory() as folder:
+        asked, said = Path(folder) / "task.npz", Path(folder) / "answer.npz"
+        write_task(asked, task)
+        command = [str(PYTHON), "-m", "peers", entry.name, str(asked), str(said)]
+        command += ["--configurations", str(entry.budget.configurations)]
+        command += ["--seconds", str(entry.budget.seconds)]
+        if settings is not None:
+            command += ["--settings", json.dumps(settings)]
+        done = subprocess.run(
+            command, cwd=_FOLDER, env=_environment(), capture_output=True, text=True, check=False
+        )
+        if done.returncode == 0:
+            return read_answer(said)
+        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        if done.returncode == MISSING_PACKAGE:
+            return Skipped(last, failed=False)
+        return Skipped(f"ended with status {done.returncode}: {last}", failed=True)
+
+
+def _environment() -> dict[str, str]:
+    """Ours without what would lead its Python to our packages."""
+    return {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}

@@ -1,0 +1,218 @@
+"""One fit: neighbourhoods drawn around each step's items, and the loss of what came next.
+
+A training edge that is also the answer would let a model read it off the graph. So in a step the
+graph has, of the users the step trains on, only the events strictly before the instant from which
+they must foresee: neither the wanted items nor anything later ties such a user to an item. The
+events of other users stay, as in every method that learns from all of them.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from models.content import (
+    TIME_DEPENDENT,
+    Content,
+    CrossFitted,
+    behaviour_factors,
+    choices_by_item,
+    content_at,
+)
+from models.data import Bools, Dataset, Floats, Longs
+from models.encoders.device import autocast
+from models.gat.config import GATConfig
+from models.gat.graph import Fanout, Graph, View
+from models.gat.network import GATNetwork
+from models.mmnn.fitting import Candidates, softmax_loss, without_past
+from models.sequences import (
+    Events,
+    Rows,
+    Scale,
+    draw_rows,
+    knowledge_batches,
+    period_of,
+    prefixes,
+    recent,
+    upcoming,
+)
+from models.training import torch_generator, warm_cosine
+
+
+class Trainer:
+    """Runs the epochs of one network over one dataset and its graph."""
+
+    def __init__(
+        self,
+        network: GATNetwork,
+        dataset: Dataset,
+        graph: Graph,
+        reducers: dict[str, CrossFitted],
+        scale: Scale,
+        config: GATConfig,
+        device: torch.device,
+    ) -> None:
+        self.network, self.graph, self.config, self.device = network, graph, config, device
+        self.scale, self.events = scale, dataset.train
+        self.starts, self.stops, self.ends = prefixes(self.events)
+        counts = np.bincount(self.events.items, minlength=dataset.n_items)
+        factors = _factors(dataset, config.components)
+        network.start_from(
+            torch.from_numpy(counts).to(device), torch.from_numpy(factors).to(device)
+        )
+        self.seen = np.flatnonzero(counts)
+        self.shares = counts[self.seen] / max(1, counts.sum())
+        self.behavioural = np.array([name in TIME_DEPENDENT for name in reducers], dtype=bool)
+        self.periods, self.begins = period_of(
+            self.events.timestamps, config.periods if self.behavioural.any() else 1
+        )
+        self.contents = [
+            content_at(dataset.tokens, reducers, dataset.n_items, int(begin))
+            for begin in self.begins
+        ]
+        self.fanouts = (
+            Fanout(config.sampled_users, config.sampled_neighbours, config.sampled_choices),
+        ) * config.layers
+        self.generator = torch_generator(config.seed)
+        self.draws = np.random.default_rng(config.seed)
+        self.epochs_done = 0
+        # Validated and kept are averaged weights: steps this large are noisy one by one.
+        average = get_ema_multi_avg_fn(config.averaging)  # type: ignore[no-untyped-call]
+        self.averaged = AveragedModel(network, multi_avg_fn=average)
+        self.optimizer = torch.optim.AdamW(
+            network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+
+    def epoch(self) -> float:
+        """One pass over a draw of the training events; returns the mean loss."""
+        config, total = self.config, 0.0
+        targets = draw_rows(self.events, config.epoch_examples, self.generator)
+        batches = list(knowledge_batches(targets, self.periods, config.batch_size, self.generator))
+        for number, (period, rows) in enumerate(batches):
+            progress = (self.epochs_done + number / len(batches)) / config.epochs
+            for group in self.optimizer.param_groups:
+                group["lr"] = config.learning_rate * warm_cosine(progress)
+            self.optimizer.zero_grad()
+            with autocast(self.device):
+                loss = self._loss(period, rows)
+            loss.backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
+            self.optimizer.step()
+            self.averaged.update_parameters(self.network)
+            total += float(loss.detach()) * len(rows)
+        self.epochs_done += 1
+        return total / max(1, len(targets))
+
+    def _loss(self, period: int, rows: Rows) -> Tensor:
+        """Mean negative log likelihood of what came next."""
+        config = self.config
+        past = recent(self.starts[rows], self.stops[rows], self.events, self.scale, config.history)
+        wanted = upcoming(
+            self.stops[rows], self.ends[rows], self.events, self.scale, config.horizon
+        )
+        candidates = self._candidates(wanted.items[wanted.present])
+        needed = torch.unique(torch.cat([candidates.items, past.items[past.present]]))
+        view = self._view(period, rows)
+        vectors = self._vectors(needed, period, view)
+        users = self._users(vectors, needed, past)
+        ranked = candidates.items.to(self.device)
+        columns = torch.searchsorted(needed, candidates.items).to(self.device)
+        known = torch.from_numpy(view.known)[candidates.items].to(self.device)
+        logits = users @ vectors[columns].T + self.network.bias(ranked, known)
+        logits = without_past(logits, ranked, past.to(self.device))
+        wanted = wanted.to(self.device)
+        hits = torch.searchsorted(ranked, wanted.items).masked_fill(~wanted.present, 0)
+        return softmax_loss(logits, hits, wanted.present, candidates.log_inclusion.to(self.device))
+
+    def _vectors(self, items: Tensor, period: int, view: View) -> Tensor:
+        near = self.graph.neighbourhood(items.numpy(), self.fanouts, view, self.draws)
+        content = shown(self.contents[period], view.kept).take(near.items)
+        known = torch.from_numpy(view.known)[near.items]
+        vectors: Tensor = self.network.items(
+            near.to(self.device), content.to(self.device), known.to(self.device)
+        )
+        return vectors
+
+    def _users(self, vectors: Tensor, needed: Tensor, past: Events) -> Tensor:
+        places = torch.searchsorted(needed, torch.where(past.present, past.items, needed[0]))
+        past = past.to(self.device)
+        users: Tensor = self.network.users(
+            vectors, places.to(self.device), past.values, past.present
+        )
+        return users
+
+    def _view(self, period: int, rows: Rows) -> View:
+        """What the step may see, with ids and modalities hidden at random.
+
+        What only behaviour tells (an item's users, its reviews) is hidden with the id: an item that
+        nobody has touched has none of them.
+        """
+        until = np.full(self.graph.n_users, len(self.events), dtype=np.int64)
+        np.minimum.at(until, self.events.users[rows], self.stops[rows])
+        shape = (self.graph.n_items, len(self.behavioural))
+        known = self.draws.random(shape[0]) >= self.config.id_dropout
+        kept = self.draws.random(shape) >= self.config.modality_dropout
+        kept &= known[:, None] | ~self.behavioural
+        return View(until, int(self.begins[period]), known, kept)
+
+    def _candidates(self, targets: Tensor) -> Candidates:
+        """All training items, or a uniform draw and the batch's targets with their chances."""
+        n, wanted = len(self.seen), self.config.sampled_items
+        if n <= wanted:
+            return Candidates(torch.from_numpy(self.seen), torch.zeros(n))
+        drawn = torch.randperm(n, generator=self.generator)[:wanted].numpy()
+        chosen = np.union1d(drawn, np.searchsorted(self.seen, targets.numpy()))
+        missed = (1 - wanted / n) * (1 - self.shares[chosen]) ** len(targets)
+        return Candidates(
+            torch.from_numpy(self.seen[chosen]), torch.from_numpy(np.log1p(-missed)).float()
+        )
+
+
+def shown(content: Content, kept: Bools) -> Content:
+    """The content without the tokens where `kept` (n, m) is False."""
+    return Content(content.features, content.present & torch.from_numpy(kept))
+
+
+def _factors(dataset: Dataset, n_components: int) -> Floats:
+    """Leading singular vectors (n_items, c) of who chose what, times their singular values.
+
+    Over the items with events the mean square is 1, as that of what content foretells of them.
+    """
+    factors = behaviour_factors(choices_by_item(dataset.train, dataset.n_items), n_components)
+    seen = max(1, len(np.unique(dataset.train.items)))
+    scale = np.sqrt((factors**2).sum() / (seen * n_components))
+    return np.asarray(factors / max(scale, 1e-12), dtype=np.float32)
+
+
+@torch.no_grad()
+def all_vectors(
+    network: GATNetwork,
+    graph: Graph,
+    content: Content,
+    known: Bools,
+    config: GATConfig,
+    *,
+    block: int = 2048,
+) -> Tensor:
+    """Vectors (n_items, w) of all items, a block at a time, each from a wide neighbourhood.
+
+    The draw is seeded: the same weights and graph give the same vectors.
+    """
+    device = network.popularity.device
+    draws = np.random.default_rng(config.seed)
+    fanout = Fanout(
+        config.sampled_users * config.widening,
+        config.sampled_neighbours * config.widening,
+        config.sampled_choices * config.widening,
+    )
+    view = graph.whole(known)
+    parts = []
+    for items in _blocks(graph.n_items, block):
+        near = graph.neighbourhood(items, (fanout,) * config.layers, view, draws)
+        usable = torch.from_numpy(known)[near.items].to(device)
+        parts.append(network.items(near.to(device), content.take(near.items).to(device), usable))
+    return torch.cat(parts) if parts else torch.zeros(0, network.users.width, device=device)
+
+
+def _blocks(n: int, size: int) -> list[Longs]:
+    return [np.arange(start, min(start + size, n)) for start in range(0, n, size)]

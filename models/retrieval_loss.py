@@ -1,0 +1,83 @@
+"""The softmax over items: which items a step ranks, and the loss of ranking them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.data import Floats, Longs
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The items a step ranks: all of training, or a draw of them.
+
+    Attributes:
+        items: (c,) int64 dense item indexes, sorted.
+        log_inclusion: (c,) log of the chance with which each was drawn; zero where all are there.
+    """
+
+    items: Tensor
+    log_inclusion: Tensor
+
+
+@dataclass(frozen=True)
+class CandidateDraw:
+    """How the items of a step are chosen.
+
+    Attributes:
+        seen: (s,) int64 items with training events, sorted.
+        shares: (s,) their shares of the training events.
+        most: up to so many items the softmax is exact; above, so many are drawn a step.
+    """
+
+    seen: Longs
+    shares: Floats
+    most: int
+
+    @staticmethod
+    def of(counts: Longs, most: int) -> "CandidateDraw":
+        """The draw for items with so many training events each (n_items,)."""
+        seen = np.flatnonzero(counts)
+        return CandidateDraw(seen, counts[seen] / max(1, counts.sum()), most)
+
+    def __call__(self, wanted: Tensor, generator: torch.Generator) -> Candidates:
+        """All seen items, or a uniform draw and the wanted items (w,) int64 with their chances."""
+        n = len(self.seen)
+        if n <= self.most:
+            return Candidates(torch.from_numpy(self.seen), torch.zeros(n))
+        drawn = torch.randperm(n, generator=generator)[: self.most].numpy()
+        chosen = np.union1d(drawn, np.searchsorted(self.seen, wanted.numpy()))
+        missed = (1 - self.most / n) * (1 - self.shares[chosen]) ** len(wanted)
+        return Candidates(
+            torch.from_numpy(self.seen[chosen]), torch.from_numpy(np.log1p(-missed)).float()
+        )
+
+
+def focused_softmax_loss(
+    logits: Tensor, hits: Tensor, weights: Tensor, log_inclusion: Tensor, focus: float
+) -> Tensor:
+    """The weighted mean (…) of (1 - p^q) / q over each row's wanted columns; 0 where none is.
+
+    q = `focus` in (0, 1] scales the gradient of -log p by p^q (generalised cross-entropy, Zhang and
+    Sabuncu 2018): items that no model could foresee, of which a list shows none, count for little.
+    q = 0 is -log p itself.
+
+    Each candidate stands for 1 / chance items (sampled softmax, Bengio and Senécal 2008; Horvitz
+    and Thompson 1952); a chance of 1 for all makes it the exact softmax.
+
+    Args:
+        logits: (…, c) of the candidates.
+        hits: (…, p) int64 columns of the wanted items.
+        weights: (…, p) how much each is wanted; one whose logit is -inf counts as 0.
+        log_inclusion: (c,) log of the chance with which each candidate was drawn.
+        focus: q.
+    """
+    normaliser = torch.logsumexp(logits.float() - log_inclusion, dim=-1, keepdim=True)
+    found = logits.gather(-1, hits).float()
+    weights = weights * torch.isfinite(found)
+    losses = (normaliser - found).masked_fill(weights == 0, 0.0)
+    if focus > 0:
+        losses = -torch.expm1(-focus * losses) / focus
+    return (losses * weights).sum(dim=-1) / weights.sum(dim=-1).clamp(min=1e-12)

@@ -1,0 +1,190 @@
+"""One fit: windows of users' sequences, the softmax over what came next, and the steps."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from models.content import TIME_DEPENDENT, Content, CrossFitted, content_at
+from models.data import Dataset
+from models.encoders.device import autocast
+from models.retrieval_loss import CandidateDraw, Candidates, focused_softmax_loss
+from models.sequences import Rows, Scale, knowledge_batches, period_of
+from models.training import torch_generator, warm_cosine
+from models.transformer.config import TransformerConfig
+from models.transformer.network import TransformerNetwork
+from models.transformer.transitions import TransitionFactors
+from models.transformer.windows import Log, Windows, cut, drawn_rows, first_rows, had_from
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a step asks for.
+
+    Attributes:
+        positions: (b, t) int64 places of the sequences that are asked.
+        shares: (b, t) how much each counts; 0 where there is none.
+        items: (b, t, h) int64 dense indexes of what came next.
+        weights: (b, t, h) how much each of them is wanted; 0 where there is none.
+    """
+
+    positions: Tensor
+    shares: Tensor
+    items: Tensor
+    weights: Tensor
+
+
+class Trainer:
+    """Runs the epochs of one network over one dataset."""
+
+    def __init__(
+        self,
+        network: TransformerNetwork,
+        dataset: Dataset,
+        reducers: dict[str, CrossFitted],
+        scale: Scale,
+        config: TransformerConfig,
+        device: torch.device,
+    ) -> None:
+        self.network, self.config, self.device = network, config, device
+        self.events = dataset.train
+        self.log = Log.of(self.events, first_rows(self.events), scale, config.gap_buckets)
+        counts = np.bincount(self.events.items, minlength=dataset.n_items)
+        self.draw = CandidateDraw.of(counts, config.sampled_items)
+        self._start(dataset, counts)
+        timely = [name in TIME_DEPENDENT for name in reducers]
+        self.behavioural = torch.tensor(timely, dtype=torch.bool, device=device)
+        self.periods, instants = period_of(
+            self.events.timestamps, config.periods if any(timely) else 1
+        )
+        self.contents = [
+            content_at(dataset.tokens, reducers, dataset.n_items, int(instant)).to(device)
+            for instant in instants
+        ]
+        self.generator = torch_generator(config.seed)
+        self.epochs_done = 0
+        # Validated and kept are averaged weights: steps this large are noisy one by one.
+        average = get_ema_multi_avg_fn(config.averaging)  # type: ignore[no-untyped-call]
+        self.averaged = AveragedModel(network, multi_avg_fn=average)
+        self.optimizer = self._optimizer()
+
+    def _start(self, dataset: Dataset, counts: Rows) -> None:
+        config = self.config
+        factors = TransitionFactors.fit(
+            dataset.train, dataset.n_users, dataset.n_items, config.dim, config.seed
+        )
+        gain = config.transition_gain**0.5
+        whole, folds = (torch.from_numpy(x * gain) for x in (factors.whole, factors.folds))
+        self.fold_of, self.shifts = factors.fold_of, (folds - whole).to(self.device)
+        self.network.start_from(torch.from_numpy(counts).to(self.device), whole.to(self.device))
+
+    def _optimizer(self) -> torch.optim.AdamW:
+        tables = {id(table) for table in self.network.tables()}
+        shared = [weight for weight in self.network.parameters() if id(weight) not in tables]
+        return torch.optim.AdamW(
+            [
+                {"params": shared, "weight_decay": self.config.weight_decay},
+                # Decay would pull a rare item from where it began, each step it is absent.
+                {"params": self.network.tables(), "weight_decay": 0.0},
+            ],
+            lr=self.config.learning_rate,
+        )
+
+    def epoch(self) -> float:
+        """One pass over a draw of the windows; returns the mean loss."""
+        config, total = self.config, 0.0
+        windows = cut(self.events, config.history, self.generator)
+        drawn = torch.randperm(len(windows), generator=self.generator)[: config.epoch_windows]
+        windows = windows.take(np.sort(drawn.numpy()))
+        batches = list(self._batches(windows))
+        for number, turn in enumerate(torch.randperm(len(batches), generator=self.generator)):
+            fold, period, chosen = batches[int(turn)]
+            progress = (self.epochs_done + number / len(batches)) / config.epochs
+            for group in self.optimizer.param_groups:
+                group["lr"] = config.learning_rate * warm_cosine(progress)
+            self.optimizer.zero_grad()
+            with autocast(self.device):
+                loss = self._loss(self.contents[period], self.shifts[fold], chosen)
+            loss.backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
+            self.optimizer.step()
+            self.averaged.update_parameters(self.network)
+            total += float(loss.detach()) * len(chosen)
+        self.epochs_done += 1
+        return total / max(1, len(windows))
+
+    def _batches(self, windows: Windows) -> Iterator[tuple[int, int, Windows]]:
+        """Each window once, in batches of one fold of users and one period of knowledge."""
+        folds = self.fold_of[self.events.users[windows.firsts]]
+        for fold in range(len(self.shifts)):
+            own = windows.take(np.flatnonzero(folds == fold))
+            for period, firsts in knowledge_batches(
+                own.firsts, self.periods, self.config.batch_size, self.generator
+            ):
+                yield fold, period, own.take(np.searchsorted(own.firsts, firsts))
+
+    def _loss(self, content: Content, shifts: Tensor, windows: Windows) -> Tensor:
+        """Mean loss of what came next after the asked places of some windows."""
+        network, device = self.network, self.device
+        task = self._task(windows)
+        candidates = self.draw(task.items[task.weights > 0], self.generator)
+        sequences = self.log.read(windows.reads, windows.stops - 1)
+        needed = torch.unique(torch.cat([candidates.items, sequences.places[sequences.present]]))
+        here = needed.to(device)
+        known = torch.ones(len(needed), dtype=torch.bool, device=device)
+        shown, known = network.items.hide(content.take(here), known, self.behavioural)
+        codes = network.items(shown, here, known, shifts[here])
+        columns = torch.searchsorted(needed, candidates.items).to(device)
+        logits = network.logits(
+            codes.read,
+            sequences.among(needed).to(device),
+            task.positions.to(device),
+            codes.wanted[columns],
+            network.bias(here[columns], known[columns]),
+        )
+        logits = logits.masked_fill(self._had(windows, task, candidates), -torch.inf)
+        hits = torch.searchsorted(candidates.items, task.items).clamp(max=len(columns) - 1)
+        losses = focused_softmax_loss(
+            logits,
+            hits.to(device),
+            task.weights.to(device),
+            candidates.log_inclusion.to(device),
+            self.config.focus,
+        )
+        shares = task.shares.to(device)
+        return (losses * shares).sum() / shares.sum().clamp(min=1e-12)
+
+    def _task(self, windows: Windows) -> Task:
+        """Some places of each window, and the events from there on.
+
+        A place counts more as its user's past grows, and all that a user did counts with its
+        square root, since every user counts alike when lists are judged.
+        """
+        config = self.config
+        rows, asked = drawn_rows(windows, config.positions, self.generator)
+        done = rows - windows.users[:, None]
+        pieces = (windows.ends - windows.users) / max(1, config.history // 2)
+        ripe = np.minimum((done + 1) / config.full_weight, 1.0)
+        shares = asked * ripe / np.sqrt(np.maximum(pieces, 1.0))[:, None]
+        wanted = rows[:, :, None] + np.arange(config.horizon)
+        there = asked[:, :, None] & (wanted < windows.ends[:, None, None])
+        items = self.log.items[np.where(there, wanted, rows[:, :, None])]
+        weights = there * config.horizon_decay ** np.arange(config.horizon)
+        return Task(
+            torch.from_numpy(rows - windows.reads[:, None]),
+            torch.from_numpy(shares.astype(np.float32)),
+            torch.from_numpy(items),
+            torch.from_numpy(weights.astype(np.float32)),
+        )
+
+    def _had(self, windows: Windows, task: Task, candidates: Candidates) -> Tensor:
+        """Which candidates (b, t, c) the user had already.
+
+        Such items are never wanted again; left in, they would teach that a user dislikes whatever
+        is like what they chose.
+        """
+        since = torch.from_numpy(had_from(windows, self.log, candidates.items.numpy()))
+        return (since.unsqueeze(1) <= task.positions.unsqueeze(2)).to(self.device)

@@ -1,0 +1,200 @@
+"""The transformer as a recommender: fit, score, recommend, save, load."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.content import Content, Reducer, content_at, fit_reducers
+from models.data import Dataset, Floats, Histories, Ints
+from models.persistence import ModelFormatError, NotFittedError, load_state, save_state, tensor
+from models.protocol import Ranking
+from models.ranking import rank, tie_breaks
+from models.sequences import Scale
+from models.training import Epoch, TrainingCurve, one_thread, run_epochs, seeded
+from models.transformer.config import TransformerConfig
+from models.transformer.fitting import Trainer
+from models.transformer.network import Codes, TransformerNetwork
+from models.transformer.windows import Log
+from models.validation import validation_loss
+
+_ITEMS_AT_ONCE = 8192
+_NUMBERS_AT_ONCE = 500_000
+"""Pairs of a past event and a candidate; as many as the processor's cache holds."""
+
+
+class Transformer:
+    """Encoded item tokens, a causal decoder over a history, candidates that look back at it.
+
+    Attributes:
+        config: the settings.
+        curve: training loss and validation loss (1 - NDCG@10) an epoch; None before a fit.
+        modalities: names of the m modalities the model reads, in order.
+        codes: (n_items, e) what the model makes of each item, as read and as wanted.
+        bias: (n_items,) popularity; zero for items without training events.
+    """
+
+    name = "transformer"
+
+    def __init__(
+        self,
+        config: TransformerConfig | None = None,
+        device: str = "cpu",
+        on_epoch: Callable[[Epoch], None] | None = None,
+    ) -> None:
+        self.config = config or TransformerConfig()
+        self.device = torch.device(device)
+        self.curve: TrainingCurve | None = None
+        self._on_epoch = on_epoch
+        self._network: TransformerNetwork | None = None
+        self._reducers: dict[str, Reducer] = {}
+        self._scale = Scale(0.0, 1.0)
+        self.ties = np.zeros(0, dtype=np.int32)
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Names of the modalities, in the order of every array over them."""
+        return tuple(self._reducers)
+
+    @property
+    def network(self) -> TransformerNetwork:
+        """The fitted network.
+
+        Raises:
+            NotFittedError: the model was neither fitted nor loaded.
+        """
+        if self._network is None:
+            raise NotFittedError("This transformer has no weights yet; call fit or load first.")
+        return self._network
+
+    def fit(self, dataset: Dataset) -> Self:
+        """Learns from the training events, and stops by the validation events."""
+        config = self.config
+        seen = np.zeros(dataset.n_items, dtype=bool)
+        seen[dataset.train.items] = True
+        fitted = fit_reducers(dataset.tokens, dataset.train, config.components, config.seed)
+        self._reducers = {name: reducer.whole for name, reducer in fitted.items()}
+        self._scale = Scale.of(dataset.train.values)
+        self.ties = tie_breaks(dataset.item_ids.ids, config.seed)
+        content = content_at(dataset.tokens, fitted, dataset.n_items).to(self.device)
+        known = torch.from_numpy(seen).to(self.device)
+        with seeded(config.seed), one_thread():
+            network = self._build(dataset.n_items)
+            trainer = Trainer(network, dataset, fitted, self._scale, config, self.device)
+            self._network = averaged = cast(TransformerNetwork, trainer.averaged.module)
+            loss = validation_loss(dataset, self.score, config.seed)
+
+            def validate() -> float:
+                self._encode(content, known)
+                return loss()
+
+            averaged.eval()
+            self.curve = run_epochs(
+                averaged,
+                trainer.epoch,
+                validate,
+                start=validate(),
+                epochs=config.epochs if len(dataset.train) else 0,
+                patience=config.patience,
+                on_epoch=self._on_epoch,
+            )
+            self._encode(content, known)
+        return self
+
+    @torch.no_grad()
+    def score(self, users: Histories, items: Ints | None = None) -> Floats:
+        """Scores (n_users, n_items) of `items`, all by default."""
+        network = self.network
+        chosen = slice(None) if items is None else torch.from_numpy(items.astype(np.int64))
+        wanted, bias = self.codes.wanted[chosen], self.bias[chosen]
+        starts, stops = users.offsets[:-1], users.offsets[1:]
+        log = Log.of(users, starts, self._scale, self.config.gap_buckets)
+        starts = np.maximum(starts, stops - self.config.history)
+        # Users of like lengths together, so that little is padded.
+        order = np.argsort(stops - starts, kind="stable")
+        size = max(1, _NUMBERS_AT_ONCE // (max(1, len(bias)) * (self.config.history + 1)))
+        scores = np.empty((len(users), len(bias)), dtype=np.float32)
+        for rows in (order[first : first + size] for first in range(0, len(order), size)):
+            sequences = log.read(starts[rows], stops[rows]).to(self.device)
+            last = sequences.present.sum(dim=1, keepdim=True)
+            found = network.logits(self.codes.read, sequences, last, wanted, bias)
+            scores[rows] = found[:, 0].float().cpu().numpy()
+        return scores
+
+    def recommend(self, users: Histories, k: int, exclude: Histories | None = None) -> Ranking:
+        """The k best items a user, without the items of `exclude` (same users, row by row)."""
+        return rank(self.score, users, k, self.ties, exclude=exclude)
+
+    def save(self, folder: Path) -> None:
+        """Writes weights, codes and settings into an existing folder."""
+        arrays = {f"network.{name}": x for name, x in self.network.state_dict().items()}
+        arrays |= {"read": self.codes.read, "wanted": self.codes.wanted, "bias": self.bias}
+        numbers = {name: x.detach().cpu().numpy() for name, x in arrays.items()}
+        numbers["ties"] = self.ties
+        for name, reducer in self._reducers.items():
+            numbers[f"features.{name}.mean"] = reducer.mean
+            numbers[f"features.{name}.components"] = reducer.components
+        save_state(folder, numbers, self._description(), family=self.name)
+
+    @classmethod
+    def load(cls, folder: Path, device: str = "cpu") -> Self:
+        """Reads what `save` wrote.
+
+        Raises:
+            ModelFormatError: the folder does not hold a transformer, or only part of one.
+        """
+        numbers, described = load_state(folder, family=cls.name)
+        try:
+            model = cls(TransformerConfig.model_validate(described["settings"]), device)
+            model._scale = Scale(described["value_mean"], described["value_deviation"])
+            model._reducers = {
+                name: Reducer(
+                    *(
+                        tensor(numbers, f"features.{name}.{part}", folder)
+                        for part in ("mean", "components")
+                    )
+                )
+                for name in described["modalities"]
+            }
+            model.ties = tensor(numbers, "ties", folder)
+            loaded = {name: torch.from_numpy(x).to(model.device) for name, x in numbers.items()}
+            model.codes, model.bias = Codes(loaded["read"], loaded["wanted"]), loaded["bias"]
+            network = model._build(len(model.bias))
+            network.load_state_dict(
+                {name: loaded[f"network.{name}"] for name in network.state_dict()}
+            )
+        except (KeyError, ValueError, RuntimeError) as error:
+            raise ModelFormatError(
+                f"{folder} does not hold a whole transformer ({error}); fit the model again."
+            ) from error
+        network.eval()
+        return model
+
+    def _build(self, n_items: int) -> TransformerNetwork:
+        network = TransformerNetwork(len(self._reducers), n_items, self.config)
+        network.to(self.device)
+        self._network = network
+        return network
+
+    @torch.no_grad()
+    def _encode(self, content: Content, known: Tensor) -> None:
+        everything = torch.arange(len(known), device=self.device)
+        parts = [
+            self.network.items(content.take(block), block, known[block])
+            for block in torch.split(everything, _ITEMS_AT_ONCE)
+        ]
+        self.codes = Codes(
+            torch.cat([part.read for part in parts]), torch.cat([part.wanted for part in parts])
+        )
+        self.bias = self.network.bias(everything, known)
+
+    def _description(self) -> dict[str, Any]:
+        return {
+            "settings": self.config.model_dump(),
+            "modalities": list(self.modalities),
+            "value_mean": self._scale.mean,
+            "value_deviation": self._scale.deviation,
+        }
