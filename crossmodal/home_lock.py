@@ -1,4 +1,4 @@
-"""One writer at a time in a state folder."""
+"""One run, and one web UI, at a time in a state folder."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,25 +7,31 @@ import filelock
 
 from crossmodal.paths import StatePaths
 
+_NAMES = {"run": "run", "ui": "web UI"}
+
 
 class HomeBusyError(RuntimeError):
     """Another command works in the same state folder."""
 
 
 @contextmanager
-def home_lock(paths: StatePaths) -> Iterator[None]:
-    """Keeps other commands that write out of the state folder.
+def home_lock(paths: StatePaths, work: str = "run") -> Iterator[None]:
+    """Keeps other commands that do the same out of the state folder.
+
+    Args:
+        paths: of the folder.
+        work: `run`, or `ui`.
 
     Raises:
         HomeBusyError: another process holds the lock.
     """
-    lock = filelock.FileLock(paths.home / "run.lock", timeout=0)
+    lock = filelock.FileLock(paths.home / f"{work}.lock", timeout=0)
     try:
         lock.acquire()
     except filelock.Timeout as error:
         raise HomeBusyError(
-            f"Another run works in {paths.home}; wait for it, or set CROSSMODAL_HOME to another "
-            "folder."
+            f"Another {_NAMES[work]} works in {paths.home}; wait for it or stop it, or set "
+            "CROSSMODAL_HOME to another folder."
         ) from error
     try:
         yield

@@ -38,6 +38,7 @@ class Settings(BaseSettings):
     seed: int = Field(default=42, ge=0, description="Seed of every random choice.")
     device: str = Field(
         default="auto",
+        pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$",
         description="auto, cpu, cuda or cuda:N. auto takes CUDA, else Apple's MPS, else the CPU.",
     )
 

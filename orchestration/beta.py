@@ -3,12 +3,11 @@
 import warnings
 
 
-def accept_backfill_policy() -> None:
-    """Does without Dagster's reminder that `backfill_policy` is beta.
+def accept_beta() -> None:
+    """Does without Dagster's reminders that `backfill_policy` and selections by group are beta.
 
     The version is pinned in the lock file, so that it cannot change under a user, who would read
-    the reminder before every command.
+    the reminders before every command.
     """
-    warnings.filterwarnings(
-        "ignore", message=r"Parameter `backfill_policy` .* is currently in beta"
-    )
+    for name in ("backfill_policy", "include_sources"):
+        warnings.filterwarnings("ignore", message=rf"Parameter `{name}` .* is currently in beta")

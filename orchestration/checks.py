@@ -45,7 +45,8 @@ def reject_share(workspace: Workspace) -> Finding:
     summary = workspace.lake.version("rejects").summary
     limit = workspace.settings.max_reject_share
     reasons = sorted(summary["by_reason"], key=lambda row: -row["rows"])
-    most = f"; most often {reasons[0]['reason']} ({reasons[0]['rows']:,} rows)" if reasons else ""
+    counted = [f"{row['reason']} ({row['rows']:,} rows)" for row in reasons[:3]]
+    most = f"; most often {', '.join(counted)}" if counted else ""
     return _finding(
         summary["share"] <= limit,
         f"{summary['share']:.2%} of the source's rows were rejected (CROSSMODAL_MAX_REJECT_SHARE "

@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 the work failed, 2 the call was wrong.
 """
 
 import json
+import re
 import shutil
 from enum import StrEnum
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from orchestration.beta import accept_backfill_policy
+from orchestration.beta import accept_beta
 
 if TYPE_CHECKING:
     from crossmodal.settings import Settings
@@ -71,20 +72,32 @@ def run(
         raise typer.BadParameter(
             "say which --source the path or name is of.", param_hint="--source"
         )
+    if source is SourceChoice.sample and (path is not None or name is not None):
+        raise typer.BadParameter("the sample is generated: it takes no --path and no --name.")
     if source is SourceChoice.tables and path is None:
         raise typer.BadParameter("a tables source needs its mapping.", param_hint="--path")
     if source is SourceChoice.movielens and path is None and name is None:
         raise typer.BadParameter("movielens needs --path or --name.", param_hint="--source")
     settings = _settings(source=source and source.value, source_path=path, source_name=name)
+    _make_home(settings.home)
     from crossmodal.home_lock import HomeBusyError
-    from orchestration.run import RunFailedError, UnknownSelectionError, run_pipeline
+    from orchestration.run import (
+        RunFailedError,
+        RunInterruptedError,
+        UnknownSelectionError,
+        run_pipeline,
+    )
 
+    typer.echo(f"Source: {settings.source}{_of_source(settings)}. State: {settings.home}.")
     try:
         summary = run_pipeline(settings, only)
     except UnknownSelectionError as error:
         raise typer.BadParameter(str(error), param_hint="--only") from error
     except (RunFailedError, HomeBusyError) as error:
         _fail(str(error))
+    except RunInterruptedError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(130) from error
     typer.echo(
         f"Done: {len(summary.made)} assets made, {len(summary.kept)} kept unchanged; "
         f"{summary.encoded:,} encoded, {summary.fitted} fitted."
@@ -145,7 +158,7 @@ def features(
         found = features_of(settings, entity.value, key)
     except LookupFailedError as error:
         _fail(str(error))
-    typer.echo(json.dumps(found, indent=2, default=str))
+    typer.echo(_NUMBERS.sub(_on_one_line, json.dumps(found, indent=2, default=str)))
 
 
 @app.command()
@@ -178,7 +191,7 @@ def reset(
     from crossmodal.paths import StatePaths
 
     try:
-        with home_lock(StatePaths(home)):
+        with home_lock(StatePaths(home)), home_lock(StatePaths(home), "ui"):
             pass
     except HomeBusyError as error:
         _fail(str(error))
@@ -192,13 +205,22 @@ def ui(
 ) -> None:
     """Opens Dagster's web UI and its daemon on this state folder, until Ctrl-C."""
     settings = _settings()
+    from crossmodal.home_lock import HomeBusyError, home_lock
     from crossmodal.paths import StatePaths
     from orchestration.instance import open_instance
-    from orchestration.web import serve_ui
+    from orchestration.web import port_is_free, serve_ui
 
     paths = StatePaths(settings.home)
+    _make_home(settings.home)
+    if not port_is_free(port):
+        raise typer.BadParameter(f"port {port} is taken; name another.", param_hint="--port")
     open_instance(paths).dispose()
-    raise typer.Exit(serve_ui(paths, port))
+    try:
+        with home_lock(paths, "ui"):
+            ended = serve_ui(paths, port)
+    except HomeBusyError as error:
+        _fail(str(error))
+    raise typer.Exit(ended)
 
 
 def _settings(**chosen: Any) -> "Settings":
@@ -215,6 +237,27 @@ def _settings(**chosen: Any) -> "Settings":
         raise typer.Exit(2) from error
 
 
+def _of_source(settings: "Settings") -> str:
+    named = settings.source_path or settings.source_name
+    return "" if named is None or settings.source == "sample" else f" ({named})"
+
+
+def _make_home(home: Path) -> None:
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        typer.echo(f"Setting CROSSMODAL_HOME: {home} cannot be made ({error.strerror}).", err=True)
+        raise typer.Exit(2) from error
+
+
+_NUMBERS = re.compile(r"\[[-\d.e+,\s]+\]")
+"""A JSON list of numbers, which is read more easily on one line."""
+
+
+def _on_one_line(numbers: "re.Match[str]") -> str:
+    return f"[{' '.join(numbers.group()[1:-1].split())}]"
+
+
 def _fail(message: str) -> NoReturn:
     typer.echo(message, err=True)
     raise typer.Exit(1)
@@ -222,7 +265,7 @@ def _fail(message: str) -> NoReturn:
 
 def main() -> None:
     """Entry point of the `crossmodal` command."""
-    accept_backfill_policy()
+    accept_beta()
     app()
 
 

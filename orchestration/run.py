@@ -1,10 +1,12 @@
 """One run of the platform from the command line, on the instance that the web UI shows."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
+from dagster._utils.error import SerializableErrorInfo
 
 from assets.partitions import register_months
 from crossmodal.settings import Settings, remember_source
@@ -22,11 +24,21 @@ _READING = dg.AssetSelection.assets(
     "staged_items",
     "rejects",
 )
+_INTERRUPTED = "DagsterExecutionInterruptedError"
+_OWN_CLASS = re.compile(r"^(crossmodal|sources|models|feature_repo|assets|orchestration)[\w.]*: ")
 _RUN_LOG: dict[str, Any] = {"loggers": {"console": {"config": {}}}}
 
 
 class RunFailedError(RuntimeError):
     """An asset or a blocking check failed; the message says which and why."""
+
+
+class CheckFailedError(RunFailedError):
+    """A blocking check stopped the run: what it judged was read and made."""
+
+
+class RunInterruptedError(RuntimeError):
+    """Someone stopped the run; what it had finished is kept."""
 
 
 class UnknownSelectionError(ValueError):
@@ -61,6 +73,7 @@ def run_pipeline(settings: Settings, only: str | None = None) -> RunSummary:
     Raises:
         UnknownSelectionError: the selection cannot be read, or there is no such asset.
         RunFailedError: an asset or a blocking check failed.
+        RunInterruptedError: someone stopped it.
         HomeBusyError: another run works in the same home.
     """
     chosen = _selection(only).required_multi_asset_neighbors()
@@ -69,7 +82,12 @@ def run_pipeline(settings: Settings, only: str | None = None) -> RunSummary:
         with open_instance(workspace.paths) as instance, sole_run(workspace.paths, instance):
             definitions = build_definitions(workspace)
             _require_assets(definitions, chosen, only)
-            events = _materialize(definitions, instance, chosen & _READING, {})
+            try:
+                events = _materialize(definitions, instance, chosen & _READING, {})
+            except CheckFailedError:
+                # The source can be read: the way out of the check is a run of the same source.
+                remember_source(settings)
+                raise
             if events:
                 remember_source(settings)
             tags = _month_tags(workspace, instance)
@@ -92,7 +110,11 @@ def _require_assets(
     definitions: dg.Definitions, chosen: dg.AssetSelection, only: str | None
 ) -> None:
     graph = definitions.resolve_job_def("everything").asset_layer.asset_graph
-    if not chosen.resolve(graph):
+    try:
+        found = chosen.resolve(graph)
+    except dg.DagsterInvalidSubsetError:
+        found = set()
+    if not found:
         raise UnknownSelectionError(f"There is no asset {only!r}; the web UI shows their names.")
 
 
@@ -123,24 +145,33 @@ def _materialize(
         raise_on_error=False,
     )
     if not result.success:
-        raise RunFailedError(_failure(result))
+        raise _failure(result)
     return [event.materialization for event in result.get_asset_materialization_events()]
 
 
-def _failure(result: dg.ExecuteInProcessResult) -> str:
-    """Which check or step failed and the innermost reason, in one sentence."""
+def _failure(result: dg.ExecuteInProcessResult) -> RuntimeError:
+    """Which check or step failed and why, in one sentence."""
     for check in result.get_asset_check_evaluations():
         if not check.passed:
             asset = check.asset_key.to_user_string()
-            return f"{asset} failed its check {check.check_name}: {check.description}"
+            return CheckFailedError(
+                f"{asset} failed its check {check.check_name}: {check.description}"
+            )
     for event in result.all_node_events:
         if event.is_step_failure:
             error = event.step_failure_data.error
-            while error is not None and error.cause is not None:
+            # Dagster wraps what an asset raised; what that was raised from is a detail of ours.
+            while error is not None and error.cause is not None and _is_wrapper(error):
                 error = error.cause
+            if error is not None and error.cls_name == _INTERRUPTED:
+                return RunInterruptedError("Interrupted; run again to go on from here.")
             reason = error.message.strip() if error is not None else "no reason was given"
-            return f"{event.step_key} failed: {reason}"
-    return "The run failed before its first asset; see its log in the web UI."
+            return RunFailedError(f"{event.step_key} failed: {_OWN_CLASS.sub('', reason)}")
+    return RunFailedError("The run failed before its first asset; see its log in the web UI.")
+
+
+def _is_wrapper(error: SerializableErrorInfo) -> bool:
+    return (error.cls_name or "").startswith("Dagster") and error.cls_name != _INTERRUPTED
 
 
 def _summary(events: Sequence[dg.AssetMaterialization]) -> RunSummary:

@@ -1,6 +1,7 @@
 """Dagster's web UI and daemon, on the instance of the state folder."""
 
 import os
+import socket
 import subprocess
 import sys
 
@@ -20,3 +21,14 @@ def serve_ui(paths: StatePaths, port: int) -> int:
         return subprocess.run(command, env=environment, check=False).returncode
     except KeyboardInterrupt:
         return 0
+
+
+def port_is_free(port: int) -> bool:
+    """Whether a server could listen on the port of this machine's own address."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

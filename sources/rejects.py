@@ -44,7 +44,8 @@ class RawEvents:
     Attributes:
         frame: row (1-based), user_id and item_id (String or integer, null where unreadable), value
             and event_timestamp (null where unreadable), event_type, text, and what the file had:
-            given_value and given_time (String).
+            given_value and given_time (String). A value without a given_value is the weight of its
+            event type, which `value_range` does not bound.
         source_file: name of the file below the source's root.
         value_range: least and greatest value that can be used.
     """
@@ -149,14 +150,19 @@ def join_rejects(parts: Sequence[pl.LazyFrame]) -> pl.LazyFrame:
 
 def _event_rules(part: RawEvents, known_items: pl.Series | None, latest: datetime) -> list[Rule]:
     low, high = part.value_range
-    value, time = pl.col("value"), pl.col("event_timestamp")
+    value, given, time = pl.col("value"), pl.col("given_value"), pl.col("event_timestamp")
+    outside = ~value.is_between(low, high) | value.is_nan()
     future = pl.concat_str(pl.lit("in the future: "), pl.col("given_time"))
     rules = [
         Rule(BAD_ID, pl.col("user_id").is_null(), pl.lit("the user id is missing or unusable")),
         Rule(BAD_ID, pl.col("item_id").is_null(), pl.lit("the item id is missing or unusable")),
         Rule(BAD_TIME, time.is_null(), pl.col("given_time")),
         Rule(BAD_TIME, time > latest, future),
-        Rule(BAD_VALUE, ~value.is_between(low, high) | value.is_nan(), pl.col("given_value")),
+        Rule(
+            BAD_VALUE,
+            value.is_null() | (given.is_not_null() & outside),
+            given,
+        ),
     ]
     if known_items is not None:
         known = pl.col("item_id").is_in(known_items.implode())

@@ -88,7 +88,8 @@ def _past(
     without = network.users.vector(rest.flatten(0, 1), several.flatten())
     without = without.view(*past.present.shape, -1)  # u l d
     brought = torch.einsum("uld,ukd->ukl", vectors.unsqueeze(1) - without, codes)
-    usable = past.present.unsqueeze(1) & real.unsqueeze(-1) & (brought > 0)
+    told = past.present & ~_repeated(past.items, past.present)
+    usable = told.unsqueeze(1) & real.unsqueeze(-1) & (brought > 0)
     brought = brought.masked_fill(~usable, 0.0)
     top, places = brought.topk(min(_PAST, brought.shape[-1]), dim=-1)
     chosen = past.items.unsqueeze(1).expand_as(brought).gather(-1, places)
@@ -98,3 +99,9 @@ def _past(
         torch.nn.functional.pad(chosen, short, value=-1).cpu().numpy().astype(np.int32),
         torch.nn.functional.pad(top, short).float().cpu().numpy(),
     )
+
+
+def _repeated(items: Tensor, present: Tensor) -> Tensor:
+    """Which events (u, l), newest first, are on an item that a newer event is on already."""
+    same = (items.unsqueeze(2) == items.unsqueeze(1)) & present.unsqueeze(1)  # u l l
+    return same.tril(diagonal=-1).any(dim=2)

@@ -22,15 +22,17 @@ def raw_events(frame: pl.LazyFrame, mapping: EventsMapping, source_file: str) ->
     if mapping.type:
         kind = usable_text(mapping.type)
     given = usable_text(mapping.value) if mapping.value else pl.lit(None, dtype=pl.String)
+    value = _value(mapping, kind, given)
+    unlisted = pl.when(value.is_null()).then(pl.concat_str(pl.lit("event type "), kind))
     selected = frame.select(
         "row",
         user_id=usable_id(mapping.user),
         item_id=usable_id(mapping.item),
-        value=_value(mapping, kind, given).cast(pl.Float32),
+        value=value.cast(pl.Float32),
         event_type=kind,
         text=usable_text(mapping.text) if mapping.text else pl.lit(None, dtype=pl.String),
         event_timestamp=parse_time(mapping.time, schema[mapping.time], mapping.time_format),
-        given_value=pl.coalesce(given, pl.concat_str(pl.lit("event type "), kind)),
+        given_value=pl.coalesce(given, unlisted),
         given_time=pl.col(mapping.time).cast(pl.String),
     )
     return RawEvents(selected, source_file, mapping.value_range)

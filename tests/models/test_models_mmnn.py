@@ -172,6 +172,22 @@ def test_explanations_name_the_text_and_real_past_items(data, model):
         assert set(why.past_items[user].ravel()) <= {*taken.tolist(), -1}
 
 
+def test_an_item_that_was_done_twice_is_named_once(data, model):
+    whole = data.histories()
+    twice = Histories(
+        whole.offsets * 2,
+        np.repeat(whole.items, 2),
+        np.repeat(whole.values, 2),
+        np.repeat(whole.timestamps, 2),
+        whole.users,
+    )
+    past = model.explain(twice, model.recommend(whole, 4).items).past_items.reshape(-1, 3)
+    assert (past >= 0).all(axis=1).any()
+    for named in past:
+        real = named[named >= 0]
+        assert len(set(real.tolist())) == len(real)
+
+
 def test_a_past_items_weight_is_the_score_lost_without_it(data, model):
     whole = data.histories(np.array([3], dtype=np.int32))
     item = model.recommend(whole, 1).items

@@ -1,5 +1,6 @@
 """The command line as a newcomer meets it: help, exit codes, messages with a way out."""
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,7 @@ def test_every_command_explains_itself(command: str) -> None:
         (["run", "--source", "movielens"], "--name"),
         (["run", "--source", "movielens", "--path", "nowhere"], "does not exist"),
         (["run", "--source", "netflix"], "netflix"),
+        (["run", "--source", "sample", "--path", "."], "takes no --path"),
         (["features", "film", "1"], "film"),
     ],
 )
@@ -56,6 +58,30 @@ def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "CROSSMODAL_SEED" in result.output
 
 
+def test_a_device_that_is_none_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CROSSMODAL_DEVICE", "tpu")
+    result = CliRunner().invoke(app, ["doctor"])
+    assert result.exit_code == 2
+    assert "CROSSMODAL_DEVICE" in result.output
+
+
+def test_a_home_that_cannot_be_made_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("CROSSMODAL_HOME", str(tmp_path / "file" / "home"))
+    result = CliRunner().invoke(app, ["run"])
+    assert result.exit_code == 2
+    assert "CROSSMODAL_HOME" in result.output
+
+
+@pytest.mark.parametrize("wrong", ["nosuch", "raw_files", "group:nosuch"])
+def test_a_selection_of_nothing_is_a_wrong_call(wrong: str) -> None:
+    result = CliRunner().invoke(app, ["run", "--only", wrong])
+    assert result.exit_code == 2
+    assert wrong in result.output
+
+
 def test_reset_deletes_a_state_folder_and_nothing_else(_home: Path) -> None:
     _home.mkdir()
     (_home / "holiday.jpg").touch()
@@ -67,9 +93,20 @@ def test_reset_deletes_a_state_folder_and_nothing_else(_home: Path) -> None:
     assert not _home.exists()
 
 
-def test_reset_leaves_a_home_that_a_run_works_in(_home: Path) -> None:
+def test_a_port_that_is_taken_is_named() -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = str(other.getsockname()[1])
+        result = CliRunner().invoke(app, ["ui", "--port", port])
+    assert result.exit_code == 2
+    assert port in result.output and "taken" in result.output
+
+
+@pytest.mark.parametrize("work", ["run", "ui"])
+def test_reset_leaves_a_home_that_something_works_in(_home: Path, work: str) -> None:
     (_home / "lake").mkdir(parents=True)
-    with home_lock(StatePaths(_home)):
+    with home_lock(StatePaths(_home), work):
         refused = CliRunner().invoke(app, ["reset", "--yes"])
     assert refused.exit_code == 1
     assert "CROSSMODAL_HOME" in refused.output

@@ -175,6 +175,10 @@ def test_too_many_rejects_stop_the_run_and_keep_the_last_good_tables(tmp_path: P
     with pytest.raises(RunFailedError, match="value_out_of_range"):
         run_pipeline(settings, only="group:sources or group:ingestion")
     assert lake_of(settings).scan_partitions("interactions").collect().equals(before)
+    elsewhere = settings.model_copy(update={"home": tmp_path / "another"})
+    with pytest.raises(RunFailedError, match="value_out_of_range"):
+        run_pipeline(elsewhere)
+    assert json.loads((elsewhere.home / "source.json").read_text())["source"] == "tables"
 
 
 def test_a_late_event_touches_its_month_alone(tmp_path: Path) -> None:

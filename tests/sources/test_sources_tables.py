@@ -145,6 +145,27 @@ interactions: {path: events.csv, user: u, item: i, time: ts, value: stars, value
     assert source.media().collect().is_empty()
 
 
+def test_a_types_weight_is_not_bound_by_the_range_of_stars(tmp_path: Path) -> None:
+    mapping = """\
+interactions:
+  path: events.csv
+  user: u
+  item: i
+  time: ts
+  type: kind
+  types: {like: 1.0, view: 0.2}
+  value: stars
+  value_range: [0.5, 5]
+"""
+    events = (
+        "u,i,ts,kind,stars\nann,a,2024-01-01,view,\nann,b,2024-01-02,like,4\n"
+        "ann,c,2024-01-03,like,0.2\nann,d,2024-01-04,shout,\n"
+    )
+    extract = open_tables(write(tmp_path, mapping, events=events)).interactions()
+    assert extract.frame.collect()["value"].to_list() == pytest.approx([0.2, 4.0])
+    assert extract.rejects.collect()["detail"].to_list() == ["0.2", "event type shout"]
+
+
 def test_parquet_keeps_its_types(tmp_path: Path) -> None:
     pl.DataFrame(
         {"u": [1, 2], "i": [10, 11], "ts": [datetime(2024, 1, 1), None], "stars": [4, 5]}
