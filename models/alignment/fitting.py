@@ -1,6 +1,5 @@
 """Fitting a head: chosen on some held-out items, reported on others, refitted on all."""
 
-import logging
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,7 +17,6 @@ Method = Literal["auto", "ridge", "contrastive"]
 MIN_PAIRS = 50
 """Fewer items with both the modality and a text fit no head."""
 
-_LOG = logging.getLogger(__name__)
 _STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1e3, 3e3, 1e4, 3e4, 1e5)
 _HELD_OUT = 0.15
 _MOST_HELD_OUT = 2000
@@ -187,5 +185,4 @@ def _unaligned(features: Floats, dim: int) -> tuple[AlignmentHead, AlignmentRepo
         f"Only {len(features)} items have both this modality and a text, fewer than the "
         f"{MIN_PAIRS} that an alignment needs; its vectors do not compare with text."
     )
-    _LOG.warning(note)
     return unaligned_head(features, dim), AlignmentReport("none", 0.0, len(features), note=note)
