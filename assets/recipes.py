@@ -38,6 +38,7 @@ class Recipe:
         modality: the one modality without which there is no such model; None where it needs none.
         learns: whether it trains weights; a baseline only counts.
         candidate: whether it may become champion.
+        optional: whether it is fitted only where CROSSMODAL_EXTRA_MODELS names it.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Recipe:
     modality: str | None = None
     learns: bool = False
     candidate: bool = False
+    optional: bool = False
 
 
 def _choose_mmnn(operator: str, settings: Settings) -> Choices:
@@ -98,6 +100,26 @@ def _build_baseline(name: str, choices: Choices, device: str, on_epoch: OnEpoch)
 
     model: Recommender = getattr(baselines, name)(getattr(baselines, f"{name}Config")(**choices))
     return model
+
+
+def _build_transformer(choices: Choices, device: str, on_epoch: OnEpoch) -> "Recommender":
+    from models.encoders.device import choose_device
+    from models.transformer import Transformer, TransformerConfig
+
+    return Transformer(TransformerConfig(**choices), str(choose_device(device)), on_epoch)
+
+
+def _build_gat(choices: Choices, device: str, on_epoch: OnEpoch) -> "Recommender":
+    from models.encoders.device import choose_device
+    from models.gat import GAT, GATConfig
+
+    return GAT(GATConfig(**choices), str(choose_device(device)), on_epoch)
+
+
+def _build_hmdf(choices: Choices, device: str, on_epoch: OnEpoch) -> "Recommender":
+    from models.hmdf import HMDF, HMDFConfig, all_retrievers
+
+    return HMDF(partial(all_retrievers, **choices), HMDFConfig(**choices), on_epoch)
 
 
 def _choose_content(modality: str, settings: Settings) -> Choices:
@@ -205,5 +227,32 @@ RECIPES = (
         code_version="6",
         learns=True,
         candidate=True,
+    ),
+    Recipe(
+        "transformer",
+        "Encoder of item tokens, causal decoder over histories, candidates that look back.",
+        RANKED_SPLITS,
+        _choose_seed,
+        _build_transformer,
+        learns=True,
+        optional=True,
+    ),
+    Recipe(
+        "gat",
+        "Graph attention over users, items and each modality's nearest items.",
+        RANKED_SPLITS,
+        _choose_seed,
+        _build_gat,
+        learns=True,
+        optional=True,
+    ),
+    Recipe(
+        "hmdf",
+        "Hybrid: the scores and ranks of all models, stacked by LambdaRank on later choices.",
+        (USER_TEMPORAL,),
+        _choose_seed,
+        _build_hmdf,
+        learns=True,
+        optional=True,
     ),
 )

@@ -21,6 +21,7 @@ from models.assembly import EventLog, event_log
 from models.splits import Split, cold_item, random_split, user_temporal
 
 if TYPE_CHECKING:
+    from models.protocol import Recommender
     from models.training import Epoch
 
 _MODEL_SCHEMA = pl.Schema(
@@ -174,11 +175,15 @@ def _model_asset(recipe: Recipe) -> dg.AssetsDefinition:
     )
     def model(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
         choices = recipe.choose(workspace.settings)
-        stamp = made_from(context, workspace, *SPLIT_INPUTS, choices=choices)
+        wanted = not recipe.optional or recipe.name in workspace.settings.extra_models
+        stamp = made_from(context, workspace, *SPLIT_INPUTS, choices=choices, wanted=wanted)
 
         def make() -> dict[str, Any]:
+            if not wanted:
+                context.log.debug(f"CROSSMODAL_EXTRA_MODELS does not name {recipe.name}.")
             fits = [
-                _fit(context, workspace, recipe, choices, split, stamp) for split in recipe.splits
+                _fit(context, workspace, recipe, choices, split, stamp)
+                for split in (recipe.splits if wanted else ())
             ]
             rows = [fit for fit in fits if fit is not None]
             _draw_curves(workspace, recipe.name, rows)
@@ -212,16 +217,16 @@ def _fit(
     if recipe.modality is not None and recipe.modality not in data.tokens:
         context.log.debug(f"No item has {recipe.modality}: there is no {recipe.name} on {split}.")
         return None
-    epochs = workspace.settings.training_epochs
 
     def on_epoch(epoch: "Epoch") -> None:
-        workspace.progress(f"Fitting {recipe.name} on {split}", epoch.number, epochs)
+        workspace.progress(f"Fitting {recipe.name} on {split}", epoch.number, most_epochs(model))
         context.log.debug(
             f"{recipe.name} on {split}, epoch {epoch.number}: training loss {epoch.train:.4f}, "
             f"validation {epoch.validation:.4f}"
         )
 
-    model = recipe.build(choices, workspace.settings.device, on_epoch).fit(data)
+    model = recipe.build(choices, workspace.settings.device, on_epoch)
+    model.fit(data)
     version = open_registry(workspace).add(
         f"{recipe.name}-{split}",
         model,
@@ -239,6 +244,12 @@ def _fit(
         "train_losses": curve.train if curve else None,
         "validation_losses": curve.validation if curve else None,
     }
+
+
+def most_epochs(model: "Recommender") -> int:
+    """The most epochs, or rounds of trees, that the model's settings allow."""
+    config = getattr(model, "config", None)
+    return int(getattr(config, "epochs", None) or getattr(config, "rounds", 0))
 
 
 def _curves_picture(name: str) -> str:

@@ -92,6 +92,10 @@ class Settings(BaseSettings):
 
     embedding_batch: int = Field(default=64, ge=1, description="Items encoded at once on a CPU.")
     training_epochs: int = Field(default=8, ge=1, description="Most epochs of an MMNN.")
+    extra_models: tuple[Literal["transformer", "gat", "hmdf"], ...] = Field(
+        default=(),
+        description='Models that take minutes and are left out unless named, as JSON: ["hmdf"].',
+    )
     matrix_factorisation: Literal["concat", "dot"] = Field(
         default="concat",
         description="concat is the tutorials' form, a linear layer over both embeddings; dot adds "

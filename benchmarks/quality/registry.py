@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from assets.datasets import COLD_ITEM, RANDOM, USER_TEMPORAL
@@ -15,7 +16,7 @@ from models.baselines.random_ranking import RandomRanking
 from models.baselines.recent_popularity import RecentPopularity, RecentPopularityConfig
 from models.baselines.transition import Transition, TransitionConfig
 from models.data import MODALITIES, Dataset
-from models.hmdf import HMDF, HMDFConfig, network_retrievers, simple_retrievers
+from models.hmdf import HMDF, HMDFConfig, all_retrievers
 from models.matrix_factorisation import MatrixFactorisation, MatrixFactorisationConfig
 from models.mmnn import MMNN, MMNNConfig
 from models.protocol import Recommender
@@ -109,7 +110,7 @@ def registry(seed: int) -> tuple[Entry, ...]:
             lambda data, own: Transformer(TransformerConfig(seed=seed)),
         ),
         Entry("gat", OURS, _BOTH, lambda data, own: _gat(seed)),
-        Entry("hmdf", OURS, _WARM, lambda data, own: _hmdf(data, seed)),
+        Entry("hmdf", OURS, _WARM, lambda data, own: _hmdf(seed)),
     )
 
 
@@ -133,9 +134,8 @@ def _content(modality: str, seed: int) -> Entry:
     )
 
 
-def _hmdf(data: Dataset, seed: int) -> Recommender:
-    retrievers = {**simple_retrievers(data.tokens, seed), **network_retrievers(seed)}
-    return HMDF(retrievers, HMDFConfig(seed=seed))
+def _hmdf(seed: int) -> Recommender:
+    return HMDF(partial(all_retrievers, seed=seed), HMDFConfig(seed=seed))
 
 
 def _gat(seed: int) -> Recommender:

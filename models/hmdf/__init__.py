@@ -2,6 +2,6 @@
 
 from models.hmdf.config import HMDFConfig
 from models.hmdf.model import HMDF
-from models.hmdf.retrievers import network_retrievers, simple_retrievers
+from models.hmdf.retrievers import all_retrievers, simple_retrievers
 
-__all__ = ["HMDF", "HMDFConfig", "network_retrievers", "simple_retrievers"]
+__all__ = ["HMDF", "HMDFConfig", "all_retrievers", "simple_retrievers"]

@@ -1,7 +1,7 @@
 """The hybrid as a recommender: fit, score, recommend, save, load."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
@@ -12,6 +12,7 @@ from models.data import Dataset, Floats, Histories, Interactions, Ints
 from models.evaluation import known_events
 from models.hmdf.candidates import Candidates, candidates_of, feature_names
 from models.hmdf.config import HMDFConfig
+from models.hmdf.retrievers import Builders, simple_retrievers
 from models.hmdf.slices import before, label_slices, ninths
 from models.hmdf.statistics import ItemStatistics
 from models.hmdf.trees import fit_trees
@@ -23,8 +24,6 @@ from models.training import Epoch, TrainingCurve
 _log = logging.getLogger(__name__)
 _USERS_AT_ONCE = 256
 
-Builders = Mapping[str, Callable[[], Recommender]]
-
 
 class HMDF:
     """Hybrid of retrievers: their scores and ranks, stacked by LambdaRank on later choices.
@@ -32,6 +31,11 @@ class HMDF:
     Each label slice is scored by retrievers fitted on what each user had done before it (stacking,
     Wolpert 1992, along time), so that no score has seen its label. At the end the retrievers are
     fitted to all that is known.
+
+    Args:
+        choose: which retrievers a dataset gets, by name.
+        config: the settings.
+        on_epoch: told of each round of the trees.
 
     Attributes:
         config: the settings.
@@ -44,7 +48,7 @@ class HMDF:
 
     def __init__(
         self,
-        builders: Builders | None = None,
+        choose: Callable[[Dataset], Builders] = simple_retrievers,
         config: HMDFConfig | None = None,
         on_epoch: Callable[[Epoch], None] | None = None,
     ) -> None:
@@ -53,7 +57,7 @@ class HMDF:
         self.retrievers: dict[str, Recommender] = {}
         self.trees: lgb.Booster | None = None
         self.ties = np.zeros(0, dtype=np.int32)
-        self._builders = dict(builders or {})
+        self._choose = choose
         self._on_epoch = on_epoch
         self._statistics = ItemStatistics(
             np.zeros(0, np.int64), np.zeros(1, np.int64), np.zeros(0, np.float32)
@@ -61,18 +65,18 @@ class HMDF:
 
     def fit(self, dataset: Dataset) -> Self:
         """Fits the retrievers once a slice, the trees to the slices, and the retrievers to all."""
-        known = known_events(dataset)
+        known, builders = known_events(dataset), self._choose(dataset)
         self.ties = tie_breaks(dataset.item_ids.ids, self.config.seed)
         slices = []
         for first, stop in label_slices(self.config.slices):
             past = known.take(ninths(known, 0, first))
-            _log.info("Fitting %d retrievers on %d events.", len(self._builders), len(past))
-            self._fit_retrievers(dataset, past)
+            _log.info("Fitting %d retrievers on %d events.", len(builders), len(past))
+            self._fit_retrievers(builders, dataset, past)
             labels = known.take(ninths(known, first, stop))
             slices.append(self._labelled(dataset, past, labels))
-        names = feature_names(list(self._builders))
+        names = feature_names(list(builders))
         self.trees, self.curve = fit_trees(slices, names, self.config, self._on_epoch)
-        self._fit_retrievers(dataset, known)
+        self._fit_retrievers(builders, dataset, known)
         return self
 
     def score(self, users: Histories, items: Ints | None = None) -> Floats:
@@ -160,9 +164,9 @@ class HMDF:
         }
         return model
 
-    def _fit_retrievers(self, dataset: Dataset, known: Interactions) -> None:
+    def _fit_retrievers(self, builders: Builders, dataset: Dataset, known: Interactions) -> None:
         past = before(dataset, known)
-        self.retrievers = {name: build().fit(past) for name, build in self._builders.items()}
+        self.retrievers = {name: build().fit(past) for name, build in builders.items()}
         self._statistics = ItemStatistics.of(known, dataset.n_items)
 
     def _labelled(

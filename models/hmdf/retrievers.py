@@ -1,6 +1,6 @@
 """Which retrievers the hybrid stacks."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from models.baselines import (
@@ -21,19 +21,25 @@ from models.baselines import (
     TransitionConfig,
 )
 from models.content import TIME_DEPENDENT
+from models.data import Dataset
 from models.protocol import Recommender
 
 Builders = Mapping[str, Callable[[], Recommender]]
 
 
-def simple_retrievers(modalities: Iterable[str], seed: int) -> Builders:
+def all_retrievers(dataset: Dataset, seed: int = 42) -> Builders:
+    """The simple ones and the networks."""
+    return {**simple_retrievers(dataset, seed), **network_retrievers(seed)}
+
+
+def simple_retrievers(dataset: Dataset, seed: int = 42) -> Builders:
     """Retrievers that count or solve rather than train, some with a short and a long memory.
 
     Args:
-        modalities: what items have; each gets its nearest neighbours.
+        dataset: each of its modalities gets its nearest neighbours.
         seed: of every retriever.
     """
-    timeless = [name for name in modalities if name not in TIME_DEPENDENT]
+    timeless = [name for name in dataset.tokens if name not in TIME_DEPENDENT]
     return {
         "popularity": partial(Popularity, seed),
         "recent_popularity": partial(

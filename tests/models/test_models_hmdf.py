@@ -1,5 +1,6 @@
 """The hybrid: what it learns from, and that it is worth its retrievers together."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -78,7 +79,7 @@ def test_no_retriever_sees_a_label_of_its_slice() -> None:
 @pytest.mark.slow
 def test_it_ranks_better_than_chance_and_is_kept_whole(tmp_path: Path) -> None:
     dataset = walks()
-    fitted = HMDF(simple_retrievers(dataset.tokens, 1), SMALL).fit(dataset)
+    fitted = HMDF(partial(simple_retrievers, seed=1), SMALL).fit(dataset)
     users = dataset.histories()
     lists = fitted.recommend(users, 3, exclude=users).items
     last = users.items[users.offsets[1:] - 1]
@@ -91,14 +92,14 @@ def test_it_ranks_better_than_chance_and_is_kept_whole(tmp_path: Path) -> None:
     fitted.save(tmp_path)
     np.testing.assert_array_equal(load_model(tmp_path).score(users), fitted.score(users))
     assert next(iter(fitted.importances().values())) > 0
-    again = HMDF(simple_retrievers(dataset.tokens, 1), SMALL).fit(dataset)
+    again = HMDF(partial(simple_retrievers, seed=1), SMALL).fit(dataset)
     np.testing.assert_array_equal(again.score(users), fitted.score(users))
 
 
 def test_only_what_may_be_shown_is_scored_and_newcomers_are_answered() -> None:
     dataset = walks()
     builders = {"popularity": Popularity, "transition": lambda: Transition(TransitionConfig())}
-    fitted = HMDF(builders, SMALL).fit(dataset)
+    fitted = HMDF(lambda _: builders, SMALL).fit(dataset)
     shown = np.array([5, 2, 9], np.int32)
     scores = fitted.score(Histories.empty(2), shown)
     assert scores.shape == (2, 3) and np.isfinite(scores).all()
