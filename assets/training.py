@@ -249,7 +249,7 @@ def _fit(
 def most_epochs(model: "Recommender") -> int:
     """The most epochs, or rounds of trees, that the model's settings allow."""
     config = getattr(model, "config", None)
-    return int(getattr(config, "epochs", None) or getattr(config, "rounds", 0))
+    return int(getattr(config, "epochs", getattr(config, "rounds", 0)))
 
 
 def _curves_picture(name: str) -> str:
