@@ -1,8 +1,8 @@
 """What each modality is worth on items nobody has touched.
 
-An MMNN is fitted with all modalities, with each alone, with each left out, and with controls that
-know only whether a modality is there and what its file looks like from outside. Every fit sees the
-same events; a variant is a `Dataset` with other tokens.
+An MMNN and a cold-start map are fitted with all modalities, with each alone, with each left out,
+and with controls that know only whether a modality is there and what its file looks like from
+outside. Every fit sees the same events; a variant is a `Dataset` with other tokens.
 
     python -m benchmarks.modalities --source sample --out benchmarks/out/modalities.json
 """
@@ -10,7 +10,8 @@ same events; a variant is a `Dataset` with other tokens.
 import argparse
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,6 +20,7 @@ import polars as pl
 
 from benchmarks._tokens import Material, Reader
 from models.assembly import dataset
+from models.baselines import ColdStartMap, ColdStartMapConfig
 from models.data import Dataset, Floats, Histories, Ints, TokenTable
 from models.evaluation import EvaluationConfig, bootstrap_interval, evaluate, paired_difference
 from models.mmnn import MMNN, MMNNConfig
@@ -27,6 +29,7 @@ from models.splits import Split, cold_item
 from sources.factory import open_source
 
 CONTENT = ("text", "image", "audio")
+MODELS = ("mmnn", "cold_start_map")
 METRIC = ("ndcg", 10)
 _DRIFT_RADIANS_HALFWAY = 0.3
 
@@ -99,10 +102,12 @@ def per_user(
     return found.per_user[METRIC]
 
 
-def measure(material: Material, config: MMNNConfig, truth: Path | None) -> dict[str, Any]:
-    """Fits every variant and compares them; the result is JSON-able."""
+def measure(
+    material: Material, build: Callable[[], Recommender], seed: int, truth: Path | None
+) -> dict[str, Any]:
+    """Fits a model to every variant and compares them; the result is JSON-able."""
     log = material.log
-    split = cold_item(log.events, len(log.item_ids), seed=config.seed)
+    split = cold_item(log.events, len(log.item_ids), seed=seed)
     assert split.test_candidates is not None and split.validation_candidates is not None
     hidden = split.test_candidates | split.validation_candidates
     tokens = {**material.tokens, "reviews": material.review_tokens(hidden)}
@@ -111,14 +116,14 @@ def measure(material: Material, config: MMNNConfig, truth: Path | None) -> dict[
     rows = []
     for name, chosen in variants(tokens, material.controls).items():
         started = time.perf_counter()
-        model = MMNN(config).fit(data.with_tokens(chosen))
+        model = build().fit(data.with_tokens(chosen))
         seconds = time.perf_counter() - started
-        scores[name] = per_user(model, data, split, material, config.seed)
+        scores[name] = per_user(model, data, split, material, seed)
         rows.append({"variant": name, **_interval(scores[name]), "fit_seconds": round(seconds, 1)})
         print(_line(rows[-1]), flush=True)
     if truth is not None:
         scores["truth"] = per_user(
-            cast(Recommender, Truth(truth, material)), data, split, material, config.seed
+            cast(Recommender, Truth(truth, material)), data, split, material, seed
         )
         rows.append({"variant": "truth", **_interval(scores["truth"])})
         print(_line(rows[-1]), flush=True)
@@ -126,7 +131,7 @@ def measure(material: Material, config: MMNNConfig, truth: Path | None) -> dict[
         {"a": a, "b": b, **vars(paired_difference(scores[a], scores[b]))}
         for a, b in comparisons(list(scores))
     ]
-    return {"settings": config.model_dump(), "variants": rows, "differences": differences}
+    return {"variants": rows, "differences": differences}
 
 
 def _interval(values: np.ndarray) -> dict[str, float]:
@@ -149,6 +154,12 @@ def _difference_line(row: dict[str, Any]) -> str:
     return f"{row['a']} - {row['b']}: {figures}"
 
 
+def _builder(name: str, chosen: argparse.Namespace) -> Callable[[], Recommender]:
+    if name == "mmnn":
+        return partial(MMNN, MMNNConfig(**{"seed": chosen.seed, **json.loads(chosen.settings)}))
+    return partial(ColdStartMap, ColdStartMapConfig(seed=chosen.seed))
+
+
 def main() -> None:
     """Runs the benchmark from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
@@ -157,6 +168,7 @@ def main() -> None:
     parser.add_argument("--home", type=Path, default=Path("benchmarks/out/home"))
     parser.add_argument("--out", type=Path, default=Path("benchmarks/out/modalities.json"))
     parser.add_argument("--seed", type=int, default=42)
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=MODELS)
     parser.add_argument("--settings", default="{}", help="MMNN settings as JSON")
     chosen = parser.parse_args()
     home_sources = chosen.home / "sources"
@@ -164,15 +176,16 @@ def main() -> None:
         chosen.source, path=chosen.path, home_sources=home_sources, seed=chosen.seed
     )
     material = Reader(source, chosen.home / "weights", chosen.home / "features").read()
-    config = MMNNConfig(**{"seed": chosen.seed, **json.loads(chosen.settings)})
     truth = source.root / "truth" if chosen.source == "sample" else None
-    print("Cold items, NDCG@10 with 95 % intervals over users")
-    result = measure(material, config, truth)
-    print("Paired differences")
-    for row in result["differences"]:
-        print(_difference_line(row))
+    results: dict[str, Any] = {"source": chosen.source, "seed": chosen.seed}
+    for name in chosen.models:
+        print(f"{name}, cold items, NDCG@10 with 95 % intervals over users")
+        results[name] = measure(material, _builder(name, chosen), chosen.seed, truth)
+        print("Paired differences")
+        for row in results[name]["differences"]:
+            print(_difference_line(row))
     chosen.out.parent.mkdir(parents=True, exist_ok=True)
-    chosen.out.write_text(json.dumps({"source": chosen.source, **result}, indent=2) + "\n", "utf-8")
+    chosen.out.write_text(json.dumps(results, indent=2) + "\n", "utf-8")
     print(f"Written to {chosen.out}.")
 
 

@@ -30,7 +30,7 @@ class Candidates:
 
 def feature_names(retrievers: Sequence[str]) -> tuple[str, ...]:
     """Names of the f features."""
-    told = [f"{name}_{kind}" for name in retrievers for kind in ("score", "share", "log_rank")]
+    told = [f"{name}_{kind}" for name in retrievers for kind in ("share", "log_rank")]
     return (*told, *NAMES)
 
 
@@ -71,8 +71,12 @@ def _best(scores: Floats, most: int) -> Ints:
     return np.argpartition(-scores, kept - 1, axis=1)[:, :kept].astype(np.int32)
 
 
-def _told(scores: Floats, rows: Ints, items: Ints, ties: Ints) -> tuple[Floats, Floats, Floats]:
-    """A retriever's score, its share of the user's best, and log(1 + rank) among the candidates."""
+def _told(scores: Floats, rows: Ints, items: Ints, ties: Ints) -> tuple[Floats, Floats]:
+    """A retriever's score as a share of the user's best, and log(1 + rank) among the candidates.
+
+    The score itself is left out: how large it is depends on how much the retriever was fitted to,
+    which differs from slice to slice.
+    """
     own = scores[rows, items]
     finite = np.isfinite(own)
     best = np.maximum(scores.max(axis=1, initial=0, where=np.isfinite(scores)), 1e-12)
@@ -80,5 +84,5 @@ def _told(scores: Floats, rows: Ints, items: Ints, ties: Ints) -> tuple[Floats, 
     begins = np.searchsorted(rows, np.arange(len(scores)))
     rank = np.empty(len(rows), dtype=np.int64)
     rank[order] = np.arange(len(rows)) - begins[rows[order]]
-    score = np.where(finite, own, np.nan)
-    return score, score / best[rows], np.where(finite, np.log1p(rank), np.nan)
+    share = np.where(finite, own, np.nan) / best[rows]
+    return share, np.where(finite, np.log1p(rank), np.nan)

@@ -17,9 +17,9 @@ class HMDFConfig(BaseModel):
         description="Slices of time that labels come from. Each is a ninth of what a user did, the "
         "last ones; its scores come from retrievers fitted on what was before it.",
     )
-    rounds: int = Field(default=300, ge=1, description="Most trees.")
+    rounds: int = Field(default=400, ge=1, description="Most trees.")
     patience: int = Field(
-        default=40, ge=1, description="Trees without a better NDCG@10 on the last slice."
+        default=100, ge=1, description="Trees without a better NDCG@10 on the last slice."
     )
     leaves: int = Field(default=15, ge=2, description="Leaves of a tree.")
     learning_rate: float = Field(default=0.05, gt=0, description="Share of a tree that is added.")
