@@ -1,8 +1,9 @@
 """What each modality is worth on items nobody has touched.
 
-An MMNN and a cold-start map are fitted with all modalities, with each alone, with each left out,
-and with controls that know only whether a modality is there and what its file looks like from
-outside. Every fit sees the same events; a variant is a `Dataset` with other tokens.
+An MMNN (tokens concatenated, or fused by cross-attention) and a cold-start map are fitted with all
+modalities, with each alone, with each left out, and with controls that know only whether a modality
+is there and what its file looks like from outside. Every fit sees the same events; a variant is a
+`Dataset` with other tokens.
 
     python -m benchmarks.modalities --source sample --out benchmarks/out/modalities.json
 """
@@ -29,7 +30,7 @@ from models.splits import Split, cold_item
 from sources.factory import open_source
 
 CONTENT = ("text", "image", "audio")
-MODELS = ("mmnn", "cold_start_map")
+MODELS = ("mmnn", "mmnn_cross_attention", "cold_start_map")
 METRIC = ("ndcg", 10)
 _DRIFT_RADIANS_HALFWAY = 0.3
 
@@ -155,8 +156,11 @@ def _difference_line(row: dict[str, Any]) -> str:
 
 
 def _builder(name: str, chosen: argparse.Namespace) -> Callable[[], Recommender]:
+    settings = {"seed": chosen.seed, **json.loads(chosen.settings)}
     if name == "mmnn":
-        return partial(MMNN, MMNNConfig(**{"seed": chosen.seed, **json.loads(chosen.settings)}))
+        return partial(MMNN, MMNNConfig(**settings))
+    if name == "mmnn_cross_attention":
+        return partial(MMNN, MMNNConfig(**{**settings, "operator": "cross_attention"}))
     return partial(ColdStartMap, ColdStartMapConfig(seed=chosen.seed))
 
 
