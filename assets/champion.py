@@ -36,9 +36,16 @@ def champion(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.Mat
         name = _best_on_validation(workspace)
         candidate = fitted_versions(lake, name)[USER_TEMPORAL]
         before = _answering_now(workspace)
+        unreadable = None if before is None else _why_unreadable(workspace, before)
+        if unreadable is not None:
+            context.log.warning(f"The champion {before} cannot be read any more. {unreadable}")
+            before = None
         decision = _decide(workspace, name, None if before == candidate else before)
         if before == candidate:
             decision = replace(decision, reason=f"{candidate} answers already and stays.")
+        if unreadable is not None:
+            lost = f"{decision.reason} The one before cannot be read: {unreadable}"
+            decision = replace(decision, reason=lost)
         if before is None and not decision.promote:
             raise dg.Failure(f"{candidate} may not be the first champion. {decision.reason}")
         answering = candidate if decision.promote or before is None else before
@@ -59,6 +66,20 @@ def _answering_now(workspace: Workspace) -> str | None:
 
     version = ModelRegistry(workspace.paths.models).champion()
     return version if version is not None and has_version(workspace, version) else None
+
+
+def _why_unreadable(workspace: Workspace, version: str) -> str | None:
+    """Why this version of the platform cannot load a model that an older one kept; None if it can.
+
+    Such a champion cannot answer, and so cannot keep a new one out.
+    """
+    from models.persistence import ModelFormatError
+
+    try:
+        open_registry(workspace).load(version)
+    except ModelFormatError as error:
+        return str(error)
+    return None
 
 
 def _best_on_validation(workspace: Workspace) -> str:

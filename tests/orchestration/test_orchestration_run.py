@@ -1,5 +1,6 @@
 """The platform from raw files to a list that an app looks up, through Dagster's own instance."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 from PIL import Image
+from safetensors.numpy import load_file, save_file
 from small_platform import small_settings
 
 from assets.ingestion import source_of
@@ -144,6 +146,26 @@ def test_a_failing_run_says_which_asset_and_why(copied: Settings) -> None:
     events.write_bytes(b"not a table")
     with pytest.raises(RunFailedError, match=r"raw_files|cleaned_source"):
         run_pipeline(copied)
+
+
+def test_a_champion_of_an_older_format_is_replaced(copied: Settings) -> None:
+    paths = Workspace(copied).paths
+    named = lake_of(copied).read("champion")["version"].item()
+    old = paths.models / "mmnn-user-temporal-of-last-year"
+    shutil.copytree(paths.models / named, old)
+    weights = load_file(old / "weights.safetensors")
+    save_file(
+        {name: x for name, x in weights.items() if name != "codes"}, old / "weights.safetensors"
+    )
+    digest = hashlib.sha256((old / "weights.safetensors").read_bytes()).hexdigest()
+    manifest = json.loads((old / "manifest.json").read_text())
+    manifest |= {"version": old.name, "weights_sha256": digest}
+    (old / "manifest.json").write_text(json.dumps(manifest))
+    (paths.models / "champion").write_text(old.name)
+    run_pipeline(copied, only="champion")
+    champion = lake_of(copied).read("champion")
+    assert champion["version"].item() == named == (paths.models / "champion").read_text().strip()
+    assert "cannot be read" in champion["reason"].item()
 
 
 def test_two_runs_do_not_share_a_home(copied: Settings) -> None:
