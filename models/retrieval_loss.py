@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from models.data import Floats, Longs
+from models.sequences import Events
 
 
 @dataclass(frozen=True)
@@ -81,3 +82,35 @@ def focused_softmax_loss(
     if focus > 0:
         losses = -torch.expm1(-focus * losses) / focus
     return (losses * weights).sum(dim=-1) / weights.sum(dim=-1).clamp(min=1e-12)
+
+
+def without_past(logits: Tensor, ranked: Tensor, past: Events) -> Tensor:
+    """Logits (b, c) of the items `ranked` (c,), sorted, with -inf for what a user had already.
+
+    Such items are never wanted again; left in, they would teach that a user dislikes whatever is
+    like what they chose.
+    """
+    places = torch.searchsorted(ranked, past.items).clamp(max=len(ranked) - 1)
+    had = past.present & (ranked[places] == past.items)
+    spare = torch.where(had, places, len(ranked))
+    gone = torch.zeros(len(logits), len(ranked) + 1, dtype=torch.bool, device=logits.device)
+    return logits.masked_fill(gone.scatter_(1, spare, True)[:, :-1], -torch.inf)
+
+
+def softmax_loss(logits: Tensor, hits: Tensor, present: Tensor, log_inclusion: Tensor) -> Tensor:
+    """Mean over rows of the mean -log p of the wanted columns.
+
+    Each candidate stands for 1 / chance items (sampled softmax, Bengio and Senécal 2008; Horvitz
+    and Thompson 1952); a chance of 1 for all makes it the exact softmax.
+
+    Args:
+        logits: (b, c) of the candidates.
+        hits: (b, p) columns of the wanted items.
+        present: (b, p) which of them are there; one whose logit is -inf counts as absent.
+        log_inclusion: (c,) log of the chance with which each candidate was drawn.
+    """
+    normaliser = torch.logsumexp(logits.float() - log_inclusion, dim=1, keepdim=True)
+    found = logits.float().gather(1, hits)
+    present = present & torch.isfinite(found)
+    losses = (normaliser - found).masked_fill(~present, 0.0)
+    return (losses.sum(dim=1) / present.sum(dim=1).clamp(min=1)).mean()

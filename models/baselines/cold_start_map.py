@@ -6,11 +6,10 @@ from typing import Self
 import numpy as np
 from pydantic import Field
 from scipy.linalg import cho_factor, cho_solve
-from scipy.sparse.linalg import svds
 
 from models.baselines.configured import BaselineConfig, ConfiguredBaseline
 from models.baselines.recency import choice_matrix, history_matrix
-from models.content import TIME_DEPENDENT
+from models.content import TIME_DEPENDENT, behaviour_factors
 from models.data import Bools, Dataset, Floats, Histories, Interactions, Ints, TokenTable
 
 _BLOCK = 2048
@@ -173,16 +172,9 @@ def _taste(
     train: Interactions, n_users: int, n_items: int, config: ColdStartMapConfig
 ) -> tuple[np.ndarray, np.ndarray]:
     """U S (n_items, k) of the choices, and U S⁻¹ that takes a history to a user's vector."""
-    choices = choice_matrix(train.users, train.items, n_users, n_items).T.astype(np.float64)
-    most = min(choices.shape)
-    if config.factors >= most - 1:
-        vectors, values, _ = np.linalg.svd(choices.toarray(), full_matrices=False)
-        vectors, values = vectors[:, : config.factors], values[: config.factors]
-    else:
-        start = np.ones(most) / np.sqrt(most)
-        vectors, values, _ = svds(choices, k=config.factors, v0=start)
-        vectors, values = vectors[:, ::-1], values[::-1]
-    # Where two directions weigh the same, or nothing, dividing by the weight is noise.
-    kept = values > 1e-6 * max(values.max(initial=0.0), 1e-12)
-    vectors, values = vectors[:, kept], values[kept]
-    return vectors * values, vectors / values
+    choices = choice_matrix(train.users, train.items, n_users, n_items)
+    factors = behaviour_factors(choices.T.tocsr(), config.factors)
+    energy = np.square(factors).sum(axis=0)
+    # Dividing by the weight of a direction that weighs nothing would be noise.
+    kept = energy > 1e-12 * max(energy.max(initial=0.0), 1e-24)
+    return factors[:, kept], factors[:, kept] / energy[kept]

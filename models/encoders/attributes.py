@@ -37,8 +37,8 @@ def encode_attributes(
     """Multi-hot categories beside standardised numbers, their ranges, and what is missing.
 
     A number that takes many values is told twice: as itself, and by which of `ranges` ranges of
-    about equally many items it lies in. What follows from a number need not be a line: films of
-    the 1990s are chosen more than those before and after.
+    about equally many items it lies in. What follows from a number, such as a year,
+    need not be a line.
 
     Args:
         categories: (n,) List(String).

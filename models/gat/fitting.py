@@ -3,7 +3,9 @@
 A training edge that is also the answer would let a model read it off the graph. So in a step the
 graph has, of the users the step trains on, only the events strictly before the instant from which
 they must foresee: neither the wanted items nor anything later ties such a user to an item. The
-events of other users stay, as in every method that learns from all of them.
+events of other users stay, as in every method that learns from all of them. So do the ids and the
+factors that training starts from: like those of any matrix factorisation, they come from all
+training events, the wanted ones among them.
 """
 
 import numpy as np
@@ -24,7 +26,7 @@ from models.encoders.device import autocast
 from models.gat.config import GATConfig
 from models.gat.graph import Fanout, Graph, View
 from models.gat.network import GATNetwork
-from models.mmnn.fitting import Candidates, softmax_loss, without_past
+from models.retrieval_loss import CandidateDraw, softmax_loss, without_past
 from models.sequences import (
     Events,
     Rows,
@@ -60,8 +62,7 @@ class Trainer:
         network.start_from(
             torch.from_numpy(counts).to(device), torch.from_numpy(factors).to(device)
         )
-        self.seen = np.flatnonzero(counts)
-        self.shares = counts[self.seen] / max(1, counts.sum())
+        self.draw = CandidateDraw.of(counts, config.sampled_items)
         self.behavioural = np.array([name in TIME_DEPENDENT for name in reducers], dtype=bool)
         self.periods, self.begins = period_of(
             self.events.timestamps, config.periods if self.behavioural.any() else 1
@@ -110,7 +111,7 @@ class Trainer:
         wanted = upcoming(
             self.stops[rows], self.ends[rows], self.events, self.scale, config.horizon
         )
-        candidates = self._candidates(wanted.items[wanted.present])
+        candidates = self.draw(wanted.items[wanted.present], self.generator)
         needed = torch.unique(torch.cat([candidates.items, past.items[past.present]]))
         view = self._view(period, rows)
         vectors = self._vectors(needed, period, view)
@@ -154,18 +155,6 @@ class Trainer:
         kept = self.draws.random(shape) >= self.config.modality_dropout
         kept &= known[:, None] | ~self.behavioural
         return View(until, int(self.begins[period]), known, kept)
-
-    def _candidates(self, targets: Tensor) -> Candidates:
-        """All training items, or a uniform draw and the batch's targets with their chances."""
-        n, wanted = len(self.seen), self.config.sampled_items
-        if n <= wanted:
-            return Candidates(torch.from_numpy(self.seen), torch.zeros(n))
-        drawn = torch.randperm(n, generator=self.generator)[:wanted].numpy()
-        chosen = np.union1d(drawn, np.searchsorted(self.seen, targets.numpy()))
-        missed = (1 - wanted / n) * (1 - self.shares[chosen]) ** len(targets)
-        return Candidates(
-            torch.from_numpy(self.seen[chosen]), torch.from_numpy(np.log1p(-missed)).float()
-        )
 
 
 def shown(content: Content, kept: Bools) -> Content:

@@ -1,7 +1,5 @@
 """One fit: the losses, the steps, and the validation that stops them."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -13,8 +11,8 @@ from models.data import Dataset, Floats
 from models.encoders.device import autocast
 from models.mmnn.config import MMNNConfig
 from models.mmnn.network import MMNNNetwork
+from models.retrieval_loss import CandidateDraw, softmax_loss, without_past
 from models.sequences import (
-    Events,
     Rows,
     Scale,
     draw_rows,
@@ -25,19 +23,6 @@ from models.sequences import (
     upcoming,
 )
 from models.training import torch_generator, warm_cosine
-
-
-@dataclass(frozen=True)
-class Candidates:
-    """The items a step ranks: all of training, or a draw of them.
-
-    Attributes:
-        items: (c,) int64 dense item indexes, sorted.
-        log_inclusion: (c,) log of the chance with which each was drawn; zero where all are there.
-    """
-
-    items: Tensor
-    log_inclusion: Tensor
 
 
 class Trainer:
@@ -57,9 +42,8 @@ class Trainer:
         self.events = dataset.train
         self.starts, self.stops, self.ends = prefixes(self.events)
         counts = np.bincount(dataset.train.items, minlength=dataset.n_items)
-        self.seen = np.flatnonzero(counts)
+        self.draw = CandidateDraw.of(counts, config.sampled_items)
         network.start_from(torch.from_numpy(counts).to(device))
-        self.shares = counts[self.seen] / counts.sum()
         timely = [name in TIME_DEPENDENT for name in reducers]
         self.behavioural = torch.tensor(timely, dtype=torch.bool, device=device)
         self.periods, begins = period_of(
@@ -106,7 +90,7 @@ class Trainer:
         wanted = upcoming(
             self.stops[rows], self.ends[rows], self.events, self.scale, config.horizon
         )
-        candidates = self._candidates(wanted.items[wanted.present])
+        candidates = self.draw(wanted.items[wanted.present], self.generator)
         needed = torch.unique(torch.cat([candidates.items, past.items[past.present]]))
 
         def place(items: Tensor, present: Tensor) -> Tensor:
@@ -132,52 +116,6 @@ class Trainer:
         error = F.mse_loss(rated, wanted.values[:, 0])
         auxiliary = network.items.operator.auxiliary_loss(tokens, present)
         return ranking + config.rating_weight * error + config.auxiliary_weight * auxiliary
-
-    def _candidates(self, targets: Tensor) -> Candidates:
-        """All training items, or a uniform draw and the batch's targets with their chances."""
-        n, wanted = len(self.seen), self.config.sampled_items
-        if n <= wanted:
-            return Candidates(torch.from_numpy(self.seen), torch.zeros(n))
-        drawn = torch.randperm(n, generator=self.generator)[:wanted].numpy()
-        hit = np.searchsorted(self.seen, targets.numpy())
-        chosen = np.union1d(drawn, hit)
-        missed = (1 - wanted / n) * (1 - self.shares[chosen]) ** len(targets)
-        return Candidates(
-            torch.from_numpy(self.seen[chosen]),
-            torch.from_numpy(np.log1p(-missed)).float(),
-        )
-
-
-def without_past(logits: Tensor, ranked: Tensor, past: Events) -> Tensor:
-    """Logits (b, c) of the items `ranked` (c,), sorted, with -inf for what a user had already.
-
-    Such items are never wanted again; left in, they would teach that a user dislikes whatever is
-    like what they chose.
-    """
-    places = torch.searchsorted(ranked, past.items).clamp(max=len(ranked) - 1)
-    had = past.present & (ranked[places] == past.items)
-    spare = torch.where(had, places, len(ranked))
-    gone = torch.zeros(len(logits), len(ranked) + 1, dtype=torch.bool, device=logits.device)
-    return logits.masked_fill(gone.scatter_(1, spare, True)[:, :-1], -torch.inf)
-
-
-def softmax_loss(logits: Tensor, hits: Tensor, present: Tensor, log_inclusion: Tensor) -> Tensor:
-    """Mean over rows of the mean -log p of the wanted columns.
-
-    Each candidate stands for 1 / chance items (sampled softmax, Bengio and Senécal 2008; Horvitz
-    and Thompson 1952); a chance of 1 for all makes it the exact softmax.
-
-    Args:
-        logits: (b, c) of the candidates.
-        hits: (b, p) columns of the wanted items.
-        present: (b, p) which of them are there; one whose logit is -inf counts as absent.
-        log_inclusion: (c,) log of the chance with which each candidate was drawn.
-    """
-    normaliser = torch.logsumexp(logits.float() - log_inclusion, dim=1, keepdim=True)
-    found = logits.float().gather(1, hits)
-    present = present & torch.isfinite(found)
-    losses = (normaliser - found).masked_fill(~present, 0.0)
-    return (losses.sum(dim=1) / present.sum(dim=1).clamp(min=1)).mean()
 
 
 def _standardise(context: Floats) -> Floats:
