@@ -1,5 +1,6 @@
 # make demo · make test · make ui · make report · make lock
-# make bench-modalities · make bench-encoders · make bench-env · make bench-quality DATA=folder
+# make bench-modalities · make bench-encoders · make bench-evaluation · make bench-scale
+# make bench-env · make bench-quality DATA=folder
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
@@ -8,7 +9,7 @@ PEERS := benchmarks/.venv
 PEERS_INSTALLED := $(PEERS)/.installed
 
 .PHONY: demo test lint ui report pictures lock clean
-.PHONY: bench-modalities bench-encoders bench-env bench-quality
+.PHONY: bench-modalities bench-encoders bench-evaluation bench-scale bench-env bench-quality
 
 demo: $(INSTALLED)
 	@$(BIN)/crossmodal run --source sample
@@ -38,6 +39,12 @@ bench-modalities: $(INSTALLED)
 
 bench-encoders: $(INSTALLED)
 	$(BIN)/python -m benchmarks.encoder_throughput $(ARGS)
+
+bench-evaluation: $(INSTALLED)
+	$(BIN)/python -m benchmarks.evaluation_speed $(ARGS)
+
+bench-scale: $(INSTALLED)
+	$(BIN)/python -m benchmarks.scale $(ARGS)
 
 bench-env: $(PEERS_INSTALLED)
 

@@ -12,6 +12,7 @@ import math
 import sys
 import time
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from assets.datasets import RANDOM, USER_TEMPORAL, SplitData
 from benchmarks._tokens import Material, Reader
 from benchmarks.peers.catalogue import PeerEntry, entries
 from benchmarks.quality.material import SPLITS, split_data
+from benchmarks.quality.page import write_page
 from benchmarks.quality.results import commit
 from benchmarks.quality.running import PEER, Run, answers
 from benchmarks.quality.tables import SplitFigures, figures_of, line, machine, measured_of
@@ -88,6 +90,23 @@ def _write(chosen: argparse.Namespace, found: list[SplitFigures], seconds: float
     chosen.out.parent.mkdir(parents=True, exist_ok=True)
     atomic_write_bytes(chosen.out, text.encode())
     print(f"Written to {chosen.out} after {seconds:.0f} s.")
+    if chosen.page is not None:
+        write_page(chosen.page, result, _command(chosen), date.today().isoformat())
+        print(f"The tables of {chosen.page} are new.")
+
+
+def _command(chosen: argparse.Namespace) -> str:
+    """What makes the same tables again, without the paths of this machine."""
+    given = {
+        "only": ",".join(sorted(chosen.only)),
+        "splits": ",".join(chosen.splits if chosen.splits != SPLITS else ()),
+        "tie-seeds": ",".join(map(str, chosen.tie_seeds)),
+        "page": str(chosen.page),
+    }
+    flags = ["--skip-peers"] if chosen.skip_peers else []
+    flags += [f"--{name} {value}" for name, value in given.items() if value]
+    data = chosen.data.name if chosen.data else chosen.source
+    return f'make bench-quality DATA={data} ARGS="{" ".join(flags)}"'
 
 
 _TABLES = ("rows", "comparisons", "models", "skipped")
@@ -150,7 +169,11 @@ def _parsed() -> argparse.Namespace:
     parser.add_argument(
         "--configurations", type=int, help="most settings that a peer is tuned over"
     )
-    parser.add_argument("--seconds", type=float, help="after which no more settings are tried")
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        help="of the processor's time, after which no more settings of a peer are tried",
+    )
     parser.add_argument("--samples", type=int, default=1000, help="bootstrap resamples")
     parser.add_argument("--seed", type=int, default=42, help="of splits, ties and models")
     parser.add_argument(
@@ -162,6 +185,9 @@ def _parsed() -> argparse.Namespace:
     )
     parser.add_argument("--home", type=Path, default=OUT / "home", help="weights and features")
     parser.add_argument("--out", type=Path, default=OUT / "quality.json")
+    parser.add_argument(
+        "--page", type=Path, help="a page in Markdown whose marked tables are replaced"
+    )
     return parser.parse_args()
 
 

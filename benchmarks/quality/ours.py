@@ -19,7 +19,7 @@ from models.evaluation import (
     known_events,
     rank_all,
 )
-from models.protocol import Recommender
+from models.protocol import Recommender, SelfValidated
 from models.ranking import tie_breaks
 
 CHOICE = ("ndcg", 10)
@@ -68,6 +68,8 @@ def _validated(model: Recommender, data: SplitData, seed: int) -> float:
         assert isinstance(model, RatingPredictor)
         errors = model.predict_ratings(asked.users, asked.items) - asked.values
         return -float(np.mean(errors**2))
+    if isinstance(model, SelfValidated):
+        return model.validated
     found = evaluate(
         model,
         data.dataset,

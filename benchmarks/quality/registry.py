@@ -67,23 +67,40 @@ def registry(seed: int) -> tuple[Entry, ...]:
             "recent_popularity",
             BASELINE,
             _WARM,
-            lambda data, own: RecentPopularity(RecentPopularityConfig(seed=seed)),
+            lambda data, own: RecentPopularity(RecentPopularityConfig(seed=seed, **own)),
+            grid=_RECENT_POPULARITIES,
             refits=True,
         ),
         Entry(
             "item_knn",
             BASELINE,
             _WARM,
-            lambda data, own: ItemKNN(ItemKNNConfig(seed=seed)),
+            lambda data, own: ItemKNN(ItemKNNConfig(seed=seed, **own)),
+            grid=_ITEM_KNNS,
             refits=True,
         ),
-        Entry("ease", BASELINE, _WARM, lambda data, own: EASE(EASEConfig(seed=seed)), refits=True),
-        Entry("als", BASELINE, _WARM, lambda data, own: ALS(ALSConfig(seed=seed)), refits=True),
+        Entry(
+            "ease",
+            BASELINE,
+            _WARM,
+            lambda data, own: EASE(EASEConfig(seed=seed, **own)),
+            grid=_EASES,
+            refits=True,
+        ),
+        Entry(
+            "als",
+            BASELINE,
+            _WARM,
+            lambda data, own: ALS(ALSConfig(seed=seed, **own)),
+            grid=_ALS,
+            refits=True,
+        ),
         Entry(
             "transition",
             BASELINE,
             _WARM,
-            lambda data, own: Transition(TransitionConfig(seed=seed)),
+            lambda data, own: Transition(TransitionConfig(seed=seed, **own)),
+            grid=_TRANSITIONS,
             refits=True,
         ),
         *(_content(modality, seed) for modality in MODALITIES),
@@ -114,6 +131,43 @@ def registry(seed: int) -> tuple[Entry, ...]:
     )
 
 
+_RECENT_POPULARITIES: tuple[Settings, ...] = (
+    {"half_life_days": 30},
+    {"half_life_days": 120},
+    {"half_life_days": 365},
+)
+_ITEM_KNNS: tuple[Settings, ...] = (
+    {},
+    {"neighbours": 300},
+    {"decay": 0.85},
+    {"decay": 1.0},
+    {"shrinkage": 50.0},
+)
+_EASES: tuple[Settings, ...] = (
+    {"decay": 1.0},
+    {"decay": 1.0, "strength": 600.0},
+    {},
+    {"decay": 0.8},
+    {"strength": 150.0},
+    {"strength": 600.0},
+)
+_ALS: tuple[Settings, ...] = (
+    {},
+    {"factors": 32},
+    {"factors": 128},
+    {"strength": 20.0},
+    {"confidence": 3.0},
+)
+_TRANSITIONS: tuple[Settings, ...] = (
+    {},
+    {"steps": 10, "step_decay": 0.8},
+    {"steps": 50, "step_decay": 0.95},
+    {"last": 10, "decay": 0.7},
+    {"last": 50, "decay": 0.92},
+    {"power": 0.2},
+    {"power": 0.4},
+    {"shrinkage": 2.0},
+)
 _FACTORISATIONS: tuple[Settings, ...] = (
     {"form": "concat"},
     {"form": "dot"},

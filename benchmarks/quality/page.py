@@ -1,0 +1,146 @@
+"""What a run found as tables in Markdown, put between two marks of a page written by people."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.quality.measuring import HEADLINE
+from crossmodal.atomic import atomic_write_bytes
+
+BEGIN = "<!-- figures: written by the benchmark -->"
+END = "<!-- end of figures -->"
+
+Row = Mapping[str, Any]
+_SHOWN = ("recall", "coverage", "novelty")
+
+
+class PageError(ValueError):
+    """A page has no place for the figures."""
+
+
+def write_page(path: Path, result: Row, command: str, date: str) -> None:
+    """Replaces what is between `BEGIN` and `END` of a page by a run's tables.
+
+    Args:
+        path: of the page.
+        result: what `quality.json` holds.
+        command: that made it, for the reader who wants to do it again.
+        date: of the run.
+
+    Raises:
+        PageError: the page lacks one of the marks.
+    """
+    page = path.read_text(encoding="utf-8")
+    if page.count(BEGIN) != 1 or page.count(END) != 1:
+        raise PageError(f"{path} must hold the lines {BEGIN!r} and {END!r} once each; add them.")
+    before, rest = page.split(BEGIN)
+    _, after = rest.split(END)
+    text = f"{before}{BEGIN}\n\n{tables(result, command, date)}\n\n{END}{after}"
+    atomic_write_bytes(path, text.encode())
+
+
+def tables(result: Row, command: str, date: str) -> str:
+    """All tables of a run as Markdown."""
+    splits = list(dict.fromkeys(row["split"] for row in result["rows"]))
+    parts = [
+        f"{date}, commit {result['commit']}, {result['cpus']} CPU cores, seed {result['seed']}, "
+        f"data `{result['data']}`:\n\n    {command}"
+    ]
+    parts += [_leaderboard(result, split) for split in splits]
+    parts += [_comparisons(result, split) for split in splits]
+    parts += [_ties(result), _skipped(result)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _leaderboard(result: Row, split: str) -> str:
+    """A row a model on one split, the best first."""
+    own = [row for row in result["rows"] if _is(row, split, result["seed"], "all")]
+    figures = {(row["model"], row["metric"], row["k"]): row for row in own}
+    names = list(dict.fromkeys(row["model"] for row in own))
+    rated = any(metric == "mse" for _, metric, _ in figures)
+    headline = ("mse", None) if rated else HEADLINE
+    others = [] if rated else [name for name in _SHOWN if (names[0], name, 10) in figures]
+    models = {row["model"]: row for row in result["models"] if _is(row, split, result["seed"])}
+    names.sort(key=lambda name: figures[name, *headline]["value"], reverse=not rated)
+    head = ["model", "kind", "squared error" if rated else "NDCG@10", *others]
+    lines = [
+        [
+            name,
+            figures[name, *headline]["kind"],
+            _interval(figures[name, *headline], "value", "ci_low", "ci_high"),
+            *(f"{figures[name, metric, 10]['value']:.3f}" for metric in others),
+            _number(abs(models[name]["validation"] or 0.0) or None),
+            f"{models[name]['fit_s']:.1f}",
+            f"{models[name]['predict_s']:.1f}",
+        ]
+        for name in names
+    ]
+    table = _table([*head, "validation", "fit, s", "lists, s"], lines)
+    return f"### {split}\n\n{table}"
+
+
+def _comparisons(result: Row, split: str) -> str:
+    """The best model of ours beside every other, for all users and for those who come back."""
+    own = [row for row in result["comparisons"] if _is(row, split, result["seed"])]
+    if not own:
+        return ""
+    by = {(row["segment"], row["other"]): row for row in own}
+    segments = list(dict.fromkeys(row["segment"] for row in own))
+    others = sorted({row["other"] for row in own}, key=lambda name: by[segments[0], name]["ratio"])
+    lines = [
+        [
+            name,
+            _interval(by[segments[0], name], "difference", "ci_low", "ci_high"),
+            f"{by[segments[0], name]['p_holm']:.4f}",
+            *(
+                _interval(by[segment, name], "ratio", "ratio_low", "ratio_high", digits=2)
+                for segment in segments
+            ),
+        ]
+        for name in others
+    ]
+    head = ["beside", "difference", "p (Holm)", *(f"ratio, {segment}" for segment in segments)]
+    return f"### {own[0]['model']} beside the others, {split}\n\n{_table(head, lines)}"
+
+
+def _ties(result: Row) -> str:
+    """NDCG@10 with events of one instant in several orders."""
+    headline = [
+        row
+        for row in result["rows"]
+        if (row["split"], row["segment"]) == ("user-temporal", "all")
+        and (row["metric"], row["k"]) == HEADLINE
+    ]
+    seeds = sorted({row["seed"] for row in headline})
+    if len(seeds) < 2:
+        return ""
+    values = {(row["model"], row["seed"]): row["value"] for row in headline}
+    names = list(dict.fromkeys(row["model"] for row in headline))
+    names.sort(key=lambda name: -values.get((name, result["seed"]), 0.0))
+    lines = [[name, *(_number(values.get((name, seed))) for seed in seeds)] for name in names]
+    table = _table(["model", *(f"order {seed}" for seed in seeds)], lines)
+    return f"### Events of one instant in other orders, user-temporal\n\n{table}"
+
+
+def _skipped(result: Row) -> str:
+    lines = [[row["model"], row["split"], row["reason"]] for row in result["skipped"]]
+    return f"### Left out\n\n{_table(['model', 'split', 'why'], lines)}" if lines else ""
+
+
+def _is(row: Row, split: str, seed: int, segment: str | None = None) -> bool:
+    asked = (split, seed, segment or row.get("segment"))
+    return (row["split"], row["seed"], row.get("segment")) == asked
+
+
+def _interval(row: Row, value: str, low: str, high: str, digits: int = 4) -> str:
+    middle, least, most = (_number(row[name], digits) for name in (value, low, high))
+    return f"{middle} [{least}, {most}]"
+
+
+def _number(value: float | None, digits: int = 4) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def _table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    rows = [head, ["---"] * len(head), *lines]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)

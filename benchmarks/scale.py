@@ -1,0 +1,152 @@
+"""Time and memory of the networks' fits as the events grow.
+
+    python -m benchmarks.scale [--models transformer,gat,mmnn] [--events 500000,1600000,5000000]
+
+The events are synthetic: users of a hidden taste choose items of a skewed popularity, and each item
+has a text token that tells its taste. Every fit is a process of its own, whose peak of resident
+memory is the figure; it includes the events themselves. Validation is one event of some users.
+"""
+
+import argparse
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import time
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from models.data import Dataset, Interactions, TokenTable, Vocabulary
+from models.protocol import Recommender
+
+OUT = Path(__file__).parent / "out" / "scale.json"
+_EVENTS_A_USER = 50
+_TASTES = 16
+_TOKEN = 64
+_VALIDATED_USERS = 2_000
+_GIB = 2**30
+MODELS = ("mmnn", "transformer", "gat")
+
+
+def main() -> None:
+    """Runs every fit in a process of its own and writes the table."""
+    chosen = _parsed()
+    if chosen.one:
+        print(json.dumps(measured(chosen.models[0], chosen.events[0], chosen.items, chosen.seed)))
+        return
+    rows = []
+    for model in chosen.models:
+        for events in chosen.events:
+            rows.append(_in_a_process(model, events, chosen.items, chosen.seed))
+            print("  ".join(f"{key} {value}" for key, value in rows[-1].items()), flush=True)
+    result = {"date": date.today().isoformat(), "cpus": os.cpu_count(), "rows": rows}
+    chosen.out.parent.mkdir(parents=True, exist_ok=True)
+    chosen.out.write_text(json.dumps(result | {"machine": platform.machine()}, indent=1) + "\n")
+    print(f"Written to {chosen.out}.")
+
+
+def measured(name: str, n_events: int, n_items: int, seed: int) -> dict[str, Any]:
+    """One fit: seconds of the wall clock and of the processor, and the peak of memory in GiB."""
+    dataset = synthetic(n_events, n_items, seed)
+    before = _peak()
+    wall, cpu = time.perf_counter(), time.process_time()
+    _model(name, seed).fit(dataset)
+    return {
+        "model": name,
+        "events": n_events,
+        "users": dataset.n_users,
+        "items": n_items,
+        "fit_s": round(time.perf_counter() - wall, 1),
+        "cpu_s": round(time.process_time() - cpu, 1),
+        "events_gib": round(before, 2),
+        "peak_gib": round(_peak(), 2),
+    }
+
+
+def synthetic(n_events: int, n_items: int, seed: int) -> Dataset:
+    """Events of users who mostly choose what is near their taste and popular."""
+    rng = np.random.default_rng(seed)
+    n_users = n_events // _EVENTS_A_USER
+    taste_of_item = rng.integers(_TASTES, size=n_items)
+    weight = 1.0 / np.arange(1, n_items + 1) ** 0.8
+    users = np.repeat(np.arange(n_users, dtype=np.int32), _EVENTS_A_USER)
+    tastes = np.repeat(rng.integers(_TASTES, size=n_users), _EVENTS_A_USER)
+    astray = rng.random(len(users)) < 0.2
+    tastes[astray] = rng.integers(_TASTES, size=int(astray.sum()))
+    items = np.zeros(len(users), dtype=np.int32)
+    for taste in range(_TASTES):
+        rows, own = np.flatnonzero(tastes == taste), np.flatnonzero(taste_of_item == taste)
+        shares = weight[own] / weight[own].sum()
+        items[rows] = rng.choice(own, len(rows), p=shares)
+    times = np.tile(np.arange(_EVENTS_A_USER, dtype=np.int64) * 3_600_000_000, n_users)
+    events = Interactions(users, items, np.ones(len(users), dtype=np.float32), times)
+    held = (np.arange(len(users)) % _EVENTS_A_USER == _EVENTS_A_USER - 1) & (
+        users < _VALIDATED_USERS
+    )
+    tokens = np.eye(_TASTES, _TOKEN, dtype=np.float32)[taste_of_item]
+    tokens += rng.normal(0, 0.3, tokens.shape).astype(np.float32)
+    known = np.full(n_items, np.iinfo(np.int64).min, dtype=np.int64)
+    text = TokenTable(n_items, np.arange(n_items, dtype=np.int32), known, tokens)
+    return Dataset(
+        Vocabulary(tuple(f"u{n}" for n in range(n_users))),
+        Vocabulary(tuple(f"i{n}" for n in range(n_items))),
+        events.take(~held),
+        events.take(held),
+        {"text": text},
+        np.zeros((int((~held).sum()), 0), dtype=np.float32),
+    )
+
+
+def _model(name: str, seed: int) -> Recommender:
+    from models.gat import GAT, GATConfig
+    from models.mmnn import MMNN, MMNNConfig
+    from models.transformer import Transformer, TransformerConfig
+
+    built: dict[str, Recommender] = {
+        "mmnn": MMNN(MMNNConfig(seed=seed)),
+        "transformer": Transformer(TransformerConfig(seed=seed)),
+        "gat": GAT(GATConfig(seed=seed)),
+    }
+    return built[name]
+
+
+def _peak() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / _GIB
+
+
+def _in_a_process(model: str, events: int, items: int, seed: int) -> dict[str, Any]:
+    told = {"models": model, "events": events, "items": items, "seed": seed}
+    flags = [part for key, value in told.items() for part in (f"--{key}", str(value))]
+    command = [sys.executable, "-m", "benchmarks.scale", "--one", *flags]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{model} on {events} events failed:\n{done.stderr}")
+    row: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return row
+
+
+def _parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument(
+        "--models", type=lambda text: tuple(text.split(",")), default=MODELS, help="with commas"
+    )
+    parser.add_argument(
+        "--events",
+        type=lambda text: tuple(int(part) for part in text.split(",")),
+        default=(500_000, 1_600_000, 5_000_000),
+        help="with commas",
+    )
+    parser.add_argument("--items", type=int, default=20_000)
+    parser.add_argument("--seed", type=int, default=42)
+    parser.add_argument("--one", action="store_true", help="fit one model here and print its row")
+    parser.add_argument("--out", type=Path, default=OUT)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
