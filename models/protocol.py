@@ -69,3 +69,38 @@ class Maskable(Recommender, Protocol):
         without a row in a table for that item.
         """
         ...
+
+
+@runtime_checkable
+class SelfValidated(Recommender, Protocol):
+    """A model that learns from the validation events too, and is judged by what it held out itself.
+
+    Attributes:
+        validated: NDCG@10 of events that neither its weights nor its parts had seen.
+    """
+
+    validated: float
+
+
+@dataclass(frozen=True)
+class FeatureWorth:
+    """What one feature of a ranker is worth.
+
+    Attributes:
+        feature: its name.
+        gain: how much splits on it lowered the loss in all.
+        shap: mean absolute SHAP value, in units of the score.
+    """
+
+    feature: str
+    gain: float
+    shap: float
+
+
+@runtime_checkable
+class FeatureRanker(Recommender, Protocol):
+    """A model that ranks by named features."""
+
+    def feature_worth(self, users: Histories) -> tuple[FeatureWorth, ...]:
+        """What each feature is worth, the largest SHAP value over these users' candidates first."""
+        ...

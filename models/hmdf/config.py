@@ -21,6 +21,9 @@ class HMDFConfig(BaseModel):
     patience: int = Field(
         default=100, ge=1, description="Trees without a better NDCG@10 on the last slice."
     )
+    bags: int = Field(
+        default=3, ge=1, description="Fits of the final trees, each with its own draws; their mean."
+    )
     leaves: int = Field(default=15, ge=2, description="Leaves of a tree.")
     learning_rate: float = Field(default=0.05, gt=0, description="Share of a tree that is added.")
     leaf_rows: int = Field(default=50, ge=1, description="Fewest candidates in a leaf.")

@@ -1,23 +1,24 @@
 """The hybrid as a recommender: fit, score, recommend, save, load."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from copy import copy
 from pathlib import Path
 from typing import Self
 
 import lightgbm as lgb
 import numpy as np
 
-from models.data import Dataset, Floats, Histories, Interactions, Ints
+from models.data import Dataset, Floats, Histories, Interactions, Ints, TokenTable
 from models.evaluation import known_events
 from models.hmdf.candidates import Candidates, candidates_of, feature_names
 from models.hmdf.config import HMDFConfig
 from models.hmdf.retrievers import Builders, simple_retrievers
 from models.hmdf.slices import before, label_slices, ninths
 from models.hmdf.statistics import ItemStatistics
-from models.hmdf.trees import fit_trees
+from models.hmdf.trees import LabelledSlice, choose_trees, fit_trees, mean_score, shap_values
 from models.persistence import ModelFormatError, NotFittedError, load_state, save_state, tensor
-from models.protocol import Ranking, Recommender
+from models.protocol import FeatureWorth, Maskable, Ranking, Recommender
 from models.ranking import rank, tie_breaks
 from models.training import Epoch, TrainingCurve
 
@@ -40,8 +41,11 @@ class HMDF:
     Attributes:
         config: the settings.
         curve: NDCG@10 losses a round on the last slice; None before a fit.
+        validated: NDCG@10 on the last slice, of trees and retrievers that had not seen it; NaN
+            before a fit. What the validation events say of the final model is no such figure: it
+            learns from them too.
         retrievers: fitted models by name.
-        trees: the fitted trees.
+        bags: the fitted trees, whose mean is the score.
     """
 
     name = "hmdf"
@@ -54,8 +58,9 @@ class HMDF:
     ) -> None:
         self.config = config or HMDFConfig()
         self.curve: TrainingCurve | None = None
+        self.validated = float("nan")
         self.retrievers: dict[str, Recommender] = {}
-        self.trees: lgb.Booster | None = None
+        self.bags: tuple[lgb.Booster, ...] = ()
         self.ties = np.zeros(0, dtype=np.int32)
         self._choose = choose
         self._on_epoch = on_epoch
@@ -67,7 +72,7 @@ class HMDF:
         """Fits the retrievers once a slice, the trees to the slices, and the retrievers to all."""
         known, builders = known_events(dataset), self._choose(dataset)
         self.ties = tie_breaks(dataset.item_ids.ids, self.config.seed)
-        slices = []
+        slices: list[LabelledSlice] = []
         for first, stop in label_slices(self.config.slices):
             past = known.take(ninths(known, 0, first))
             _log.info("Fitting %d retrievers on %d events.", len(builders), len(past))
@@ -75,7 +80,11 @@ class HMDF:
             labels = known.take(ninths(known, first, stop))
             slices.append(self._labelled(dataset, past, labels))
         names = feature_names(list(builders))
-        self.trees, self.curve = fit_trees(slices, names, self.config, self._on_epoch)
+        chosen = choose_trees(slices, names, self.config, self._on_epoch)
+        last = slices[-1]
+        self.curve = chosen.curve
+        self.validated = last.ndcg(np.asarray(chosen.trees.predict(last.candidates.features)))
+        self.bags = fit_trees(slices, names, self.config, chosen.curve.best_epoch)
         self._fit_retrievers(builders, dataset, known)
         return self
 
@@ -89,7 +98,7 @@ class HMDF:
         for start in range(0, len(users), _USERS_AT_ONCE):
             found = self.candidates(users.rows(start, start + _USERS_AT_ONCE), allowed)
             if len(found.items):
-                told = self._fitted().predict(found.features)
+                told = mean_score(self._fitted(), found.features)
                 scores[start + found.rows, found.items] = told
         return scores if items is None else scores[:, items]
 
@@ -114,11 +123,23 @@ class HMDF:
             everything if allowed is None else allowed,
         )
 
-    def importances(self) -> dict[str, float]:
-        """How much each feature lowered the loss in all (gain), the largest first."""
-        trees = self._fitted()
-        gains = zip(trees.feature_name(), trees.feature_importance("gain"), strict=True)
-        return dict(sorted(gains, key=lambda pair: -pair[1]))
+    def masked(self, tokens: Mapping[str, TokenTable]) -> Self:
+        """See `models.protocol.Maskable`: each retriever that reads tokens reads these."""
+        other = copy(self)
+        other.retrievers = {
+            name: model.masked(tokens) if isinstance(model, Maskable) else model
+            for name, model in self.retrievers.items()
+        }
+        return other
+
+    def feature_worth(self, users: Histories) -> tuple[FeatureWorth, ...]:
+        """Gain and mean absolute SHAP value over the users' candidates, the largest SHAP first."""
+        bags = self._fitted()
+        gains = np.sum([trees.feature_importance("gain") for trees in bags], axis=0)
+        told = shap_values(bags, self.candidates(users).features)[:, :-1]
+        shares = np.abs(told).mean(axis=0) if len(told) else np.zeros(len(gains))
+        found = map(FeatureWorth, bags[0].feature_name(), gains.tolist(), shares.tolist())
+        return tuple(sorted(found, key=lambda one: -one.shap))
 
     def save(self, folder: Path) -> None:
         """Writes trees, statistics and every retriever into an existing folder."""
@@ -128,12 +149,19 @@ class HMDF:
             model.save(below)
         arrays: dict[str, np.ndarray] = {
             "ties": self.ties,
-            "trees": np.frombuffer(self._fitted().model_to_string().encode(), dtype=np.uint8),
+            **{
+                f"trees-{bag}": np.frombuffer(trees.model_to_string().encode(), dtype=np.uint8)
+                for bag, trees in enumerate(self._fitted())
+            },
             "times": self._statistics.times,
             "starts": self._statistics.starts,
             "values": self._statistics.values,
         }
-        described = {"settings": self.config.model_dump(), "retrievers": list(self.retrievers)}
+        described = {
+            "settings": self.config.model_dump(),
+            "retrievers": list(self.retrievers),
+            "validated": self.validated,
+        }
         save_state(folder, arrays, described, family=self.name)
 
     @classmethod
@@ -148,9 +176,11 @@ class HMDF:
         arrays, described = load_state(folder, family=cls.name)
         try:
             model = cls(config=HMDFConfig.model_validate(described["settings"]))
-            written = tensor(arrays, "trees", folder).tobytes().decode()
-            model.trees = lgb.Booster(model_str=written)
-            names = described["retrievers"]
+            model.bags = tuple(
+                lgb.Booster(model_str=tensor(arrays, f"trees-{bag}", folder).tobytes().decode())
+                for bag in range(model.config.bags)
+            )
+            names, model.validated = described["retrievers"], float(described["validated"])
         except (KeyError, ValueError, lgb.basic.LightGBMError) as error:
             raise ModelFormatError(
                 f"{folder} does not hold a whole hybrid ({error}); fit the model again."
@@ -171,8 +201,8 @@ class HMDF:
 
     def _labelled(
         self, dataset: Dataset, past: Interactions, labels: Interactions
-    ) -> tuple[Candidates, np.ndarray]:
-        """Candidates of the users who have a label, and whether each was chosen."""
+    ) -> LabelledSlice:
+        """Candidates of the users who have a label, and which of them were chosen."""
         users = np.unique(labels.users)
         histories = Histories.of(past, users)
         parts = []
@@ -184,11 +214,12 @@ class HMDF:
             np.concatenate([part.items for part in parts]),
             np.concatenate([part.features for part in parts]),
         )
-        wanted = np.searchsorted(users, labels.users) * dataset.n_items + labels.items
+        chosen = np.unique(np.searchsorted(users, labels.users) * dataset.n_items + labels.items)
         pairs = candidates.rows.astype(np.int64) * dataset.n_items + candidates.items
-        return candidates, np.isin(pairs, wanted)
+        wanted = np.bincount(chosen // dataset.n_items, minlength=len(users)).astype(np.int32)
+        return LabelledSlice(candidates, np.isin(pairs, chosen), wanted)
 
-    def _fitted(self) -> lgb.Booster:
-        if self.trees is None:
+    def _fitted(self) -> tuple[lgb.Booster, ...]:
+        if not self.bags:
             raise NotFittedError("This hybrid has no trees yet; call fit or load first.")
-        return self.trees
+        return self.bags

@@ -50,6 +50,7 @@ def simple_retrievers(dataset: Dataset, seed: int = 42) -> Builders:
         "ease_last": partial(EASE, EASEConfig(decay=0.7, strength=100.0, seed=seed)),
         "item_knn": partial(ItemKNN, ItemKNNConfig(seed=seed)),
         "transition": partial(Transition, TransitionConfig(seed=seed)),
+        "transition_next": partial(Transition, TransitionConfig(steps=3, last=1, seed=seed)),
         "transition_short": partial(
             Transition, TransitionConfig(steps=5, last=5, decay=0.6, seed=seed)
         ),

@@ -1,35 +1,73 @@
 """LambdaRank: gradient-boosted trees over candidates, stopped on a later slice of time."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import lightgbm as lgb
 import numpy as np
 
-from models.data import Bools, Floats
+from models.data import Bools, Floats, Ints
 from models.hmdf.candidates import Candidates
 from models.hmdf.config import HMDFConfig
+from models.metrics import ndcg
 from models.training import Epoch, TrainingCurve
 
 _CUTOFF = 10
 
 
-def fit_trees(
-    slices: Sequence[tuple[Candidates, Bools]],
+@dataclass(frozen=True)
+class LabelledSlice:
+    """Candidates of a slice of time, and what was chosen in it.
+
+    Attributes:
+        candidates: of the users who chose anything.
+        chosen: (r,) whether the user chose the candidate.
+        wanted: (n_users,) how many items each user chose, among the candidates or not.
+    """
+
+    candidates: Candidates
+    chosen: Bools
+    wanted: Ints
+
+    def ndcg(self, scores: Floats) -> float:
+        """Mean NDCG@10 over the users, with scores (r,) for the candidates."""
+        rows = self.candidates.rows
+        order = np.lexsort((-scores, rows))
+        begins = np.searchsorted(rows, np.arange(len(self.wanted)))
+        places = np.arange(len(rows)) - begins[rows]
+        first = places < _CUTOFF
+        hits = np.zeros((len(self.wanted), _CUTOFF), dtype=bool)
+        hits[rows[first], places[first]] = self.chosen[order][first]
+        return float(ndcg(hits, self.wanted, _CUTOFF).mean())
+
+
+@dataclass(frozen=True)
+class ChosenTrees:
+    """Trees on the earlier slices, as many as did best on the last one.
+
+    Attributes:
+        trees: they have seen no label of the last slice.
+        curve: 1 - NDCG@10 a round, as LightGBM counts it: among candidates alone.
+    """
+
+    trees: lgb.Booster
+    curve: TrainingCurve
+
+
+def choose_trees(
+    slices: Sequence[LabelledSlice],
     names: Sequence[str],
     config: HMDFConfig,
     on_epoch: Callable[[Epoch], None] | None = None,
-) -> tuple[lgb.Booster, TrainingCurve]:
-    """Trees (Burges 2010) on all slices, as many as did best on the last when fitted before it.
+) -> ChosenTrees:
+    """Trees (Burges 2010) on all slices but the last, which says how many are best.
 
     Args:
-        slices: candidates with whether each was chosen (r,), oldest first.
+        slices: oldest first.
         names: of the features.
         config: settings of the trees.
-        on_epoch: told of each round of the first fit: training and validation loss, 1 - NDCG@10.
-
-    Returns:
-        The trees, and NDCG@10 losses a round of the fit that chose how many there are.
+        on_epoch: told of each round: training and validation loss, 1 - NDCG@10.
     """
     *earlier, last = slices
     judged: dict[str, dict[str, list[float]]] = {}
@@ -40,7 +78,7 @@ def fit_trees(
     ]
     if on_epoch is not None:
         told.append(_telling(on_epoch))
-    chosen = lgb.train(
+    trees = lgb.train(
         _parameters(config),
         training,
         config.rounds,
@@ -48,13 +86,29 @@ def fit_trees(
         valid_names=["train", "validation"],
         callbacks=told,
     )
-    rounds = max(1, chosen.best_iteration)
-    trees = lgb.train(_parameters(config), _together(slices, names), rounds)
     losses = {
         name: tuple(1 - value for value in judged[name][f"ndcg@{_CUTOFF}"])
         for name in ("train", "validation")
     }
-    return trees, TrainingCurve(losses["train"], losses["validation"], rounds)
+    curve = TrainingCurve(losses["train"], losses["validation"], max(1, trees.best_iteration))
+    return ChosenTrees(trees, curve)
+
+
+def fit_trees(
+    slices: Sequence[LabelledSlice], names: Sequence[str], config: HMDFConfig, rounds: int
+) -> tuple[lgb.Booster, ...]:
+    """So many trees on all slices, once a bag, each with draws of its own (Breiman 1996)."""
+    together = _together(slices, names)
+    return tuple(
+        lgb.train(_parameters(config) | {"seed": config.seed + bag}, together, rounds)
+        for bag in range(config.bags)
+    )
+
+
+def mean_score(bags: Sequence[lgb.Booster], features: Floats) -> Floats:
+    """Mean score (r,) of the bags."""
+    found: Floats = np.mean([trees.predict(features) for trees in bags], axis=0, dtype=np.float32)
+    return found
 
 
 def _parameters(config: HMDFConfig) -> dict[str, Any]:
@@ -79,13 +133,14 @@ def _parameters(config: HMDFConfig) -> dict[str, Any]:
 
 
 def _together(
-    slices: Sequence[tuple[Candidates, Bools]],
+    slices: Sequence[LabelledSlice],
     names: Sequence[str],
     reference: lgb.Dataset | None = None,
 ) -> lgb.Dataset:
     """The slices as one table, without the users none of whose candidates was chosen."""
     tables, labels, groups = [], [], []
-    for candidates, chosen in slices:
+    for part in slices:
+        candidates, chosen = part.candidates, part.chosen
         sizes = candidates.groups()
         starts = np.cumsum(sizes) - sizes
         told = np.add.reduceat(chosen, starts) > 0 if len(sizes) else np.zeros(0, dtype=bool)
@@ -99,7 +154,7 @@ def _together(
         group=np.concatenate(groups),
         feature_name=list(names),
         reference=reference,
-        free_raw_data=True,
+        params={"verbosity": -1},
     )
 
 
@@ -111,9 +166,11 @@ def _telling(on_epoch: Callable[[Epoch], None]) -> Callable[[Any], None]:
     return tell
 
 
-def shap_values(trees: lgb.Booster, features: Floats) -> Floats:
+def shap_values(bags: Sequence[lgb.Booster], features: Floats) -> Floats:
     """What each feature added to each score: (r, f + 1), the last column is the mean score.
 
-    LightGBM's exact tree SHAP (Lundberg et al. 2020).
+    LightGBM's exact tree SHAP (Lundberg et al. 2020), the mean of the bags.
     """
-    return np.asarray(trees.predict(features, pred_contrib=True), dtype=np.float32)
+    told = [trees.predict(features, pred_contrib=True) for trees in bags]
+    found: Floats = np.mean(told, axis=0, dtype=np.float32)
+    return found

@@ -1,5 +1,6 @@
 """The hybrid: what it learns from, and that it is worth its retrievers together."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -12,10 +13,11 @@ from models.baselines import Popularity, Transition, TransitionConfig
 from models.data import Dataset, Histories, Interactions, Vocabulary
 from models.families import load_model
 from models.hmdf import HMDF, HMDFConfig
+from models.hmdf.candidates import Candidates
 from models.hmdf.retrievers import simple_retrievers
 from models.hmdf.slices import before, label_slices, ninths
 from models.hmdf.statistics import NAMES, ItemStatistics, statistics_of
-from models.hmdf.trees import shap_values
+from models.hmdf.trees import LabelledSlice, shap_values
 
 DAY = 86_400_000_000
 SMALL = HMDFConfig(candidates=15, rounds=40, patience=10, leaf_rows=5, penalty=1.0)
@@ -90,8 +92,12 @@ def test_it_ranks_better_than_chance_and_is_kept_whole(tmp_path: Path) -> None:
     assert (lists == wanted[:, None]).any(axis=1)[open_].mean() > 0.5
     assert not np.take_along_axis(had, lists, axis=1).any()
     fitted.save(tmp_path)
-    np.testing.assert_array_equal(load_model(tmp_path).score(users), fitted.score(users))
-    assert next(iter(fitted.importances().values())) > 0
+    loaded = load_model(tmp_path)
+    np.testing.assert_array_equal(loaded.score(users), fitted.score(users))
+    assert isinstance(loaded, HMDF) and loaded.validated == fitted.validated > 0.3
+    worth = fitted.feature_worth(users.rows(0, 5))
+    assert {one.feature for one in worth} == set(fitted.bags[0].feature_name())
+    assert worth[0].feature.startswith(("transition", "ease", "item_knn")) and worth[0].gain > 0
     again = HMDF(partial(simple_retrievers, seed=1), SMALL).fit(dataset)
     np.testing.assert_array_equal(again.score(users), fitted.score(users))
 
@@ -105,11 +111,43 @@ def test_only_what_may_be_shown_is_scored_and_newcomers_are_answered() -> None:
     assert scores.shape == (2, 3) and np.isfinite(scores).all()
     users = dataset.histories(np.arange(4, dtype=np.int32))
     found = fitted.candidates(users)
-    assert fitted.trees is not None
-    told = shap_values(fitted.trees, found.features)
+    told = shap_values(fitted.bags, found.features)
     np.testing.assert_allclose(
         told.sum(axis=1), fitted.score(users)[found.rows, found.items], atol=1e-4
     )
+
+
+def test_what_no_candidate_reaches_counts_as_missed() -> None:
+    candidates = Candidates(
+        np.array([0, 0, 0, 2, 2], np.int32),
+        np.array([4, 7, 8, 4, 5], np.int32),
+        np.zeros((5, 1), np.float32),
+    )
+    chosen = np.array([False, True, False, False, False])
+    part = LabelledSlice(candidates, chosen, np.array([1, 2, 1], np.int32))
+    scores = np.array([0.3, 0.2, 0.1, 0.5, 0.4], np.float32)
+    assert part.ndcg(scores) == pytest.approx(1 / np.log2(3) / 3)
+
+
+def test_the_validated_figure_is_of_events_that_nothing_had_seen() -> None:
+    """Choices drawn at random cannot be foreseen, though the final trees learn from them."""
+    dataset = walks()
+    none = dataset.validation.take(np.zeros(len(dataset.validation), dtype=bool))
+    orderly = replace(dataset, validation=none)
+    last = ninths(dataset.train, 8, 9)
+    items = dataset.train.items.copy()
+    rng = np.random.default_rng(5)
+    for user in range(dataset.n_users):
+        own = dataset.train.users == user
+        unseen = np.setdiff1d(np.arange(dataset.n_items), items[own & ~last])
+        items[own & last] = rng.choice(unseen, (own & last).sum(), replace=False)
+    chance = replace(orderly, train=replace(dataset.train, items=items))
+    settings = SMALL.model_copy(update={"candidates": 60})
+    found = [
+        HMDF(lambda _: {"transition": Transition}, settings).fit(given).validated
+        for given in (chance, orderly)
+    ]
+    assert found[0] < 0.25 < found[1]
 
 
 def test_statistics_count_what_was_before() -> None:
