@@ -1,5 +1,6 @@
 """Nearest items in one modality: what that modality says with nothing learned."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -8,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy import sparse
 
 from models.baselines.base import Baseline
-from models.data import Bools, Dataset, Floats, Histories, Ints
+from models.data import Bools, Dataset, Floats, Histories, Ints, TokenTable
 from models.persistence import ModelFormatError
 
 
@@ -53,8 +54,28 @@ class Content(Baseline):
                 f"{', '.join(dataset.tokens) or 'none'}."
             )
         features, present = dataset.tokens[self.config.modality].at()
-        self._remember(dataset, vectors=_unit_standardised(features, present), present=present)
+        mean, deviation = _standardisation(features[present])
+        vectors = _unit_standardised(features, present, mean, deviation)
+        self._remember(dataset, vectors=vectors, present=present, mean=mean, deviation=deviation)
         return self
+
+    def masked(self, tokens: Mapping[str, TokenTable]) -> Self:
+        """The same model over other tokens of the same items; what they lack is absent.
+
+        Features are standardised as those of the fit were.
+
+        Raises:
+            NotFittedError: the model was neither fitted nor loaded.
+        """
+        mean, deviation = self.learned("mean"), self.learned("deviation")
+        vectors = np.zeros_like(self.learned("vectors"))
+        present = np.zeros_like(self.learned("present"))
+        if self.config.modality in tokens:
+            features, present = tokens[self.config.modality].at()
+            vectors = _unit_standardised(features, present, mean, deviation)
+        other = type(self)(self.config)
+        other.arrays = {**self.arrays, "vectors": vectors, "present": present}
+        return other
 
     def score(self, users: Histories, items: Ints | None = None) -> Floats:
         """Cosines (n_users, n_items); -inf for items without the modality."""
@@ -76,7 +97,7 @@ class Content(Baseline):
         Raises:
             ModelFormatError: the folder does not hold a content model.
         """
-        arrays, settings = cls._read(folder, "vectors", "present")
+        arrays, settings = cls._read(folder, "vectors", "present", "mean", "deviation")
         try:
             model = cls(ContentConfig.model_validate(settings))
         except ValueError as error:
@@ -95,13 +116,18 @@ class Content(Baseline):
         return sparse.csr_array((weights, users.items, users.offsets), shape=shape)
 
 
-def _unit_standardised(features: Floats, present: Bools) -> Floats:
-    """Unit vectors (n_items, d) of the standardised features; zeros for absent items."""
-    known = features[present]
-    if not len(known):
-        return np.zeros_like(features)
-    deviation = known.std(axis=0)
-    scaled = (features - known.mean(axis=0)) / np.where(deviation > 0, deviation, np.float32(1))
+def _standardisation(features: Floats) -> tuple[Floats, Floats]:
+    """Mean (p,) and deviation (p,) of features (n, p); 1 where nothing differs."""
+    if not len(features):
+        width = features.shape[1]
+        return np.zeros(width, dtype=np.float32), np.ones(width, dtype=np.float32)
+    deviation = features.std(axis=0)
+    return features.mean(axis=0), np.where(deviation > 0, deviation, np.float32(1))
+
+
+def _unit_standardised(features: Floats, present: Bools, mean: Floats, deviation: Floats) -> Floats:
+    """Unit vectors (n_items, p) of the standardised features; zeros for absent items."""
+    scaled = (features - mean) / deviation
     return _unit(np.where(present[:, None], scaled, np.float32(0)))
 
 

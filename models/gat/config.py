@@ -51,7 +51,7 @@ class GATConfig(BaseModel):
         "content and its neighbours alone must do.",
     )
     modality_dropout: float = Field(
-        default=0.1,
+        default=0.3,
         ge=0,
         lt=1,
         description="Share of modality tokens hidden in a step, with the edges they make.",

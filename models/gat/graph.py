@@ -13,76 +13,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.content import TIME_DEPENDENT
-from models.data import Bools, Dataset, Floats, Interactions, Ints, Longs, TokenTable
-from models.sequences import Scale
+from models.data import Bools, Floats, Longs
+from models.gat.choices import Choices
+from models.gat.nearest import Nearest
 
-_SIMILARITIES_AT_ONCE = 1 << 24
-_DAY = 86_400_000_000
 _EDGE_NUMBERS = 3
-
-
-@dataclass(frozen=True)
-class Nearest:
-    """The items most like each item in one modality, as compressed rows.
-
-    Attributes:
-        offsets: (n_items + 1,); item i's neighbours are `offsets[i]:offsets[i + 1]`.
-        items: (n_edges,) the neighbours, nearest first.
-        similarity: (n_edges,) cosine of the standardised features, above zero.
-        known_at: (n_edges,) the instant from which the features of both ends are known.
-    """
-
-    offsets: Longs
-    items: Ints
-    similarity: Floats
-    known_at: Longs
-
-    @staticmethod
-    def of(table: TokenTable, k: int, *, timeless: bool) -> "Nearest":
-        """The k nearest items of each item that has the modality; blocks keep memory flat."""
-        features, present = table.at()
-        having = np.flatnonzero(present)
-        unit = torch.from_numpy(_unit_standardised(features[having]))
-        kept = min(k, max(0, len(having) - 1))
-        near = np.zeros((len(having), kept), dtype=np.int64)
-        cosine = np.zeros((len(having), kept), dtype=np.float32)
-        block = max(1, _SIMILARITIES_AT_ONCE // max(1, len(having)))
-        for start in range(0, len(having) if kept else 0, block):
-            rows = np.arange(start, min(start + block, len(having)))
-            near[rows], cosine[rows] = _best(unit[rows] @ unit.T, rows, kept)
-        real = cosine > 0
-        lengths = np.zeros(table.n_items, dtype=np.int64)
-        lengths[having] = real.sum(axis=1)
-        since = np.full(table.n_items, np.iinfo(np.int64).min)
-        if not timeless:
-            since[table.items] = table.known_at
-        ends = having[near[real]]
-        starts = np.repeat(np.arange(table.n_items), lengths)
-        return Nearest(
-            np.concatenate([[0], np.cumsum(lengths)]),
-            ends.astype(np.int32),
-            cosine[real],
-            np.maximum(since[starts], since[ends]),
-        )
-
-
-def _best(cosines: Tensor, rows: Longs, k: int) -> tuple[Longs, Floats]:
-    """Columns and cosines (b, k) of the k largest of each row, largest first, never itself."""
-    cosines[torch.arange(len(rows)), torch.from_numpy(rows)] = -torch.inf
-    values, columns = cosines.topk(k, dim=1)
-    return columns.numpy(), values.numpy()
-
-
-def _unit_standardised(features: Floats) -> Floats:
-    """Unit vectors (n, d) of the standardised features; zeros where nothing differs."""
-    if not len(features):
-        return features
-    deviation = features.std(axis=0)
-    scaled = (features - features.mean(axis=0)) / np.where(deviation > 0, deviation, np.float32(1))
-    length = np.linalg.norm(scaled, axis=1, keepdims=True)
-    unit: Floats = np.divide(scaled, length, out=np.zeros_like(scaled), where=length > 0)
-    return unit
 
 
 @dataclass(frozen=True)
@@ -90,7 +25,7 @@ class View:
     """What a step may see of the graph.
 
     Attributes:
-        until: (n_users,) the event row from which on a user's events are hidden.
+        until: (n_users,) the row from which on a user's choices are hidden.
         instant: similarities that were not known before it (UTC microseconds) are hidden.
         known: (n_items,) False hides an item's users, as if nobody had touched it.
         kept: (n_items, m) False hides an item's neighbours in a modality.
@@ -184,49 +119,23 @@ class Graph:
     """Users and items with their edges.
 
     Args:
-        events: sorted by user, then time.
-        n_users: number of users.
-        n_items: number of items.
+        choices: who chose what.
         nearest: the similar items, one a modality.
-        scale: standardises the events' values.
     """
 
-    def __init__(
-        self,
-        events: Interactions,
-        n_users: int,
-        n_items: int,
-        nearest: Sequence[Nearest],
-        scale: Scale,
-    ) -> None:
-        self.events, self.n_users, self.n_items = events, n_users, n_items
-        self.nearest = tuple(nearest)
-        self._values = scale(events.values)
-        newest = events.timestamps.max(initial=0)
-        days = (newest - events.timestamps) / _DAY
-        self._recency = (1 - np.log1p(days) / 4).astype(np.float32)
-        self._of_user = np.searchsorted(events.users, np.arange(n_users + 1))
-        self._by_item = np.argsort(events.items, kind="stable")
-        self._of_item = np.searchsorted(events.items[self._by_item], np.arange(n_items + 1))
+    def __init__(self, choices: Choices, nearest: Sequence[Nearest]) -> None:
+        self.choices, self.nearest = choices, tuple(nearest)
+        self.n_users, self.n_items = choices.n_users, choices.n_items
 
     @property
     def edge_width(self) -> int:
         """Numbers an edge has."""
         return edge_width(len(self.nearest))
 
-    @staticmethod
-    def of(dataset: Dataset, modalities: Sequence[str], k: int, scale: Scale) -> "Graph":
-        """The graph of a dataset's training events and of its items' k nearest a modality."""
-        nearest = [
-            Nearest.of(dataset.tokens[name], k, timeless=name not in TIME_DEPENDENT)
-            for name in modalities
-        ]
-        return Graph(dataset.train, dataset.n_users, dataset.n_items, nearest, scale)
-
     def whole(self, known: Bools) -> View:
         """A view that hides nothing of the items `known` (n_items,)."""
         return View(
-            np.full(self.n_users, len(self.events), dtype=np.int64),
+            np.full(self.n_users, len(self.choices), dtype=np.int64),
             np.iinfo(np.int64).max,
             known,
             np.ones((self.n_items, len(self.nearest)), dtype=bool),
@@ -295,22 +204,22 @@ class Graph:
         self, nodes: Longs, places: Longs, most: int, view: View, generator: np.random.Generator
     ) -> Edges:
         users = nodes[places] - self.n_items
-        starts = self._of_user[users]
-        stops = np.clip(view.until[users], starts, self._of_user[users + 1])
+        starts = self.choices.offsets[users]
+        stops = np.clip(view.until[users], starts, self.choices.offsets[users + 1])
         drawn, rows = draw(starts, stops, most, generator)
-        return self._edges(places[drawn], self.events.items[rows], 0, rows)
+        return self._edges(places[drawn], self.choices.items[rows], 0, rows)
 
     def _choosers(
         self, nodes: Longs, places: Longs, most: int, view: View, generator: np.random.Generator
     ) -> Edges:
-        items = nodes[places]
-        starts = self._of_item[items]
-        stops = np.where(view.known[items], self._of_item[items + 1], starts)
-        drawn, places_by_item = draw(starts, stops, most, generator)
-        rows = self._by_item[places_by_item]
-        seen = rows < view.until[self.events.users[rows]]
-        drawn, rows = drawn[seen], rows[seen]
-        return self._edges(places[drawn], self.n_items + self.events.users[rows], 1, rows)
+        items, offsets = nodes[places], self.choices.item_offsets
+        stops = np.where(view.known[items], offsets[items + 1], offsets[items])
+        drawn, places_by_item = draw(offsets[items], stops, most, generator)
+        rows = self.choices.by_item[places_by_item]
+        users = self.choices.users[rows]
+        seen = rows < view.until[users]
+        drawn, rows, users = drawn[seen], rows[seen], users[seen]
+        return self._edges(places[drawn], self.n_items + users, 1, rows)
 
     def _similar(
         self,
@@ -333,7 +242,8 @@ class Graph:
 
     def _edges(self, owner: Longs, source: NDArray[np.integer], kind: int, rows: Longs) -> Edges:
         attributes = self._typed(len(rows), kind)
-        attributes[:, -3], attributes[:, -2] = self._values[rows], self._recency[rows]
+        attributes[:, -3] = self.choices.values[rows]
+        attributes[:, -2] = self.choices.recency[rows]
         return Edges(owner, source.astype(np.int64), attributes)
 
     def _typed(self, n: int, kind: int) -> Floats:

@@ -1,18 +1,19 @@
 """The transformer as a recommender: fit, score, recommend, save, load."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from copy import copy
 from pathlib import Path
 from typing import Any, Self, cast
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from models.content import Content, Reducer, content_at, fit_reducers
-from models.data import Dataset, Floats, Histories, Ints
+from models.content import Content, CrossFitted, content_at, fit_reducers
+from models.data import Dataset, Floats, Histories, Ints, TokenTable
 from models.persistence import ModelFormatError, NotFittedError, load_state, save_state, tensor
 from models.protocol import Ranking
 from models.ranking import rank, tie_breaks
+from models.reducer_state import reducer_arrays, reducers_of
 from models.sequences import Scale
 from models.training import Epoch, TrainingCurve, one_thread, run_epochs, seeded
 from models.transformer.config import TransformerConfig
@@ -35,6 +36,7 @@ class Transformer:
         modalities: names of the m modalities the model reads, in order.
         codes: (n_items, e) what the model makes of each item, as read and as wanted.
         bias: (n_items,) popularity; zero for items without training events.
+        known: (n_items,) which items have training events, and so an id that says something.
     """
 
     name = "transformer"
@@ -50,8 +52,9 @@ class Transformer:
         self.curve: TrainingCurve | None = None
         self._on_epoch = on_epoch
         self._network: TransformerNetwork | None = None
-        self._reducers: dict[str, Reducer] = {}
+        self._reducers: dict[str, CrossFitted] = {}
         self._scale = Scale(0.0, 1.0)
+        self.known = torch.zeros(0, dtype=torch.bool)
         self.ties = np.zeros(0, dtype=np.int32)
 
     @property
@@ -75,20 +78,19 @@ class Transformer:
         config = self.config
         seen = np.zeros(dataset.n_items, dtype=bool)
         seen[dataset.train.items] = True
-        fitted = fit_reducers(dataset.tokens, dataset.train, config.components, config.seed)
-        self._reducers = {name: reducer.whole for name, reducer in fitted.items()}
+        self.known = torch.from_numpy(seen).to(self.device)
+        self._reducers = fit_reducers(dataset.tokens, dataset.train, config.components, config.seed)
         self._scale = Scale.of(dataset.train.values)
         self.ties = tie_breaks(dataset.item_ids.ids, config.seed)
-        content = content_at(dataset.tokens, fitted, dataset.n_items).to(self.device)
-        known = torch.from_numpy(seen).to(self.device)
+        content = self._content(dataset.tokens)
         with seeded(config.seed), one_thread():
             network = self._build(dataset.n_items)
-            trainer = Trainer(network, dataset, fitted, self._scale, config, self.device)
+            trainer = Trainer(network, dataset, self._reducers, self._scale, config, self.device)
             self._network = averaged = cast(TransformerNetwork, trainer.averaged.module)
             loss = validation_loss(dataset, self.score, config.seed)
 
             def validate() -> float:
-                self._encode(content, known)
+                self._encode(content)
                 return loss()
 
             averaged.eval()
@@ -101,8 +103,22 @@ class Transformer:
                 patience=config.patience,
                 on_epoch=self._on_epoch,
             )
-            self._encode(content, known)
+            self._encode(content)
         return self
+
+    def masked(self, tokens: Mapping[str, TokenTable]) -> Self:
+        """The same weights over other tokens of the same items; nothing is fitted again.
+
+        Items of the training are read by the regressions that have not seen them, as in the fit, so
+        that the tokens of the fit give the model again. What `tokens` lacks is absent.
+
+        Raises:
+            NotFittedError: the model was neither fitted nor loaded.
+        """
+        other = copy(self)
+        with one_thread():
+            other._encode(self._content(tokens))
+        return other
 
     @torch.no_grad()
     def score(self, users: Histories, items: Ints | None = None) -> Floats:
@@ -131,12 +147,10 @@ class Transformer:
     def save(self, folder: Path) -> None:
         """Writes weights, codes and settings into an existing folder."""
         arrays = {f"network.{name}": x for name, x in self.network.state_dict().items()}
-        arrays |= {"read": self.codes.read, "wanted": self.codes.wanted, "bias": self.bias}
+        arrays |= {"read": self.codes.read, "wanted": self.codes.wanted}
+        arrays |= {"bias": self.bias, "known": self.known}
         numbers = {name: x.detach().cpu().numpy() for name, x in arrays.items()}
-        numbers["ties"] = self.ties
-        for name, reducer in self._reducers.items():
-            numbers[f"features.{name}.mean"] = reducer.mean
-            numbers[f"features.{name}.components"] = reducer.components
+        numbers |= {"ties": self.ties, **reducer_arrays(self._reducers)}
         save_state(folder, numbers, self._description(), family=self.name)
 
     @classmethod
@@ -150,18 +164,11 @@ class Transformer:
         try:
             model = cls(TransformerConfig.model_validate(described["settings"]), device)
             model._scale = Scale(described["value_mean"], described["value_deviation"])
-            model._reducers = {
-                name: Reducer(
-                    *(
-                        tensor(numbers, f"features.{name}.{part}", folder)
-                        for part in ("mean", "components")
-                    )
-                )
-                for name in described["modalities"]
-            }
+            model._reducers = reducers_of(described["modalities"], numbers, folder)
             model.ties = tensor(numbers, "ties", folder)
             loaded = {name: torch.from_numpy(x).to(model.device) for name, x in numbers.items()}
-            model.codes, model.bias = Codes(loaded["read"], loaded["wanted"]), loaded["bias"]
+            model.codes = Codes(loaded["read"], loaded["wanted"])
+            model.bias, model.known = loaded["bias"], loaded["known"]
             network = model._build(len(model.bias))
             network.load_state_dict(
                 {name: loaded[f"network.{name}"] for name in network.state_dict()}
@@ -179,17 +186,20 @@ class Transformer:
         self._network = network
         return network
 
+    def _content(self, tokens: Mapping[str, TokenTable]) -> Content:
+        return content_at(tokens, self._reducers, len(self.known)).to(self.device)
+
     @torch.no_grad()
-    def _encode(self, content: Content, known: Tensor) -> None:
-        everything = torch.arange(len(known), device=self.device)
+    def _encode(self, content: Content) -> None:
+        everything = torch.arange(len(self.known), device=self.device)
         parts = [
-            self.network.items(content.take(block), block, known[block])
+            self.network.items(content.take(block), block, self.known[block])
             for block in torch.split(everything, _ITEMS_AT_ONCE)
         ]
         self.codes = Codes(
             torch.cat([part.read for part in parts]), torch.cat([part.wanted for part in parts])
         )
-        self.bias = self.network.bias(everything, known)
+        self.bias = self.network.bias(everything, self.known)
 
     def _description(self) -> dict[str, Any]:
         return {

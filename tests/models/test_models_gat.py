@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from models.content import content_at, fit_reducers
 from models.data import Dataset, Histories, Interactions, TokenTable, Vocabulary
 from models.gat import GAT, GATConfig, NotFittedError
-from models.gat.graph import Fanout, Graph, Nearest, View, draw
+from models.gat.choices import Choices
+from models.gat.graph import Fanout, Graph, View, draw
+from models.gat.nearest import NearestItems
 from models.gat.network import GATNetwork
 from models.persistence import ModelFormatError
 from models.protocol import Recommender
@@ -62,7 +64,8 @@ def table(items: np.ndarray, features: np.ndarray, known_at: int = 0) -> TokenTa
 
 
 def graph_of(data: Dataset, k: int = 5) -> Graph:
-    return Graph.of(data, tuple(data.tokens), k, Scale.of(data.train.values))
+    choices = Choices.of(data.train, USERS, ITEMS, Scale.of(data.train.values))
+    return Graph(choices, NearestItems.fit(data.tokens, k)(data.tokens, ITEMS))
 
 
 def everything(graph: Graph) -> View:
@@ -205,7 +208,9 @@ def test_with_sampled_items_it_still_learns(data):
 def test_the_weights_over_a_history_sum_to_one(data, model):
     past = recent_of(data.histories(), Scale.of(data.train.values), 100)
     with torch.no_grad():
-        _, user, weights = model.users.read(model.vectors, past.items, past.values, past.present)
+        _, user, weights = model.network.users.read(
+            model.vectors, past.items, past.values, past.present
+        )
     sums = torch.zeros(USERS, weights.shape[1]).index_add(0, user, weights)
     torch.testing.assert_close(sums, torch.ones_like(sums))
 
@@ -320,20 +325,3 @@ def test_a_likeness_of_reviews_is_hidden_before_both_are_written(data):
     edges = drawn(graph, View(whole.until, 20, whole.known, whole.kept))
     ends = [max(reader, read) for reader, read, kind in edges if kind == 2]
     assert ends and max(ends) < 20
-
-
-def test_the_nearest_are_those_of_the_whole_matrix(data):
-    near = Nearest.of(data.tokens["image"], 4, timeless=True)
-    features, present = data.tokens["image"].at()
-    known = features[present]
-    unit = (known - known.mean(axis=0)) / known.std(axis=0)
-    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
-    cosines = unit @ unit.T
-    np.fill_diagonal(cosines, -2)
-    for item in range(ITEMS - 3):
-        own = slice(near.offsets[item], near.offsets[item + 1])
-        best = np.argsort(-cosines[item])[:4]
-        best = best[cosines[item, best] > 0]
-        assert near.items[own].tolist() == best.tolist()
-        np.testing.assert_allclose(near.similarity[own], cosines[item, best], atol=1e-5)
-    assert near.offsets[-1] == near.offsets[ITEMS - 3]
