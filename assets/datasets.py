@@ -20,6 +20,7 @@ SPLIT_INPUTS = (
     "interactions",
 )
 USER_TEMPORAL = "user-temporal"
+GLOBAL_TEMPORAL = "global-temporal"
 COLD_ITEM = "cold-item"
 RANDOM = "random"
 _COUNTS = (
@@ -63,7 +64,8 @@ def split_data(lake: Lake, split: str) -> SplitData:
     """The events, item tokens and statistics of one split.
 
     Reviews that belong to held-out events are left out of the tokens, so that no test event is
-    described by the words its user wrote about it.
+    described by the words its user wrote about it. With one cut in time, so are all reviews that
+    were written after it.
     """
     log, splits = read_log(lake)
     part = splits[split].to_numpy()
@@ -128,12 +130,13 @@ def review_tokens(lake: Lake, item_ids: Vocabulary, written: pl.LazyFrame) -> To
 
 
 def _known_reviews(lake: Lake, split: str, splits: pl.DataFrame) -> pl.LazyFrame:
-    held_out = splits.lazy().filter(pl.col(split) != "train")
+    held_out = splits.filter(pl.col(split) != "train")
     keys = ["item_id"] if split == COLD_ITEM else ["user_id", "item_id"]
     written = lake.scan_partitions("interactions").filter(pl.col("text").is_not_null())
-    return written.join(held_out.select(keys).unique(), on=keys, how="anti").select(
-        "item_id", "event_timestamp", "text"
-    )
+    if split == GLOBAL_TEMPORAL and not held_out.is_empty():
+        written = written.filter(pl.col("event_timestamp") < held_out["event_timestamp"].min())
+    hidden = held_out.lazy().select(keys).unique()
+    return written.join(hidden, on=keys, how="anti").select("item_id", "event_timestamp", "text")
 
 
 def _context(lake: Lake, train: Bools) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -1,5 +1,6 @@
 """How good the models are, how sure that is, and which one answers."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,12 @@ if TYPE_CHECKING:
 
 _MODEL_TABLES = tuple(model_table(recipe.name) for recipe in RECIPES)
 _HEADLINE = ("ndcg", 10)
-_BASELINES = ("popularity", "random")
+BASELINES = ("random", "popularity", "ease", "transition")
+"""What every model is held beside, where they are fitted on the split."""
+
+_RESAMPLES = 10_000
+"""Behind a p value: its least is 2 in so many, and Holm multiplies it by the number of models."""
+
 _PER_USER = {
     "model": pl.String,
     "split": pl.String,
@@ -38,6 +44,10 @@ _COMPARISONS = {
     "ci_low": pl.Float64,
     "ci_high": pl.Float64,
     "p": pl.Float64,
+    "p_holm": pl.Float64,
+    "ratio": pl.Float64,
+    "ratio_low": pl.Float64,
+    "ratio_high": pl.Float64,
     "n_users": pl.Int64,
 }
 
@@ -47,7 +57,7 @@ _COMPARISONS = {
     group_name="evaluation",
     owners=OWNERS,
     kinds={"numpy", "parquet"},
-    code_version="2",
+    code_version="3",
 )
 def metrics(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
     """Every model on every split, all candidates ranked, with 95 % bootstrap intervals."""
@@ -92,6 +102,7 @@ def _judge(
 ) -> tuple[list["MetricRow"], list[pl.DataFrame]]:
     """Figures of one model on one split, and NDCG@10 of each user on test and validation."""
     from models.evaluation import evaluate
+    from models.protocol import SelfValidated
 
     version = fitted_versions(workspace.lake, recipe.name).get(data.name)
     if version is None:
@@ -109,18 +120,20 @@ def _judge(
         categories=data.categories,
         config=config,
     )
-    validation = evaluate(
-        model,
-        data.dataset,
-        data.dataset.validation,
-        split=data.name,
-        run_id=version,
-        candidates=data.validation_candidates,
-        known=data.dataset.train,
-        config=replace(config, cutoffs=(_HEADLINE[1],), samples=1),
-    )
     rows = [replace(row, model=recipe.name) for row in test.rows]
-    parts = {"test": test, "validation": validation}
+    parts = {"test": test}
+    # What a model has learned from says nothing of how good it is.
+    if not isinstance(model, SelfValidated):
+        parts["validation"] = evaluate(
+            model,
+            data.dataset,
+            data.dataset.validation,
+            split=data.name,
+            run_id=version,
+            candidates=data.validation_candidates,
+            known=data.dataset.train,
+            config=replace(config, cutoffs=(_HEADLINE[1],), samples=1),
+        )
     return rows, [_per_user(recipe.name, data, part, found) for part, found in parts.items()]
 
 
@@ -178,57 +191,67 @@ def _headline(figures: pl.DataFrame) -> list[dict[str, Any]]:
     group_name="evaluation",
     owners=OWNERS,
     kinds={"numpy", "parquet"},
-    code_version="1",
+    code_version="2",
 )
 def comparisons(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
-    """Each model beside chance and the popular list, on the same users, by paired bootstrap."""
+    """Each model beside the baselines, on the same users, by paired bootstrap."""
     lake, settings = workspace.lake, workspace.settings
-    stamp = made_from(
-        context, workspace, "metrics", samples=settings.bootstrap_samples, seed=settings.seed
-    )
+    samples = max(_RESAMPLES, settings.bootstrap_samples)
+    stamp = made_from(context, workspace, "metrics", samples=samples, seed=settings.seed)
 
     def make() -> None:
-        per_user = lake.read("metrics_per_user").filter(pl.col("part") == "test")
+        test = lake.read("metrics_per_user").filter(pl.col("part") == "test")
         rows = [
-            _compare(workspace, per_user, split, model, baseline)
+            row
             for split in RANKED_SPLITS
-            for baseline in _BASELINES
-            for model in per_user["model"].unique(maintain_order=True)
-            if model != baseline
+            for row in _compared(test.filter(pl.col("split") == split), samples, settings.seed)
         ]
-        lake.write("comparisons", pl.DataFrame(rows, schema=_COMPARISONS), stamp)
+        frame = pl.DataFrame(rows, schema=_COMPARISONS)
+        # Nothing is so many times as good as a baseline that found nothing.
+        ratios = pl.col("ratio", "ratio_low", "ratio_high").fill_nan(None)
+        lake.write("comparisons", frame.with_columns(ratios), stamp)
 
     return materialize_table(context, workspace, "comparisons", stamp, make)
 
 
-def _compare(
-    workspace: Workspace, per_user: pl.DataFrame, split: str, model: str, baseline: str
-) -> dict[str, Any]:
-    from models.evaluation import paired_difference
-
-    a, b = _paired(per_user, split, model, baseline)
-    settings = workspace.settings
-    found = paired_difference(a, b, settings.bootstrap_samples, settings.seed)
-    return {
-        "split": split,
-        "model": model,
-        "baseline": baseline,
-        "metric": _HEADLINE[0],
-        "k": _HEADLINE[1],
-        "difference": found.mean,
-        "ci_low": found.low,
-        "ci_high": found.high,
-        "p": found.p,
-        "n_users": found.n_users,
-    }
+def _compared(per_user: pl.DataFrame, samples: int, seed: int) -> Iterator[dict[str, Any]]:
+    """All comparisons of one split."""
+    models = per_user["model"].unique(maintain_order=True).to_list()
+    # All models of a split were judged on the same users.
+    values = per_user.pivot("model", index="user_id", values="ndcg_10").sort("user_id")
+    for baseline in BASELINES:
+        others = [name for name in models if name != baseline]
+        if baseline in models and others:
+            own = values.select(others).to_numpy()
+            beside = np.repeat(values.select(baseline).to_numpy(), len(others), axis=1)
+            labels = [
+                {"split": per_user["split"][0], "model": model, "baseline": baseline}
+                for model in others
+            ]
+            yield from _beside(own, beside, labels, samples, seed)
 
 
-def _paired(
-    per_user: pl.DataFrame, split: str, model: str, baseline: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """NDCG@10 of two models for the users that both have, in one order."""
-    rows = per_user.filter(pl.col("split") == split)
-    own = rows.filter(pl.col("model") == model).select("user_id", own="ndcg_10")
-    other = rows.filter(pl.col("model") == baseline).select("user_id", other="ndcg_10")
-    both = own.join(other, on="user_id").sort("user_id")
-    return both["own"].to_numpy(), both["other"].to_numpy()
+def _beside(
+    own: np.ndarray, other: np.ndarray, labels: list[dict[str, str]], samples: int, seed: int
+) -> Iterator[dict[str, Any]]:
+    """Differences and ratios of the models of one table, with Holm's correction over them."""
+    from models.evaluation import holm, paired_differences, paired_ratios
+
+    differences = paired_differences(own, other, samples, seed)
+    ratios = paired_ratios(own, other, samples, seed)
+    adjusted = holm(np.array([found.p for found in differences]))
+    for label, found, p_holm, times in zip(labels, differences, adjusted, ratios, strict=True):
+        yield {
+            **label,
+            "metric": _HEADLINE[0],
+            "k": _HEADLINE[1],
+            "difference": found.mean,
+            "ci_low": found.low,
+            "ci_high": found.high,
+            "p": found.p,
+            "p_holm": float(p_holm),
+            "ratio": times.ratio,
+            "ratio_low": times.low,
+            "ratio_high": times.high,
+            "n_users": found.n_users,
+        }

@@ -1,6 +1,7 @@
 """Pictures for the web UI and the report. Each is one PNG in the state folder."""
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,8 +9,10 @@ import numpy as np
 import polars as pl
 
 from crossmodal.atomic import atomic_path
+from models.data import MODALITIES
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from PIL.Image import Image
 
@@ -18,6 +21,8 @@ _SHEET_COLUMNS = 10
 _SPECTROGRAM_COLUMNS = 4
 _DPI = 90
 _MOST_CATEGORIES = 8
+_COLOURS = {name: f"C{place}" for place, name in enumerate(MODALITIES)}
+_ALPHA = 0.05
 
 
 def contact_sheet(path: Path, pictures: Sequence["Image"]) -> None:
@@ -93,6 +98,120 @@ def metric_intervals(path: Path, metrics: pl.DataFrame) -> None:
         axes.tick_params(axis="x", labelsize=7)
         axes.grid(axis="x", alpha=0.3)
     _save(figure, path)
+
+
+def leaderboard_differences(path: Path, leaderboard: pl.DataFrame) -> None:
+    """One panel a split: each model's NDCG@10 less that of the best baseline, with its interval.
+
+    A full mark is a difference that is left once all models of the panel were looked at.
+    """
+    chosen = leaderboard.filter(pl.col("difference").is_not_null())
+    panels = chosen.partition_by("split", maintain_order=True)
+    tallest = max((panel.height for panel in panels), default=1)
+    figure = _figure(5.0 * max(1, len(panels)), 0.3 * max(5, tallest) + 0.8)
+    for index, panel in enumerate(panels, start=1):
+        rows = panel.reverse()
+        axes = figure.add_subplot(1, len(panels), index)
+        for place, row in enumerate(rows.iter_rows(named=True)):
+            value, p = row["difference"], row["p_holm"]
+            ends = [[value - row["difference_low"]], [row["difference_high"] - value]]
+            face = "tab:blue" if p < _ALPHA else "white"
+            axes.errorbar(value, place, xerr=ends, fmt="o", c="tab:blue", mfc=face, capsize=3)
+        axes.axvline(0, color="black", linewidth=0.8)
+        axes.set_yticks(range(rows.height), rows["model"].to_list(), fontsize=7)
+        split, baseline = rows.row(0, named=True)["split"], rows["best_baseline"][0]
+        axes.set_title(f"NDCG@10 less that of {baseline}, {split}", fontsize=8)
+        axes.tick_params(axis="x", labelsize=7)
+        axes.grid(axis="x", alpha=0.3)
+    _save(figure, path)
+
+
+def modality_worth(path: Path, worth: pl.DataFrame) -> None:
+    """One panel a split: each model's Shapley values, a bar a modality, with 95 % intervals."""
+    shapley = worth.filter(pl.col("measure") == "shapley")
+    panels = shapley.partition_by("split", maintain_order=True)
+    most = max((panel["model"].n_unique() for panel in panels), default=1)
+    figure = _figure(1.5 * max(4, most), 2.9 * max(1, len(panels)))
+    for index, panel in enumerate(panels, start=1):
+        axes = figure.add_subplot(len(panels), 1, index)
+        models = panel["model"].unique(maintain_order=True).to_list()
+        for place, own in enumerate(panel.partition_by("model", maintain_order=True)):
+            _modality_bars(axes, place, own)
+        axes.axhline(0, color="black", linewidth=0.8)
+        axes.set_xticks(range(len(models)), models, fontsize=7)
+        axes.set_ylabel("Shapley value, NDCG@10", fontsize=7)
+        axes.set_title(f"What each modality is worth, {panel['split'][0]}", fontsize=8)
+        axes.tick_params(axis="y", labelsize=7)
+        axes.grid(axis="y", alpha=0.3)
+        _modality_legend(axes, panel)
+    _save(figure, path)
+
+
+def _modality_bars(axes: "Axes", place: int, rows: pl.DataFrame) -> None:
+    """One model's bars beside each other, centred on its place."""
+    width = 0.8 / len(MODALITIES)
+    for turn, row in enumerate(rows.iter_rows(named=True)):
+        value = row["value"]
+        axes.bar(
+            place + (turn - (rows.height - 1) / 2) * width,
+            value,
+            width,
+            yerr=[[value - row["ci_low"]], [row["ci_high"] - value]],
+            color=_COLOURS[row["modality"]],
+            error_kw={"linewidth": 0.8, "capsize": 2},
+        )
+
+
+def _modality_legend(axes: "Axes", rows: pl.DataFrame) -> None:
+    from matplotlib.patches import Patch
+
+    shown = [name for name in MODALITIES if name in set(rows["modality"])]
+    patches = [Patch(color=_COLOURS[name], label=name) for name in shown]
+    axes.legend(handles=patches, fontsize=6, loc="best")
+
+
+def missing_curves(path: Path, curves: pl.DataFrame) -> None:
+    """NDCG@10 by the share of items that lost a modality: a row a split, a column a modality.
+
+    Each model is a line, with its 95 % interval as a band; a row has one scale.
+    """
+    splits = curves["split"].unique(maintain_order=True).to_list()
+    modalities = [name for name in MODALITIES if name in set(curves["modality"])]
+    models = curves["model"].unique(maintain_order=True).to_list()
+    colours = {model: f"C{place % 10}" for place, model in enumerate(models)}
+    figure = _figure(2.7 * max(1, len(modalities)), 2.6 * max(1, len(splits)) + 0.4)
+    first: Axes | None = None
+    for index, (split, modality) in enumerate(product(splits, modalities)):
+        first = None if index % len(modalities) == 0 else first
+        place = (len(splits), len(modalities), index + 1)
+        axes = figure.add_subplot(*place, sharey=first)
+        first = first or axes
+        own = curves.filter((pl.col("split") == split) & (pl.col("modality") == modality))
+        for line in own.partition_by("model", maintain_order=True):
+            _curve(axes, line, colours[line["model"][0]])
+        axes.set_title(f"{modality}, {split}", fontsize=8)
+        axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "25", "50", "75", "100"], fontsize=6)
+        axes.set_xlabel("% of its items that lost it", fontsize=6)
+        if first is axes:
+            axes.set_ylabel("NDCG@10", fontsize=6)
+        axes.tick_params(axis="y", labelsize=6)
+        axes.grid(alpha=0.3)
+    _model_legend(figure, colours)
+    _save(figure, path)
+
+
+def _curve(axes: "Axes", line: pl.DataFrame, colour: str) -> None:
+    share = line["share"].to_numpy()
+    axes.plot(share, line["value"].to_numpy(), color=colour, linewidth=1.2)
+    low, high = line["ci_low"].to_numpy(), line["ci_high"].to_numpy()
+    axes.fill_between(share, low, high, color=colour, alpha=0.15, linewidth=0)
+
+
+def _model_legend(figure: "Figure", colours: Mapping[str, str]) -> None:
+    from matplotlib.lines import Line2D
+
+    lines = [Line2D([], [], color=colour, label=model) for model, colour in colours.items()]
+    figure.legend(handles=lines, fontsize=7, loc="outside lower center", ncols=6)
 
 
 def shared_space(path: Path, vectors: Mapping[str, np.ndarray], groups: Sequence[str]) -> None:

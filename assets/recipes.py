@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from assets.datasets import COLD_ITEM, RANDOM, USER_TEMPORAL
+from assets.datasets import COLD_ITEM, GLOBAL_TEMPORAL, RANDOM, USER_TEMPORAL
 from crossmodal.settings import Settings
 from models.data import MODALITIES
 
@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from models.protocol import Recommender
     from models.training import Epoch
 
-RANKED_SPLITS = (USER_TEMPORAL, COLD_ITEM)
+RANKED_SPLITS = (USER_TEMPORAL, GLOBAL_TEMPORAL, COLD_ITEM)
+"""Splits whose test is a ranking, in the order of every table and picture."""
+
+WARM_AND_COLD = (USER_TEMPORAL, COLD_ITEM)
+"""Known users' next choices, and items that nobody has chosen: what most models are fitted on."""
 
 Choices = Mapping[str, Any]
 OnEpoch = Callable[["Epoch"], None]
@@ -185,7 +189,7 @@ RECIPES = (
     Recipe(
         "cold_start_map",
         "From an item's content to the taste of its choosers, by kernel ridge regression.",
-        RANKED_SPLITS,
+        WARM_AND_COLD,
         _choose_seed,
         partial(_build_baseline, "ColdStartMap"),
     ),
@@ -193,9 +197,10 @@ RECIPES = (
         Recipe(
             f"content_{modality}",
             f"Nearest items by {modality} alone, with nothing learned.",
-            RANKED_SPLITS,
+            WARM_AND_COLD,
             partial(_choose_content, modality),
             _build_content,
+            code_version="2",
             modality=modality,
         )
         for modality in MODALITIES
@@ -221,7 +226,7 @@ RECIPES = (
     Recipe(
         "mmnn_gated_attention",
         "Multimodal network with the tokens of an item fused by gated attention.",
-        RANKED_SPLITS,
+        WARM_AND_COLD,
         partial(_choose_mmnn, "gated_attention"),
         _build_mmnn,
         code_version="6",
@@ -234,6 +239,7 @@ RECIPES = (
         RANKED_SPLITS,
         _choose_seed,
         _build_transformer,
+        code_version="2",
         learns=True,
         optional=True,
     ),
@@ -243,6 +249,7 @@ RECIPES = (
         RANKED_SPLITS,
         _choose_seed,
         _build_gat,
+        code_version="2",
         learns=True,
         optional=True,
     ),
@@ -252,6 +259,7 @@ RECIPES = (
         (USER_TEMPORAL,),
         _choose_seed,
         _build_hmdf,
+        code_version="2",
         learns=True,
         optional=True,
     ),

@@ -2,6 +2,8 @@
 
 import shutil
 import subprocess
+import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +20,10 @@ from assets.stage import OWNERS, Context, Stamp, made_from, materialize_table
 from crossmodal.lake import Lake
 from crossmodal.workspace import Workspace
 from models.assembly import EventLog, event_log
-from models.splits import Split, cold_item, random_split, user_temporal
+from models.splits import Split, cold_item, global_temporal, random_split, user_temporal
 
 if TYPE_CHECKING:
+    from models.data import Dataset
     from models.protocol import Recommender
     from models.training import Epoch
 
@@ -34,6 +37,9 @@ _MODEL_SCHEMA = pl.Schema(
     }
 )
 _PARTS = ("train", "validation", "test")
+_WORTH_USERS = 20
+"""Users whose candidates say what a feature is worth: exact SHAP takes a second for each."""
+_WORTH_FEATURES = 20
 
 
 @dg.asset(
@@ -41,7 +47,7 @@ _PARTS = ("train", "validation", "test")
     group_name="training",
     owners=OWNERS,
     kinds={"numpy", "parquet"},
-    code_version="2",
+    code_version="3",
 )
 def splits(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
     """Which events a model may learn from, which stop its training, and which judge it."""
@@ -53,12 +59,14 @@ def splits(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.Mater
         item_ids = lake.scan("items").select("item_id").collect().to_series()
         frame = positive_events(lake).select("user_id", "item_id", "value", "event_timestamp")
         log = event_log(frame.collect(), item_ids.to_list(), seed)
+        cold = cold_item(log.events, len(log.item_ids), seed)
         made = [
             user_temporal(log.events, len(log.user_ids)),
-            cold_item(log.events, len(log.item_ids), seed),
+            global_temporal(log.events),
+            cold,
             random_split(len(log.events), seed),
         ]
-        lake.write("cold_items", _cold_items(log, made[1]), stamp)
+        lake.write("cold_items", _cold_items(log, cold), stamp)
         columns = {split.name: _parts(split) for split in made}
         lake.write(
             "splits",
@@ -161,6 +169,13 @@ def fitted_versions(lake: Lake, name: str) -> dict[str, str]:
     return dict(lake.read(model_table(name)).select("split", "version").iter_rows())
 
 
+def fit_seconds(lake: Lake, name: str) -> dict[str, float]:
+    """How long a model took to fit, by split; empty where it was not fitted."""
+    if not lake.exists(model_table(name)):
+        return {}
+    return dict(lake.version(model_table(name)).summary.get("fit_s", {}))
+
+
 def _model_asset(recipe: Recipe) -> dg.AssetsDefinition:
     table = model_table(recipe.name)
 
@@ -185,9 +200,15 @@ def _model_asset(recipe: Recipe) -> dg.AssetsDefinition:
                 _fit(context, workspace, recipe, choices, split, stamp)
                 for split in (recipe.splits if wanted else ())
             ]
-            rows = [fit for fit in fits if fit is not None]
+            found = [fit for fit in fits if fit is not None]
+            rows = [fit.row for fit in found]
             _draw_curves(workspace, recipe.name, rows)
-            workspace.lake.write(table, pl.DataFrame(rows, schema=_MODEL_SCHEMA), stamp)
+            # Beside the rows, not among them: what was fitted anew and came out the same must leave
+            # everything downstream current.
+            seconds = {fit.row["split"]: round(fit.seconds, 3) for fit in found}
+            frame = pl.DataFrame(rows, schema=_MODEL_SCHEMA)
+            worth = [row for fit in found for row in fit.features]
+            workspace.lake.write(table, frame, stamp, fit_s=seconds, features=worth)
             return {"fitted": len(rows) if recipe.learns else 0}
 
         fitted = fitted_versions(workspace.lake, recipe.name).values()
@@ -204,6 +225,15 @@ def _model_asset(recipe: Recipe) -> dg.AssetsDefinition:
     return model
 
 
+@dataclass(frozen=True)
+class _Fit:
+    """A model's row in its table, how long the fit alone took, and what its features are worth."""
+
+    row: dict[str, Any]
+    seconds: float
+    features: list[dict[str, Any]]
+
+
 def _fit(
     context: Context,
     workspace: Workspace,
@@ -211,7 +241,7 @@ def _fit(
     choices: Choices,
     split: str,
     stamp: Stamp,
-) -> dict[str, Any] | None:
+) -> _Fit | None:
     """Fits one model on one split and keeps it as a version; None where it lacks its modality."""
     data = split_data(workspace.lake, split).dataset
     if recipe.modality is not None and recipe.modality not in data.tokens:
@@ -226,7 +256,9 @@ def _fit(
         )
 
     model = recipe.build(choices, workspace.settings.device, on_epoch)
+    started = time.perf_counter()
     model.fit(data)
+    seconds = time.perf_counter() - started
     version = open_registry(workspace).add(
         f"{recipe.name}-{split}",
         model,
@@ -236,10 +268,25 @@ def _fit(
         git_commit=git_commit(),
         item_ids=data.item_ids.ids,
     )
+    return _Fit(_row(split, version.version, model), seconds, _feature_worth(model, data))
+
+
+def _feature_worth(model: "Recommender", data: "Dataset") -> list[dict[str, Any]]:
+    """The features that count most over some users' candidates; none where it ranks by none."""
+    from models.protocol import FeatureRanker
+
+    if not isinstance(model, FeatureRanker):
+        return []
+    users = np.unique(data.train.users)[:_WORTH_USERS]
+    worth = model.feature_worth(data.histories(users))
+    return [asdict(one) for one in worth[:_WORTH_FEATURES]]
+
+
+def _row(split: str, version: str, model: "Recommender") -> dict[str, Any]:
     curve = getattr(model, "curve", None)
     return {
         "split": split,
-        "version": version.version,
+        "version": version,
         "best_epoch": curve.best_epoch if curve else None,
         "train_losses": curve.train if curve else None,
         "validation_losses": curve.validation if curve else None,

@@ -105,6 +105,11 @@ class Settings(BaseSettings):
     bootstrap_samples: int = Field(
         default=1000, ge=100, description="Resamples behind every confidence interval."
     )
+    ablation_users: int = Field(
+        default=500,
+        ge=1,
+        description="Most users, drawn by the seed, whose lists say what a modality is worth.",
+    )
 
     @field_validator("home", "source_path")
     @classmethod

@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import numpy as np
 
-from assets.datasets import USER_TEMPORAL, read_log
+from assets.datasets import GLOBAL_TEMPORAL, USER_TEMPORAL, read_log
 from assets.features import RECOMMENDATIONS_VIEW, newest_event
 from crossmodal.lake import Lake
 from crossmodal.workspace import Workspace
 from models.assembly import matrix
-from models.data import MODALITIES
-from models.splits import LeakError, assert_no_future_training
+from models.data import MODALITIES, Interactions
+from models.splits import LeakError, assert_no_future_training, assert_train_before_test
 from orchestration.check_memory import remembered
 
 _NORM_TOLERANCE = 1e-3
@@ -125,14 +125,39 @@ def alive(modality: str) -> Callable[[Workspace], Finding]:
 
 
 def no_future_training(workspace: Workspace) -> Finding:
-    """No user's training event is later than the user's test events."""
+    """No event that a model knows of a user is later than the user's test events."""
+    return _temporal(
+        workspace,
+        USER_TEMPORAL,
+        assert_no_future_training,
+        "Every user's training events come before the test events.",
+    )
+
+
+def train_before_test(workspace: Workspace) -> Finding:
+    """No event that a model knows of anyone is at or after the first test event."""
+    return _temporal(
+        workspace,
+        GLOBAL_TEMPORAL,
+        assert_train_before_test,
+        "All training events come before all test events.",
+    )
+
+
+def _temporal(
+    workspace: Workspace,
+    split: str,
+    require: Callable[[Interactions, Interactions], None],
+    said: str,
+) -> Finding:
+    """Validation events are known to a model that is tested, as those of the training are."""
     log, splits = read_log(workspace.lake)
-    part = splits[USER_TEMPORAL].to_numpy()
+    test = splits[split].to_numpy() == "test"
     try:
-        assert_no_future_training(log.events.take(part == "train"), log.events.take(part == "test"))
+        require(log.events.take(~test), log.events.take(test))
     except LeakError as error:
         return _finding(False, str(error))
-    return _finding(True, "Every user's training events come before the test events.")
+    return _finding(True, said)
 
 
 def features_agree(workspace: Workspace) -> Finding:
@@ -205,6 +230,7 @@ asset_checks: list[dg.AssetChecksDefinition] = [
     _check("media", "schema", "Contract.", schema("media", "media")),
     *_embedding_checks(),
     _check("splits", "no_future_training", "Training precedes the test.", no_future_training),
+    _check("splits", "train_before_test", "One cut in time is clean.", train_before_test),
     _check("online_features", "online_equals_offline", "Both stores agree.", features_agree),
     _check("online_recommendations", "online_equals_offline", "Both stores agree.", lists_agree),
     _check(

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+import assets.ablation
 import assets.alignment
 import assets.champion
 import assets.embeddings
@@ -9,8 +10,11 @@ import assets.encoding
 import assets.evaluation
 import assets.features
 import assets.ingestion
+import assets.leaderboard
 import assets.media
 import assets.recommendations
+import assets.robustness
+import assets.sensitivity
 import assets.training
 from crossmodal.settings import load_settings
 from crossmodal.workspace import Workspace
@@ -27,6 +31,10 @@ _STAGES = [
     assets.features,
     assets.training,
     assets.evaluation,
+    assets.leaderboard,
+    assets.ablation,
+    assets.robustness,
+    assets.sensitivity,
     assets.champion,
     assets.recommendations,
 ]

@@ -3,21 +3,27 @@
 import base64
 import io
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from assets.leaderboard import readable
 from assets.recommendations import NEW_USER
 from assets.stage import input_version
 from crossmodal.atomic import atomic_write_bytes
 from crossmodal.lake import Lake, TableMissingError
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
+from models.data import MODALITIES
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 _MEDIA_STATES = ("ok", "missing", "broken")
-_HEADLINE_METRICS = ("ndcg", "recall")
 _PICTURES = {
     "posters": "Posters of the catalogue",
     "spectrograms": "Sounds of the catalogue, as spectrograms",
@@ -26,7 +32,25 @@ _PICTURES = {
     "curve_mmnn": "Training of mmnn",
     "curve_mmnn_gated_attention": "Training of mmnn_gated_attention",
     "metric_intervals": "NDCG@10 with 95 % intervals",
+    "leaderboard": "NDCG@10 less that of the best baseline; full marks where p (Holm) < .05",
+    "modality_worth": "What each modality is worth to each model: Shapley values of NDCG@10",
+    "modality_robustness": "NDCG@10 as a growing share of the items loses a modality",
 }
+_EVALUATION_TABLES = (
+    "comparisons",
+    "leaderboard",
+    "modality_worth",
+    "modality_robustness",
+    "tie_sensitivity",
+)
+_BOARD_COLUMNS = {
+    "model": "model",
+    "NDCG@10": "NDCG@10",
+    "less the best baseline": "less the best",
+    "p (Holm)": "p",
+}
+"""Columns of the leaderboard that a terminal of 80 columns has room for, and their heads there."""
+
 _THUMBNAIL = (96, 144)
 _REPORT_USERS = 10
 _REPORT_ITEMS = 8
@@ -39,7 +63,8 @@ class ReportNotReadyError(RuntimeError):
 def collect_report(settings: Settings) -> dict[str, Any]:
     """The figures of the last run, JSON-able.
 
-    Keys: dataset, counts, media, alignment, metrics, comparisons, timings, model_version, rejects.
+    Keys: dataset, counts, media, alignment, metrics, comparisons, leaderboard, modality_worth,
+    modality_robustness, tie_sensitivity, timings, model_version, rejects.
 
     Raises:
         ReportNotReadyError: the pipeline has not run to its end in this home yet.
@@ -53,28 +78,13 @@ def collect_report(settings: Settings) -> dict[str, Any]:
             "rejects": lake.version("rejects").summary["by_reason"],
             "media": _media(lake),
             "alignment": _alignment(lake),
-            "metrics": lake.read("metrics").drop("run_id").to_dicts(),
-            "comparisons": lake.read("comparisons").to_dicts(),
+            "metrics": _rows(lake.read("metrics").drop("run_id")),
+            **{name: _rows(lake.read(name)) for name in _EVALUATION_TABLES},
             "timings": _timings(workspace),
             "model_version": lake.read("user_recommendations")["model_version"][0],
         }
     except TableMissingError as error:
         raise ReportNotReadyError(f"Nothing to report yet. {error}") from error
-
-
-def headline_metrics(metrics: list[dict[str, Any]]) -> pl.DataFrame:
-    """The rows people look at first: whole population, cut-off 10, best model first."""
-    order = pl.col("metric").replace_strict(_HEADLINE_METRICS, range(len(_HEADLINE_METRICS)))
-    return (
-        pl.DataFrame(metrics, infer_schema_length=None)
-        .filter(
-            (pl.col("segment") == "all")
-            & (pl.col("k") == 10)
-            & pl.col("metric").is_in(_HEADLINE_METRICS)
-        )
-        .sort(pl.col("split"), order, pl.col("value"), descending=[True, False, True])
-        .select("split", "model", "metric", "value", "ci_low", "ci_high")
-    )
 
 
 def render_text(collected: dict[str, Any]) -> None:
@@ -92,16 +102,44 @@ def render_text(collected: dict[str, Any]) -> None:
     for name, states in collected["media"].items():
         media.add_row(name, *(f"{states[state]:,}" for state in _MEDIA_STATES))
     console.print(media)
-    figures = Table("split", "model", "metric@10", "value", "95 % interval", title="Evaluation")
-    for row in headline_metrics(collected["metrics"]).iter_rows(named=True):
-        interval = f"{row['ci_low']:.4f} to {row['ci_high']:.4f}"
-        figures.add_row(row["split"], row["model"], row["metric"], f"{row['value']:.4f}", interval)
-    console.print(figures)
+    for table in (*_board_tables(collected["leaderboard"]), *_worth(collected["modality_worth"])):
+        console.print(table)
     console.print(f"Champion: {collected['model_version']}")
     console.print(
         "Next: [bold]crossmodal recommend USER[/bold] · [bold]make ui[/bold] · "
         "[bold]crossmodal report --html report.html[/bold]"
     )
+
+
+def _board_tables(rows: list[dict[str, Any]]) -> Iterator["Table"]:
+    """The leaderboard, a table a split, narrow enough for a terminal."""
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    for split, own in groupby(rows, key=lambda row: row["split"]):
+        board = [readable(row, digits=3) for row in own]
+        title = f"Leaderboard, {split}; best baseline {board[0]['best baseline']}, p after Holm"
+        heads = _BOARD_COLUMNS.values()
+        table = Table(*heads, title=title, box=box.SIMPLE, pad_edge=False)
+        for row in board:
+            table.add_row(*(escape(row[column]) for column in _BOARD_COLUMNS))
+        yield table
+
+
+def _worth(rows: list[dict[str, Any]]) -> Iterator["Table"]:
+    """Shapley values of the modalities, a table a split."""
+    from rich import box
+    from rich.table import Table
+
+    shapley = [row for row in rows if row["measure"] == "shapley"]
+    for split, own in groupby(shapley, key=lambda row: row["split"]):
+        title = f"What each modality is worth, {split} (Shapley values of NDCG@10)"
+        table = Table("model", *MODALITIES, title=title, box=box.SIMPLE, pad_edge=False)
+        for model, worth in groupby(own, key=lambda row: row["model"]):
+            values = {row["modality"]: f"{row['value']:+.3f}" for row in worth}
+            table.add_row(model, *(values.get(name, "") for name in MODALITIES))
+        yield table
 
 
 def write_html(settings: Settings, collected: dict[str, Any], target: Path) -> None:
@@ -114,7 +152,7 @@ def write_html(settings: Settings, collected: dict[str, Any], target: Path) -> N
     )
     page = environment.get_template("report.html").render(
         report=collected,
-        headline=headline_metrics(collected["metrics"]).to_dicts(),
+        board=[readable(row) for row in collected["leaderboard"]],
         pictures=_embedded_pictures(workspace),
         lists=_example_lists(workspace),
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
@@ -159,6 +197,12 @@ def _media(lake: Lake) -> dict[str, dict[str, int]]:
 
 def _alignment(lake: Lake) -> dict[str, Any]:
     return {tower: dict(lake.version(f"{tower}_alignment").summary) for tower in ("image", "audio")}
+
+
+def _rows(frame: pl.DataFrame) -> list[dict[str, Any]]:
+    """Rows for JSON, which knows neither NaN nor infinity: null stands for them."""
+    floats = pl.col(pl.Float64)
+    return frame.with_columns(pl.when(floats.is_finite()).then(floats)).to_dicts()
 
 
 def _timings(workspace: Workspace) -> dict[str, float]:

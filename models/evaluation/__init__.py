@@ -7,7 +7,9 @@ from models.evaluation._bootstrap import (
     bootstrap_interval,
     bootstrap_ratio,
     paired_difference,
+    paired_differences,
     paired_ratio,
+    paired_ratios,
 )
 from models.evaluation._controls import permuted
 from models.evaluation._evaluate import Evaluation, EvaluationConfig, evaluate
@@ -47,7 +49,9 @@ __all__ = [
     "metrics_frame",
     "missing_curve",
     "paired_difference",
+    "paired_differences",
     "paired_ratio",
+    "paired_ratios",
     "per_user_metrics",
     "permuted",
     "rank_all",

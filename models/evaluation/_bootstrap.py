@@ -62,7 +62,7 @@ def bootstrap_interval(values: Values, samples: int = 1000, seed: int = 42) -> I
         samples: resamples.
         seed: draws them.
     """
-    columns = values.reshape(len(values), -1)
+    columns = values[:, None] if values.ndim == 1 else values
     return bootstrap_ratio(columns, np.ones((len(columns), 1)), samples, seed)
 
 
@@ -99,16 +99,34 @@ def paired_difference(
         samples: resamples.
         seed: draws them.
     """
-    difference = a - b
-    difference = difference[~np.isnan(difference)]
-    if not len(difference):
+    both = ~(np.isnan(a) | np.isnan(b))
+    return paired_differences(a[both, None], b[both, None], samples, seed)[0]
+
+
+def paired_differences(
+    a: Values, b: Values, samples: int = 1000, seed: int = 42
+) -> tuple[PairedDifference, ...]:
+    """`paired_difference` of every column, with the users of a resample drawn once for all.
+
+    Args:
+        a: (n_users, m) without NaN.
+        b: (n_users, m) column by column what `a` is compared with, for the same users.
+        samples: resamples.
+        seed: draws them.
+    """
+    n_users, difference = len(a), a - b
+    if not n_users:
         nan = float("nan")
-        return PairedDifference(nan, nan, nan, nan, 0)
-    drawn = _resampled(difference[:, None], np.ones((len(difference), 1)), samples, seed)[:, 0]
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    beyond = 1 + min(np.count_nonzero(drawn <= 0), np.count_nonzero(drawn >= 0))
-    p = min(1.0, 2 * beyond / (samples + 1))
-    return PairedDifference(float(difference.mean()), float(low), float(high), p, len(difference))
+        return tuple(PairedDifference(nan, nan, nan, nan, 0) for _ in difference.T)
+    drawn = _resampled(difference, np.ones((n_users, 1)), samples, seed)
+    low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
+    beyond = 1 + np.minimum((drawn <= 0).sum(axis=0), (drawn >= 0).sum(axis=0))
+    p = np.minimum(1.0, 2 * beyond / (samples + 1))
+    columns = np.stack([difference.mean(axis=0), low, high, p], axis=1).tolist()
+    return tuple(
+        PairedDifference(mean, least, most, beyond_0, n_users)
+        for mean, least, most, beyond_0 in columns
+    )
 
 
 def paired_ratio(a: Values, b: Values, samples: int = 1000, seed: int = 42) -> PairedRatio:
@@ -123,16 +141,31 @@ def paired_ratio(a: Values, b: Values, samples: int = 1000, seed: int = 42) -> P
         seed: draws them.
     """
     both = ~(np.isnan(a) | np.isnan(b))
-    a, b = a[both], b[both]
-    if not b.any():
-        nan = float("nan")
-        return PairedRatio(nan, nan, nan, len(b))
+    return paired_ratios(a[both, None], b[both, None], samples, seed)[0]
+
+
+def paired_ratios(
+    a: Values, b: Values, samples: int = 1000, seed: int = 42
+) -> tuple[PairedRatio, ...]:
+    """`paired_ratio` of every column, with the users of a resample drawn once for all.
+
+    Args:
+        a: (n_users, m) at least 0, without NaN.
+        b: (n_users, m) column by column what `a` is compared with, for the same users.
+        samples: resamples.
+        seed: draws them.
+    """
+    n_users, nan = len(a), float("nan")
+    if not n_users:
+        return tuple(PairedRatio(nan, nan, nan, 0) for _ in a.T)
     with np.errstate(divide="ignore", invalid="ignore"):
-        drawn = _resampled(a[:, None], b[:, None], samples, seed)[:, 0]
+        drawn = _resampled(a, b, samples, seed)
+        ratio = a.sum(axis=0) / b.sum(axis=0)
     # A resample in which b found nothing bounds the ratio from above by nothing.
     drawn = np.where(np.isfinite(drawn), drawn, np.inf)
-    low, high = np.quantile(drawn, [0.025, 0.975], method="inverted_cdf")
-    return PairedRatio(float(a.sum() / b.sum()), float(low), float(high), len(b))
+    low, high = np.quantile(drawn, [0.025, 0.975], axis=0, method="inverted_cdf")
+    found = np.where(b.any(axis=0), [ratio, low, high], nan).T.tolist()
+    return tuple(PairedRatio(value, least, most, n_users) for value, least, most in found)
 
 
 def _resampled(numerators: Values, denominators: Values, samples: int, seed: int) -> Values:

@@ -5,7 +5,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.evaluation import holm, paired_difference, paired_ratio, tie_sensitivity
+from models.evaluation import (
+    bootstrap_interval,
+    holm,
+    paired_difference,
+    paired_differences,
+    paired_ratio,
+    paired_ratios,
+    tie_sensitivity,
+)
 
 P_VALUES = st.lists(
     st.one_of(st.floats(0, 1), st.sampled_from([0.0, 0.01, 0.05, 1.0, float("nan")])), max_size=7
@@ -79,6 +87,30 @@ def test_a_ratio_without_a_divisor_is_nothing_and_a_rare_one_unbounded() -> None
     assert np.isnan(paired_ratio(a[:0], a[:0]).ratio)
     rare = paired_ratio(a, np.array([1.0, 0, 0, 0]), 500, 1)
     assert rare.ratio == 4.0 and 1 <= rare.low < 4 and rare.high == np.inf
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(1, 4))
+def test_many_pairs_at_once_are_each_pair_alone(seed: int, n_users: int, pairs: int) -> None:
+    rng = np.random.default_rng(seed)
+    a, b = rng.random((n_users, pairs)), np.where(rng.random((n_users, pairs)) < 0.5, 0, 0.3)
+    differences, ratios = paired_differences(a, b, 150, seed), paired_ratios(a, b, 150, seed)
+    for column in range(pairs):
+        alone = paired_difference(a[:, column], b[:, column], 150, seed)
+        np.testing.assert_allclose(
+            [*vars(differences[column]).values()], [*vars(alone).values()], rtol=1e-9, atol=1e-12
+        )
+        times = paired_ratio(a[:, column], b[:, column], 150, seed)
+        np.testing.assert_allclose(
+            [*vars(ratios[column]).values()], [*vars(times).values()], rtol=1e-9
+        )
+
+
+def test_pairs_without_users_are_nothing() -> None:
+    nobody = np.zeros((0, 3))
+    assert len(paired_differences(nobody, nobody)) == len(paired_ratios(nobody, nobody)) == 3
+    assert all(np.isnan(one.p) for one in paired_differences(nobody, nobody))
+    assert np.isnan(bootstrap_interval(nobody).low).sum() == 3
 
 
 def test_intervals_of_a_ratio_cover_the_truth_about_as_often_as_they_say() -> None:

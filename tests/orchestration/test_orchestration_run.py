@@ -124,7 +124,7 @@ def test_the_report_has_the_figures_of_every_model(finished: Finished, tmp_path:
     collected = json.loads(json.dumps(collect_report(settings)))
     assert {"dataset", "counts", "media", "metrics", "timings", "model_version"} <= set(collected)
     rows = [row for row in collected["metrics"] if row["model"] == "mmnn"]
-    assert {row["split"] for row in rows} == {"user-temporal", "cold-item"}
+    assert {row["split"] for row in rows} == {"user-temporal", "global-temporal", "cold-item"}
     rounding = 1e-9
     for row in rows:
         if row["ci_low"] is not None:

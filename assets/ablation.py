@@ -1,0 +1,129 @@
+"""What each modality is worth to each fitted model: hidden, alone, and dealt out anew."""
+
+from typing import TYPE_CHECKING
+
+import dagster as dg
+import numpy as np
+import polars as pl
+
+from assets.masking import (
+    INTERVAL,
+    MASKING_INPUTS,
+    MaskableModel,
+    interval_columns,
+    maskable_models,
+    masking_stamp,
+)
+from assets.pictures import modality_worth
+from assets.stage import OWNERS, Context, materialize_table
+from crossmodal.settings import Settings
+from crossmodal.workspace import Workspace
+
+if TYPE_CHECKING:
+    from models.evaluation import SubsetValues
+
+_SUBSETS = pl.Schema(
+    {
+        "model": pl.String(),
+        "split": pl.String(),
+        "modalities": pl.List(pl.String),
+        **INTERVAL,
+    }
+)
+_WORTH = pl.Schema(
+    {
+        "model": pl.String(),
+        "split": pl.String(),
+        "modality": pl.String(),
+        "measure": pl.String(),
+        **INTERVAL,
+    }
+)
+
+
+@dg.asset(
+    deps=list(MASKING_INPUTS),
+    group_name="evaluation",
+    owners=OWNERS,
+    kinds={"torch", "parquet"},
+    code_version="1",
+)
+def modality_ablation(
+    context: Context, workspace: dg.ResourceParam[Workspace]
+) -> dg.MaterializeResult:
+    """What each modality is worth: every fitted model with every subset of them, none refitted."""
+    lake, settings = workspace.lake, workspace.settings
+    stamp = masking_stamp(context, workspace)
+
+    def make() -> dict[str, int]:
+        from models.evaluation import subset_values
+
+        subsets, worth = [pl.DataFrame(schema=_SUBSETS)], [pl.DataFrame(schema=_WORTH)]
+        for one in maskable_models(workspace):
+            workspace.progress(f"Hiding modalities from {one.name}, {one.split}", 0, None)
+            found = subset_values(one.model, one.tokens, one.modalities, one.measure)
+            subsets.append(_subset_rows(one, found, settings))
+            worth.append(_worth_rows(one, found, settings))
+        figures = pl.concat(worth)
+        modality_worth(workspace.paths.pictures / "modality_worth.png", figures)
+        lake.write("modality_subsets", pl.concat(subsets), stamp)
+        lake.write("modality_worth", figures, stamp, most_users=settings.ablation_users)
+        return {"most_users": settings.ablation_users}
+
+    return materialize_table(
+        context,
+        workspace,
+        "modality_worth",
+        stamp,
+        make,
+        pictures=("modality_worth",),
+        intact=lake.exists("modality_subsets"),
+    )
+
+
+def _subset_rows(one: MaskableModel, found: "SubsetValues", settings: Settings) -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "model": one.name,
+            "split": one.split,
+            "modalities": [list(kept) for kept in found.subsets()],
+            **interval_columns(found.values, settings),
+        },
+        schema=_SUBSETS,
+    )
+
+
+def _worth_rows(one: MaskableModel, found: "SubsetValues", settings: Settings) -> pl.DataFrame:
+    """Four figures a modality; differences are taken user by user before they are resampled."""
+    from models.evaluation import shapley_values
+
+    everything = found.of(*one.modalities)
+    measures = {
+        "shapley": shapley_values(found),
+        "left_out": [everything - _without(found, name) for name in one.modalities],
+        "alone": [found.of(name) for name in one.modalities],
+        "permuted": [everything - _permuted(one, name, settings.seed) for name in one.modalities],
+    }
+    values = np.concatenate([*measures.values()])
+    return pl.DataFrame(
+        {
+            "model": one.name,
+            "split": one.split,
+            "modality": list(one.modalities) * len(measures),
+            "measure": np.repeat([*measures], len(one.modalities)).tolist(),
+            **interval_columns(values, settings),
+        },
+        schema=_WORTH,
+    )
+
+
+def _without(found: "SubsetValues", hidden: str) -> np.ndarray:
+    return found.of(*(name for name in found.modalities if name != hidden))
+
+
+def _permuted(one: MaskableModel, modality: str, seed: int) -> np.ndarray:
+    """With that modality's tokens dealt out anew among the items that have it."""
+    from models.evaluation import permuted
+
+    dealt = permuted(one.tokens[modality], seed)
+    return one.measure(one.model.masked({**one.tokens, modality: dealt}))

@@ -1,0 +1,149 @@
+"""Which model is the best on which split, and how sure that is."""
+
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from assets.evaluation import BASELINES
+from assets.pictures import leaderboard_differences
+from assets.recipes import RANKED_SPLITS, RECIPES
+from assets.stage import OWNERS, Context, made_from, materialize_table
+from assets.training import fit_seconds, model_table
+from crossmodal.lake import Lake
+from crossmodal.workspace import Workspace
+
+_MODEL_TABLES = tuple(model_table(recipe.name) for recipe in RECIPES)
+_FIGURES = {
+    "ndcg_10": ("ndcg", "value"),
+    "ndcg_10_low": ("ndcg", "ci_low"),
+    "ndcg_10_high": ("ndcg", "ci_high"),
+    "recall_10": ("recall", "value"),
+    "recall_10_low": ("recall", "ci_low"),
+    "recall_10_high": ("recall", "ci_high"),
+    "coverage_10": ("coverage", "value"),
+    "novelty_10": ("novelty", "value"),
+    "diversity_10": ("diversity", "value"),
+    "n_users": ("ndcg", "n_users"),
+}
+"""Which metric, and which column of its row, a column of the leaderboard is."""
+
+_DIFFERENCE = {
+    "difference": "difference",
+    "ci_low": "difference_low",
+    "ci_high": "difference_high",
+    "p_holm": "p_holm",
+}
+"""Columns of `comparisons`, and what they are called here."""
+
+_COLUMNS = (
+    "split",
+    "rank",
+    "model",
+    "ndcg_10",
+    "ndcg_10_low",
+    "ndcg_10_high",
+    "recall_10",
+    "recall_10_low",
+    "recall_10_high",
+    "best_baseline",
+    *_DIFFERENCE.values(),
+    "coverage_10",
+    "novelty_10",
+    "diversity_10",
+    "n_users",
+    "fit_s",
+)
+
+
+@dg.asset(
+    deps=["metrics", "comparisons", *_MODEL_TABLES],
+    group_name="evaluation",
+    owners=OWNERS,
+    kinds={"parquet"},
+    code_version="1",
+)
+def leaderboard(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
+    """Every model on every ranked split, best first, beside the best of the baselines."""
+    lake = workspace.lake
+    stamp = made_from(context, workspace, "metrics", "comparisons", *_MODEL_TABLES)
+
+    def make() -> None:
+        board = _board(lake)
+        leaderboard_differences(workspace.paths.pictures / "leaderboard.png", board)
+        shown = [readable(row) for row in board.iter_rows(named=True)]
+        lake.write("leaderboard", board, stamp, headline=shown)
+
+    return materialize_table(
+        context, workspace, "leaderboard", stamp, make, pictures=("leaderboard",)
+    )
+
+
+def readable(row: dict[str, Any], digits: int = 4) -> dict[str, str]:
+    """A row of the leaderboard for people: figures rounded, their intervals in brackets."""
+
+    def rounded(column: str, digits: int = digits) -> str:
+        return "" if row[column] is None else f"{row[column]:.{digits}f}"
+
+    def with_interval(column: str) -> str:
+        ends = f"[{rounded(f'{column}_low')}, {rounded(f'{column}_high')}]"
+        return "" if row[column] is None else f"{rounded(column)} {ends}"
+
+    return {
+        "split": row["split"],
+        "model": row["model"],
+        "NDCG@10": with_interval("ndcg_10"),
+        "recall@10": with_interval("recall_10"),
+        "less the best baseline": with_interval("difference"),
+        "best baseline": row["best_baseline"] or "",
+        "p (Holm)": rounded("p_holm"),
+        "coverage": rounded("coverage_10", 2),
+        "novelty": rounded("novelty_10", 2),
+        "diversity": rounded("diversity_10", 2),
+        "fit, s": rounded("fit_s", 1),
+    }
+
+
+def _board(lake: Lake) -> pl.DataFrame:
+    figures = lake.read("metrics").filter(
+        (pl.col("segment") == "all") & (pl.col("k") == 10) & pl.col("split").is_in(RANKED_SPLITS)
+    )
+    board = figures.group_by("split", "model", maintain_order=True).agg(
+        pl.col(column).filter(pl.col("metric") == metric).first().alias(name)
+        for name, (metric, column) in _FIGURES.items()
+    )
+    differences = lake.read("comparisons").select(
+        "split", "model", pl.col("baseline").alias("best_baseline"), pl.col(*_DIFFERENCE)
+    )
+    ordered = (
+        board.join(_best_baselines(board), on="split", how="left")
+        .join(differences.rename(_DIFFERENCE), on=["split", "model", "best_baseline"], how="left")
+        .join(_fit_seconds(lake), on=["split", "model"], how="left")
+        .sort(
+            pl.col("split").replace_strict(RANKED_SPLITS, range(len(RANKED_SPLITS))),
+            "ndcg_10",
+            "model",
+            descending=[False, True, False],
+        )
+    )
+    places = pl.int_range(1, pl.len() + 1, dtype=pl.Int32).over("split")
+    return ordered.with_columns(rank=places).select(_COLUMNS)
+
+
+def _best_baselines(board: pl.DataFrame) -> pl.DataFrame:
+    """The baseline with the highest NDCG@10 of each split: on test, which favours it."""
+    baselines = board.filter(pl.col("model").is_in(BASELINES))
+    best = baselines.sort("ndcg_10", descending=True, maintain_order=True)
+    return best.group_by("split", maintain_order=True).agg(
+        pl.col("model").first().alias("best_baseline")
+    )
+
+
+def _fit_seconds(lake: Lake) -> pl.DataFrame:
+    rows = [
+        (recipe.name, split, seconds)
+        for recipe in RECIPES
+        for split, seconds in fit_seconds(lake, recipe.name).items()
+    ]
+    schema = {"model": pl.String, "split": pl.String, "fit_s": pl.Float64}
+    return pl.DataFrame(rows, schema=schema, orient="row")

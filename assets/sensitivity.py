@@ -1,0 +1,93 @@
+"""How far the figures depend on what nothing decides: the order of events of one instant."""
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+import numpy as np
+import polars as pl
+
+from assets.datasets import USER_TEMPORAL
+from assets.recipes import RECIPES, Recipe
+from assets.stage import OWNERS, Context, made_from, materialize_table
+from crossmodal.workspace import Workspace
+from models.assembly import dataset, event_log
+from models.splits import user_temporal
+
+if TYPE_CHECKING:
+    from models.evaluation import TieSensitivity
+
+_COUNTING = tuple(
+    recipe for recipe in RECIPES if recipe.name in ("popularity", "item_knn", "transition")
+)
+"""Each is fitted once an order, so that they are models that only count."""
+
+_ORDERS = 5
+_SCHEMA = pl.Schema(
+    {
+        "model": pl.String(),
+        "split": pl.String(),
+        "metric": pl.String(),
+        "k": pl.Int32(),
+        "mean": pl.Float64(),
+        "spread": pl.Float64(),
+        "seeds": pl.List(pl.Int64),
+        "values": pl.List(pl.Float64),
+    }
+)
+
+
+@dg.asset(
+    deps=["splits", "items"],
+    group_name="evaluation",
+    owners=OWNERS,
+    kinds={"numpy", "parquet"},
+    code_version="1",
+)
+def tie_sensitivity(
+    context: Context, workspace: dg.ResourceParam[Workspace]
+) -> dg.MaterializeResult:
+    """NDCG@10 with ties in several orders, each split, fitted and judged anew."""
+    settings = workspace.settings
+    choices = {recipe.name: [recipe.code_version, recipe.choose(settings)] for recipe in _COUNTING}
+    stamp = made_from(context, workspace, "splits", "items", choices=choices, seed=settings.seed)
+
+    def make() -> None:
+        from models import evaluation
+
+        seeds = range(settings.seed, settings.seed + _ORDERS)
+        rows = []
+        for recipe in _COUNTING:
+            workspace.progress(f"Ties in {_ORDERS} orders, {recipe.name}", 0, None)
+            found = evaluation.tie_sensitivity(partial(_figures, workspace, recipe), seeds)
+            rows.append(_row(recipe.name, found))
+        workspace.lake.write("tie_sensitivity", pl.DataFrame(rows, schema=_SCHEMA), stamp)
+
+    return materialize_table(context, workspace, "tie_sensitivity", stamp, make)
+
+
+def _figures(workspace: Workspace, recipe: Recipe, seed: int) -> np.ndarray:
+    """NDCG@10 of each user, with the ties of all users in the order of this seed."""
+    from models.evaluation import user_measure
+
+    lake, settings = workspace.lake, workspace.settings
+    item_ids = lake.scan("items").select("item_id").collect().to_series().to_list()
+    log = event_log(lake.read("splits"), item_ids, seed)
+    split = user_temporal(log.events, len(log.user_ids))
+    data = dataset(log, split.train, split.validation, {})
+    model = recipe.build(recipe.choose(settings), settings.device, lambda epoch: None)
+    measure = user_measure(data, log.events.take(split.test), seed=settings.seed)
+    return measure(model.fit(data))
+
+
+def _row(model: str, found: "TieSensitivity") -> dict[str, Any]:
+    return {
+        "model": model,
+        "split": USER_TEMPORAL,
+        "metric": "ndcg",
+        "k": 10,
+        "mean": found.mean,
+        "spread": found.spread,
+        "seeds": list(found.seeds),
+        "values": found.means.tolist(),
+    }
