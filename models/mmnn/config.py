@@ -1,8 +1,18 @@
 """What can be chosen about an MMNN."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Literal, Self, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from models.fusion import OperatorName
+
+TaskName = Literal["retrieval", "rating", "click"]
+"""What an MMNN can learn: which items come next, what they are worth, and whether one is chosen."""
+
+FusionLevel = Literal["feature", "model"]
+"""Where the modalities meet."""
+
+_OPERATOR: OperatorName = "concatenation"
 
 
 class MMNNConfig(BaseModel):
@@ -10,8 +20,24 @@ class MMNNConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    fusion_level: FusionLevel = Field(
+        default="feature",
+        description="feature: the operator fuses an item's tokens, and one trunk reads the result. "
+        "model: a trunk and heads for each modality, whose scores learned weights fuse.",
+    )
     operator: OperatorName = Field(
-        default="concatenation", description="How an item's tokens become one vector."
+        default=_OPERATOR,
+        description="How an item's tokens become one vector, with fusion_level feature.",
+    )
+    tasks: tuple[TaskName, ...] = Field(
+        default=("retrieval", "rating"),
+        description="What is learned together. retrieval ranks and is always there; rating "
+        "foretells the value of an event; click tells what is chosen from what is not.",
+    )
+    task_weights: Literal["fixed", "uncertainty"] = Field(
+        default="fixed",
+        description="How the tasks are weighed. fixed: retrieval 1, the others by rating_weight "
+        "and click_weight. uncertainty: by a learned noise of each (Kendall et al. 2018).",
     )
     dim: int = Field(default=64, ge=4, description="Size of tokens, item codes and user vectors.")
     layers: int = Field(default=1, ge=0, description="Layers h + σ(W h + b) after the operator.")
@@ -38,6 +64,18 @@ class MMNNConfig(BaseModel):
     )
     rating_weight: float = Field(
         default=0.1, ge=0, description="Weight of the squared error of the rating head."
+    )
+    rating_damping: float = Field(
+        default=1.0,
+        ge=0,
+        description="Events with which what a user or an item adds to predicted ratings counts "
+        "half. It has no part in ranking.",
+    )
+    click_weight: float = Field(
+        default=0.3, ge=0, description="Weight of the cross-entropy of the click head."
+    )
+    click_negatives: int = Field(
+        default=4, ge=1, description="Items not chosen that the click head sees for each chosen."
     )
     auxiliary_weight: float = Field(
         default=0.1,
@@ -77,3 +115,27 @@ class MMNNConfig(BaseModel):
         description="Up to so many items the softmax is exact; above, so many are drawn a step.",
     )
     seed: int = Field(default=42, ge=0, description="Seed of weights, dropout and batches.")
+
+    @field_validator("tasks")
+    @classmethod
+    def _in_one_order(cls, tasks: tuple[TaskName, ...]) -> tuple[TaskName, ...]:
+        if "retrieval" not in tasks:
+            raise ValueError(f"tasks = {tasks} lacks retrieval, which ranks the items; add it")
+        if len(set(tasks)) < len(tasks):
+            raise ValueError(f"tasks = {tasks} names a task twice; name each once")
+        names: tuple[TaskName, ...] = get_args(TaskName)
+        return tuple(name for name in names if name in tasks)
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        if self.fusion_level == "model" and self.operator != _OPERATOR:
+            raise ValueError(
+                f"operator = {self.operator} fuses tokens, and fusion_level = model has none to "
+                "fuse; set fusion_level to feature or leave operator out"
+            )
+        if self.task_weights == "uncertainty" and len(self.tasks) == 1:
+            raise ValueError(
+                "task_weights = uncertainty weighs tasks against each other, and there is only "
+                f"{self.tasks[0]}; add a task or set task_weights to fixed"
+            )
+        return self

@@ -63,9 +63,10 @@ def _explain_block(model: "MMNN", users: Histories, items: Ints) -> tuple[Floats
     real = asked >= 0
     asked = asked.clamp(min=0)
     vectors = model.user_vectors(users)
-    codes = model.codes[asked]  # u k d
-    lost = codes - model.ablated[:, asked]  # m u k d
-    drops = torch.einsum("ud,mukd->ukm", vectors, lost)
+    candidates = model.network.retrieval.candidates
+    codes = candidates(model.codes[asked])  # u k e
+    lost = codes - candidates(model.ablated[:, asked])  # m u k e
+    drops = torch.einsum("ue,muke->ukm", vectors, lost)
     drops = drops.clamp(min=0) * real.unsqueeze(-1)
     shares = drops / drops.sum(dim=-1, keepdim=True).clamp(min=1e-12)
     past, weights = _past(model, users, codes, vectors, real)
@@ -75,19 +76,11 @@ def _explain_block(model: "MMNN", users: Histories, items: Ints) -> tuple[Floats
 def _past(
     model: "MMNN", users: Histories, codes: Tensor, vectors: Tensor, real: Tensor
 ) -> tuple[Ints, Floats]:
-    """The strongest past items (u, k, 3) and what each brought to the scores of codes (u, k, d)."""
-    network = model.network
-    past = recent_of(users, model._scale, model.config.history).to(model.device)
+    """The strongest past items (u, k, 3) and what each brought to the scores of codes (u, k, e)."""
+    past = recent_of(users, model.scale, model.config.history).to(model.device)
     history = model.codes[past.items]
-    weights = network.users.weights(history, past.values, past.present)  # u l h
-    means = torch.einsum("ulh,uld->uhd", weights, history)
-    # A mean without event j, its weights made to sum to one again: (p - a_j c_j) / (1 - a_j).
-    rest = means.unsqueeze(1) - torch.einsum("ulh,uld->ulhd", weights, history)
-    rest = rest / (1 - weights).clamp(min=1e-6).unsqueeze(-1)
-    several = past.present.sum(dim=1, keepdim=True).expand_as(past.present) > 1
-    without = network.users.vector(rest.flatten(0, 1), several.flatten())
-    without = without.view(*past.present.shape, -1)  # u l d
-    brought = torch.einsum("uld,ukd->ukl", vectors.unsqueeze(1) - without, codes)
+    without = model.network.users.without_each(history, past.values, past.present)  # u l e
+    brought = torch.einsum("ule,uke->ukl", vectors.unsqueeze(1) - without, codes)
     told = past.present & ~_repeated(past.items, past.present)
     usable = told.unsqueeze(1) & real.unsqueeze(-1) & (brought > 0)
     brought = brought.masked_fill(~usable, 0.0)

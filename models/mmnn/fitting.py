@@ -1,4 +1,8 @@
-"""One fit: the losses, the steps, and the validation that stops them."""
+"""The training of one fit: its steps and epochs."""
+
+import math
+from collections.abc import Callable
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -11,8 +15,11 @@ from models.data import Dataset, Floats
 from models.encoders.device import autocast
 from models.mmnn.config import MMNNConfig
 from models.mmnn.network import MMNNNetwork
-from models.retrieval_loss import CandidateDraw, softmax_loss, without_past
+from models.mmnn.task_weights import task_weights
+from models.mmnn.tasks import Step, task_losses
+from models.retrieval_loss import CandidateDraw
 from models.sequences import (
+    Events,
     Rows,
     Scale,
     draw_rows,
@@ -22,7 +29,7 @@ from models.sequences import (
     recent,
     upcoming,
 )
-from models.training import torch_generator, warm_cosine
+from models.training import Epoch, TrainingCurve, run_epochs, torch_generator, warm_cosine
 
 
 class Trainer:
@@ -55,12 +62,42 @@ class Trainer:
         ]
         self.context = torch.from_numpy(_standardise(dataset.context))
         self.generator = torch_generator(config.seed)
-        self.epochs_done = 0
+        self.epochs_done, self.loss = 0, math.inf
+        self.losses = task_losses(config, self.generator)
+        self.weights = task_weights(config).to(device)
         # Validated and kept are averaged weights: steps this large are noisy one by one.
         average = get_ema_multi_avg_fn(config.averaging)  # type: ignore[no-untyped-call]
         self.averaged = AveragedModel(network, multi_avg_fn=average)
-        self.optimizer = torch.optim.AdamW(
-            network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        groups: list[dict[str, Any]] = [
+            {"params": list(network.parameters()), "weight_decay": config.weight_decay},
+            # Decay would pull the noise of every task towards 1.
+            {"params": list(self.weights.parameters()), "weight_decay": 0.0},
+        ]
+        self.optimizer = torch.optim.AdamW(groups, lr=config.learning_rate)
+
+    @property
+    def averaged_network(self) -> MMNNNetwork:
+        """The network with the moving average of the weights: what is validated and kept."""
+        return cast(MMNNNetwork, self.averaged.module)
+
+    def run(
+        self, judge: Callable[[], float] | None, on_epoch: Callable[[Epoch], None] | None
+    ) -> TrainingCurve:
+        """Trains; the averaged network ends with its best weights.
+
+        Args:
+            judge: validation loss of the averaged network; None lets the training loss choose.
+            on_epoch: told of every epoch as it ends.
+        """
+        network = self.averaged_network.eval()
+        return run_epochs(
+            network,
+            self.epoch,
+            judge or (lambda: self.loss),
+            start=judge() if judge else None,
+            epochs=self.config.epochs if len(self.events) else 0,
+            patience=self.config.patience,
+            on_epoch=on_epoch,
         )
 
     def epoch(self) -> float:
@@ -81,10 +118,18 @@ class Trainer:
             self.averaged.update_parameters(self.network)
             total += float(loss.detach()) * len(rows)
         self.epochs_done += 1
-        return total / max(1, len(targets))
+        self.loss = total / max(1, len(targets))
+        return self.loss
 
     def _loss(self, content: Content, rows: Rows) -> Tensor:
-        """Mean negative log likelihood of what came next, and the errors weighed beside it."""
+        """The losses of the tasks, weighed, and beside them what the item tower itself wants."""
+        step, auxiliary = self._step(content, rows)
+        losses = {task: loss(self.network, step) for task, loss in self.losses.items()}
+        weighed: Tensor = self.weights(losses)
+        return weighed + self.config.auxiliary_weight * auxiliary
+
+    def _step(self, content: Content, rows: Rows) -> tuple[Step, Tensor]:
+        """What the losses read of the instants of the events `rows`, and the tower's own loss."""
         network, config, device = self.network, self.config, self.device
         past = recent(self.starts[rows], self.stops[rows], self.events, self.scale, config.history)
         wanted = upcoming(
@@ -93,29 +138,31 @@ class Trainer:
         candidates = self.draw(wanted.items[wanted.present], self.generator)
         needed = torch.unique(torch.cat([candidates.items, past.items[past.present]]))
 
-        def place(items: Tensor, present: Tensor) -> Tensor:
-            return torch.searchsorted(needed, torch.where(present, items, needed[0])).to(device)
+        def place(events: Events) -> Tensor:
+            items = torch.where(events.present, events.items, needed[0])
+            return torch.searchsorted(needed, items).to(device)
 
         here = needed.to(device)
         known = torch.ones(len(needed), dtype=torch.bool, device=device)
         content, known = network.items.hide(content.take(here), known, self.behavioural)
         tokens, present = network.items.tokens(content, here, known)
         codes = network.items.codes(content, tokens, present)
-        history = F.embedding(place(past.items, past.present), codes)  # b l d
-        past, wanted = past.to(device), wanted.to(device)
-        users = network.users(history, past.values, past.present)
+        history = F.embedding(place(past), codes)  # b l d
         columns = torch.searchsorted(needed, candidates.items).to(device)
-        bias = network.bias(here[columns], known[columns])
-        logits = network.logits(users, codes[columns], bias)
-        ranked = candidates.items.to(device)
-        logits = without_past(logits, ranked, past)
-        hits = torch.searchsorted(ranked, wanted.items).masked_fill(~wanted.present, 0)
-        ranking = softmax_loss(logits, hits, wanted.present, candidates.log_inclusion.to(device))
-        first = place(wanted.items.cpu()[:, 0], wanted.present.cpu()[:, 0])
-        rated = network.stars(users, codes[first], self.context[self.stops[rows]].to(device))
-        error = F.mse_loss(rated, wanted.values[:, 0])
-        auxiliary = network.items.operator.auxiliary_loss(tokens, present)
-        return ranking + config.rating_weight * error + config.auxiliary_weight * auxiliary
+        seen = past.to(device)
+        step = Step(
+            users=network.users(history, seen.values, seen.present),
+            codes=codes,
+            past=seen,
+            wanted=wanted.to(device),
+            wanted_rows=place(wanted),
+            ranked=candidates.items.to(device),
+            ranked_rows=columns,
+            log_inclusion=candidates.log_inclusion.to(device),
+            bias=network.bias(here[columns], known[columns]),
+            context=self.context[self.stops[rows]].to(device),
+        )
+        return step, network.items.auxiliary_loss(tokens, present)
 
 
 def _standardise(context: Floats) -> Floats:

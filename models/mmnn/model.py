@@ -1,25 +1,28 @@
-"""The MMNN as a recommender: fit, score, recommend, explain, save, load."""
+"""The MMNN as a recommender and as a predictor of ratings and clicks."""
 
 from collections.abc import Callable, Mapping
 from copy import copy
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from models.content import Content, CrossFitted, Reducer, content_at, fit_reducers
+from models.content import Content, CrossFitted, content_at, fit_reducers
 from models.data import Dataset, Floats, Histories, Ints, TokenTable
-from models.mmnn.config import MMNNConfig
+from models.mmnn.clicks import predict_clicks
+from models.mmnn.config import MMNNConfig, TaskName
 from models.mmnn.explanation import Explanation, explain
 from models.mmnn.fitting import Trainer
 from models.mmnn.network import MMNNNetwork
-from models.persistence import ModelFormatError, NotFittedError, load_state, save_state, tensor
+from models.mmnn.ratings import RatingState, fit_ratings, predict_ratings
+from models.mmnn.state import put_together, taken_apart
+from models.persistence import ModelFormatError, NotFittedError, load_state, save_state
 from models.protocol import Ranking
 from models.ranking import rank, tie_breaks
 from models.sequences import Scale, recent_of
-from models.training import Epoch, TrainingCurve, one_thread, run_epochs, seeded
+from models.training import Epoch, TrainingCurve, one_thread, seeded
 from models.validation import validation_loss
 
 _USERS_AT_ONCE = 1024
@@ -36,6 +39,11 @@ class MMNN:
         ablated: (m, n_items, d) the codes without each modality, for explanations.
         bias: (n_items,) popularity; zero for items without training events.
         known: (n_items,) which items have training events, and so an id that says something.
+        task_weights: what the loss of each task was multiplied by at the end of the fit.
+        ratings: what a predicted value needs beside the network; None without the task rating.
+        reducers: what reads each modality's own features, by its name.
+        scale: mean and deviation of the training values.
+        n_context: statistics of an event that the rating head reads.
     """
 
     name = "mmnn"
@@ -51,16 +59,18 @@ class MMNN:
         self.curve: TrainingCurve | None = None
         self._on_epoch = on_epoch
         self._network: MMNNNetwork | None = None
-        self._reducers: dict[str, CrossFitted] = {}
-        self._scale = Scale(0.0, 1.0)
-        self._context = 0
+        self.reducers: dict[str, CrossFitted] = {}
+        self.scale = Scale(0.0, 1.0)
+        self.n_context = 0
         self.known = torch.zeros(0, dtype=torch.bool)
         self.ties = np.zeros(0, dtype=np.int32)
+        self.task_weights: dict[TaskName, float] = {}
+        self.ratings: RatingState | None = None
 
     @property
     def modalities(self) -> tuple[str, ...]:
         """Names of the modalities, in the order of every array over them."""
-        return tuple(self._reducers)
+        return tuple(self.reducers)
 
     @property
     def network(self) -> MMNNNetwork:
@@ -74,40 +84,30 @@ class MMNN:
         return self._network
 
     def fit(self, dataset: Dataset) -> Self:
-        """Learns from the training events, and stops by the validation events."""
+        """Learns from the training events, and stops by the validation events.
+
+        Without validation events the training loss takes their place: nothing else says which epoch
+        is best.
+        """
         seen = np.zeros(dataset.n_items, dtype=bool)
         seen[dataset.train.items] = True
         self.known = torch.from_numpy(seen).to(self.device)
-        self._reducers = fit_reducers(
+        self.reducers = fit_reducers(
             dataset.tokens, dataset.train, self.config.components, self.config.seed
         )
-        self._scale = Scale.of(dataset.train.values)
-        self._context = dataset.context.shape[1]
+        self.scale = Scale.of(dataset.train.values)
+        self.n_context = dataset.context.shape[1]
         self.ties = tie_breaks(dataset.item_ids.ids, self.config.seed)
         content = self._content(dataset.tokens)
         with seeded(self.config.seed), one_thread():
-            network = self._build(dataset.n_items)
-            trainer = Trainer(
-                network, dataset, self._reducers, self._scale, self.config, self.device
-            )
-            self._network = averaged = cast(MMNNNetwork, trainer.averaged.module)
-            loss = validation_loss(dataset, self.score, self.config.seed)
-
-            def validate() -> float:
-                self._encode(content)
-                return loss()
-
-            averaged.eval()
-            self.curve = run_epochs(
-                averaged,
-                trainer.epoch,
-                validate,
-                start=validate(),
-                epochs=self.config.epochs if len(dataset.train) else 0,
-                patience=self.config.patience,
-                on_epoch=self._on_epoch,
-            )
-        self._read(content)
+            network = self.build(dataset.n_items)
+            trainer = Trainer(network, dataset, self.reducers, self.scale, self.config, self.device)
+            self._network = trainer.averaged_network
+            self.curve = trainer.run(self._judge(dataset, content), self._on_epoch)
+            self.task_weights = trainer.weights.factors()
+            self._read(content)
+            if "rating" in self.config.tasks:
+                self.ratings = fit_ratings(self, dataset)
         return self
 
     def masked(self, tokens: Mapping[str, TokenTable]) -> Self:
@@ -123,6 +123,7 @@ class MMNN:
         other._read(self._content(tokens))
         return other
 
+    @torch.no_grad()
     def score(self, users: Histories, items: Ints | None = None) -> Floats:
         """Scores (n_users, n_items) of `items`, all by default."""
         chosen = slice(None) if items is None else torch.from_numpy(items.astype(np.int64))
@@ -145,34 +146,55 @@ class MMNN:
         """
         return explain(self, users, items)
 
+    def predict_ratings(self, users: Ints, items: Ints) -> Floats:
+        """Values (n,) of pairs of dense indexes, within the range of the training values.
+
+        A user is what they did in training; -1 is an unknown user or item.
+
+        Raises:
+            MissingHeadError: rating is not among the tasks.
+        """
+        return predict_ratings(self, users, items)
+
+    def predict_clicks(self, users: Histories, items: Ints) -> Floats:
+        """Chances (n_users, k) that users choose items (n_users, k) rather than others drawn.
+
+        An item of -1 has the chance 0. A chance is one against the draw of the training, in which
+        every chosen item meets `click_negatives` others; ranked by it, the draw does not matter.
+
+        Raises:
+            MissingHeadError: click is not among the tasks.
+        """
+        return predict_clicks(self, users, items)
+
+    @torch.no_grad()
     def encode_items(self, tokens: Mapping[str, TokenTable]) -> Floats:
-        """Codes (n, d) of n new items from their content alone; `u · code` is their score."""
+        """Codes (n, e) of n new items from their content alone; `u · code` is their score."""
         n_items = max((table.n_items for table in tokens.values()), default=0)
-        whole = {name: reducer.whole for name, reducer in self._reducers.items()}
-        content = content_at(tokens, whole, n_items).to(self.device)
-        unknown = torch.zeros(n_items, dtype=torch.bool, device=self.device)
-        with torch.no_grad():
-            nobody = torch.zeros(n_items, dtype=torch.int64, device=self.device)
-            codes: Tensor = self.network.items(content, nobody, unknown)
+        codes = self.network.retrieval.candidates(self.new_codes(tokens, n_items))
         return codes.cpu().numpy()
 
     @torch.no_grad()
+    def new_codes(self, tokens: Mapping[str, TokenTable], n_items: int) -> Tensor:
+        """Codes (n_items, d) of items without an id, as `codes` holds those of the fit."""
+        whole = {name: reducer.whole for name, reducer in self.reducers.items()}
+        content = content_at(tokens, whole, n_items).to(self.device)
+        unknown = torch.zeros(n_items, dtype=torch.bool, device=self.device)
+        nobody = torch.zeros(n_items, dtype=torch.int64, device=self.device)
+        codes: Tensor = self.network.items(content, nobody, unknown)
+        return codes
+
+    @torch.no_grad()
     def user_vectors(self, users: Histories) -> Tensor:
-        """Vectors (n_users, d) of users by what they did last."""
-        past = recent_of(users, self._scale, self.config.history).to(self.device)
+        """Vectors (n_users, e) of users by what they did last."""
+        past = recent_of(users, self.scale, self.config.history).to(self.device)
         vectors: Tensor = self.network.users(self.codes[past.items], past.values, past.present)
         return vectors
 
     def save(self, folder: Path) -> None:
         """Writes weights, codes and settings into an existing folder."""
-        arrays = {f"network.{name}": x for name, x in self.network.state_dict().items()}
-        arrays |= {"codes": self.codes, "ablated": self.ablated, "bias": self.bias}
-        arrays["known"] = self.known
-        numbers = {name: x.detach().cpu().numpy() for name, x in arrays.items()}
-        numbers["ties"] = self.ties
-        for name, reducer in self._reducers.items():
-            numbers |= _reducer_arrays(name, reducer)
-        save_state(folder, numbers, self._description(), family=self.name)
+        arrays, described = taken_apart(self)
+        save_state(folder, arrays, described, family=self.name)
 
     @classmethod
     def load(cls, folder: Path, device: str = "cpu") -> Self:
@@ -181,37 +203,35 @@ class MMNN:
         Raises:
             ModelFormatError: the folder does not hold an MMNN, or only part of one.
         """
-        numbers, described = load_state(folder, family=cls.name)
+        arrays, described = load_state(folder, family=cls.name)
         try:
             model = cls(MMNNConfig.model_validate(described["settings"]), device)
-            model._scale = Scale(described["value_mean"], described["value_deviation"])
-            model._context = described["n_context"]
-            model._reducers = {
-                name: _reducer_of(name, numbers, folder) for name in described["modalities"]
-            }
-            loaded = {name: torch.from_numpy(x).to(model.device) for name, x in numbers.items()}
-            model.codes, model.ablated = loaded["codes"], loaded["ablated"]
-            model.bias, model.known = loaded["bias"], loaded["known"]
-            model.ties = tensor(numbers, "ties", folder)
-            network = model._build(len(model.bias))
-            network.load_state_dict(
-                {name: loaded[f"network.{name}"] for name in network.state_dict()}
-            )
+            put_together(model, arrays, described, folder)
         except (KeyError, ValueError, RuntimeError) as error:
             raise ModelFormatError(
                 f"{folder} does not hold a whole MMNN ({error}); fit the model again."
             ) from error
-        network.eval()
         return model
 
-    def _build(self, n_items: int) -> MMNNNetwork:
-        network = MMNNNetwork(len(self._reducers), n_items, self._context, self.config)
-        network.to(self.device)
-        self._network = network
-        return network
+    def build(self, n_items: int) -> MMNNNetwork:
+        """A network without training, which is the model's from now on."""
+        self._network = MMNNNetwork(len(self.reducers), n_items, self.n_context, self.config)
+        return self._network.to(self.device)
+
+    def _judge(self, dataset: Dataset, content: Content) -> Callable[[], float] | None:
+        """The validation loss of the weights as they are; None where nothing is held out."""
+        if not len(dataset.validation):
+            return None
+        loss = validation_loss(dataset, self.score, self.config.seed)
+
+        def judge() -> float:
+            self._encode(content)
+            return loss()
+
+        return judge
 
     def _content(self, tokens: Mapping[str, TokenTable]) -> Content:
-        return content_at(tokens, self._reducers, len(self.known)).to(self.device)
+        return content_at(tokens, self.reducers, len(self.known)).to(self.device)
 
     def _read(self, content: Content) -> None:
         """Codes, with all modalities and without each."""
@@ -233,36 +253,8 @@ class MMNN:
         everything = torch.arange(len(self.known), device=self.device)
         self.bias = self.network.bias(everything, self.known)
 
-    def _description(self) -> dict[str, Any]:
-        return {
-            "settings": self.config.model_dump(),
-            "modalities": list(self.modalities),
-            "value_mean": self._scale.mean,
-            "value_deviation": self._scale.deviation,
-            "n_context": self._context,
-        }
-
 
 def _blocks(users: Histories) -> list[Histories]:
     return [
         users.rows(start, start + _USERS_AT_ONCE) for start in range(0, len(users), _USERS_AT_ONCE)
     ]
-
-
-def _reducer_arrays(name: str, reducer: CrossFitted) -> dict[str, np.ndarray]:
-    """One modality's regressions as arrays: the one of all items, then one a fold."""
-    parts = (reducer.whole, *reducer.folds)
-    return {
-        f"features.{name}.mean": np.stack([part.mean for part in parts]),
-        f"features.{name}.components": np.stack([part.components for part in parts]),
-        f"features.{name}.fold_of": reducer.fold_of,
-    }
-
-
-def _reducer_of(name: str, arrays: Mapping[str, np.ndarray], folder: Path) -> CrossFitted:
-    means, components, fold_of = (
-        tensor(arrays, f"features.{name}.{part}", folder)
-        for part in ("mean", "components", "fold_of")
-    )
-    whole, *folds = (Reducer(*part) for part in zip(means, components, strict=True))
-    return CrossFitted(whole, tuple(folds), fold_of)
