@@ -121,6 +121,12 @@ def registry(seed: int) -> tuple[Entry, ...]:
         ),
         Entry("mmnn", OURS, _BOTH, lambda data, own: MMNN(MMNNConfig(seed=seed))),
         Entry(
+            "mmnn_model_fusion",
+            OURS,
+            _BOTH,
+            lambda data, own: MMNN(MMNNConfig(fusion_level="model", seed=seed)),
+        ),
+        Entry(
             "transformer",
             OURS,
             _BOTH,
