@@ -2,7 +2,12 @@
 
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from models.fusion import OPERATORS
+
+SUM = "sum"
+"""The sum of an item's tokens: the fusion that is no operator of `models.fusion`."""
 
 
 class GATConfig(BaseModel):
@@ -10,6 +15,16 @@ class GATConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    operator: str = Field(
+        default=SUM,
+        description="How an item's tokens become one vector: sum, or a fusion operator by name.",
+    )
+    auxiliary_weight: float = Field(
+        default=0.1,
+        ge=0,
+        description="Weight of what the operator itself wants made small, such as the "
+        "reconstruction error of the autoencoder; most operators want nothing.",
+    )
     dim: int = Field(default=64, ge=4, description="Size of node, item and user vectors.")
     layers: int = Field(default=1, ge=1, description="Rounds of graph attention over the graph.")
     heads: int = Field(default=4, ge=1, description="Attention heads a round; they share `dim`.")
@@ -87,6 +102,14 @@ class GATConfig(BaseModel):
         description="Up to so many items the softmax is exact; above, so many are drawn a step.",
     )
     seed: int = Field(default=42, ge=0, description="Seed of weights, dropout and draws.")
+
+    @field_validator("operator")
+    @classmethod
+    def _known(cls, operator: str) -> str:
+        names = (SUM, *OPERATORS)
+        if operator not in names:
+            raise ValueError(f"operator {operator!r} is unknown; choose one of {', '.join(names)}")
+        return operator
 
     @model_validator(mode="after")
     def _heads_share_dim(self) -> Self:

@@ -105,7 +105,7 @@ class Trainer:
         return total / max(1, len(targets))
 
     def _loss(self, period: int, rows: Rows) -> Tensor:
-        """Mean negative log likelihood of what came next."""
+        """Mean negative log likelihood of what came next, and what the fusion itself wants."""
         config = self.config
         past = recent(self.starts[rows], self.stops[rows], self.events, self.scale, config.history)
         wanted = upcoming(
@@ -123,7 +123,16 @@ class Trainer:
         logits = without_past(logits, ranked, past.to(self.device))
         wanted = wanted.to(self.device)
         hits = torch.searchsorted(ranked, wanted.items).masked_fill(~wanted.present, 0)
-        return softmax_loss(logits, hits, wanted.present, candidates.log_inclusion.to(self.device))
+        found = softmax_loss(logits, hits, wanted.present, candidates.log_inclusion.to(self.device))
+        return found + config.auxiliary_weight * self._auxiliary_loss(needed, period, view)
+
+    def _auxiliary_loss(self, items: Tensor, period: int, view: View) -> Tensor:
+        content = shown(self.contents[period], view.kept).take(items)
+        known = torch.from_numpy(view.known)[items]
+        loss: Tensor = self.network.items.fuse.auxiliary_loss(
+            content.to(self.device), items.to(self.device), known.to(self.device)
+        )
+        return loss
 
     def _vectors(self, items: Tensor, period: int, view: View) -> Tensor:
         near = self.graph.neighbourhood(items.numpy(), self.fanouts, view, self.draws)

@@ -7,8 +7,6 @@ GATv2 (Brody, Alon and Yahav 2022): node i reads its neighbours j with the weigh
 where e_ij are the attributes of the edge. Which neighbour counts depends on who reads.
 """
 
-from typing import cast
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -17,6 +15,7 @@ from torch_geometric.nn import GATv2Conv
 from models.content import Content
 from models.gat.config import GATConfig
 from models.gat.graph import Neighbourhood, edge_width
+from models.gat.tokens import token_fusion
 
 _HISTORY_NUMBERS = 2
 _FIRST_GAIN = 0.02
@@ -24,8 +23,8 @@ _FIRST_DECAYS = (0.2, 1.5)
 
 
 class ItemEncoder(nn.Module):
-    """x_i = Σ_k W_k x_ik + id_i for an item, the mean of their items for a user; then in each round
-    x = x + σ(GATv2(x)); the vector is [W x; b_i].
+    """x_i fuses its tokens for an item, and is the mean of their items for a user; then in each
+    round x = x + σ(GATv2(x)); the vector is [W x; b_i].
 
     Wide and deep (Cheng et al. 2016): b_i are factors of behaviour, learned for an item with an id,
     and Σ_k β_k x_ik, what its content foretells of them, for one without.
@@ -35,9 +34,7 @@ class ItemEncoder(nn.Module):
         super().__init__()
         dim = config.dim
         self.width = config.components
-        self.token = nn.ModuleList(nn.Linear(config.components, dim) for _ in range(n_modalities))
-        self.id = nn.Embedding(n_items, dim)
-        nn.init.normal_(self.id.weight, std=dim**-0.5)
+        self.fuse = token_fusion(n_modalities, n_items, config)
         self.norm = nn.LayerNorm(dim)
         self.rounds = nn.ModuleList(
             GATv2Conv(
@@ -63,7 +60,7 @@ class ItemEncoder(nn.Module):
             content: of the items `near.items`.
             known: (i,) which of those may use their id.
         """
-        own = self._own(content, near.items, known)
+        own = self.norm(self.fuse(content, near.items, known))
         x = self._sources(near, own)
         for attend, norm, block in zip(self.rounds, self.norms, near.blocks, strict=True):
             targets = x[: block.n_targets]
@@ -75,12 +72,6 @@ class ItemEncoder(nn.Module):
             here, self.behaviour[near.items[places]], self._wide(content.take(places))
         )
         return torch.cat([self.vector(x), wide], dim=1)
-
-    def _own(self, content: Content, items: Tensor, known: Tensor) -> Tensor:
-        x = self.id(items) * known.unsqueeze(1)
-        for place, (embed, features) in enumerate(zip(self.token, content.features, strict=True)):
-            x = x + embed(features) * content.present[:, place : place + 1]
-        return cast(Tensor, self.norm(x))
 
     def _sources(self, near: Neighbourhood, own: Tensor) -> Tensor:
         """Features (s, dim) of the nodes that the first round reads."""

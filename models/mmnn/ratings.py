@@ -14,7 +14,7 @@ from models.persistence import tensor
 if TYPE_CHECKING:
     from models.mmnn.model import MMNN
 
-_PAIRS_AT_ONCE = 1 << 16
+_PAIRS_AT_ONCE = 1 << 14
 _USERS_AT_ONCE = 1024
 
 

@@ -19,6 +19,12 @@ class TransformerConfig(BaseModel):
         description="How an item's tokens become one vector: self_attention with a CLS token, or "
         "a fusion operator by its name.",
     )
+    auxiliary_weight: float = Field(
+        default=0.1,
+        ge=0,
+        description="Weight of what the operator itself wants made small, such as the "
+        "reconstruction error of the autoencoder; most operators want nothing.",
+    )
     dim: int = Field(default=64, ge=4, description="Size of tokens and states.")
     heads: int = Field(default=4, ge=1, description="Heads of self-attention; they divide `dim`.")
     layers: int = Field(default=1, ge=0, description="Blocks of the decoder.")

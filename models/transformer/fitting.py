@@ -127,7 +127,7 @@ class Trainer:
                 yield fold, period, own.take(np.searchsorted(own.firsts, firsts))
 
     def _loss(self, content: Content, shifts: Tensor, windows: Windows) -> Tensor:
-        """Mean loss of what came next after the asked places of some windows."""
+        """Mean loss of what came next after the asked places, and what the operator wants."""
         network, device = self.network, self.device
         task = self._task(windows)
         candidates = self.draw(task.items[task.weights > 0], self.generator)
@@ -155,7 +155,10 @@ class Trainer:
             self.config.focus,
         )
         shares = task.shares.to(device)
-        return (losses * shares).sum() / shares.sum().clamp(min=1e-12)
+        found = (losses * shares).sum() / shares.sum().clamp(min=1e-12)
+        return found + self.config.auxiliary_weight * network.items.auxiliary_loss(
+            shown, here, known
+        )
 
     def _task(self, windows: Windows) -> Task:
         """Some places of each window, and the events from there on.

@@ -22,7 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.content import Content
-from models.fusion import fusion_operator
+from models.fusion import FusionOperator, fusion_operator
 from models.transformer.config import SELF_ATTENTION, TransformerConfig
 from models.transformer.windows import Sequences
 
@@ -56,16 +56,17 @@ class FeedForward(nn.Sequential):
         )
 
 
-class SelfAttention(nn.Module):
-    """A `FusionOperator`: one encoder block over a CLS token and the tokens; CLS is the result.
+class SelfAttention(FusionOperator):
+    """One encoder block over a CLS token and the tokens; CLS is the result.
 
     z = CLS + MHA(CLS, LN[CLS; x_1; …]); y = z + FFN(z). Nothing reads the rows of the other tokens,
     and they are not computed.
     """
 
-    def __init__(self, config: TransformerConfig) -> None:
-        super().__init__()
-        dim, self.heads = config.dim, config.heads
+    def __init__(self, n_modalities: int, config: TransformerConfig) -> None:
+        dim = config.dim
+        super().__init__(n_modalities, dim)
+        self.heads = config.heads
         self.cls = nn.Parameter(torch.randn(dim) * dim**-0.5)
         self.norm = nn.LayerNorm(dim)
         self.query = nn.Linear(dim, dim)
@@ -110,7 +111,7 @@ class ItemEncoder(nn.Module):
         self.id_token = nn.Sequential(nn.Linear(2 * dim, dim), nn.LayerNorm(dim))
         self.nothing = nn.Parameter(torch.zeros(dim))
         self.operator = (
-            SelfAttention(config)
+            SelfAttention(n_modalities + 2, config)
             if config.operator == SELF_ATTENTION
             else fusion_operator(config.operator, n_modalities + 2, dim)
         )
@@ -130,14 +131,23 @@ class ItemEncoder(nn.Module):
             shift: (n, 2 dim) added to the id embeddings.
         """
         ids = self.id(items) if shift is None else self.id(items) + shift
-        tokens = [embed(x) for embed, x in zip(self.token, content.features, strict=True)]
-        tokens += [self.id_token(ids), self.nothing.expand(len(items), -1)]
-        present = torch.cat([content.present, known.unsqueeze(1)], dim=1)  # n m+1
-        present = torch.cat([present, ~present.any(dim=1, keepdim=True)], dim=1)  # n m+2
-        fused = self.operator(torch.stack(tokens, dim=1), present)  # n d
+        fused = self.operator(*self._tokens(content, ids, known))  # n d
         read, wanted = (self.code(fused) + ids * known.unsqueeze(1)).chunk(2, dim=1)
         wide = self._wide(content)
         return Codes(torch.cat([read, wide], dim=1), torch.cat([wanted, wide], dim=1))
+
+    def auxiliary_loss(self, content: Content, items: Tensor, known: Tensor) -> Tensor:
+        """What the operator itself wants made small, () for the same arguments as `forward`."""
+        tokens = self._tokens(content, self.id(items), known)
+        return self.operator.auxiliary_loss(*tokens)
+
+    def _tokens(self, content: Content, ids: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+        """Tokens (n, m + 2, d) and which are there (n, m + 2)."""
+        tokens = [embed(x) for embed, x in zip(self.token, content.features, strict=True)]
+        tokens += [self.id_token(ids), self.nothing.expand(len(ids), -1)]
+        present = torch.cat([content.present, known.unsqueeze(1)], dim=1)  # n m+1
+        present = torch.cat([present, ~present.any(dim=1, keepdim=True)], dim=1)  # n m+2
+        return torch.stack(tokens, dim=1), present
 
     def _wide(self, content: Content) -> Tensor:
         if not content.features:

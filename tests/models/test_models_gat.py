@@ -102,6 +102,40 @@ def test_cold_items_of_the_liked_kind_come_first(data, layers):
     assert (best % KINDS == np.arange(USERS) % KINDS).mean() > 0.9
 
 
+@pytest.mark.parametrize("operator", ["gated_attention", "autoencoder"])
+def test_every_operator_of_fusion_is_a_setting(data, operator, tmp_path: Path):
+    model = GAT(SMALL.model_copy(update={"operator": operator})).fit(data)
+    cold = np.arange(ITEMS - COLD, ITEMS, dtype=np.int32)
+    best = cold[model.score(data.histories(), cold).argmax(axis=1)]
+    assert (best % KINDS == np.arange(USERS) % KINDS).mean() > 0.8
+    model.save(tmp_path)
+    loaded = GAT.load(tmp_path)
+    np.testing.assert_array_equal(loaded.score(data.histories()), model.score(data.histories()))
+
+
+def test_an_autoencoder_is_trained_to_reconstruct(data):
+    told = [
+        GAT(SMALL.model_copy(update={"operator": "autoencoder", "auxiliary_weight": weight}))
+        for weight in (0.0, 1.0)
+    ]
+    reducers = fit_reducers(data.tokens, data.train, SMALL.components, SMALL.seed)
+    errors = []
+    for model in told:
+        model.fit(data)
+        fuse = model.network.items.fuse
+        items = torch.arange(ITEMS)
+        content = content_at(data.tokens, reducers, ITEMS)
+        with torch.no_grad():
+            torch.manual_seed(0)
+            errors.append(float(fuse.auxiliary_loss(content, items, items < ITEMS - COLD)))
+    assert errors[1] < 0.5 * errors[0]
+
+
+def test_an_unknown_operator_names_the_choices():
+    with pytest.raises(ValueError, match="choose one of sum, concatenation"):
+        GATConfig(operator="product")
+
+
 def test_held_out_items_rank_above_chance(data, model):
     scores = model.score(data.histories())
     taken = data.histories()
