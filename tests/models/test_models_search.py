@@ -16,7 +16,7 @@ from models.families import FAMILIES
 from models.hmdf import HMDF, HMDFConfig
 from models.mmnn import MMNN, MMNNConfig
 from models.search import SPACES, BestSettings, BestSettingsError, read_best, write_best
-from models.search.best import committed
+from models.search.best_settings import committed
 from models.search.objective import (
     NothingToJudgeError,
     Objective,
