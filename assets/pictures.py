@@ -90,12 +90,12 @@ def search_trials(path: Path, trials: pl.DataFrame) -> None:
         complete = panel.filter(pl.col("state") == "complete")
         pruned = panel.filter(pl.col("state") == "pruned")
         for rows, face in ((complete, "tab:blue"), (pruned, "white")):
-            marks = {"s": 16, "facecolors": face, "edgecolors": "tab:blue"}
-            axes.scatter(rows["trial"].to_numpy(), rows["value"].to_numpy(), **marks)
+            place, value = rows["trial"].to_numpy(), rows["value"].to_numpy()
+            axes.scatter(place, value, s=16, facecolors=face, edgecolors="tab:blue")
         best = complete["value"].cum_max().to_numpy()
         axes.step(complete["trial"].to_numpy(), best, where="post", color="tab:orange")
-        for value in complete.filter(pl.col("trial") == 0)["value"]:
-            axes.axhline(value, color="grey", linewidth=0.8, linestyle=":")
+        for default in complete.filter(pl.col("trial") == 0)["value"]:
+            axes.axhline(default, color="grey", linewidth=0.8, linestyle=":")
         axes.set_title(f"{panel['model'][0]}, {panel['split'][0]}", fontsize=8)
         axes.set_xlabel("trial", fontsize=7)
         axes.set_ylabel("validation NDCG@10", fontsize=7)

@@ -11,7 +11,7 @@ import polars as pl
 from assets.datasets import COLD_ITEM, SPLIT_INPUTS, USER_TEMPORAL, split_data
 from assets.pictures import search_trials
 from assets.recipes import RECIPES, Recipe
-from assets.stage import OWNERS, Context, made_from, materialize_table
+from assets.stage import OWNERS, Context, Stamp, made_from, materialize_table
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
 from models.search import SPACES
@@ -46,22 +46,16 @@ _SCHEMA = pl.Schema(
 def hyperparameter_search(
     context: Context, workspace: dg.ResourceParam[Workspace]
 ) -> dg.MaterializeResult:
-    """Settings tried for the named models, judged by validation events; empty where none is named.
+    """Settings tried for the named models, judged by validation events; off where none is named.
 
     What was tried stays in the state folder, so that a search that was stopped goes on from there.
     """
-    settings = workspace.settings
-    recipes = [recipe for recipe in RECIPES if recipe.name in settings.search_models]
-    stamp = made_from(
-        context,
-        workspace,
-        *(SPLIT_INPUTS if recipes else ()),
-        models={recipe.name: _made_of(recipe, settings) for recipe in recipes},
-        budget=[settings.search_trials, settings.search_seconds] if recipes else None,
-    )
+    recipes = [recipe for recipe in RECIPES if recipe.name in workspace.settings.search_models]
+    stamp = _stamp(context, workspace, recipes)
 
     def make() -> dict[str, int]:
-        rows, best = [], {}
+        rows: list[dict[str, Any]] = []
+        best: dict[str, dict[str, Any]] = {}
         for recipe in recipes:
             trials = _search(context, workspace, recipe)
             rows += [_row(recipe.name, trial) for trial in trials]
@@ -72,13 +66,26 @@ def hyperparameter_search(
         workspace.lake.write(TRIALS_TABLE, frame, stamp, best=best)
         return {"trials": frame.height}
 
-    pictures = (_PICTURE,) if recipes else ()
-    return materialize_table(context, workspace, TRIALS_TABLE, stamp, make, pictures)
+    return materialize_table(context, workspace, TRIALS_TABLE, stamp, make, (_PICTURE,))
 
 
 def searched_split(model: str) -> str:
     """Whose validation events judge a model: new items for the map that is for them."""
     return COLD_ITEM if model == "cold_start_map" else USER_TEMPORAL
+
+
+def _stamp(context: Context, workspace: Workspace, recipes: Sequence[Recipe]) -> Stamp:
+    """What the search is made from; a run that names no model leaves the last search as it is."""
+    lake, settings = workspace.lake, workspace.settings
+    if not recipes and lake.exists(TRIALS_TABLE):
+        return dict(lake.version(TRIALS_TABLE).stamp)
+    return made_from(
+        context,
+        workspace,
+        *(SPLIT_INPUTS if recipes else ()),
+        models={recipe.name: _made_of(recipe, settings) for recipe in recipes},
+        budget=[settings.search_trials, settings.search_seconds],
+    )
 
 
 def _made_of(recipe: Recipe, settings: Settings) -> list[Any]:

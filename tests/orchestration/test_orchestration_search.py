@@ -74,6 +74,9 @@ def test_two_models_are_searched_and_more_trials_go_on_from_there(copied: Settin
     assert grown.height == 6
     assert grown.filter(pl.col("trial") < 2).equals(found)
 
+    assert run_pipeline(copied, ONLY).kept == ("hyperparameter_search",)
+    assert trials_of(copied).equals(grown)
+
 
 def test_the_command_writes_what_models_are_then_fitted_with(
     copied: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
