@@ -158,6 +158,7 @@ def test_the_best_of_equals_is_the_first() -> None:
     assert best_trial([pruned]) is None
 
 
+@pytest.mark.slow
 def test_the_same_seed_tries_the_same_and_another_seed_something_else(tmp_path: Path) -> None:
     data = walks()
     one, two, other = (
@@ -173,6 +174,7 @@ class Killed(BaseException):
     """What a signal does to a process."""
 
 
+@pytest.mark.slow
 def test_a_search_that_was_killed_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
     value, asked = transitions(walks()), []
 
