@@ -78,6 +78,31 @@ def training_curves(
     _save(figure, path)
 
 
+def search_trials(path: Path, trials: pl.DataFrame) -> None:
+    """One panel a model: each trial's validation NDCG@10, the best so far, and the defaults'.
+
+    A hollow mark is a trial that was pruned: what it had reached when it was stopped.
+    """
+    panels = trials.partition_by("model", maintain_order=True)
+    figure = _figure(3.4 * max(1, len(panels)), 2.6)
+    for index, panel in enumerate(panels, start=1):
+        axes = figure.add_subplot(1, len(panels), index)
+        complete = panel.filter(pl.col("state") == "complete")
+        pruned = panel.filter(pl.col("state") == "pruned")
+        for rows, face in ((complete, "tab:blue"), (pruned, "white")):
+            place, value = rows["trial"].to_numpy(), rows["value"].to_numpy()
+            axes.scatter(place, value, s=16, facecolors=face, edgecolors="tab:blue")
+        best = complete["value"].cum_max().to_numpy()
+        axes.step(complete["trial"].to_numpy(), best, where="post", color="tab:orange")
+        for default in complete.filter(pl.col("trial") == 0)["value"]:
+            axes.axhline(default, color="grey", linewidth=0.8, linestyle=":")
+        axes.set_title(f"{panel['model'][0]}, {panel['split'][0]}", fontsize=8)
+        axes.set_xlabel("trial", fontsize=7)
+        axes.set_ylabel("validation NDCG@10", fontsize=7)
+        axes.tick_params(labelsize=6)
+    _save(figure, path)
+
+
 def metric_intervals(path: Path, metrics: pl.DataFrame) -> None:
     """One panel a split: each model's NDCG@10 over all users, with its 95 % interval."""
     chosen = metrics.filter(

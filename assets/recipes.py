@@ -35,7 +35,7 @@ class Recipe:
         name: in the asset graph and in every table.
         description: for the asset graph.
         splits: it is fitted once on the training part of each.
-        choose: what the platform's settings say about it; a change fits it again.
+        choose: what the platform's settings say about it, best settings left aside.
         build: an unfitted model of those choices; it computes on the named device and tells of
             every epoch.
         code_version: raised when the same choices would give another model.
@@ -55,6 +55,25 @@ class Recipe:
     learns: bool = False
     candidate: bool = False
     optional: bool = False
+
+    def choices(self, settings: Settings) -> Choices:
+        """What it is built from: `choose`, and the best settings that CROSSMODAL_TUNED names.
+
+        A change fits it again.
+
+        Raises:
+            BestSettingsError: there is no such file of best settings.
+        """
+        return {**self.choose(settings), **_tuned(self.name, settings)}
+
+
+def _tuned(name: str, settings: Settings) -> Choices:
+    if settings.tuned == "none":
+        return {}
+    from models.search import read_best
+
+    found = read_best(settings.tuned)
+    return found[name].settings if name in found else {}
 
 
 def _choose_mmnn(operator: str, settings: Settings) -> Choices:
@@ -123,7 +142,8 @@ def _build_gat(choices: Choices, device: str, on_epoch: OnEpoch) -> "Recommender
 def _build_hmdf(choices: Choices, device: str, on_epoch: OnEpoch) -> "Recommender":
     from models.hmdf import HMDF, HMDFConfig, all_retrievers
 
-    return HMDF(partial(all_retrievers, **choices), HMDFConfig(**choices), on_epoch)
+    retrievers = partial(all_retrievers, seed=choices["seed"])
+    return HMDF(retrievers, HMDFConfig(**choices), on_epoch)
 
 
 def _choose_content(modality: str, settings: Settings) -> Choices:

@@ -49,7 +49,7 @@ def tie_sensitivity(
 ) -> dg.MaterializeResult:
     """NDCG@10 with ties in several orders, each split, fitted and judged anew."""
     settings = workspace.settings
-    choices = {recipe.name: [recipe.code_version, recipe.choose(settings)] for recipe in _COUNTING}
+    choices = {recipe.name: [recipe.code_version, recipe.choices(settings)] for recipe in _COUNTING}
     stamp = made_from(context, workspace, "splits", "items", choices=choices, seed=settings.seed)
 
     def make() -> None:
@@ -75,7 +75,7 @@ def _figures(workspace: Workspace, recipe: Recipe, seed: int) -> np.ndarray:
     log = event_log(lake.read("splits"), item_ids, seed)
     split = user_temporal(log.events, len(log.user_ids))
     data = dataset(log, split.train, split.validation, {})
-    model = recipe.build(recipe.choose(settings), settings.device, lambda epoch: None)
+    model = recipe.build(recipe.choices(settings), settings.device, lambda epoch: None)
     measure = user_measure(data, log.events.take(split.test), seed=settings.seed)
     return measure(model.fit(data))
 

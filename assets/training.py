@@ -189,7 +189,7 @@ def _model_asset(recipe: Recipe) -> dg.AssetsDefinition:
         code_version=recipe.code_version,
     )
     def model(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
-        choices = recipe.choose(workspace.settings)
+        choices = recipe.choices(workspace.settings)
         wanted = not recipe.optional or recipe.name in workspace.settings.extra_models
         stamp = made_from(context, workspace, *SPLIT_INPUTS, choices=choices, wanted=wanted)
 

@@ -56,6 +56,11 @@ class StatePaths:
         return self.home / "pictures"
 
     @property
+    def studies(self) -> Path:
+        """Optuna's store: every trial of every search."""
+        return self.home / "studies.db"
+
+    @property
     def timings(self) -> Path:
         """How long each table last took to make, in seconds (JSON)."""
         return self.home / "timings.json"

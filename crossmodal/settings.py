@@ -13,6 +13,18 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from crossmodal.atomic import atomic_write_bytes
 
 SourceName = Literal["sample", "movielens", "tables"]
+SearchedModel = Literal[
+    "item_knn",
+    "ease",
+    "transition",
+    "als",
+    "cold_start_map",
+    "mmnn",
+    "transformer",
+    "gat",
+    "hmdf",
+]
+"""Models whose settings can be searched."""
 
 
 def _default_home() -> Path:
@@ -101,6 +113,19 @@ class Settings(BaseSettings):
         description="concat is the tutorials' form, a linear layer over both embeddings; dot adds "
         "biases and the product of the embeddings.",
     )
+    tuned: str = Field(
+        default="none",
+        description="Best settings that models are fitted with: none, sample or ml-latest-small "
+        "(committed), or a file of `crossmodal search --best`, ending in .json.",
+    )
+    search_models: tuple[SearchedModel, ...] = Field(
+        default=(),
+        description='Models whose settings are searched in a run, as JSON: ["ease"].',
+    )
+    search_trials: int = Field(default=20, ge=1, description="Most trials of a model.")
+    search_seconds: float = Field(
+        default=600.0, gt=0, description="Time after which no trial of a model begins."
+    )
     recommendations_k: int = Field(default=20, ge=1, le=200, description="List length per user.")
     bootstrap_samples: int = Field(
         default=1000, ge=100, description="Resamples behind every confidence interval."
@@ -110,6 +135,12 @@ class Settings(BaseSettings):
         ge=1,
         description="Most users, drawn by the seed, whose lists say what a modality is worth.",
     )
+
+    @field_validator("tuned")
+    @classmethod
+    def _absolute_file(cls, value: str) -> str:
+        named = value.endswith(".json")
+        return str(Path(value).expanduser().resolve()) if named else value
 
     @field_validator("home", "source_path")
     @classmethod

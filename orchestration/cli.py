@@ -17,6 +17,7 @@ from orchestration.beta import accept_beta
 
 if TYPE_CHECKING:
     from crossmodal.settings import Settings
+    from orchestration.run import RunSummary
 
 app = typer.Typer(
     name="crossmodal",
@@ -79,29 +80,47 @@ def run(
     if source is SourceChoice.movielens and path is None and name is None:
         raise typer.BadParameter("movielens needs --path or --name.", param_hint="--source")
     settings = _settings(source=source and source.value, source_path=path, source_name=name)
-    _make_home(settings.home)
-    from crossmodal.home_lock import HomeBusyError
-    from orchestration.run import (
-        RunFailedError,
-        RunInterruptedError,
-        UnknownSelectionError,
-        run_pipeline,
-    )
-
     typer.echo(f"Source: {settings.source}{_of_source(settings)}. State: {settings.home}.")
-    try:
-        summary = run_pipeline(settings, only)
-    except UnknownSelectionError as error:
-        raise typer.BadParameter(str(error), param_hint="--only") from error
-    except (RunFailedError, HomeBusyError) as error:
-        _fail(str(error))
-    except RunInterruptedError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(130) from error
+    summary = _run_pipeline(settings, only)
     typer.echo(
         f"Done: {len(summary.made)} assets made, {len(summary.kept)} kept unchanged; "
         f"{summary.encoded:,} encoded, {summary.fitted} fitted."
     )
+
+
+@app.command()
+def search(
+    models: Annotated[
+        str, typer.Option(help="Whose settings are searched, such as ease,transition.")
+    ],
+    trials: Annotated[int | None, typer.Option(min=1, help="Most trials of a model.")] = None,
+    seconds: Annotated[
+        float | None, typer.Option(help="Time after which no trial of a model begins.")
+    ] = None,
+    best: Annotated[
+        Path | None,
+        typer.Option(help="Write the best settings to this .json file, for CROSSMODAL_TUNED."),
+    ] = None,
+) -> None:
+    """Looks for better settings of models, judged by validation events; needs a finished run."""
+    if best is not None and best.suffix != ".json":
+        raise typer.BadParameter(f"{best} must end in .json.", param_hint="--best")
+    settings = _settings(
+        search_models=tuple(name.strip() for name in models.split(",")),
+        search_trials=trials,
+        search_seconds=seconds,
+    )
+    from models.search import BestSettingsError, write_best
+    from orchestration.search import found_settings, render_found
+
+    _run_pipeline(settings, "key:hyperparameter_search")
+    found = found_settings(settings)
+    typer.echo(render_found(found))
+    try:
+        if best is not None:
+            write_best(best, found)
+    except BestSettingsError as error:
+        _fail(str(error))
 
 
 @app.command()
@@ -240,6 +259,27 @@ def _settings(**chosen: Any) -> "Settings":
 def _of_source(settings: "Settings") -> str:
     named = settings.source_path or settings.source_name
     return "" if named is None or settings.source == "sample" else f" ({named})"
+
+
+def _run_pipeline(settings: "Settings", only: str | None) -> "RunSummary":
+    _make_home(settings.home)
+    from crossmodal.home_lock import HomeBusyError
+    from orchestration.run import (
+        RunFailedError,
+        RunInterruptedError,
+        UnknownSelectionError,
+        run_pipeline,
+    )
+
+    try:
+        return run_pipeline(settings, only)
+    except UnknownSelectionError as error:
+        raise typer.BadParameter(str(error), param_hint="--only") from error
+    except (RunFailedError, HomeBusyError) as error:
+        _fail(str(error))
+    except RunInterruptedError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(130) from error
 
 
 def _make_home(home: Path) -> None:

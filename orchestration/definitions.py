@@ -14,6 +14,7 @@ import assets.leaderboard
 import assets.media
 import assets.recommendations
 import assets.robustness
+import assets.search
 import assets.sensitivity
 import assets.training
 from crossmodal.settings import load_settings
@@ -30,6 +31,7 @@ _STAGES = [
     assets.embeddings,
     assets.features,
     assets.training,
+    assets.search,
     assets.evaluation,
     assets.leaderboard,
     assets.ablation,

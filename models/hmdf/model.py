@@ -70,6 +70,19 @@ class HMDF:
 
     def fit(self, dataset: Dataset) -> Self:
         """Fits the retrievers once a slice, the trees to the slices, and the retrievers to all."""
+        slices = self.labelled_slices(dataset)
+        names = feature_names(list(self.retrievers))
+        chosen = choose_trees(slices, names, self.config, self._on_epoch)
+        self.curve, self.validated = chosen.curve, chosen.validated
+        self.bags = fit_trees(slices, names, self.config, chosen.curve.best_epoch)
+        self._fit_retrievers(self._choose(dataset), dataset, known_events(dataset))
+        return self
+
+    def labelled_slices(self, dataset: Dataset) -> tuple[LabelledSlice, ...]:
+        """What the trees are fitted to, oldest first, with the retrievers fitted once a slice.
+
+        The last slice's retrievers stay, so that their names are those of the features.
+        """
         known, builders = known_events(dataset), self._choose(dataset)
         self.ties = tie_breaks(dataset.item_ids.ids, self.config.seed)
         slices: list[LabelledSlice] = []
@@ -79,14 +92,7 @@ class HMDF:
             self._fit_retrievers(builders, dataset, past)
             labels = known.take(ninths(known, first, stop))
             slices.append(self._labelled(dataset, past, labels))
-        names = feature_names(list(builders))
-        chosen = choose_trees(slices, names, self.config, self._on_epoch)
-        last = slices[-1]
-        self.curve = chosen.curve
-        self.validated = last.ndcg(np.asarray(chosen.trees.predict(last.candidates.features)))
-        self.bags = fit_trees(slices, names, self.config, chosen.curve.best_epoch)
-        self._fit_retrievers(builders, dataset, known)
-        return self
+        return tuple(slices)
 
     def score(self, users: Histories, items: Ints | None = None) -> Floats:
         """Scores (n_users, n_items); -inf for what no retriever has among its best."""

@@ -49,10 +49,12 @@ class ChosenTrees:
     Attributes:
         trees: they have seen no label of the last slice.
         curve: 1 - NDCG@10 a round, as LightGBM counts it: among candidates alone.
+        validated: NDCG@10 on the last slice, of all that its users chose.
     """
 
     trees: lgb.Booster
     curve: TrainingCurve
+    validated: float
 
 
 def choose_trees(
@@ -91,7 +93,8 @@ def choose_trees(
         for name in ("train", "validation")
     }
     curve = TrainingCurve(losses["train"], losses["validation"], max(1, trees.best_iteration))
-    return ChosenTrees(trees, curve)
+    validated = last.ndcg(np.asarray(trees.predict(last.candidates.features)))
+    return ChosenTrees(trees, curve, validated)
 
 
 def fit_trees(

@@ -1,0 +1,173 @@
+"""The search for better settings of the models that CROSSMODAL_SEARCH_MODELS names."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+import polars as pl
+
+from assets.datasets import COLD_ITEM, SPLIT_INPUTS, USER_TEMPORAL, split_data
+from assets.pictures import search_trials
+from assets.recipes import RECIPES, Recipe
+from assets.stage import OWNERS, Context, Stamp, made_from, materialize_table
+from crossmodal.settings import Settings
+from crossmodal.workspace import Workspace
+from models.search import SPACES
+
+if TYPE_CHECKING:
+    from models.data import Dataset
+    from models.search.objective import Objective, OnEpoch
+    from models.search.study import Trial
+
+TRIALS_TABLE = "hyperparameter_trials"
+_PICTURE = "hyperparameter_trials"
+_SCHEMA = pl.Schema(
+    {
+        "model": pl.String(),
+        "split": pl.String(),
+        "trial": pl.Int64(),
+        "state": pl.String(),
+        "value": pl.Float64(),
+        "settings": pl.String(),
+        "seconds": pl.Float64(),
+    }
+)
+
+
+@dg.asset(
+    deps=list(SPLIT_INPUTS),
+    group_name="training",
+    owners=OWNERS,
+    kinds={"optuna", "parquet"},
+    code_version="1",
+)
+def hyperparameter_search(
+    context: Context, workspace: dg.ResourceParam[Workspace]
+) -> dg.MaterializeResult:
+    """Settings tried for the named models, judged by validation events; off where none is named.
+
+    What was tried stays in the state folder, so that a search that was stopped goes on from there.
+    """
+    recipes = [recipe for recipe in RECIPES if recipe.name in workspace.settings.search_models]
+    stamp = _stamp(context, workspace, recipes)
+
+    def make() -> dict[str, int]:
+        rows: list[dict[str, Any]] = []
+        best: dict[str, dict[str, Any]] = {}
+        for recipe in recipes:
+            trials = _search(context, workspace, recipe)
+            rows += [_row(recipe.name, trial) for trial in trials]
+            best |= _best(recipe.name, trials)
+        frame = pl.DataFrame(rows, schema=_SCHEMA)
+        if rows:
+            search_trials(workspace.paths.pictures / f"{_PICTURE}.png", frame)
+        workspace.lake.write(TRIALS_TABLE, frame, stamp, best=best)
+        return {"trials": frame.height}
+
+    return materialize_table(context, workspace, TRIALS_TABLE, stamp, make, (_PICTURE,))
+
+
+def searched_split(model: str) -> str:
+    """Whose validation events judge a model: new items for the map that is for them."""
+    return COLD_ITEM if model == "cold_start_map" else USER_TEMPORAL
+
+
+def _stamp(context: Context, workspace: Workspace, recipes: Sequence[Recipe]) -> Stamp:
+    """What the search is made from; a run that names no model leaves the last search as it is."""
+    lake, settings = workspace.lake, workspace.settings
+    if not recipes and lake.exists(TRIALS_TABLE):
+        return dict(lake.version(TRIALS_TABLE).stamp)
+    return made_from(
+        context,
+        workspace,
+        *(SPLIT_INPUTS if recipes else ()),
+        models={recipe.name: _made_of(recipe, settings) for recipe in recipes},
+        budget=[settings.search_trials, settings.search_seconds],
+    )
+
+
+def _made_of(recipe: Recipe, settings: Settings) -> list[Any]:
+    """All that a trial depends on but the data and the searched settings."""
+    space = SPACES[recipe.name]
+    return [recipe.code_version, dict(recipe.choose(settings)), repr(space.parameters)]
+
+
+def _search(context: Context, workspace: Workspace, recipe: Recipe) -> tuple["Trial", ...]:
+    from models.search.study import Budget, search
+
+    settings, space = workspace.settings, SPACES[recipe.name]
+    split, base = searched_split(recipe.name), recipe.choose(settings)
+    work = f"Searching settings of {recipe.name}"
+    workspace.progress(work, 0, settings.search_trials)
+
+    def on_trial(trial: "Trial") -> None:
+        workspace.progress(work, trial.number + 1, settings.search_trials)
+        context.log.info(_line(recipe.name, trial))
+
+    return search(
+        _study_name(context, workspace, recipe),
+        space,
+        _objective(recipe, split_data(workspace.lake, split).dataset, settings),
+        workspace.paths.studies,
+        defaults=space.chosen(space.config_class(**base)),
+        budget=Budget(settings.search_trials, settings.search_seconds),
+        seed=settings.seed,
+        on_trial=on_trial,
+    )
+
+
+def _objective(recipe: Recipe, dataset: "Dataset", settings: Settings) -> "Objective":
+    from models.search.objective import trees_objective, validation_objective
+
+    def build(chosen: Mapping[str, Any], on_epoch: "OnEpoch") -> Any:
+        return recipe.build({**recipe.choose(settings), **chosen}, settings.device, on_epoch)
+
+    if recipe.name == "hmdf":
+        return trees_objective(build, dataset)
+    return validation_objective(build, dataset, settings.seed)
+
+
+def _study_name(context: Context, workspace: Workspace, recipe: Recipe) -> str:
+    """Names all that a trial's figure depends on: other data, or other code, is another study."""
+    made_of = _made_of(recipe, workspace.settings)
+    stamp = made_from(context, workspace, *SPLIT_INPUTS, model=made_of)
+    digest = hashlib.sha256(json.dumps(stamp, sort_keys=True).encode()).hexdigest()[:16]
+    return f"{recipe.name} on {searched_split(recipe.name)}, {digest}"
+
+
+def _row(model: str, trial: "Trial") -> dict[str, Any]:
+    return {
+        "model": model,
+        "split": searched_split(model),
+        "trial": trial.number,
+        "state": trial.state,
+        "value": trial.value,
+        "settings": json.dumps(trial.settings),
+        "seconds": round(trial.seconds, 3),
+    }
+
+
+def _best(model: str, trials: Sequence["Trial"]) -> dict[str, dict[str, Any]]:
+    """The best settings beside the defaults' figure; nothing where no trial was complete."""
+    from models.search.study import best_trial
+
+    best = best_trial(trials)
+    if best is None:
+        return {}
+    first = trials[0]
+    return {
+        model: {
+            "settings": dict(best.settings),
+            "split": searched_split(model),
+            "validation": best.value,
+            "default_validation": first.value if first.state == "complete" else None,
+            "trials": len(trials),
+        }
+    }
+
+
+def _line(model: str, trial: "Trial") -> str:
+    value = "" if trial.value is None else f", validation NDCG@10 {trial.value:.4f}"
+    return f"{model}, trial {trial.number}: {trial.state}{value} ({trial.seconds:.1f} s)"

@@ -1,0 +1,82 @@
+"""What a trial is worth: NDCG@10 of the validation events."""
+
+from collections.abc import Callable
+
+from models.data import Dataset
+from models.hmdf.candidates import feature_names
+from models.hmdf.model import HMDF
+from models.hmdf.trees import LabelledSlice, choose_trees
+from models.protocol import Recommender, SelfValidated
+from models.search.spaces import Settings
+from models.training import Epoch
+from models.validation import validation_loss
+
+OnEpoch = Callable[[Epoch], None]
+Objective = Callable[[Settings, OnEpoch], float]
+"""NDCG@10 of a model of these settings; tells of every epoch while it is fitted."""
+
+
+class NothingToJudgeError(ValueError):
+    """A dataset has no validation events to choose settings by."""
+
+
+def validation_objective(
+    build: Callable[[Settings, OnEpoch], Recommender], dataset: Dataset, seed: int = 42
+) -> Objective:
+    """Fits a model a trial, and judges it by the dataset's validation events.
+
+    A model that learns from those events is judged by what it held out itself
+    (`models.protocol.SelfValidated`).
+
+    Args:
+        build: an unfitted model with these settings in place of its defaults.
+        dataset: what it learns from; a dataset holds no test events.
+        seed: draws the judging users where there are very many.
+
+    Raises:
+        NothingToJudgeError: the dataset has no validation events.
+    """
+    _require_validation(dataset)
+
+    def value(settings: Settings, on_epoch: OnEpoch) -> float:
+        model = build(settings, on_epoch).fit(dataset)
+        if isinstance(model, SelfValidated):
+            return model.validated
+        return 1.0 - validation_loss(dataset, model.score, seed)()
+
+    return value
+
+
+def trees_objective(build: Callable[[Settings, OnEpoch], HMDF], dataset: Dataset) -> Objective:
+    """Fits the trees of a hybrid a trial, over candidates that are made once.
+
+    The figure is what `HMDF.fit` leaves in `validated`. Settings of the trees change no candidate
+    and no label, and making those takes minutes.
+
+    Args:
+        build: an unfitted hybrid with these settings in place of its defaults.
+        dataset: what it learns from.
+
+    Raises:
+        NothingToJudgeError: the dataset has no validation events.
+    """
+    _require_validation(dataset)
+    made: list[tuple[tuple[LabelledSlice, ...], tuple[str, ...]]] = []
+
+    def value(settings: Settings, on_epoch: OnEpoch) -> float:
+        hybrid = build(settings, on_epoch)
+        if not made:
+            slices = hybrid.labelled_slices(dataset)
+            made.append((slices, feature_names(list(hybrid.retrievers))))
+        slices, names = made[0]
+        return choose_trees(slices, names, hybrid.config, on_epoch).validated
+
+    return value
+
+
+def _require_validation(dataset: Dataset) -> None:
+    if not len(dataset.validation):
+        raise NothingToJudgeError(
+            "There are no validation events to choose settings by; search on data where users have "
+            "enough events to hold some out."
+        )
