@@ -212,6 +212,7 @@ RECIPES = (
         WARM_AND_COLD,
         _choose_seed,
         partial(_build_baseline, "ColdStartMap"),
+        code_version="2",
     ),
     *(
         Recipe(

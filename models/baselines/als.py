@@ -59,8 +59,19 @@ class ALS(ConfiguredBaseline[ALSConfig]):
         vectors = self.learned("items")
         history = history_matrix(users, len(vectors))
         history.data[:] = 1
-        start = np.zeros((len(users), vectors.shape[1]), dtype=np.float32)
-        return solved(start, vectors, history, self.config, steps=3 * self.config.solver_steps)
+        return fold_in(history, vectors, self.config)
+
+
+def fold_in(history: sparse.csr_array, vectors: Floats, config: ALSConfig) -> Floats:
+    """Vectors (n_users, f) of users by what they did.
+
+    Args:
+        history: (n_users, n_items) how much each event counts, at most 1.
+        vectors: (n_items, f) of the items.
+        config: of the factorisation that made them.
+    """
+    start = np.zeros((history.shape[0], vectors.shape[1]), dtype=np.float32)
+    return solved(start, vectors, history, config, steps=3 * config.solver_steps)
 
 
 def factorise(choices: sparse.csr_array, config: ALSConfig) -> tuple[Floats, Floats]:
@@ -81,12 +92,13 @@ def factorise(choices: sparse.csr_array, config: ALSConfig) -> tuple[Floats, Flo
 def solved(
     start: Floats, others: Floats, choices: sparse.csr_array, config: ALSConfig, steps: int
 ) -> Floats:
-    """Vectors x (n, f) of (YᵀY + λI + α Σ_i y_i y_iᵀ) x = (1 + α) Σ_i y_i, i over a row's choices.
+    """Vectors x (n, f) of (YᵀY + λI + α Σ_i w_i y_i y_iᵀ) x = (1 + α) Σ_i w_i y_i over a row's
+    choices i.
 
     Args:
         start: (n, f) where the conjugate gradients begin.
         others: Y (m, f), the other side's vectors.
-        choices: (n, m), 1 where there was an event.
+        choices: (n, m) weights w, 1 where an event counts in full.
         config: α and λ.
         steps: gradient steps.
     """
@@ -114,11 +126,12 @@ def solved(
 
 
 def _own_products(x: Floats, others: Floats, choices: sparse.csr_array) -> Floats:
-    """Σ_i y_i (y_i · x_n) over the choices i of each row n: (n, f)."""
+    """Σ_i w_i y_i (y_i · x_n) over the choices i of each row n: (n, f)."""
     dots = np.empty(choices.nnz, dtype=np.float32)
     rows = np.repeat(np.arange(choices.shape[0]), np.diff(choices.indptr))
     for start in range(0, choices.nnz, _NONZEROS_AT_ONCE):
         part = slice(start, start + _NONZEROS_AT_ONCE)
         dots[part] = np.einsum("kf,kf->k", x[rows[part]], others[choices.indices[part]])
+    dots *= choices.data
     weighted = sparse.csr_array((dots, choices.indices, choices.indptr), shape=choices.shape)
     return np.asarray(weighted @ others, dtype=np.float32)

@@ -7,10 +7,11 @@ import numpy as np
 from pydantic import Field
 from scipy.linalg import cho_factor, cho_solve
 
+from models.baselines.als import ALSConfig, factorise, fold_in
 from models.baselines.configured import BaselineConfig, ConfiguredBaseline
 from models.baselines.recency import choice_matrix, history_matrix
-from models.content import TIME_DEPENDENT, behaviour_factors
-from models.data import Bools, Dataset, Floats, Histories, Interactions, Ints, TokenTable
+from models.content import TIME_DEPENDENT
+from models.data import Bools, Dataset, Floats, Histories, Ints, TokenTable
 
 _BLOCK = 2048
 
@@ -19,7 +20,15 @@ class ColdStartMapConfig(BaselineConfig):
     """Settings of the map."""
 
     factors: int = Field(default=128, ge=1, description="Directions of taste that are foretold.")
-    penalty: float = Field(default=1.0, gt=0, description="Ridge penalty λ.")
+    confidence: float = Field(
+        default=3.0,
+        gt=0,
+        description="How much more an event counts than its absence where taste is learned, α.",
+    )
+    shrinkage: float = Field(
+        default=10.0, gt=0, description="Ridge penalty of every vector of taste."
+    )
+    penalty: float = Field(default=0.3, gt=0, description="Ridge penalty λ of the map.")
     closeness: float = Field(
         default=1.0, gt=0, description="γ of the kernel: the larger, the closer items must be."
     )
@@ -49,20 +58,20 @@ class ColdStartMapConfig(BaselineConfig):
 class ColdStartMap(ConfiguredBaseline[ColdStartMapConfig]):
     """score(u, j) = x_u · f(z_j), f a kernel ridge regression from content to taste.
 
-    With the choices R ≈ U S Vᵀ (items × users, leading singular vectors), f is fitted to the rows
-    of U S: f(z) = ȳ + Σ_a k(z, z_a) c_a with c = (K + λI)⁻¹ (U S - ȳ) and k(z, z') =
-    exp(-γ ‖z - z'‖² / 2σ²), σ² the summed variance of z. A user is x = S⁻¹ Uᵀ h, h what he did, so
-    that a new event counts at once. z has a block a modality, standardised, absent ones at their
-    mean, and a number that says whether it is there. (Attributes to factors: Gantner et al. 2010;
-    kernel ridge: Saunders, Gammerman and Vovk 1998.)
+    Taste is what alternating least squares makes of the choices (`models.baselines.als`): a vector
+    y_i an item. f is fitted to them: f(z) = ȳ + Σ_a k(z, z_a) c_a with c = (K + λI)⁻¹ (Y - ȳ) and
+    k(z, z') = exp(-γ ‖z - z'‖² / 2σ²), σ² the summed variance of z. A user is the vector x that
+    the items of the history solve for, so that a new event counts at once. z has a block a
+    modality, standardised, absent ones at their mean, and a number that says whether it is there.
+    (Attributes to factors: Gantner et al. 2010; kernel ridge: Saunders, Gammerman and Vovk 1998.)
     """
 
     family = name = "cold_start_map"
     settings_type = ColdStartMapConfig
-    stored = ("codes", "fold_in", "anchors", "coefficients", "offset", "scale")
+    stored = ("codes", "taste", "anchors", "coefficients", "offset", "scale")
 
     def fit(self, dataset: Dataset) -> Self:
-        """Regresses the singular vectors of the training choices on content."""
+        """Regresses the taste of the training's choices on content."""
         counts = np.bincount(dataset.train.items, minlength=dataset.n_items)
         warm = counts > 0
         tokens = _timeless(dataset.tokens)
@@ -71,17 +80,20 @@ class ColdStartMap(ConfiguredBaseline[ColdStartMapConfig]):
             learned |= self._standardisation(name, table, warm)
         self._remember(dataset, **learned)
         content = self._content(tokens, dataset.n_items)
-        factors, fold_in = _taste(dataset.train, dataset.n_users, dataset.n_items, self.config)
+        choices = choice_matrix(
+            dataset.train.users, dataset.train.items, dataset.n_users, dataset.n_items
+        )
+        taste = factorise(choices, _als(self.config))[1]
         rows = np.argsort(-counts, kind="stable")[: min(int(warm.sum()), self.config.anchors)]
-        offset = factors[rows].mean(axis=0) if len(rows) else np.zeros(factors.shape[1])
+        offset = taste[rows].mean(axis=0) if len(rows) else np.zeros(taste.shape[1])
         spread = float(content[rows].var(axis=0).sum()) if len(rows) else 0.0
         self.arrays |= {
             "anchors": content[rows],
             "scale": np.array([max(spread, 1e-12)]),
             "offset": offset.astype(np.float32),
-            "fold_in": fold_in.astype(np.float32),
+            "taste": taste,
         }
-        self.arrays["coefficients"] = self._coefficients(factors[rows] - offset)
+        self.arrays["coefficients"] = self._coefficients(taste[rows] - offset)
         self.arrays["codes"] = self._codes(content)
         return self
 
@@ -89,8 +101,8 @@ class ColdStartMap(ConfiguredBaseline[ColdStartMapConfig]):
         """Scores (n_users, n_items), alike for items with and without events."""
         codes = self.learned("codes")
         history = history_matrix(users, len(codes), self.config.decay)
-        taste = history @ self.learned("fold_in")
-        return np.asarray(taste @ (codes if items is None else codes[items]).T, dtype=np.float32)
+        vectors = fold_in(history, self.learned("taste"), _als(self.config))
+        return np.asarray(vectors @ (codes if items is None else codes[items]).T, dtype=np.float32)
 
     def masked(self, tokens: Mapping[str, TokenTable]) -> Self:
         """The same map over other item tokens, with nothing fitted anew."""
@@ -168,13 +180,10 @@ def _timeless(tokens: Mapping[str, TokenTable]) -> dict[str, TokenTable]:
     return {name: table for name, table in tokens.items() if name not in TIME_DEPENDENT}
 
 
-def _taste(
-    train: Interactions, n_users: int, n_items: int, config: ColdStartMapConfig
-) -> tuple[np.ndarray, np.ndarray]:
-    """U S (n_items, k) of the choices, and U S⁻¹ that takes a history to a user's vector."""
-    choices = choice_matrix(train.users, train.items, n_users, n_items)
-    factors = behaviour_factors(choices.T.tocsr(), config.factors)
-    energy = np.square(factors).sum(axis=0)
-    # Dividing by the weight of a direction that weighs nothing would be noise.
-    kept = energy > 1e-12 * max(energy.max(initial=0.0), 1e-24)
-    return factors[:, kept], factors[:, kept] / energy[kept]
+def _als(config: ColdStartMapConfig) -> ALSConfig:
+    return ALSConfig(
+        factors=config.factors,
+        confidence=config.confidence,
+        strength=config.shrinkage,
+        seed=config.seed,
+    )

@@ -154,7 +154,8 @@ def test_without_an_event_a_user_is_who_never_did_it(level, seed):
         for event in range(LONGEST):
             others = present & (torch.arange(LONGEST) != event)
             expected = network.users(history, values, others)
-            torch.testing.assert_close(without[:, event], expected, rtol=1e-3, atol=1e-3)
+            # An event that held 99.9 % of a head's weight leaves float32 three digits of the rest.
+            torch.testing.assert_close(without[:, event], expected, rtol=1e-2, atol=1e-2)
 
 
 @given(st.integers(1, 6), seeds)
