@@ -101,7 +101,7 @@ def _command(chosen: argparse.Namespace) -> str:
         "only": ",".join(sorted(chosen.only)),
         "splits": ",".join(chosen.splits if chosen.splits != SPLITS else ()),
         "tie-seeds": ",".join(map(str, chosen.tie_seeds)),
-        "page": str(chosen.page),
+        "page": f"{chosen.page.parent.name}/{chosen.page.name}",
     }
     flags = ["--skip-peers"] if chosen.skip_peers else []
     flags += [f"--{name} {value}" for name, value in given.items() if value]
