@@ -7,8 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from models.content import Content
 from models.data import Floats, Histories, Ints
+from models.mmnn.network import MMNNNetwork
 from models.sequences import recent_of
+from models.training import one_thread
 
 if TYPE_CHECKING:
     from models.mmnn.model import MMNN
@@ -34,6 +37,23 @@ class Explanation:
     shares: Floats
     past_items: Ints
     past_weights: Floats
+
+
+@torch.no_grad()
+def ablated_codes(network: MMNNNetwork, content: Content, known: Tensor) -> Tensor:
+    """Codes (m, n_items, d) of all items as if none had modality k, for each of the m.
+
+    On one thread, as a fit is: its explanations do not depend on the machine's cores.
+
+    Args:
+        network: fitted.
+        content: of all items.
+        known: (n_items,) bool, whose id is read.
+    """
+    modalities = range(content.present.shape[1])
+    with one_thread():
+        codes = [network.codes(content.without(place), known) for place in modalities]
+        return torch.stack(codes) if codes else network.codes(content, known).unsqueeze(0)[:0]
 
 
 @torch.no_grad()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from copy import copy
+from functools import cache, partial
 from pathlib import Path
 from typing import Self
 
@@ -13,7 +14,7 @@ from models.content import Content, CrossFitted, content_at, fit_reducers
 from models.data import Dataset, Floats, Histories, Ints, TokenTable
 from models.mmnn.clicks import predict_clicks
 from models.mmnn.config import MMNNConfig, TaskName
-from models.mmnn.explanation import Explanation, explain
+from models.mmnn.explanation import Explanation, ablated_codes, explain
 from models.mmnn.fitting import Trainer
 from models.mmnn.network import MMNNNetwork
 from models.mmnn.ratings import RatingState, fit_ratings, predict_ratings
@@ -36,7 +37,7 @@ class MMNN:
         curve: training loss and validation loss (1 - NDCG@10) an epoch; None before a fit.
         modalities: names of the m modalities the model reads, in order.
         codes: (n_items, d) what the model makes of each item.
-        ablated: (m, n_items, d) the codes without each modality, for explanations.
+        ablate: makes `ablated` the first time it is called.
         bias: (n_items,) popularity; zero for items without training events.
         known: (n_items,) which items have training events, and so an id that says something.
         task_weights: what the loss of each task was multiplied by at the end of the fit.
@@ -66,6 +67,7 @@ class MMNN:
         self.ties = np.zeros(0, dtype=np.int32)
         self.task_weights: dict[TaskName, float] = {}
         self.ratings: RatingState | None = None
+        self.ablate: Callable[[], Tensor]
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -82,6 +84,11 @@ class MMNN:
         if self._network is None:
             raise NotFittedError("This MMNN has no weights yet; call fit or load first.")
         return self._network
+
+    @property
+    def ablated(self) -> Tensor:
+        """Codes (m, n_items, d) without each modality; only explanations and `save` need them."""
+        return self.ablate()
 
     def fit(self, dataset: Dataset) -> Self:
         """Learns from the training events, and stops by the validation events.
@@ -234,22 +241,13 @@ class MMNN:
         return content_at(tokens, self.reducers, len(self.known)).to(self.device)
 
     def _read(self, content: Content) -> None:
-        """Codes, with all modalities and without each."""
+        """Codes with all modalities now, and those without each when somebody asks."""
         self._encode(content)
-        self.ablated = torch.stack(
-            [self._codes(content.without(place)) for place in range(len(self.modalities))]
-            or [torch.zeros(0, *self.codes.shape, device=self.device)]
-        )
-
-    @torch.no_grad()
-    def _codes(self, content: Content) -> Tensor:
-        everything = torch.arange(len(self.known), device=self.device)
-        codes: Tensor = self.network.items(content, everything, self.known)
-        return codes
+        self.ablate = cache(partial(ablated_codes, self.network, content, self.known))
 
     @torch.no_grad()
     def _encode(self, content: Content) -> None:
-        self.codes = self._codes(content)
+        self.codes = self.network.codes(content, self.known)
         everything = torch.arange(len(self.known), device=self.device)
         self.bias = self.network.bias(everything, self.known)
 

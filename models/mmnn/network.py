@@ -10,6 +10,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from models.content import Content
 from models.mmnn.config import MMNNConfig
 from models.mmnn.fusion_levels import FUSION_LEVELS
 from models.mmnn.heads import ClickHead, PairHead, RatingHead
@@ -38,6 +39,11 @@ class MMNNNetwork(nn.Module):
         """Lets the popularity of items (n_items,) begin at the log of their events."""
         logs = counts.clamp(min=1).float().log()
         self.popularity.copy_(logs - logs[counts > 0].mean() if (counts > 0).any() else logs)
+
+    def codes(self, content: Content, known: Tensor) -> Tensor:
+        """Codes (n_items, d) of all items; `known` (n_items,) bool says whose id is read."""
+        codes: Tensor = self.items(content, torch.arange(len(known), device=known.device), known)
+        return codes
 
     def bias(self, items: Tensor, known: Tensor) -> Tensor:
         """Popularity (n,) of items whose id is known, zero for the others."""

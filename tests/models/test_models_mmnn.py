@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -211,3 +212,26 @@ def test_no_item_has_no_reason(data, model):
     assert not why.shares.any() and (why.past_items == -1).all()
     nobody = model.explain(Histories.empty(1), np.zeros((1, 2), dtype=np.int32))
     assert (nobody.past_items == -1).all()
+
+
+def test_codes_without_a_modality_are_made_once_and_only_where_a_reason_is_asked(data, model):
+    masked = model.masked(data.tokens)
+    calls = []
+    hook = model.network.items.register_forward_hook(lambda *_: calls.append(1))
+    try:
+        assert len(model.masked(data.tokens).modalities) == 2 and len(calls) == 1
+        whole = data.histories()
+        items = masked.recommend(whole, 3).items
+        first, second = (masked.explain(whole, items).shares for _ in range(2))
+        assert len(calls) == 1 + 2
+    finally:
+        hook.remove()
+    np.testing.assert_array_equal(first, second)
+    np.testing.assert_array_equal(first, model.explain(whole, items).shares)
+
+
+def test_without_any_modality_only_past_items_are_a_reason(data):
+    whole = data.histories()
+    bare = MMNN(SMALL.model_copy(update={"epochs": 2})).fit(replace(data, tokens={}))
+    why = bare.explain(whole, bare.recommend(whole, 3).items)
+    assert why.shares.shape == (USERS, 3, 0) and (why.past_items >= 0).any()
