@@ -183,6 +183,16 @@ class Content:
         present[:, modality] = False
         return Content(self.features, present)
 
+    def blend(self, weights: Tensor, width: int) -> Tensor:
+        """Σ_k β_k x_k (n, width) over the modalities an item has, of weights β (m,).
+
+        Zeros where there is no modality at all; `width` is the c of the features otherwise.
+        """
+        if not self.features:
+            return torch.zeros(len(self.present), width, device=weights.device)
+        present = weights * self.present  # n m
+        return torch.einsum("nm,nmc->nc", present, torch.stack(self.features, dim=1))
+
     def to(self, device: torch.device) -> "Content":
         """The same on a device."""
         return Content(tuple(x.to(device) for x in self.features), self.present.to(device))

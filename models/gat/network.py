@@ -68,9 +68,8 @@ class ItemEncoder(nn.Module):
             x = targets + norm(self.drop(F.gelu(read)))
         places = near.item_places[: len(x)]
         here = known[places].unsqueeze(1)
-        wide = torch.where(
-            here, self.behaviour[near.items[places]], self._wide(content.take(places))
-        )
+        foretold = content.take(places).blend(self.blend, self.width)
+        wide = torch.where(here, self.behaviour[near.items[places]], foretold)
         return torch.cat([self.vector(x), wide], dim=1)
 
     def _sources(self, near: Neighbourhood, own: Tensor) -> Tensor:
@@ -83,12 +82,6 @@ class ItemEncoder(nn.Module):
         counts = own.new_zeros(n_users).index_add(0, reader, own.new_ones(len(reader)))
         x[~near.is_item] = sums / counts.clamp(min=1).unsqueeze(1)
         return x
-
-    def _wide(self, content: Content) -> Tensor:
-        if not content.features:
-            return torch.zeros(len(content.present), self.width, device=self.blend.device)
-        weights = self.blend * content.present
-        return torch.einsum("nm,nmc->nc", weights, torch.stack(content.features, dim=1))
 
 
 class UserEncoder(nn.Module):

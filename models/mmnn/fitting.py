@@ -17,6 +17,7 @@ from models.mmnn.config import MMNNConfig
 from models.mmnn.network import MMNNNetwork
 from models.mmnn.task_weights import task_weights
 from models.mmnn.tasks import Step, task_losses
+from models.modality_dropout import ModalityDropout
 from models.retrieval_loss import CandidateDraw
 from models.sequences import (
     Events,
@@ -52,7 +53,11 @@ class Trainer:
         self.draw = CandidateDraw.of(counts, config.sampled_items)
         network.start_from(torch.from_numpy(counts).to(device))
         timely = [name in TIME_DEPENDENT for name in reducers]
-        self.behavioural = torch.tensor(timely, dtype=torch.bool, device=device)
+        self.hide = ModalityDropout(
+            config.modality_dropout,
+            config.id_dropout,
+            behavioural=torch.tensor(timely, dtype=torch.bool, device=device),
+        )
         self.periods, begins = period_of(
             self.events.timestamps, config.periods if any(timely) else 1
         )
@@ -144,7 +149,7 @@ class Trainer:
 
         here = needed.to(device)
         known = torch.ones(len(needed), dtype=torch.bool, device=device)
-        content, known = network.items.hide(content.take(here), known, self.behavioural)
+        content, known = self.hide(content.take(here), known)
         tokens, present = network.items.tokens(content, here, known)
         codes = network.items.codes(content, tokens, present)
         history = F.embedding(place(past), codes)  # b l d

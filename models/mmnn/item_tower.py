@@ -21,7 +21,6 @@ class ItemTower(nn.Module, ABC):
         super().__init__()
         dim, width = config.dim, config.components
         self.width = width
-        self.modality_dropout, self.id_dropout = config.modality_dropout, config.id_dropout
         self.token = nn.ModuleList(
             nn.Sequential(nn.Linear(width, dim), nn.LayerNorm(dim)) for _ in range(n_modalities)
         )
@@ -50,17 +49,6 @@ class ItemTower(nn.Module, ABC):
         """What the tower itself wants made small, () for what `tokens` gave; zero by default."""
         return tokens.new_zeros(())
 
-    def hide(self, content: Content, known: Tensor, behavioural: Tensor) -> tuple[Content, Tensor]:
-        """Modality dropout and id dropout, drawn anew for every item of a step.
-
-        What only users' behaviour tells (`behavioural`, (m,) bool) is hidden with the id: an item
-        that nobody has touched has neither.
-        """
-        kept = torch.rand(content.present.shape, device=known.device) >= self.modality_dropout
-        touched = torch.rand(known.shape, device=known.device) >= self.id_dropout
-        kept &= touched.unsqueeze(1) | ~behavioural
-        return Content(content.features, content.present & kept), known & touched
-
 
 class FusedItemTower(ItemTower):
     """Feature fusion: h = operator(tokens); h = h + σ(W h + b) …; code = [W h + b; Σ_k β_k x_k].
@@ -83,15 +71,9 @@ class FusedItemTower(ItemTower):
         h = self.operator(tokens, present)  # n d
         for layer in self.hidden:
             h = h + layer(h)
-        return torch.cat([self.code(h), self._wide(content)], dim=1)
+        return torch.cat([self.code(h), content.blend(self.blend, self.width)], dim=1)
 
     def auxiliary_loss(self, tokens: Tensor, present: Tensor) -> Tensor:
         """What the operator wants made small."""
         loss: Tensor = self.operator.auxiliary_loss(tokens, present)
         return loss
-
-    def _wide(self, content: Content) -> Tensor:
-        if not content.features:
-            return torch.zeros(len(content.present), self.width, device=self.nothing.device)
-        weights = self.blend * content.present  # n m
-        return torch.einsum("nm,nmc->nc", weights, torch.stack(content.features, dim=1))

@@ -11,6 +11,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from models.content import TIME_DEPENDENT, Content, CrossFitted, content_at
 from models.data import Dataset
 from models.encoders.device import autocast
+from models.modality_dropout import ModalityDropout
 from models.retrieval_loss import CandidateDraw, Candidates, focused_softmax_loss
 from models.sequences import Rows, Scale, knowledge_batches, period_of
 from models.training import torch_generator, warm_cosine
@@ -56,7 +57,11 @@ class Trainer:
         self.draw = CandidateDraw.of(counts, config.sampled_items)
         self._start(dataset, counts)
         timely = [name in TIME_DEPENDENT for name in reducers]
-        self.behavioural = torch.tensor(timely, dtype=torch.bool, device=device)
+        self.hide = ModalityDropout(
+            config.modality_dropout,
+            config.id_dropout,
+            behavioural=torch.tensor(timely, dtype=torch.bool, device=device),
+        )
         self.periods, instants = period_of(
             self.events.timestamps, config.periods if any(timely) else 1
         )
@@ -135,7 +140,7 @@ class Trainer:
         needed = torch.unique(torch.cat([candidates.items, sequences.places[sequences.present]]))
         here = needed.to(device)
         known = torch.ones(len(needed), dtype=torch.bool, device=device)
-        shown, known = network.items.hide(content.take(here), known, self.behavioural)
+        shown, known = self.hide(content.take(here), known)
         codes = network.items(shown, here, known, shifts[here])
         columns = torch.searchsorted(needed, candidates.items).to(device)
         logits = network.logits(

@@ -101,7 +101,6 @@ class ItemEncoder(nn.Module):
     def __init__(self, n_modalities: int, n_items: int, config: TransformerConfig) -> None:
         super().__init__()
         dim, self.width = config.dim, config.components
-        self.modality_dropout, self.id_dropout = config.modality_dropout, config.id_dropout
         self.token = nn.ModuleList(
             nn.Sequential(nn.Linear(self.width, dim), nn.LayerNorm(dim))
             for _ in range(n_modalities)
@@ -133,7 +132,7 @@ class ItemEncoder(nn.Module):
         ids = self.id(items) if shift is None else self.id(items) + shift
         fused = self.operator(*self._tokens(content, ids, known))  # n d
         read, wanted = (self.code(fused) + ids * known.unsqueeze(1)).chunk(2, dim=1)
-        wide = self._wide(content)
+        wide = content.blend(self.blend, self.width)
         return Codes(torch.cat([read, wide], dim=1), torch.cat([wanted, wide], dim=1))
 
     def auxiliary_loss(self, content: Content, items: Tensor, known: Tensor) -> Tensor:
@@ -148,23 +147,6 @@ class ItemEncoder(nn.Module):
         present = torch.cat([content.present, known.unsqueeze(1)], dim=1)  # n m+1
         present = torch.cat([present, ~present.any(dim=1, keepdim=True)], dim=1)  # n m+2
         return torch.stack(tokens, dim=1), present
-
-    def _wide(self, content: Content) -> Tensor:
-        if not content.features:
-            return torch.zeros(len(content.present), self.width, device=self.nothing.device)
-        weights = self.blend * content.present  # n m
-        return torch.einsum("nm,nmc->nc", weights, torch.stack(content.features, dim=1))
-
-    def hide(self, content: Content, known: Tensor, behavioural: Tensor) -> tuple[Content, Tensor]:
-        """Modality dropout and id dropout, drawn anew for every item of a step.
-
-        What only users' behaviour tells (`behavioural`, (m,) bool) is hidden with the id: an item
-        that nobody has touched has neither.
-        """
-        kept = torch.rand(content.present.shape, device=known.device) >= self.modality_dropout
-        touched = torch.rand(known.shape, device=known.device) >= self.id_dropout
-        kept &= touched.unsqueeze(1) | ~behavioural
-        return Content(content.features, content.present & kept), known & touched
 
 
 class Recency(nn.Module):

@@ -6,6 +6,7 @@ import torch
 
 from models.content import Content
 from models.data import Interactions
+from models.modality_dropout import ModalityDropout
 from models.retrieval_loss import CandidateDraw, focused_softmax_loss
 from models.training import torch_generator
 from models.transformer import TransformerConfig
@@ -104,11 +105,10 @@ def test_hidden_tokens_change_no_code():
 
 
 def test_reviews_are_hidden_with_the_id():
-    settings = SMALL.model_copy(update={"id_dropout": 0.5, "modality_dropout": 0.0})
-    encoder = ItemEncoder(2, 400, settings)
+    hide = ModalityDropout(0.0, 0.5, behavioural=torch.tensor([False, True]))
     whole = Content((torch.zeros(400, 8), torch.zeros(400, 8)), torch.ones(400, 2) > 0)
     known = torch.ones(400, dtype=torch.bool)
-    shown, left = encoder.hide(whole, known, torch.tensor([False, True]))
+    shown, left = hide(whole, known)
     assert shown.present[:, 0].all()
     assert torch.equal(shown.present[:, 1], left) and 120 < int(left.sum()) < 280
 
