@@ -1,13 +1,10 @@
 """What can be chosen about a GAT."""
 
-from typing import Self
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from models.fusion import OPERATORS
-
-SUM = "sum"
-"""The sum of an item's tokens: the fusion that is no operator of `models.fusion`."""
+from models.fusion import OperatorName
 
 
 class GATConfig(BaseModel):
@@ -15,8 +12,8 @@ class GATConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    operator: str = Field(
-        default=SUM,
+    operator: Literal["sum", OperatorName] = Field(
+        default="sum",
         description="How an item's tokens become one vector: sum, or a fusion operator by name.",
     )
     auxiliary_weight: float = Field(
@@ -102,14 +99,6 @@ class GATConfig(BaseModel):
         description="Up to so many items the softmax is exact; above, so many are drawn a step.",
     )
     seed: int = Field(default=42, ge=0, description="Seed of weights, dropout and draws.")
-
-    @field_validator("operator")
-    @classmethod
-    def _known(cls, operator: str) -> str:
-        names = (SUM, *OPERATORS)
-        if operator not in names:
-            raise ValueError(f"operator {operator!r} is unknown; choose one of {', '.join(names)}")
-        return operator
 
     @model_validator(mode="after")
     def _heads_share_dim(self) -> Self:

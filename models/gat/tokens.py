@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from models.content import Content
 from models.fusion import fusion_operator
-from models.gat.config import SUM, GATConfig
+from models.gat.config import GATConfig
 
 
 class TokenFusion(nn.Module):
@@ -67,5 +67,5 @@ class OperatorFusion(TokenFusion):
 
 def token_fusion(n_modalities: int, n_items: int, config: GATConfig) -> TokenFusion:
     """What the setting `operator` says."""
-    made = TokenFusion if config.operator == SUM else OperatorFusion
+    made = TokenFusion if config.operator == "sum" else OperatorFusion
     return made(n_modalities, n_items, config)

@@ -1,12 +1,10 @@
 """What can be chosen about a transformer."""
 
-from typing import Self
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from models.fusion import OPERATORS
-
-SELF_ATTENTION = "self_attention"
+from models.fusion import OperatorName
 
 
 class TransformerConfig(BaseModel):
@@ -14,8 +12,8 @@ class TransformerConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    operator: str = Field(
-        default=SELF_ATTENTION,
+    operator: Literal["self_attention", OperatorName] = Field(
+        default="self_attention",
         description="How an item's tokens become one vector: self_attention with a CLS token, or "
         "a fusion operator by its name.",
     )
@@ -111,14 +109,6 @@ class TransformerConfig(BaseModel):
         "beside the wanted ones.",
     )
     seed: int = Field(default=42, ge=0, description="Seed of weights, dropout and windows.")
-
-    @field_validator("operator")
-    @classmethod
-    def _known(cls, operator: str) -> str:
-        names = (SELF_ATTENTION, *OPERATORS)
-        if operator not in names:
-            raise ValueError(f"operator {operator!r} is unknown; choose one of {', '.join(names)}")
-        return operator
 
     @model_validator(mode="after")
     def _divisible(self) -> Self:

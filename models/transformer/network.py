@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from models.content import Content
 from models.fusion import FusionOperator, fusion_operator
-from models.transformer.config import SELF_ATTENTION, TransformerConfig
+from models.transformer.config import TransformerConfig
 from models.transformer.windows import Sequences
 
 _SHARPEST = 8.0
@@ -111,7 +111,7 @@ class ItemEncoder(nn.Module):
         self.nothing = nn.Parameter(torch.zeros(dim))
         self.operator = (
             SelfAttention(n_modalities + 2, config)
-            if config.operator == SELF_ATTENTION
+            if config.operator == "self_attention"
             else fusion_operator(config.operator, n_modalities + 2, dim)
         )
         self.code = nn.Linear(dim, 2 * dim)

@@ -132,7 +132,7 @@ def test_an_autoencoder_is_trained_to_reconstruct(data):
 
 
 def test_an_unknown_operator_names_the_choices():
-    with pytest.raises(ValueError, match="choose one of sum, concatenation"):
+    with pytest.raises(ValueError, match=r"'sum', 'concatenation', .* or 'mixture_of_experts'"):
         GATConfig(operator="product")
 
 
