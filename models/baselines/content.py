@@ -11,6 +11,7 @@ from scipy import sparse
 from models.baselines.base import Baseline
 from models.data import Bools, Dataset, Floats, Histories, Ints, TokenTable
 from models.persistence import ModelFormatError
+from models.standardisation import Standardisation, unit_vectors
 
 
 class ContentConfig(BaseModel):
@@ -54,9 +55,15 @@ class Content(Baseline):
                 f"{', '.join(dataset.tokens) or 'none'}."
             )
         features, present = dataset.tokens[self.config.modality].at()
-        mean, deviation = _standardisation(features[present])
-        vectors = _unit_standardised(features, present, mean, deviation)
-        self._remember(dataset, vectors=vectors, present=present, mean=mean, deviation=deviation)
+        scale = Standardisation.of(features[present])
+        vectors = _cosine_vectors(scale, features, present)
+        self._remember(
+            dataset,
+            vectors=vectors,
+            present=present,
+            mean=scale.mean,
+            deviation=scale.deviation,
+        )
         return self
 
     def masked(self, tokens: Mapping[str, TokenTable]) -> Self:
@@ -67,12 +74,12 @@ class Content(Baseline):
         Raises:
             NotFittedError: the model was neither fitted nor loaded.
         """
-        mean, deviation = self.learned("mean"), self.learned("deviation")
+        scale = Standardisation(self.learned("mean"), self.learned("deviation"))
         vectors = np.zeros_like(self.learned("vectors"))
         present = np.zeros_like(self.learned("present"))
         if self.config.modality in tokens:
             features, present = tokens[self.config.modality].at()
-            vectors = _unit_standardised(features, present, mean, deviation)
+            vectors = _cosine_vectors(scale, features, present)
         other = type(self)(self.config)
         other.arrays = {**self.arrays, "vectors": vectors, "present": present}
         return other
@@ -82,7 +89,7 @@ class Content(Baseline):
         vectors, present = self.learned("vectors"), self.learned("present")
         tastes = self._tastes(users) @ vectors
         chosen = slice(None) if items is None else items
-        cosines = _unit(tastes) @ vectors[chosen].T
+        cosines = unit_vectors(tastes) @ vectors[chosen].T
         scores: Floats = np.where(present[chosen], cosines, np.float32(-np.inf))
         return scores
 
@@ -116,22 +123,6 @@ class Content(Baseline):
         return sparse.csr_array((weights, users.items, users.offsets), shape=shape)
 
 
-def _standardisation(features: Floats) -> tuple[Floats, Floats]:
-    """Mean (p,) and deviation (p,) of features (n, p); 1 where nothing differs."""
-    if not len(features):
-        width = features.shape[1]
-        return np.zeros(width, dtype=np.float32), np.ones(width, dtype=np.float32)
-    deviation = features.std(axis=0)
-    return features.mean(axis=0), np.where(deviation > 0, deviation, np.float32(1))
-
-
-def _unit_standardised(features: Floats, present: Bools, mean: Floats, deviation: Floats) -> Floats:
+def _cosine_vectors(scale: Standardisation, features: Floats, present: Bools) -> Floats:
     """Unit vectors (n_items, p) of the standardised features; zeros for absent items."""
-    scaled = (features - mean) / deviation
-    return _unit(np.where(present[:, None], scaled, np.float32(0)))
-
-
-def _unit(vectors: Floats) -> Floats:
-    length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit: Floats = np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)
-    return unit
+    return np.where(present[:, None], scale.unit(features), np.float32(0))

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from models.gat.choices import Choices
-from models.gat.nearest import NearestItems, Standardisation
+from models.gat.nearest import NearestItems
 from models.persistence import tensor
+from models.standardisation import Standardisation
 
 _CHOICES = ("offsets", "items", "values", "recency")
 _SCALE = ("mean", "deviation")

@@ -11,38 +11,9 @@ from torch import Tensor
 
 from models.content import TIME_DEPENDENT
 from models.data import Floats, Ints, Longs, TokenTable
+from models.standardisation import Standardisation
 
 _SIMILARITIES_AT_ONCE = 1 << 24
-
-
-@dataclass(frozen=True)
-class Standardisation:
-    """Where a modality's features lie, and how widely.
-
-    Attributes:
-        mean: (p,) float32.
-        deviation: (p,) float32, 1 where nothing differs.
-    """
-
-    mean: Floats
-    deviation: Floats
-
-    @staticmethod
-    def of(table: TokenTable) -> "Standardisation":
-        """That of the items of a table, of which there is at least one."""
-        features, present = table.at()
-        known = features[present]
-        deviation = known.std(axis=0)
-        return Standardisation(
-            known.mean(axis=0), np.where(deviation > 0, deviation, np.float32(1))
-        )
-
-    def unit(self, features: Floats) -> Floats:
-        """Unit vectors (n, p) of the standardised features; zeros for an item at the mean."""
-        scaled = (features - self.mean) / self.deviation
-        length = np.linalg.norm(scaled, axis=1, keepdims=True)
-        unit: Floats = np.divide(scaled, length, out=np.zeros_like(scaled), where=length > 0)
-        return unit
 
 
 @dataclass(frozen=True)
@@ -129,7 +100,11 @@ class NearestItems:
     @classmethod
     def fit(cls, tokens: Mapping[str, TokenTable], k: int) -> Self:
         """Standardises by the items of each table."""
-        return cls({name: Standardisation.of(table) for name, table in tokens.items()}, k)
+        scales = {}
+        for name, table in tokens.items():
+            features, present = table.at()
+            scales[name] = Standardisation.of(features[present])
+        return cls(scales, k)
 
     def __call__(self, tokens: Mapping[str, TokenTable], n_items: int) -> tuple[Nearest, ...]:
         """One a modality, in order; nothing is near in a modality that the tokens lack."""

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.data import TokenTable
-from models.gat.nearest import Nearest, NearestItems, Standardisation
+from models.gat.nearest import Nearest, NearestItems
+from models.standardisation import Standardisation
 
 ITEMS, KINDS = 40, 4
 
@@ -30,9 +31,9 @@ def table(features: np.ndarray) -> TokenTable:
 
 def test_the_nearest_are_those_of_the_whole_matrix(tokens):
     images = tokens["image"]
-    near = Nearest.of(images, 4, Standardisation.of(images), timeless=True)
     features, present = images.at()
     known = features[present]
+    near = Nearest.of(images, 4, Standardisation.of(known), timeless=True)
     unit = (known - known.mean(axis=0)) / known.std(axis=0)
     unit /= np.linalg.norm(unit, axis=1, keepdims=True)
     cosines = unit @ unit.T
