@@ -174,7 +174,8 @@ def _parsed() -> argparse.Namespace:
         type=float,
         help="of the processor's time, after which no more settings of a peer are tried",
     )
-    parser.add_argument("--samples", type=int, default=1000, help="bootstrap resamples")
+    # Holm's p has a floor: the number of models over half the resamples.
+    parser.add_argument("--samples", type=int, default=10_000, help="bootstrap resamples")
     parser.add_argument("--seed", type=int, default=42, help="of splits, ties and models")
     parser.add_argument(
         "--tie-seeds",

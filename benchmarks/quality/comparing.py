@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.quality.measuring import HEADLINE
-from models.evaluation import EvaluationConfig, holm, paired_difference, paired_ratio
+from models.evaluation import EvaluationConfig, holm, paired_differences, paired_ratios
 
 
 def compare(
@@ -21,37 +21,42 @@ def compare(
     p is that of the paired bootstrap; p_holm holds for all models of a segment together.
 
     Args:
-        best: the model that is held against the others.
-        per_user: NDCG@10 (n_users,) of each model, for the same users.
+        best: the model that is held against the others, of which there is at least one.
+        per_user: NDCG@10 (n_users,) of each model, for the same users, without NaN.
         segments: users (n_users,) of each segment.
         split: name for the rows.
         config: resamples and seed.
     """
+    others = [name for name in per_user if name != best]
     rows: list[dict[str, Any]] = []
     for segment, users in segments.items():
-        own = [
-            _beside(per_user[best][users], values[users], config)
-            | {"split": split, "segment": segment, "model": best, "other": other}
-            for other, values in per_user.items()
-            if other != best
+        own = np.repeat(per_user[best][users, None], len(others), axis=1)
+        beside = np.stack([per_user[other][users] for other in others], axis=1)
+        rows += [
+            {"split": split, "segment": segment, "model": best, "other": other} | figures
+            for other, figures in zip(others, _beside(own, beside, config), strict=True)
         ]
-        corrected = holm(np.array([row["p"] for row in own]))
-        rows += [row | {"p_holm": p} for row, p in zip(own, corrected.tolist(), strict=True)]
     return rows
 
 
-def _beside(own: np.ndarray, other: np.ndarray, config: EvaluationConfig) -> dict[str, Any]:
-    difference = paired_difference(own, other, config.samples, config.seed)
-    ratio = paired_ratio(own, other, config.samples, config.seed)
-    return {
-        "metric": HEADLINE[0],
-        "k": HEADLINE[1],
-        "difference": difference.mean,
-        "ci_low": difference.low,
-        "ci_high": difference.high,
-        "p": difference.p,
-        "ratio": ratio.ratio,
-        "ratio_low": ratio.low,
-        "ratio_high": ratio.high,
-        "n_users": difference.n_users,
-    }
+def _beside(own: np.ndarray, other: np.ndarray, config: EvaluationConfig) -> list[dict[str, Any]]:
+    """The figures of every column of (n_users, m), with Holm's correction over the columns."""
+    differences = paired_differences(own, other, config.samples, config.seed)
+    ratios = paired_ratios(own, other, config.samples, config.seed)
+    adjusted = holm(np.array([found.p for found in differences])).tolist()
+    return [
+        {
+            "metric": HEADLINE[0],
+            "k": HEADLINE[1],
+            "difference": difference.mean,
+            "ci_low": difference.low,
+            "ci_high": difference.high,
+            "p": difference.p,
+            "p_holm": p_holm,
+            "ratio": ratio.ratio,
+            "ratio_low": ratio.low,
+            "ratio_high": ratio.high,
+            "n_users": difference.n_users,
+        }
+        for difference, p_holm, ratio in zip(differences, adjusted, ratios, strict=True)
+    ]
