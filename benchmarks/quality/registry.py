@@ -3,18 +3,19 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from assets.datasets import COLD_ITEM, RANDOM, USER_TEMPORAL
-from models.baselines.als import ALS, ALSConfig
+from models.baselines.als import ALS
 from models.baselines.cold_start_map import ColdStartMap, ColdStartMapConfig
+from models.baselines.configured import ConfiguredBaseline
 from models.baselines.content import Content, ContentConfig
-from models.baselines.ease import EASE, EASEConfig
-from models.baselines.item_knn import ItemKNN, ItemKNNConfig
+from models.baselines.ease import EASE
+from models.baselines.item_knn import ItemKNN
 from models.baselines.popularity import Popularity
 from models.baselines.random_ranking import RandomRanking
-from models.baselines.recent_popularity import RecentPopularity, RecentPopularityConfig
-from models.baselines.transition import Transition, TransitionConfig
+from models.baselines.recent_popularity import RecentPopularity
+from models.baselines.transition import Transition
 from models.data import MODALITIES, Dataset
 from models.hmdf import HMDF, HMDFConfig, all_retrievers
 from models.matrix_factorisation import MatrixFactorisation, MatrixFactorisationConfig
@@ -63,46 +64,7 @@ def registry(seed: int) -> tuple[Entry, ...]:
     return (
         Entry("random", BASELINE, _BOTH, lambda data, own: RandomRanking(seed)),
         Entry("popularity", BASELINE, _BOTH, lambda data, own: Popularity(seed), refits=True),
-        Entry(
-            "recent_popularity",
-            BASELINE,
-            _WARM,
-            lambda data, own: RecentPopularity(RecentPopularityConfig(seed=seed, **own)),
-            grid=_RECENT_POPULARITIES,
-            refits=True,
-        ),
-        Entry(
-            "item_knn",
-            BASELINE,
-            _WARM,
-            lambda data, own: ItemKNN(ItemKNNConfig(seed=seed, **own)),
-            grid=_ITEM_KNNS,
-            refits=True,
-        ),
-        Entry(
-            "ease",
-            BASELINE,
-            _WARM,
-            lambda data, own: EASE(EASEConfig(seed=seed, **own)),
-            grid=_EASES,
-            refits=True,
-        ),
-        Entry(
-            "als",
-            BASELINE,
-            _WARM,
-            lambda data, own: ALS(ALSConfig(seed=seed, **own)),
-            grid=_ALS,
-            refits=True,
-        ),
-        Entry(
-            "transition",
-            BASELINE,
-            _WARM,
-            lambda data, own: Transition(TransitionConfig(seed=seed, **own)),
-            grid=_TRANSITIONS,
-            refits=True,
-        ),
+        *(_tuned(model, grid, seed) for model, grid in _TUNED.items()),
         *(_content(modality, seed) for modality in MODALITIES),
         Entry(
             "matrix_factorisation",
@@ -137,43 +99,47 @@ def registry(seed: int) -> tuple[Entry, ...]:
     )
 
 
-_RECENT_POPULARITIES: tuple[Settings, ...] = (
-    {"half_life_days": 30},
-    {"half_life_days": 120},
-    {"half_life_days": 365},
-)
-_ITEM_KNNS: tuple[Settings, ...] = (
-    {},
-    {"neighbours": 300},
-    {"decay": 0.85},
-    {"decay": 1.0},
-    {"shrinkage": 50.0},
-)
-_EASES: tuple[Settings, ...] = (
-    {"decay": 1.0},
-    {"decay": 1.0, "strength": 600.0},
-    {},
-    {"decay": 0.8},
-    {"strength": 150.0},
-    {"strength": 600.0},
-)
-_ALS: tuple[Settings, ...] = (
-    {},
-    {"factors": 32},
-    {"factors": 128},
-    {"strength": 20.0},
-    {"confidence": 3.0},
-)
-_TRANSITIONS: tuple[Settings, ...] = (
-    {},
-    {"steps": 10, "step_decay": 0.8},
-    {"steps": 50, "step_decay": 0.95},
-    {"last": 10, "decay": 0.7},
-    {"last": 50, "decay": 0.92},
-    {"power": 0.2},
-    {"power": 0.4},
-    {"shrinkage": 2.0},
-)
+_TUNED: Mapping[type[ConfiguredBaseline[Any]], tuple[Settings, ...]] = {
+    RecentPopularity: (
+        {"half_life_days": 30},
+        {"half_life_days": 120},
+        {"half_life_days": 365},
+    ),
+    ItemKNN: (
+        {},
+        {"neighbours": 300},
+        {"decay": 0.85},
+        {"decay": 1.0},
+        {"shrinkage": 50.0},
+    ),
+    EASE: (
+        {"decay": 1.0},
+        {"decay": 1.0, "strength": 600.0},
+        {},
+        {"decay": 0.8},
+        {"strength": 150.0},
+        {"strength": 600.0},
+    ),
+    ALS: (
+        {},
+        {"factors": 32},
+        {"factors": 128},
+        {"strength": 20.0},
+        {"confidence": 3.0},
+    ),
+    Transition: (
+        {},
+        {"steps": 10, "step_decay": 0.8},
+        {"steps": 50, "step_decay": 0.95},
+        {"last": 10, "decay": 0.7},
+        {"last": 50, "decay": 0.92},
+        {"power": 0.2},
+        {"power": 0.4},
+        {"shrinkage": 2.0},
+    ),
+}
+"""What the tuned baselines of a warm catalogue are tuned over, in the order of the tables."""
+
 _FACTORISATIONS: tuple[Settings, ...] = (
     {"form": "concat"},
     {"form": "dot"},
@@ -185,6 +151,13 @@ _FACTORISATIONS: tuple[Settings, ...] = (
     {"form": "dot", "dim": 64, "bias_strength": 0.02},
 )
 """As many as cornac's MF is tuned over."""
+
+
+def _tuned(model: type[ConfiguredBaseline[Any]], grid: tuple[Settings, ...], seed: int) -> Entry:
+    def build(data: Dataset, own: Settings) -> Recommender:
+        return cast(Recommender, model(model.settings_type(seed=seed, **own)))
+
+    return Entry(model.family, BASELINE, _WARM, build, grid=grid, refits=True)
 
 
 def _content(modality: str, seed: int) -> Entry:
