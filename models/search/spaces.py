@@ -30,16 +30,15 @@ class Real:
 
 
 @dataclass(frozen=True)
-class Whole:
+class Whole(Real):
     """A whole number from `low` to `high`, both included; `log` as for `Real`."""
 
     low: int
     high: int
-    log: bool = False
 
     def holds(self, value: Any) -> bool:
-        """Whether the value lies within the bounds."""
-        return isinstance(value, int) and self.low <= value <= self.high
+        """Whether the value is whole and lies within the bounds."""
+        return isinstance(value, int) and super().holds(value)
 
 
 @dataclass(frozen=True)

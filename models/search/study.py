@@ -12,7 +12,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from models.baselines.ease import SingularError
 from models.search.objective import Objective, OnEpoch
-from models.search.spaces import OneOf, Parameter, Settings, Space, Whole, nested
+from models.search.spaces import OneOf, Parameter, Real, Settings, Space, Whole, nested
 from models.training import DivergedError, Epoch
 
 _STARTUP = 5
@@ -176,12 +176,13 @@ def _judged_by(trial: optuna.Trial, space: Space) -> OnEpoch:
 
 
 def _suggest(trial: optuna.Trial, name: str, parameter: Parameter) -> Any:
-    if isinstance(parameter, OneOf):
-        return trial.suggest_categorical(name, parameter.values)
-    low, high, log = parameter.low, parameter.high, parameter.log
-    if isinstance(parameter, Whole):
-        return trial.suggest_int(name, parameter.low, parameter.high, log=log)
-    return trial.suggest_float(name, low, high, log=log)
+    match parameter:
+        case OneOf(values):
+            return trial.suggest_categorical(name, values)
+        case Whole(low, high, log):
+            return trial.suggest_int(name, low, high, log=log)
+        case Real(low, high, log):
+            return trial.suggest_float(name, low, high, log=log)
 
 
 def _tried(study: optuna.Study) -> tuple[Trial, ...]:

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from walking_users import random_walks
 
 from models.baselines import Popularity, Transition, TransitionConfig
-from models.data import Dataset, Histories, Interactions, Vocabulary
+from models.data import Histories, Interactions
 from models.families import load_model
 from models.hmdf import HMDF, HMDFConfig
 from models.hmdf.candidates import Candidates
@@ -21,36 +22,7 @@ from models.hmdf.trees import LabelledSlice, shap_values
 
 DAY = 86_400_000_000
 SMALL = HMDFConfig(candidates=15, rounds=40, patience=10, leaf_rows=5, penalty=1.0)
-
-
-def walks(n_users: int = 80, n_items: int = 60, length: int = 27, seed: int = 0) -> Dataset:
-    """Each user goes three items on or, one time in four, anywhere: order is all there is."""
-    rng = np.random.default_rng(seed)
-    rows = []
-    for _ in range(n_users):
-        place, own = int(rng.integers(n_items)), []
-        while len(own) < length:
-            place = int(rng.integers(n_items)) if rng.random() < 0.25 else (place + 3) % n_items
-            if place in own:
-                place = int(rng.choice(np.setdiff1d(np.arange(n_items), own)))
-            own.append(place)
-        rows.append(own)
-    items = np.array(rows, dtype=np.int32)
-    events = Interactions(
-        np.repeat(np.arange(n_users, dtype=np.int32), length),
-        items.ravel(),
-        rng.integers(1, 6, items.size).astype(np.float32),
-        np.tile(np.arange(length, dtype=np.int64) * DAY, n_users),
-    )
-    held = np.tile(np.arange(length) >= length - 3, n_users)
-    return Dataset(
-        Vocabulary(tuple(f"u{n}" for n in range(n_users))),
-        Vocabulary(tuple(f"i{n}" for n in range(n_items))),
-        events.take(~held),
-        events.take(held),
-        {},
-        np.zeros((int((~held).sum()), 0), np.float32),
-    )
+walks = partial(random_walks, n_users=80, n_items=60, length=27, held=3)
 
 
 @settings(max_examples=60, deadline=None)

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from walking_users import random_walks
 
 from crossmodal.settings import SearchedModel
 from models.baselines import EASE, EASEConfig, Transition, TransitionConfig
-from models.data import Dataset, Interactions, Vocabulary
+from models.data import Dataset
 from models.families import FAMILIES
 from models.hmdf import HMDF, HMDFConfig
 from models.mmnn import MMNN, MMNNConfig
@@ -28,40 +29,9 @@ from models.search.study import Budget, Trial, best_trial, search
 from models.training import DivergedError, Epoch
 from models.validation import validation_loss
 
-DAY = 86_400_000_000
 TRANSITIONS = SPACES["transition"]
 DEFAULTS = TRANSITIONS.chosen(TransitionConfig())
 PLENTY = 1e9
-
-
-def walks(n_users: int = 50, n_items: int = 40, length: int = 18, seed: int = 0) -> Dataset:
-    """Each user goes three items on or, one time in four, anywhere; the last two are held out."""
-    rng = np.random.default_rng(seed)
-    rows = []
-    for _ in range(n_users):
-        place, own = int(rng.integers(n_items)), []
-        while len(own) < length:
-            place = int(rng.integers(n_items)) if rng.random() < 0.25 else (place + 3) % n_items
-            if place in own:
-                place = int(rng.choice(np.setdiff1d(np.arange(n_items), own)))
-            own.append(place)
-        rows.append(own)
-    items = np.array(rows, dtype=np.int32)
-    events = Interactions(
-        np.repeat(np.arange(n_users, dtype=np.int32), length),
-        items.ravel(),
-        np.ones(items.size, np.float32),
-        np.tile(np.arange(length, dtype=np.int64) * DAY, n_users),
-    )
-    held = np.tile(np.arange(length) >= length - 2, n_users)
-    return Dataset(
-        Vocabulary(tuple(f"u{n}" for n in range(n_users))),
-        Vocabulary(tuple(f"i{n}" for n in range(n_items))),
-        events.take(~held),
-        events.take(held),
-        {},
-        np.zeros((int((~held).sum()), 0), np.float32),
-    )
 
 
 def transitions(dataset: Dataset) -> Objective:
@@ -140,7 +110,7 @@ def test_a_wrong_name_and_a_value_out_of_bounds_are_told() -> None:
 
 
 def test_a_search_begins_with_the_defaults_and_ends_no_worse(tmp_path: Path) -> None:
-    data = walks()
+    data = random_walks()
     trials = searched(tmp_path / "store.db", transitions(data), 8)
     first, best = trials[0], best_trial(trials)
     assert first.settings == DEFAULTS
@@ -160,7 +130,7 @@ def test_the_best_of_equals_is_the_first() -> None:
 
 @pytest.mark.slow
 def test_the_same_seed_tries_the_same_and_another_seed_something_else(tmp_path: Path) -> None:
-    data = walks()
+    data = random_walks()
     one, two, other = (
         searched(tmp_path / f"{n}.db", transitions(data), 8, seed=seed)
         for n, seed in enumerate((1, 1, 2))
@@ -176,7 +146,7 @@ class Killed(BaseException):
 
 @pytest.mark.slow
 def test_a_search_that_was_killed_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
-    value, asked = transitions(walks()), []
+    value, asked = transitions(random_walks()), []
 
     def dies(number: int) -> Objective:
         def objective(chosen, on_epoch):
@@ -204,7 +174,7 @@ def test_a_search_that_was_killed_goes_on_as_if_it_had_not_been(tmp_path: Path) 
 def test_no_trial_begins_when_the_time_is_spent_but_the_defaults_are_always_tried(
     tmp_path: Path,
 ) -> None:
-    trials = searched(tmp_path / "store.db", transitions(walks()), 9, seconds=1e-9)
+    trials = searched(tmp_path / "store.db", transitions(random_walks()), 9, seconds=1e-9)
     assert [trial.settings for trial in trials] == [DEFAULTS]
 
 
@@ -236,14 +206,14 @@ def test_a_trial_that_lags_behind_is_pruned_and_one_that_diverges_has_failed(
 
 
 def test_without_validation_events_there_is_nothing_to_choose_by() -> None:
-    data = walks()
+    data = random_walks()
     nothing = replace(data, validation=data.validation.take(np.zeros(0, dtype=np.int64)))
     with pytest.raises(NothingToJudgeError, match="validation events"):
         transitions(nothing)
 
 
 def test_a_network_tells_the_study_of_every_epoch(tmp_path: Path) -> None:
-    data = walks()
+    data = random_walks()
     small = {"dim": 8, "epochs": 3, "components": 4, "epoch_examples": 64, "batch_size": 32}
     told: list[Epoch] = []
 
@@ -270,7 +240,7 @@ def hybrid(chosen, on_epoch) -> HMDF:
 
 
 def test_trees_are_judged_as_a_whole_fit_judges_them() -> None:
-    data = walks(length=27)
+    data = random_walks(length=27)
     objective = trees_objective(hybrid, data)
     whole = validation_objective(hybrid, data)
     for chosen in ({"leaves": 4, "leaf_rows": 5}, {"leaves": 8, "leaf_rows": 20}):
