@@ -17,7 +17,7 @@ from models.baselines.random_ranking import RandomRanking
 from models.baselines.recent_popularity import RecentPopularity
 from models.baselines.transition import Transition
 from models.data import MODALITIES, Dataset
-from models.hmdf import HMDF, HMDFConfig, all_retrievers
+from models.hmdf import HMDF, HMDFConfig, all_retrievers, cold_item_retrievers, item_slices
 from models.matrix_factorisation import MatrixFactorisation, MatrixFactorisationConfig
 from models.mmnn import MMNN, MMNNConfig
 from models.protocol import Recommender
@@ -96,6 +96,7 @@ def registry(seed: int) -> tuple[Entry, ...]:
         ),
         Entry("gat", OURS, _BOTH, lambda data, own: _gat(seed)),
         Entry("hmdf", OURS, _WARM, lambda data, own: _hmdf(seed)),
+        Entry("hmdf", OURS, _COLD, lambda data, own: _cold_hmdf(seed)),
     )
 
 
@@ -169,6 +170,11 @@ def _content(modality: str, seed: int) -> Entry:
 
 def _hmdf(seed: int) -> Recommender:
     return HMDF(partial(all_retrievers, seed=seed), HMDFConfig(seed=seed))
+
+
+def _cold_hmdf(seed: int) -> Recommender:
+    choose = partial(cold_item_retrievers, seed=seed)
+    return HMDF(choose, HMDFConfig(seed=seed), slicing=item_slices)
 
 
 def _gat(seed: int) -> Recommender:

@@ -1,7 +1,15 @@
 """What every model must beat: chance, popularity, neighbours, linear and sequential models."""
 
 from models.baselines.als import ALS, ALSConfig
-from models.baselines.cold_start_map import ColdStartMap, ColdStartMapConfig
+from models.baselines.cold_start_map import (
+    ColdStartMap,
+    ColdStartMapConfig,
+    ContentPopularity,
+)
+from models.baselines.contemporary_transition import (
+    ContemporaryTransition,
+    ContemporaryTransitionConfig,
+)
 from models.baselines.content import Content, ContentConfig
 from models.baselines.ease import EASE, EASEConfig
 from models.baselines.item_knn import ItemKNN, ItemKNNConfig
@@ -16,8 +24,11 @@ __all__ = [
     "ALSConfig",
     "ColdStartMap",
     "ColdStartMapConfig",
+    "ContemporaryTransition",
+    "ContemporaryTransitionConfig",
     "Content",
     "ContentConfig",
+    "ContentPopularity",
     "EASEConfig",
     "ItemKNN",
     "ItemKNNConfig",

@@ -80,10 +80,7 @@ class ColdStartMap(ConfiguredBaseline[ColdStartMapConfig]):
             learned |= self._standardisation(name, table, warm)
         self._remember(dataset, **learned)
         content = self._content(tokens, dataset.n_items)
-        choices = choice_matrix(
-            dataset.train.users, dataset.train.items, dataset.n_users, dataset.n_items
-        )
-        taste = factorise(choices, _als(self.config))[1]
+        taste = self._targets(dataset)
         rows = np.argsort(-counts, kind="stable")[: min(int(warm.sum()), self.config.anchors)]
         offset = taste[rows].mean(axis=0) if len(rows) else np.zeros(taste.shape[1])
         spread = float(content[rows].var(axis=0).sum()) if len(rows) else 0.0
@@ -100,9 +97,8 @@ class ColdStartMap(ConfiguredBaseline[ColdStartMapConfig]):
     def score(self, users: Histories, items: Ints | None = None) -> Floats:
         """Scores (n_users, n_items), alike for items with and without events."""
         codes = self.learned("codes")
-        history = history_matrix(users, len(codes), self.config.decay)
-        vectors = fold_in(history, self.learned("taste"), _als(self.config))
-        return np.asarray(vectors @ (codes if items is None else codes[items]).T, dtype=np.float32)
+        chosen = codes if items is None else codes[items]
+        return np.asarray(self._vectors(users) @ chosen.T, dtype=np.float32)
 
     def masked(self, tokens: Mapping[str, TokenTable]) -> Self:
         """The same map over other item tokens, with nothing fitted anew."""
@@ -111,6 +107,19 @@ class ColdStartMap(ConfiguredBaseline[ColdStartMapConfig]):
         content = self._content(tokens, len(self.learned("codes")))
         other.arrays["codes"] = self._codes(content)
         return other
+
+    def _targets(self, dataset: Dataset) -> Floats:
+        """What content foretells: y (n_items, factors)."""
+        choices = choice_matrix(
+            dataset.train.users, dataset.train.items, dataset.n_users, dataset.n_items
+        )
+        return factorise(choices, _als(self.config))[1]
+
+    def _vectors(self, users: Histories) -> Floats:
+        """x (n_users, factors)."""
+        taste = self.learned("taste")
+        history = history_matrix(users, len(taste), self.config.decay)
+        return fold_in(history, taste, _als(self.config))
 
     def _standardisation(self, name: str, table: TokenTable, warm: Bools) -> dict[str, np.ndarray]:
         """Mean (p,) and axes (p, c) of a modality: z = (x - mean) axes has variance 1 in all."""
@@ -173,6 +182,22 @@ class ColdStartMap(ConfiguredBaseline[ColdStartMapConfig]):
         rate = self.config.closeness / (2 * float(self.learned("scale")[0]))
         kernel: Floats = np.exp(-np.float32(rate) * distances)
         return kernel
+
+
+class ContentPopularity(ColdStartMap):
+    """score(u, j) = f(z_j), the same for every user: log(1 + events) as content foretells it.
+
+    f is the regression of `ColdStartMap`. What is chosen much is in part plain from what it is.
+    """
+
+    family = name = "content_popularity"
+
+    def _targets(self, dataset: Dataset) -> Floats:
+        counts = np.bincount(dataset.train.items, minlength=dataset.n_items)
+        return np.log1p(counts, dtype=np.float32)[:, None]
+
+    def _vectors(self, users: Histories) -> Floats:
+        return np.ones((len(users), 1), dtype=np.float32)
 
 
 def _timeless(tokens: Mapping[str, TokenTable]) -> dict[str, TokenTable]:

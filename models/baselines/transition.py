@@ -13,7 +13,7 @@ from models.baselines.configured import (
     sparse_matrix,
 )
 from models.baselines.recency import history_matrix
-from models.data import Dataset, Floats, Histories, Interactions, Ints
+from models.data import Dataset, Floats, Histories, Interactions, Ints, Longs
 
 
 class TransitionConfig(BaselineConfig):
@@ -69,15 +69,29 @@ class Transition(ConfiguredBaseline[TransitionConfig]):
 
 
 def transition_counts(
-    events: Interactions, n_items: int, steps: int, step_decay: float
+    events: Interactions,
+    n_items: int,
+    steps: int,
+    step_decay: float,
+    sources: Longs | None = None,
+    n_sources: int | None = None,
 ) -> sparse.csr_array:
-    """T (n_items, n_items) float32: how often, and how closely, column follows row."""
-    total = sparse.csr_array((n_items, n_items), dtype=np.float32)
+    """T (n_sources, n_items) float32: how often, and how closely, column follows row.
+
+    Args:
+        events: sorted by user, then time.
+        n_items: size of the item vocabulary.
+        steps: how far ahead an event is seen to lead.
+        step_decay: weight of a step further over the one before.
+        sources: (n_events,) row of each event as the first of a pair; its item by default.
+        n_sources: how many rows there are; `n_items` by default.
+    """
+    rows = events.items if sources is None else sources
+    shape = (n_items if n_sources is None else n_sources, n_items)
+    total = sparse.csr_array(shape, dtype=np.float32)
     for step in range(1, steps + 1):
         same = events.users[step:] == events.users[:-step]
-        pairs = (events.items[:-step][same], events.items[step:][same])
+        pairs = (rows[:-step][same], events.items[step:][same])
         weights = np.full(int(same.sum()), step_decay ** (step - 1), dtype=np.float32)
-        total = total + sparse.csr_array(
-            sparse.coo_array((weights, pairs), shape=(n_items, n_items))
-        )
+        total = total + sparse.csr_array(sparse.coo_array((weights, pairs), shape=shape))
     return sparse.csr_array(total)

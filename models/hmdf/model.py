@@ -14,7 +14,7 @@ from models.evaluation import known_events
 from models.hmdf.candidates import Candidates, candidates_of, feature_names
 from models.hmdf.config import HMDFConfig
 from models.hmdf.retrievers import Builders, simple_retrievers
-from models.hmdf.slices import before, label_slices, ninths
+from models.hmdf.slices import Slice, Slicing, before, time_slices
 from models.hmdf.statistics import ItemStatistics
 from models.hmdf.trees import LabelledSlice, choose_trees, fit_trees, mean_score, shap_values
 from models.persistence import ModelFormatError, NotFittedError, load_state, save_state, tensor
@@ -27,16 +27,18 @@ _USERS_AT_ONCE = 256
 
 
 class HMDF:
-    """Hybrid of retrievers: their scores and ranks, stacked by LambdaRank on later choices.
+    """Hybrid of retrievers: their scores and ranks, stacked by LambdaRank on choices held out.
 
-    Each label slice is scored by retrievers fitted on what each user had done before it (stacking,
-    Wolpert 1992, along time), so that no score has seen its label. At the end the retrievers are
-    fitted to all that is known.
+    Each slice is scored by retrievers fitted on its past alone (stacking, Wolpert 1992), so that no
+    score has seen its label. By default the slices are of time, and the past is what each user had
+    done before; for items to come they are of items (`models.hmdf.slices.item_slices`). At the end
+    the retrievers are fitted to all that is known.
 
     Args:
         choose: which retrievers a dataset gets, by name.
         config: the settings.
         on_epoch: told of each round of the trees.
+        slicing: what is held out for the trees to learn from.
 
     Attributes:
         config: the settings.
@@ -55,6 +57,7 @@ class HMDF:
         choose: Callable[[Dataset], Builders] = simple_retrievers,
         config: HMDFConfig | None = None,
         on_epoch: Callable[[Epoch], None] | None = None,
+        slicing: Slicing = time_slices,
     ) -> None:
         self.config = config or HMDFConfig()
         self.curve: TrainingCurve | None = None
@@ -64,6 +67,7 @@ class HMDF:
         self.ties = np.zeros(0, dtype=np.int32)
         self._choose = choose
         self._on_epoch = on_epoch
+        self._slicing = slicing
         self._statistics = ItemStatistics(
             np.zeros(0, np.int64), np.zeros(1, np.int64), np.zeros(0, np.float32)
         )
@@ -86,12 +90,10 @@ class HMDF:
         known, builders = known_events(dataset), self._choose(dataset)
         self.ties = tie_breaks(dataset.item_ids.ids, self.config.seed)
         slices: list[LabelledSlice] = []
-        for first, stop in label_slices(self.config.slices):
-            past = known.take(ninths(known, 0, first))
-            _log.info("Fitting %d retrievers on %d events.", len(builders), len(past))
-            self._fit_retrievers(builders, dataset, past)
-            labels = known.take(ninths(known, first, stop))
-            slices.append(self._labelled(dataset, past, labels))
+        for part in self._slicing(dataset, known, self.config.slices, self.config.seed):
+            _log.info("Fitting %d retrievers on %d events.", len(builders), len(part.past))
+            self._fit_retrievers(builders, dataset, part.past)
+            slices.append(self._labelled(dataset, part))
         return tuple(slices)
 
     def score(self, users: Histories, items: Ints | None = None) -> Floats:
@@ -205,20 +207,19 @@ class HMDF:
         self.retrievers = {name: build().fit(past) for name, build in builders.items()}
         self._statistics = ItemStatistics.of(known, dataset.n_items)
 
-    def _labelled(
-        self, dataset: Dataset, past: Interactions, labels: Interactions
-    ) -> LabelledSlice:
+    def _labelled(self, dataset: Dataset, part: Slice) -> LabelledSlice:
         """Candidates of the users who have a label, and which of them were chosen."""
-        users = np.unique(labels.users)
-        histories = Histories.of(past, users)
-        parts = []
+        labels, users = part.labels, np.unique(part.labels.users)
+        histories = Histories.of(part.past, users)
+        found_parts = []
         for start in range(0, len(users), _USERS_AT_ONCE):
-            found = self.candidates(histories.rows(start, start + _USERS_AT_ONCE))
-            parts.append(Candidates(found.rows + start, found.items, found.features))
+            rows = histories.rows(start, start + _USERS_AT_ONCE)
+            found = self.candidates(rows, part.candidates)
+            found_parts.append(Candidates(found.rows + start, found.items, found.features))
         candidates = Candidates(
-            np.concatenate([part.rows for part in parts]),
-            np.concatenate([part.items for part in parts]),
-            np.concatenate([part.features for part in parts]),
+            np.concatenate([found.rows for found in found_parts]),
+            np.concatenate([found.items for found in found_parts]),
+            np.concatenate([found.features for found in found_parts]),
         )
         chosen = np.unique(np.searchsorted(users, labels.users) * dataset.n_items + labels.items)
         pairs = candidates.rows.astype(np.int64) * dataset.n_items + candidates.items

@@ -9,8 +9,11 @@ from models.baselines import (
     ALSConfig,
     ColdStartMap,
     ColdStartMapConfig,
+    ContemporaryTransition,
+    ContemporaryTransitionConfig,
     Content,
     ContentConfig,
+    ContentPopularity,
     EASEConfig,
     ItemKNN,
     ItemKNNConfig,
@@ -23,6 +26,9 @@ from models.baselines import (
 from models.content import TIME_DEPENDENT
 from models.data import Dataset
 from models.protocol import Recommender
+
+_FEW_FACTORS = 24
+"""Directions of taste that one modality alone, or a few events, can tell of."""
 
 Builders = Mapping[str, Callable[[], Recommender]]
 
@@ -58,6 +64,9 @@ def simple_retrievers(dataset: Dataset, seed: int = 42) -> Builders:
             Transition,
             TransitionConfig(steps=50, step_decay=0.97, last=50, decay=0.95, power=0.4, seed=seed),
         ),
+        "contemporary_transition": partial(
+            ContemporaryTransition, ContemporaryTransitionConfig(seed=seed)
+        ),
         "als": partial(ALS, ALSConfig(seed=seed)),
         "als_small": partial(ALS, ALSConfig(factors=16, confidence=5.0, seed=seed)),
         **{
@@ -71,6 +80,36 @@ def simple_retrievers(dataset: Dataset, seed: int = 42) -> Builders:
             if timeless
             else {}
         ),
+    }
+
+
+def cold_item_retrievers(dataset: Dataset, seed: int = 42) -> Builders:
+    """Retrievers of items without events: maps of all modalities and of each alone, and neighbours.
+
+    Args:
+        dataset: its modalities that describe an item are used.
+        seed: of every retriever.
+    """
+    timeless = [name for name in dataset.tokens if name not in TIME_DEPENDENT]
+    few = {"factors": _FEW_FACTORS, "seed": seed}
+    maps = {
+        "cold_start_map": ColdStartMapConfig(seed=seed),
+        "cold_start_map_smooth": ColdStartMapConfig(closeness=0.4, penalty=0.1, seed=seed),
+        "cold_start_map_small": ColdStartMapConfig.model_validate(few),
+        **{
+            f"cold_start_map_{name}": ColdStartMapConfig.model_validate(
+                few | {"strengths": {other: float(other == name) for other in timeless}}
+            )
+            for name in timeless
+        },
+    }
+    return {
+        "content_popularity": partial(ContentPopularity, ColdStartMapConfig(seed=seed)),
+        **{name: partial(ColdStartMap, config) for name, config in maps.items()},
+        **{
+            f"content_{name}": partial(Content, ContentConfig(modality=name, seed=seed))
+            for name in timeless
+        },
     }
 
 

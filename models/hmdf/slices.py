@@ -1,6 +1,7 @@
-"""Slices of time: what a user had done up to a share of it, and what came next."""
+"""Slices of what is known: a past to fit retrievers on, and labels they have not seen."""
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -8,7 +9,66 @@ from models.content import TIME_DEPENDENT
 from models.data import Bools, Dataset, Floats, Interactions
 
 _NINTHS = 9
+_ITEM_FOLDS = 5
 _FEWEST_TO_HOLD = 5
+
+
+@dataclass(frozen=True)
+class Slice:
+    """One part of what is known.
+
+    Attributes:
+        past: events that retrievers are fitted on and histories are made of.
+        labels: events that are to be foretold.
+        candidates: (n_items,) what may be ranked for them.
+    """
+
+    past: Interactions
+    labels: Interactions
+    candidates: Bools
+
+
+Slicing = Callable[[Dataset, Interactions, int, int], tuple[Slice, ...]]
+"""Slices of a dataset's known events, so many of them, with a seed."""
+
+
+def time_slices(dataset: Dataset, known: Interactions, slices: int, seed: int) -> tuple[Slice, ...]:
+    """The last ninths of what each user did, oldest first: what comes next is to be foretold."""
+    everything = np.ones(dataset.n_items, dtype=bool)
+    return tuple(
+        Slice(
+            known.take(ninths(known, 0, first)),
+            known.take(ninths(known, first, stop)),
+            everything,
+        )
+        for first, stop in label_slices(slices)
+    )
+
+
+def item_slices(dataset: Dataset, known: Interactions, slices: int, seed: int) -> tuple[Slice, ...]:
+    """Fifths of the items, as if nobody had touched them: who chooses them is to be foretold.
+
+    Only items with events take part: one without may be just what is asked about later.
+
+    Args:
+        dataset: the catalogue.
+        known: its events.
+        slices: how many of the fifths are used.
+        seed: draws the items.
+
+    Raises:
+        ValueError: more than five are asked for.
+    """
+    if slices > _ITEM_FOLDS:
+        raise ValueError(f"There are {_ITEM_FOLDS} folds of items; {slices} slices were asked for.")
+    chosen = np.unique(known.items)
+    fold_of = np.full(dataset.n_items, -1)
+    fold_of[chosen] = np.random.default_rng(seed).permutation(len(chosen)) % _ITEM_FOLDS
+    held = fold_of[known.items]
+    return tuple(
+        Slice(known.take(held != fold), known.take(held == fold), fold_of == fold)
+        for fold in range(slices)
+    )
 
 
 def ninths(known: Interactions, first: int, last: int) -> Bools:

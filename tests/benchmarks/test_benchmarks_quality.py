@@ -185,7 +185,8 @@ def test_the_best_model_is_held_against_every_other_one() -> None:
 
 
 def test_names_are_told_apart() -> None:
-    names = [entry.name for entry in registry(42)] + list(entries())
+    named = [*registry(42), *entries().values()]
+    names = [(entry.name, split) for entry in named for split in entry.splits]
     assert len(set(names)) == len(names)
 
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from walking_users import random_walks
 
 from models.baselines import Popularity, Transition, TransitionConfig
-from models.data import Histories, Interactions
+from models.data import Histories, Interactions, TokenTable, Vocabulary
 from models.families import load_model
-from models.hmdf import HMDF, HMDFConfig
+from models.hmdf import HMDF, HMDFConfig, cold_item_retrievers, item_slices
 from models.hmdf.candidates import Candidates
 from models.hmdf.retrievers import simple_retrievers
 from models.hmdf.slices import before, label_slices, ninths
@@ -48,6 +48,49 @@ def test_no_retriever_sees_a_label_of_its_slice() -> None:
             np.maximum.at(newest, part.users, part.timestamps)
         assert len(labels) and (labels.timestamps > newest[labels.users]).all()
         assert len(past.validation) == dataset.n_users
+
+
+def test_no_retriever_sees_an_item_of_its_slice_of_items() -> None:
+    dataset = walks()
+    known = dataset.train.take(dataset.train.items % 7 > 0)
+    parts = item_slices(dataset, known, 5, seed=3)
+    folds = np.stack([part.candidates for part in parts]).sum(axis=0)
+    assert (folds[np.unique(known.items)] == 1).all()
+    for part in parts:
+        assert part.candidates[part.labels.items].all() and len(part.labels)
+        assert not part.candidates[part.past.items].any()
+        assert not part.candidates[::7].any(), "an item without events may be what is asked about"
+        assert len(part.labels) + len(part.past) == len(known)
+    with pytest.raises(ValueError, match="5 folds"):
+        item_slices(dataset, known, 6, seed=3)
+
+
+def test_fitted_on_folds_of_items_it_finds_items_that_nobody_had(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    dataset = walks()
+    n_items, n_users = 120, dataset.n_users
+    text, taste = rng.standard_normal((n_items, 6)), rng.standard_normal((n_users, 6))
+    liked = taste @ text.T > 1.5
+    cold = np.arange(n_items) >= 90
+    users, items = (part.astype(np.int32) for part in np.nonzero(liked & ~cold))
+    events = Interactions(users, items, np.ones(len(users), np.float32), np.arange(len(users)))
+    everything = np.arange(n_items, dtype=np.int32)
+    rows = TokenTable(n_items, everything, np.zeros(n_items, np.int64), text.astype(np.float32))
+    given = replace(
+        dataset,
+        item_ids=Vocabulary(tuple(f"i{n}" for n in range(n_items))),
+        train=events,
+        validation=events.take(np.zeros(len(events), dtype=bool)),
+        tokens={"text": rows},
+        context=np.zeros((len(events), 0), np.float32),
+    )
+    fitted = HMDF(cold_item_retrievers, SMALL, slicing=item_slices).fit(given)
+    scores = fitted.score(given.histories(), everything[cold])
+    best = np.argsort(-scores, axis=1)[:, :3]
+    assert np.take_along_axis(liked[:, cold], best, axis=1).mean() > 2 * liked[:, cold].mean()
+    fitted.save(tmp_path)
+    again = load_model(tmp_path).score(given.histories(), everything[cold])
+    np.testing.assert_array_equal(again, scores)
 
 
 @pytest.mark.slow
