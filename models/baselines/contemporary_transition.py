@@ -18,7 +18,7 @@ class ContemporaryTransitionConfig(TransitionConfig):
     """Settings of transitions weighted by when they were made."""
 
     period_days: float = Field(
-        default=180.0, gt=0, description="Transitions within so many days are counted together."
+        default=180.0, ge=1, description="Transitions within so many days are counted together."
     )
     memory_days: float = Field(
         default=1000.0, gt=0, description="Days, before or after, in which a weight falls to 1 / e."
@@ -41,7 +41,7 @@ class ContemporaryTransition(ConfiguredBaseline[ContemporaryTransitionConfig]):
         """Counts by period; row p · n_items + i of the matrix is item i in period p."""
         config, events, n_items = self.config, dataset.train, dataset.n_items
         length = int(config.period_days * _DAY)
-        first = int(events.timestamps.min(initial=np.iinfo(np.int64).max)) if len(events) else 0
+        first = int(events.timestamps.min()) if len(events) else 0
         periods = (events.timestamps - first) // length
         n_periods = int(periods.max(initial=0)) + 1
         follows = transition_counts(

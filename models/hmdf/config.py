@@ -14,8 +14,9 @@ class HMDFConfig(BaseModel):
     slices: int = Field(
         default=3,
         ge=2,
-        description="Slices of time that labels come from. Each is a ninth of what a user did, the "
-        "last ones; its scores come from retrievers fitted on what was before it.",
+        description="Slices that labels come from: of time, each a ninth of what a user did, the "
+        "last ones; of items, each a fifth of those with events. The scores of a slice come from "
+        "retrievers fitted on its past alone.",
     )
     rounds: int = Field(default=400, ge=1, description="Most trees.")
     patience: int = Field(

@@ -112,7 +112,7 @@ def test_transitions_are_counts_along_the_histories(
 
 
 @settings(max_examples=50, deadline=None)
-@given(datasets(), st.floats(0.5, 40.0))
+@given(datasets(), st.floats(1.0, 40.0))
 def test_without_forgetting_all_transitions_are_contemporary(
     dataset: Dataset, period_days: float
 ) -> None:
