@@ -76,8 +76,8 @@ $(VENV)/bin/uv:
 $(INSTALLED): requirements.lock pyproject.toml | $(VENV)/bin/uv
 	@free=$$(df -Pk . | awk 'NR == 2 {print int($$4 / 1048576)}'); \
 		[ "$$free" -ge 8 ] || { echo "Installing needs 8 GB of disk; $$free GB are free here."; exit 1; }
-	@echo "Installing (about 6 GB; half a minute on a fast line) ..."
-	@$(BIN)/uv pip install --quiet --require-hashes -r requirements.lock || { \
+	@echo "Installing (about 6 GB; a minute or two on a fast line) ..."
+	@$(BIN)/uv pip install --quiet --compile-bytecode --require-hashes -r requirements.lock || { \
 		echo "The packages could not be installed: is there a network, and is the disk not full?"; exit 1; }
 	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation -e . 
 	@touch $@
@@ -85,7 +85,7 @@ $(INSTALLED): requirements.lock pyproject.toml | $(VENV)/bin/uv
 $(PEERS_INSTALLED): benchmarks/requirements.txt | $(VENV)/bin/uv
 	@echo "Installing the peers of the benchmark (about 5 GB, most of it shared with $(VENV)) ..."
 	@$(BIN)/uv venv --quiet --clear --python $(PYTHON) $(PEERS)
-	@$(BIN)/uv pip install --quiet --python $(PEERS)/bin/python --require-hashes \
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(PEERS)/bin/python --require-hashes \
 		-r benchmarks/requirements.txt || { \
 		echo "The peers could not be installed: is there a network, and is the disk not full?"; exit 1; }
 	@touch $@

@@ -8,9 +8,10 @@ import polars as pl
 import pyarrow as pa
 
 from assets.alignment import TOWERS, load_head, tower_contents
-from assets.encoding import ATTRIBUTES_FINGERPRINT, item_texts, list_column, review_rows
+from assets.encoding import ATTRIBUTES_FINGERPRINT, list_column
 from assets.pictures import shared_space
 from assets.stage import OWNERS, Context, Stamp, made_from, materialize_table
+from assets.text_encoding import item_texts, review_rows
 from crossmodal.lake import Lake
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
@@ -49,18 +50,18 @@ def encoder_name(settings: Settings, modality: str) -> str:
     group_name="embeddings",
     owners=OWNERS,
     kinds={"parquet"},
-    code_version="1",
+    code_version="2",
 )
 def text_embeddings(
     context: Context, workspace: dg.ResourceParam[Workspace]
 ) -> dg.MaterializeResult:
-    """Text is the anchor: its own vectors are the shared space."""
+    """Text is the anchor: the vectors of the whole texts are the shared space."""
     lake = workspace.lake
     stamp = made_from(context, workspace, "items", "text_features")
 
     def make() -> None:
         contents = item_texts(lake.scan("items")).select("item_id", "created_at", "content_sha256")
-        _write_embeddings(workspace, "text", contents, lambda vectors: vectors, stamp)
+        _write_embeddings(workspace, "text", contents, _whole_text, stamp)
 
     return materialize_table(context, workspace, "text_embeddings", stamp, make)
 
@@ -182,6 +183,11 @@ def _write_embeddings(
                 found.with_columns(list_column(shared, "embedding"), encoder=pl.lit(encoder))
             )
         writer.summarise(items_without=lake.version("items").rows - writer.rows)
+
+
+def _whole_text(features: np.ndarray) -> np.ndarray:
+    """The whole text's half (n, 384) of text features; the other is the title's."""
+    return features[:, : features.shape[1] // 2]
 
 
 def _draw_shared_space(workspace: Workspace, tower: str) -> None:

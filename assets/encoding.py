@@ -17,43 +17,17 @@ from crossmodal.workspace import Workspace
 from models.encoders.fingerprints import Kind, fingerprint_of
 
 if TYPE_CHECKING:
-    from models.encoders.protocol import Encoder, MediaEncoder, TextEncoder
+    from models.encoders.protocol import Encoder, MediaEncoder
     from models.encoders.stream import Encoded
 
 _VECTORS = pa.list_(pa.float32())
-_FEATURES_SCHEMA = pa.schema(
+FEATURES_SCHEMA = pa.schema(
     [("content_sha256", pa.string()), ("fingerprint", pa.string()), ("features", _VECTORS)]
 )
-_REVIEWS_SCHEMA = _FEATURES_SCHEMA.append(pa.field("text", pa.string()))
 _CHUNK = 8192
-_TEXTS_AT_ONCE = 512
 
 Encode = Callable[[pl.DataFrame], pl.DataFrame]
 """Rows with a content_sha256 to rows of content_sha256 and features; may leave out what fails."""
-
-
-def item_texts(items: pl.LazyFrame) -> pl.DataFrame:
-    """What the text tower reads of each item: title, categories, description; items without none.
-
-    Returns:
-        item_id, created_at, text, content_sha256.
-    """
-    parts = [
-        pl.col("title").fill_null(""),
-        pl.col("categories").list.join(", ").fill_null(""),
-        pl.col("text").fill_null(""),
-    ]
-    filled = [pl.when(part.str.strip_chars() != "").then(part) for part in parts]
-    joined = pl.concat_str(filled, separator=". ", ignore_nulls=True)
-    texts = items.select("item_id", "created_at", text=joined).filter(pl.col("text") != "")
-    return _with_key(texts.collect())
-
-
-def review_rows(lake: Lake) -> pl.LazyFrame:
-    """What users wrote: user_id, item_id, event_timestamp, text."""
-    events = lake.scan_partitions("interactions")
-    written = events.filter(pl.col("text").fill_null("").str.strip_chars() != "")
-    return written.select("user_id", "item_id", "event_timestamp", "text")
 
 
 def usable_files(lake: Lake, modality: str) -> pl.DataFrame:
@@ -77,7 +51,7 @@ def encode_incrementally(
     fingerprint: str,
     stamp: Stamp,
     encode: Encode,
-    schema: pa.Schema = _FEATURES_SCHEMA,
+    schema: pa.Schema = FEATURES_SCHEMA,
 ) -> int:
     """Writes one features row a content, encoding only what the last version lacks.
 
@@ -117,84 +91,7 @@ def _known_features(lake: Lake, table: str, fingerprint: str) -> pl.LazyFrame:
     return same.select("content_sha256", "features")
 
 
-@dg.asset(
-    deps=["items"],
-    group_name="embeddings",
-    owners=OWNERS,
-    kinds={"sentence-transformers"},
-    code_version="1",
-)
-def text_features(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
-    """The vector of every distinct item text."""
-    fingerprint = fingerprint_of("text", workspace.settings.text_encoder)
-    stamp = made_from(context, workspace, "items", fingerprint=fingerprint)
-
-    def make() -> dict[str, Any]:
-        texts = item_texts(workspace.lake.scan("items")).unique("content_sha256")
-        return _encode_texts(workspace, "text_features", texts, stamp)
-
-    return materialize_table(context, workspace, "text_features", stamp, make)
-
-
-@dg.asset(
-    deps=["interactions"],
-    group_name="embeddings",
-    owners=OWNERS,
-    kinds={"sentence-transformers"},
-    code_version="1",
-)
-def review_texts(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
-    """The vector of every distinct review text."""
-    fingerprint = fingerprint_of("text", workspace.settings.text_encoder)
-    stamp = made_from(context, workspace, "interactions", fingerprint=fingerprint)
-
-    def make() -> dict[str, Any]:
-        distinct = review_rows(workspace.lake).select(pl.col("text").unique().sort()).collect()
-        texts = _with_key(distinct)
-        return _encode_texts(workspace, "review_texts", texts, stamp, _REVIEWS_SCHEMA)
-
-    return materialize_table(context, workspace, "review_texts", stamp, make)
-
-
-def _encode_texts(
-    workspace: Workspace,
-    table: str,
-    texts: pl.DataFrame,
-    stamp: Stamp,
-    schema: pa.Schema = _FEATURES_SCHEMA,
-) -> dict[str, Any]:
-    from models.encoders.stream import encode_texts
-
-    loaded = _LoadedOnce(lambda: _text_encoder(workspace))
-    watch = _Watch(workspace, f"Encoding {table}", texts.height)
-
-    def encode(rows: pl.DataFrame) -> pl.DataFrame:
-        pairs = rows.select("content_sha256", "text").iter_rows()
-        encoded = encode_texts(
-            pairs, loaded.encoder, batch_size=_TEXTS_AT_ONCE, progress=watch.progress
-        )
-        found = _features(encoded)
-        watch.finish(rows.height)
-        return found
-
-    fingerprint = fingerprint_of("text", workspace.settings.text_encoder)
-    encoded = encode_incrementally(workspace.lake, table, texts, fingerprint, stamp, encode, schema)
-    return {"encoded": encoded, "device": loaded.device}
-
-
-def _text_encoder(workspace: Workspace) -> "TextEncoder":
-    from models.encoders.device import choose_device
-    from models.encoders.factory import load_text_encoder
-
-    settings = workspace.settings
-    return load_text_encoder(
-        settings.text_encoder,
-        weights=workspace.paths.weights,
-        device=choose_device(settings.device),
-    )
-
-
-def _features(
+def features_table(
     batches: "Iterator[Encoded]", log: Callable[[str], None] | None = None
 ) -> pl.DataFrame:
     """Encoded batches as rows; each failure is logged and has no row."""
@@ -256,8 +153,8 @@ def _encode_files(
     from models.encoders.stream import MediaRow, encode_media
 
     settings = workspace.settings
-    loaded = _LoadedOnce(lambda: _media_encoder(workspace, modality))
-    watch = _Watch(workspace, f"Encoding {modality} files", files.height)
+    loaded = LoadedOnce(lambda: _media_encoder(workspace, modality))
+    watch = Watch(workspace, f"Encoding {modality} files", files.height)
 
     def encode(rows: pl.DataFrame) -> pl.DataFrame:
         pairs = rows.select("content_sha256", "uri").iter_rows()
@@ -270,7 +167,7 @@ def _encode_files(
             batch_size=settings.embedding_batch,
             progress=watch.progress,
         )
-        found = _features(encoded, context.log.warning)
+        found = features_table(encoded, context.log.warning)
         watch.finish(rows.height)
         return found
 
@@ -298,11 +195,6 @@ def _media_encoder(workspace: Workspace, modality: Kind) -> "MediaEncoder":
 
 image_features = _media_features("image", "image_encoder", {"open-clip", "torch"})
 audio_features = _media_features("audio", "audio_encoder", {"torchaudio", "torch"})
-
-
-def _with_key(texts: pl.DataFrame) -> pl.DataFrame:
-    keys = [hashlib.sha256(text.encode()).hexdigest() for text in texts["text"]]
-    return texts.with_columns(content_sha256=pl.Series(keys, dtype=pl.String))
 
 
 @dg.asset(
@@ -349,7 +241,7 @@ def item_attributes(items: pl.LazyFrame) -> pl.DataFrame:
 EncoderType = TypeVar("EncoderType", bound="Encoder[Any]")
 
 
-class _LoadedOnce(Generic[EncoderType]):
+class LoadedOnce(Generic[EncoderType]):
     """An encoder that is loaded when the first new content comes."""
 
     def __init__(self, load: Callable[[], EncoderType]) -> None:
@@ -369,7 +261,7 @@ class _LoadedOnce(Generic[EncoderType]):
         return "none" if self._encoder is None else self._encoder.device
 
 
-class _Watch:
+class Watch:
     """Adds the progress of chunk after chunk up to one total."""
 
     def __init__(self, workspace: Workspace, work: str, total: int) -> None:

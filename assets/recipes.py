@@ -23,6 +23,9 @@ RANKED_SPLITS = (USER_TEMPORAL, GLOBAL_TEMPORAL, COLD_ITEM)
 WARM_AND_COLD = (USER_TEMPORAL, COLD_ITEM)
 """Known users' next choices, and items that nobody has chosen: what most models are fitted on."""
 
+_NETWORKS = 3
+"""Of the hybrid's retrievers; more processes than that have nothing long to fit."""
+
 Choices = Mapping[str, Any]
 OnEpoch = Callable[["Epoch"], None]
 
@@ -140,10 +143,13 @@ def _build_gat(choices: Choices, device: str, on_epoch: OnEpoch) -> "Recommender
 
 
 def _build_hmdf(choices: Choices, device: str, on_epoch: OnEpoch) -> "Recommender":
+    from joblib import cpu_count
+
     from models.hmdf import HMDF, HMDFConfig, all_retrievers
 
     retrievers = partial(all_retrievers, seed=choices["seed"])
-    return HMDF(retrievers, HMDFConfig(**choices), on_epoch)
+    processes = min(_NETWORKS, cpu_count())
+    return HMDF(retrievers, HMDFConfig(**choices), on_epoch, processes=processes)
 
 
 def _choose_content(modality: str, settings: Settings) -> Choices:
@@ -212,7 +218,7 @@ RECIPES = (
         WARM_AND_COLD,
         _choose_seed,
         partial(_build_baseline, "ColdStartMap"),
-        code_version="2",
+        code_version="3",
     ),
     *(
         Recipe(
@@ -280,7 +286,7 @@ RECIPES = (
         (USER_TEMPORAL,),
         _choose_seed,
         _build_hmdf,
-        code_version="2",
+        code_version="3",
         learns=True,
         optional=True,
     ),

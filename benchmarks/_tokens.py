@@ -1,7 +1,7 @@
 """From a source's raw files to item tokens, and to the controls that know only their form."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import torch
 
+from assets.text_encoding import read_of_items
 from crossmodal.atomic import atomic_path
 from models.assembly import EventLog, event_log, matrix
 from models.data import Bools, TokenTable, Vocabulary
@@ -76,8 +77,14 @@ class Reader:
         events = self.source.interactions().frame.collect()
         positive = events.filter(pl.col("value") > 0)
         log = event_log(positive, items["item_id"].to_list(), self.seed)
-        texts = _texts(items)
-        tokens = {"text": _table(log.item_ids, texts["item_id"].to_list(), self._encoded(texts))}
+        texts = _item_texts(items)
+        tokens = {
+            "text": _table(
+                log.item_ids,
+                texts["item_id"].to_list(),
+                self._encoded(texts.select("item_id", "text", "title")),
+            )
+        }
         controls = {"text": _text_form(log.item_ids, texts)}
         for modality in MEDIA:
             files = self._files(modality)
@@ -98,14 +105,15 @@ class Reader:
         return pl.concat([own, rest]).select("item_id", "uri").sort("item_id")
 
     def _encoded(self, texts: pl.DataFrame) -> np.ndarray:
-        pairs = list(zip(texts["item_id"].to_list(), texts["text"].to_list(), strict=True))
+        """Vectors of a key column and the texts beside it."""
+        rows = texts.rows()
 
         def encode() -> dict[str, np.ndarray]:
             encoder = load_text_encoder(ENCODERS["text"], weights=self.home, device=_cpu())
-            parts = list(encode_texts(pairs, encoder))
+            parts = list(encode_texts(rows, encoder))
             return {"vectors": np.concatenate([part.features for part in parts])}
 
-        return self._kept("text", pairs, encode)["vectors"]
+        return self._kept("text", rows, encode)["vectors"]
 
     def _media(self, modality: str, files: pl.DataFrame) -> tuple[list[str], np.ndarray]:
         load = load_image_encoder if modality == "image" else load_audio_encoder
@@ -166,7 +174,7 @@ class Reader:
 
     def _reviews(self, events: pl.DataFrame) -> pl.DataFrame:
         written = events.filter(pl.col("text").fill_null("").str.strip_chars() != "")
-        distinct = written.select(item_id="text", text="text").unique().sort("text")
+        distinct = written.select(key="text", text="text").unique().sort("text")
         vectors = self._encoded(distinct) if len(distinct) else np.zeros((0, 1), np.float32)
         known = pl.DataFrame({"text": distinct["text"], "vector": vectors.tolist()})
         return written.select("item_id", "event_timestamp", "text").join(known, on="text")
@@ -174,7 +182,7 @@ class Reader:
     def _kept(
         self,
         name: str,
-        inputs: list[tuple[str, str]],
+        inputs: Sequence[tuple[str, ...]],
         make: Callable[[], dict[str, np.ndarray]],
     ) -> dict[str, np.ndarray]:
         digest = hashlib.sha256(repr((str(self.source.root), inputs)).encode()).hexdigest()[:12]
@@ -187,18 +195,10 @@ class Reader:
             return dict(kept)
 
 
-def _texts(items: pl.DataFrame) -> pl.DataFrame:
-    """Title, categories and description of each item that has any."""
-    parts = [
-        pl.col("title").fill_null(""),
-        pl.col("categories").list.join(", ").fill_null(""),
-        pl.col("text").fill_null(""),
-    ]
-    filled = [pl.when(part.str.strip_chars() != "").then(part) for part in parts]
-    text = pl.concat_str(filled, separator=". ", ignore_nulls=True)
+def _item_texts(items: pl.DataFrame) -> pl.DataFrame:
+    """What is encoded of each item that says anything, and whether it has a description."""
     described = pl.col("text").fill_null("").str.strip_chars() != ""
-    table = items.select("item_id", text=text, described=described)
-    return table.filter(pl.col("text") != "")
+    return read_of_items(items.lazy().with_columns(described=described)).collect()
 
 
 def _text_form(item_ids: Vocabulary, texts: pl.DataFrame) -> TokenTable:

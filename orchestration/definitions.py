@@ -16,6 +16,7 @@ import assets.recommendations
 import assets.robustness
 import assets.search
 import assets.sensitivity
+import assets.text_encoding
 import assets.training
 from crossmodal.settings import load_settings
 from crossmodal.workspace import Workspace
@@ -26,6 +27,7 @@ from orchestration.jobs import make_jobs, nightly_schedule
 _STAGES = [
     assets.ingestion,
     assets.media,
+    assets.text_encoding,
     assets.encoding,
     assets.alignment,
     assets.embeddings,

@@ -29,6 +29,9 @@ BASELINE = "baseline"
 Settings = Mapping[str, Any]
 Build = Callable[[Dataset, Settings], Recommender]
 
+_PROCESSES = 2
+"""That fit the hybrid's retrievers: as many as the cores that the figures are stated for."""
+
 _WARM = (USER_TEMPORAL,)
 _COLD = (COLD_ITEM,)
 _BOTH = (USER_TEMPORAL, COLD_ITEM)
@@ -169,7 +172,8 @@ def _content(modality: str, seed: int) -> Entry:
 
 
 def _hmdf(seed: int) -> Recommender:
-    return HMDF(partial(all_retrievers, seed=seed), HMDFConfig(seed=seed))
+    choose = partial(all_retrievers, seed=seed)
+    return HMDF(choose, HMDFConfig(seed=seed), processes=_PROCESSES)
 
 
 def _cold_hmdf(seed: int) -> Recommender:

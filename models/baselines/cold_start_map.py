@@ -41,7 +41,7 @@ class ColdStartMapConfig(BaselineConfig):
         default=1.0, ge=0, description="Weight of whether an item has a modality at all."
     )
     widest: int = Field(
-        default=512, ge=1, description="A modality with more numbers is cut to `components`."
+        default=1024, ge=1, description="A modality with more numbers is cut to `components`."
     )
     components: int = Field(default=64, ge=1, description="Principal components of a wide one.")
     anchors: int = Field(

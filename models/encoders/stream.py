@@ -100,7 +100,7 @@ def encode_media(
 
 
 def encode_texts(
-    texts: Iterable[tuple[str, str]],
+    texts: Iterable[tuple[str, ...]],
     encoder: TextEncoder,
     *,
     batch_size: int = _CHUNK,
@@ -109,18 +109,18 @@ def encode_texts(
     """Encodes texts in the order given.
 
     Args:
-        texts: keys and texts; read lazily.
+        texts: a key and one or more texts each, as many for all; read lazily.
         encoder: sorts a chunk by length and pads it in small batches.
         batch_size: texts a chunk; long chunks waste less padding.
         progress: told after each chunk how many texts are done.
 
     Yields:
-        One `Encoded` a chunk.
+        One `Encoded` a chunk; the vectors of several texts stand side by side.
     """
     done = 0
     for chunk in _batches(iter(texts), batch_size):
-        keys = [key for key, _ in chunk]
-        yield Encoded(keys, encoder.encode([text for _, text in chunk]))
+        keys, *columns = zip(*chunk, strict=True)
+        yield Encoded(list(keys), np.hstack([encoder.encode(column) for column in columns]))
         done += len(chunk)
         progress(done)
 

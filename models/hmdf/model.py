@@ -17,6 +17,7 @@ from models.hmdf.retrievers import Builders, simple_retrievers
 from models.hmdf.slices import Slice, Slicing, before, time_slices
 from models.hmdf.statistics import ItemStatistics
 from models.hmdf.trees import LabelledSlice, choose_trees, fit_trees, mean_score, shap_values
+from models.parallel import fit_all
 from models.persistence import ModelFormatError, NotFittedError, load_state, save_state, tensor
 from models.protocol import FeatureWorth, Maskable, Ranking, Recommender
 from models.ranking import rank, tie_breaks
@@ -39,6 +40,7 @@ class HMDF:
         config: the settings.
         on_epoch: told of each round of the trees.
         slicing: what is held out for the trees to learn from.
+        processes: that fit retrievers side by side; more than one pays where they are networks.
 
     Attributes:
         config: the settings.
@@ -58,6 +60,7 @@ class HMDF:
         config: HMDFConfig | None = None,
         on_epoch: Callable[[Epoch], None] | None = None,
         slicing: Slicing = time_slices,
+        processes: int = 1,
     ) -> None:
         self.config = config or HMDFConfig()
         self.curve: TrainingCurve | None = None
@@ -68,6 +71,7 @@ class HMDF:
         self._choose = choose
         self._on_epoch = on_epoch
         self._slicing = slicing
+        self._processes = processes
         self._statistics = ItemStatistics(
             np.zeros(0, np.int64), np.zeros(1, np.int64), np.zeros(0, np.float32)
         )
@@ -204,7 +208,7 @@ class HMDF:
 
     def _fit_retrievers(self, builders: Builders, dataset: Dataset, known: Interactions) -> None:
         past = before(dataset, known)
-        self.retrievers = {name: build().fit(past) for name, build in builders.items()}
+        self.retrievers = fit_all(builders, past, self._processes)
         self._statistics = ItemStatistics.of(known, dataset.n_items)
 
     def _labelled(self, dataset: Dataset, part: Slice) -> LabelledSlice:

@@ -9,6 +9,7 @@ import dagster as dg
 import numpy as np
 import polars as pl
 import pytest
+import torch
 from PIL import Image
 from safetensors.numpy import load_file, save_file
 from small_platform import small_settings
@@ -19,6 +20,8 @@ from crossmodal.home_lock import HomeBusyError
 from crossmodal.lake import Lake
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
+from models.assembly import matrix
+from models.encoders.factory import load_text_encoder
 from orchestration.definitions import build_definitions
 from orchestration.instance import open_instance, sole_run
 from orchestration.lookup import LookupFailedError, features_of, recommendations_of
@@ -100,6 +103,20 @@ def test_features_of_an_item_are_read_online(finished: Finished) -> None:
     np.testing.assert_allclose(found["item_text_embedding__embedding"], vector, rtol=1e-6)
     with pytest.raises(LookupFailedError, match="no such item"):
         features_of(settings, "item", "no such item")
+
+
+def test_a_title_has_a_vector_beside_that_of_the_whole_text(finished: Finished) -> None:
+    settings, _ = finished
+    lake, weights = lake_of(settings), Workspace(settings).paths.weights
+    known = lake.scan("text_embeddings").join(lake.scan("items"), on="item_id").head(5).collect()
+    whole = [
+        ". ".join((title, ", ".join(categories), text))
+        for title, categories, text in known.select("title", "categories", "text").iter_rows()
+    ]
+    encoder = load_text_encoder(settings.text_encoder, weights=weights, device=torch.device("cpu"))
+    wholes, titles = encoder.encode(whole), encoder.encode(known["title"].to_list())
+    np.testing.assert_allclose(matrix(known["features"]), np.hstack([wholes, titles]), atol=1e-5)
+    np.testing.assert_allclose(matrix(known["embedding"]), wholes, atol=1e-5)
 
 
 def test_no_raw_user_id_is_stored(finished: Finished) -> None:

@@ -1,0 +1,150 @@
+"""What the text tower reads: of each item its whole text and its title, and what users wrote."""
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+import polars as pl
+import pyarrow as pa
+
+from assets.encoding import (
+    FEATURES_SCHEMA,
+    LoadedOnce,
+    Watch,
+    encode_incrementally,
+    features_table,
+)
+from assets.stage import OWNERS, Context, Stamp, made_from, materialize_table
+from crossmodal.lake import Lake
+from crossmodal.workspace import Workspace
+from models.encoders.fingerprints import fingerprint_of
+
+if TYPE_CHECKING:
+    from models.encoders.protocol import TextEncoder
+
+_REVIEWS_SCHEMA = FEATURES_SCHEMA.append(pa.field("text", pa.string()))
+_TEXTS_AT_ONCE = 512
+_READ_OF_ITEMS = ("text", "title")
+_READ_OF_REVIEWS = ("text",)
+
+
+def read_of_items(items: pl.LazyFrame) -> pl.LazyFrame:
+    """Items that say anything, with `text` (title, categories, description) and `title`.
+
+    The title has a vector of its own, since names that belong together (the parts of a series)
+    drown in a long description. Where there is none, the whole text stands for it.
+    """
+    parts = [
+        pl.col("title").fill_null(""),
+        pl.col("categories").list.join(", ").fill_null(""),
+        pl.col("text").fill_null(""),
+    ]
+    filled = [pl.when(part.str.strip_chars() != "").then(part) for part in parts]
+    text = pl.concat_str(filled, separator=". ", ignore_nulls=True)
+    title = pl.coalesce(filled[0], text)
+    return items.with_columns(text=text, title=title).filter(pl.col("text") != "")
+
+
+def item_texts(items: pl.LazyFrame) -> pl.DataFrame:
+    """What is encoded of each item: item_id, created_at, text, title, content_sha256."""
+    read = read_of_items(items).select("item_id", "created_at", *_READ_OF_ITEMS)
+    return _with_key(read.collect(), _READ_OF_ITEMS)
+
+
+def review_rows(lake: Lake) -> pl.LazyFrame:
+    """What users wrote: user_id, item_id, event_timestamp, text."""
+    events = lake.scan_partitions("interactions")
+    written = events.filter(pl.col("text").fill_null("").str.strip_chars() != "")
+    return written.select("user_id", "item_id", "event_timestamp", "text")
+
+
+@dg.asset(
+    deps=["items"],
+    group_name="embeddings",
+    owners=OWNERS,
+    kinds={"sentence-transformers"},
+    code_version="2",
+)
+def text_features(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
+    """Every distinct item text: the vector of the whole, then that of the title."""
+    fingerprint = fingerprint_of("text", workspace.settings.text_encoder)
+    stamp = made_from(context, workspace, "items", fingerprint=fingerprint)
+
+    def make() -> dict[str, Any]:
+        texts = item_texts(workspace.lake.scan("items")).unique("content_sha256")
+        return _encode_table(
+            workspace, "text_features", texts, _READ_OF_ITEMS, stamp, FEATURES_SCHEMA
+        )
+
+    return materialize_table(context, workspace, "text_features", stamp, make)
+
+
+@dg.asset(
+    deps=["interactions"],
+    group_name="embeddings",
+    owners=OWNERS,
+    kinds={"sentence-transformers"},
+    code_version="1",
+)
+def review_texts(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
+    """The vector of every distinct review text."""
+    fingerprint = fingerprint_of("text", workspace.settings.text_encoder)
+    stamp = made_from(context, workspace, "interactions", fingerprint=fingerprint)
+
+    def make() -> dict[str, Any]:
+        distinct = review_rows(workspace.lake).select(pl.col("text").unique().sort()).collect()
+        texts = _with_key(distinct, _READ_OF_REVIEWS)
+        return _encode_table(
+            workspace, "review_texts", texts, _READ_OF_REVIEWS, stamp, _REVIEWS_SCHEMA
+        )
+
+    return materialize_table(context, workspace, "review_texts", stamp, make)
+
+
+def _encode_table(
+    workspace: Workspace,
+    table: str,
+    texts: pl.DataFrame,
+    columns: tuple[str, ...],
+    stamp: Stamp,
+    schema: pa.Schema,
+) -> dict[str, Any]:
+    """Writes a features row a text: the vectors of the columns side by side."""
+    from models.encoders.stream import encode_texts
+
+    loaded = LoadedOnce(lambda: _text_encoder(workspace))
+    watch = Watch(workspace, f"Encoding {table}", texts.height)
+
+    def encode(rows: pl.DataFrame) -> pl.DataFrame:
+        texts = rows.select("content_sha256", *columns).iter_rows()
+        encoded = encode_texts(
+            texts, loaded.encoder, batch_size=_TEXTS_AT_ONCE, progress=watch.progress
+        )
+        found = features_table(encoded)
+        watch.finish(rows.height)
+        return found
+
+    fingerprint = fingerprint_of("text", workspace.settings.text_encoder)
+    encoded = encode_incrementally(workspace.lake, table, texts, fingerprint, stamp, encode, schema)
+    return {"encoded": encoded, "device": loaded.device}
+
+
+def _text_encoder(workspace: Workspace) -> "TextEncoder":
+    from models.encoders.device import choose_device
+    from models.encoders.factory import load_text_encoder
+
+    settings = workspace.settings
+    return load_text_encoder(
+        settings.text_encoder,
+        weights=workspace.paths.weights,
+        device=choose_device(settings.device),
+    )
+
+
+def _with_key(texts: pl.DataFrame, columns: tuple[str, ...]) -> pl.DataFrame:
+    keys = [
+        hashlib.sha256(json.dumps(read).encode()).hexdigest()
+        for read in texts.select(columns).iter_rows()
+    ]
+    return texts.with_columns(content_sha256=pl.Series(keys, dtype=pl.String))

@@ -1,0 +1,31 @@
+"""Fits side by side: the same models, and the same errors, as one after another."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+from walking_users import random_walks
+
+from models.baselines import ALS, ItemKNN, Popularity
+from models.parallel import fit_all
+
+walks = partial(random_walks, n_users=40, n_items=30, length=12, held=2)
+
+
+def _missing() -> Popularity:
+    raise FileNotFoundError("popularity.json is missing")
+
+
+def test_models_come_back_from_processes_as_they_would_from_this_one() -> None:
+    dataset = walks()
+    builders = {"popularity": Popularity, "item_knn": ItemKNN, "als": ALS}
+    here, there = fit_all(builders, dataset, 1), fit_all(builders, dataset, 2)
+    assert list(there) == list(here) == list(builders)
+    users = dataset.histories()
+    for name, model in here.items():
+        np.testing.assert_allclose(there[name].score(users), model.score(users), atol=1e-6)
+
+
+def test_what_one_process_cannot_fit_is_told_as_it_happened() -> None:
+    with pytest.raises(FileNotFoundError, match=r"popularity\.json"):
+        fit_all({"als": ALS, "popularity": _missing}, walks(), 2)
