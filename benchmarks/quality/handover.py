@@ -12,8 +12,15 @@ K = 50
 
 
 def task(data: SplitData, features: Floats, seed: int) -> Task:
-    """What a peer is asked on this split: the lists of the users who have something to find."""
-    rating = data.name == RANDOM
+    """What a peer is asked on this split: the lists of the users who have something to find.
+
+    Args:
+        data: the split.
+        features: (n_items, d) of the items; given on cold items alone, since no peer reads them
+            elsewhere.
+        seed: of everything that a peer draws.
+    """
+    rating, content_only = data.name == RANDOM, data.name == COLD_ITEM
     return Task(
         kind=RATING if rating else RANKING,
         n_users=data.dataset.n_users,
@@ -26,8 +33,8 @@ def task(data: SplitData, features: Floats, seed: int) -> Task:
         test_users=data.test.users if rating else tested_users(data),
         test_items=data.test.items if rating else np.zeros(0, dtype=np.int32),
         test_candidates=data.candidates,
-        features=features,
-        content_only=data.name == COLD_ITEM,
+        features=features if content_only else features[:, :0],
+        content_only=content_only,
     )
 
 

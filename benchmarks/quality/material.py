@@ -50,18 +50,24 @@ def content_features(material: Material) -> Floats:
     return np.hstack([*parts, described]).astype(np.float32)
 
 
-def digest(data: SplitData) -> str:
-    """The same for the same events, candidates and tokens."""
+def events_digest(data: SplitData) -> str:
+    """The same for the same events and candidates."""
     found = hashlib.sha256(data.name.encode())
     events = (data.dataset.train, data.dataset.validation, data.test)
     arrays = [array for part in events for array in vars(part).values()]
-    arrays += [data.candidates, data.validation_candidates]
-    for table in data.dataset.tokens.values():
-        arrays += [table.items, table.known_at, table.features]
-    for array in arrays:
+    for array in (*arrays, data.candidates, data.validation_candidates):
         found.update(np.ascontiguousarray(array).tobytes())
     for vocabulary in (data.dataset.user_ids, data.dataset.item_ids):
         found.update(repr(vocabulary.ids).encode())
+    return found.hexdigest()[:12]
+
+
+def digest(data: SplitData) -> str:
+    """The same for the same events, candidates and tokens."""
+    found = hashlib.sha256(events_digest(data).encode())
+    for table in data.dataset.tokens.values():
+        for array in (table.items, table.known_at, table.features):
+            found.update(np.ascontiguousarray(array).tobytes())
     return found.hexdigest()[:12]
 
 

@@ -11,7 +11,7 @@ from assets.datasets import RANDOM, SplitData
 from benchmarks.peers.exchange import Answer
 from benchmarks.quality.handover import K, tested_users
 from benchmarks.quality.registry import Entry, Settings
-from models.data import Dataset, Floats, Histories, Interactions, Ints
+from models.data import Dataset, Floats, Histories, Ints
 from models.evaluation import (
     EvaluationConfig,
     RatingPredictor,
@@ -30,11 +30,13 @@ def answer(entry: Entry, data: SplitData, seed: int) -> Answer:
     started = time.perf_counter()
     tried: list[dict[str, Any]] = []
     fitted: dict[int, tuple[Recommender, float]] = {}
+    given = _without_validation(data.dataset) if entry.refits else data.dataset
     for place, settings in enumerate(entry.grid):
         begun = time.perf_counter()
-        model = entry.build(data.dataset, settings).fit(data.dataset)
-        fitted[place] = (model, time.perf_counter() - begun)
-        value = _validated(model, data, seed)
+        fitted[place] = _fit(entry, given, settings)
+        model = fitted[place][0]
+        own = isinstance(model, SelfValidated) and not entry.refits
+        value = model.validated if own else _validated(model, data, seed)
         seconds = time.perf_counter() - begun
         tried.append({"settings": dict(settings), "validation": value, "seconds": seconds})
     best = int(np.argmax([trial["validation"] for trial in tried]))
@@ -68,8 +70,6 @@ def _validated(model: Recommender, data: SplitData, seed: int) -> float:
         assert isinstance(model, RatingPredictor)
         errors = model.predict_ratings(asked.users, asked.items) - asked.values
         return -float(np.mean(errors**2))
-    if isinstance(model, SelfValidated):
-        return model.validated
     found = evaluate(
         model,
         data.dataset,
@@ -97,7 +97,11 @@ def _asked(model: Recommender, data: SplitData, seed: int) -> tuple[Ints, Floats
 def _all_known(dataset: Dataset) -> Dataset:
     """Training and validation events as training events."""
     known = known_events(dataset)
-    nothing = np.zeros(len(dataset.validation), dtype=bool)
-    none: Interactions = dataset.validation.take(nothing)
     context = np.zeros((len(known), dataset.context.shape[1]), dtype=np.float32)
-    return replace(dataset, train=known, validation=none, context=context)
+    return replace(_without_validation(dataset), train=known, context=context)
+
+
+def _without_validation(dataset: Dataset) -> Dataset:
+    """The training events alone, so that none of the validation's can be learned from."""
+    nothing = np.zeros(len(dataset.validation), dtype=bool)
+    return replace(dataset, validation=dataset.validation.take(nothing))

@@ -99,7 +99,7 @@ def registry(seed: int) -> tuple[Entry, ...]:
         ),
         Entry("gat", OURS, _BOTH, lambda data, own: _gat(seed)),
         Entry("hmdf", OURS, _WARM, lambda data, own: _hmdf(seed)),
-        Entry("hmdf", OURS, _COLD, lambda data, own: _cold_hmdf(seed)),
+        Entry("hmdf", OURS, _COLD, lambda data, own: _cold_hmdf(seed), refits=True),
     )
 
 

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from assets.datasets import SplitData
+from assets.datasets import COLD_ITEM, SplitData
 from benchmarks._tokens import Material
 from benchmarks.peers.catalogue import PeerEntry
 from benchmarks.peers.exchange import Answer, Task
 from benchmarks.quality import ours, theirs
 from benchmarks.quality.handover import task
-from benchmarks.quality.material import content_features, digest
+from benchmarks.quality.material import content_features, digest, events_digest
 from benchmarks.quality.registry import Entry, Settings, registry
 from benchmarks.quality.results import code_digest, commit, keep, kept, key_of
 from benchmarks.quality.theirs import Skipped
@@ -72,12 +72,13 @@ def answers(run: Run, data: SplitData, material: Material) -> Iterator[Given]:
             found = _stamped(ours.answer(entry, data, run.seed), stamp)
             keep(run.folder / data.name, entry.name, key, found)
         yield Given(entry.name, entry.kind, found)
-    yield from _their_answers(run, data, material, known, stamp)
+    yield from _their_answers(run, data, material, stamp)
 
 
 def _their_answers(
-    run: Run, data: SplitData, material: Material, known: str, stamp: str
+    run: Run, data: SplitData, material: Material, stamp: str
 ) -> Iterator[Given]:
+    known = digest(data) if data.name == COLD_ITEM else events_digest(data)
     code = code_digest(_PEER_CODE)
     asked: Task | None = None
     for entry in run.peers:
