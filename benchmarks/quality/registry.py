@@ -178,7 +178,7 @@ def _hmdf(seed: int) -> Recommender:
 
 def _cold_hmdf(seed: int) -> Recommender:
     choose = partial(cold_item_retrievers, seed=seed)
-    return HMDF(choose, HMDFConfig(seed=seed), slicing=item_slices)
+    return HMDF(choose, HMDFConfig(seed=seed), slicing=item_slices, processes=_PROCESSES)
 
 
 def _gat(seed: int) -> Recommender:

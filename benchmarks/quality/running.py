@@ -75,9 +75,7 @@ def answers(run: Run, data: SplitData, material: Material) -> Iterator[Given]:
     yield from _their_answers(run, data, material, stamp)
 
 
-def _their_answers(
-    run: Run, data: SplitData, material: Material, stamp: str
-) -> Iterator[Given]:
+def _their_answers(run: Run, data: SplitData, material: Material, stamp: str) -> Iterator[Given]:
     known = digest(data) if data.name == COLD_ITEM else events_digest(data)
     code = code_digest(_PEER_CODE)
     asked: Task | None = None

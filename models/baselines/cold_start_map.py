@@ -1,6 +1,6 @@
 """From what an item is to who will choose it: the retriever of items nobody has touched."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Self
 
 import numpy as np
@@ -32,16 +32,21 @@ class ColdStartMapConfig(BaselineConfig):
     closeness: float = Field(
         default=1.0, gt=0, description="γ of the kernel: the larger, the closer items must be."
     )
+    blocks: Mapping[str, tuple[str, ...]] = Field(
+        default={"text": ("text", "title")},
+        description="What stands side by side in a modality's features, in parts of equal width; "
+        "a modality that is not named is one block of its own name.",
+    )
     strengths: Mapping[str, float] = Field(
-        default={"text": 1.0, "attributes": 1.0, "image": 0.3, "audio": 0.3},
-        description="Weight of each modality in the distance of two items; 1 where not named. A "
-        "weak modality with a small weight cannot drown a strong one.",
+        default={"text": 0.5, "title": 0.5, "attributes": 1.0, "image": 0.3, "audio": 0.3},
+        description="Weight of each block in the distance of two items; 1 where not named. A "
+        "weak block with a small weight cannot drown a strong one.",
     )
     presence: float = Field(
         default=1.0, ge=0, description="Weight of whether an item has a modality at all."
     )
     widest: int = Field(
-        default=1024, ge=1, description="A modality with more numbers is cut to `components`."
+        default=512, ge=1, description="A block with more numbers is cut to `components`."
     )
     components: int = Field(default=64, ge=1, description="Principal components of a wide one.")
     anchors: int = Field(
@@ -54,6 +59,10 @@ class ColdStartMapConfig(BaselineConfig):
         description="Weight of an event of a history over that of the one after it.",
     )
 
+    def blocks_of(self, modality: str) -> tuple[str, ...]:
+        """Names of the blocks of a modality."""
+        return self.blocks.get(modality, (modality,))
+
 
 class ColdStartMap(ConfiguredBaseline[ColdStartMapConfig]):
     """score(u, j) = x_u · f(z_j), f a kernel ridge regression from content to taste.
@@ -61,8 +70,9 @@ class ColdStartMap(ConfiguredBaseline[ColdStartMapConfig]):
     Taste is what alternating least squares makes of the choices (`models.baselines.als`): a vector
     y_i an item. f is fitted to them: f(z) = ȳ + Σ_a k(z, z_a) c_a with c = (K + λI)⁻¹ (Y - ȳ) and
     k(z, z') = exp(-γ ‖z - z'‖² / 2σ²), σ² the summed variance of z. A user is the vector x that
-    the items of the history solve for, so that a new event counts at once. z has a block a
-    modality, standardised, absent ones at their mean, and a number that says whether it is there.
+    the items of the history solve for, so that a new event counts at once. z has the blocks of
+    the modalities, standardised, absent ones at their mean, and a number a modality that says
+    whether it is there.
     (Attributes to factors: Gantner et al. 2010; kernel ridge: Saunders, Gammerman and Vovk 1998.)
     """
 
@@ -77,7 +87,7 @@ class ColdStartMap(ConfiguredBaseline[ColdStartMapConfig]):
         tokens = _timeless(dataset.tokens)
         learned: dict[str, np.ndarray] = {}
         for name, table in tokens.items():
-            learned |= self._standardisation(name, table, warm)
+            learned |= self._standardisations(name, table, warm)
         self._remember(dataset, **learned)
         content = self._content(tokens, dataset.n_items)
         taste = self._targets(dataset)
@@ -121,41 +131,50 @@ class ColdStartMap(ConfiguredBaseline[ColdStartMapConfig]):
         history = history_matrix(users, len(taste), self.config.decay)
         return fold_in(history, taste, _als(self.config))
 
-    def _standardisation(self, name: str, table: TokenTable, warm: Bools) -> dict[str, np.ndarray]:
-        """Mean (p,) and axes (p, c) of a modality: z = (x - mean) axes has variance 1 in all."""
+    def _standardisations(
+        self, modality: str, table: TokenTable, warm: Bools
+    ) -> dict[str, np.ndarray]:
+        """Mean (p,) and axes (p, c) of each block: z = (x - mean) axes has variance 1 in all."""
         features, present = table.at()
         known = features[present & warm].astype(np.float64)
         if not len(known):
             known = np.zeros((1, features.shape[1]))
-        mean, deviation = known.mean(axis=0), known.std(axis=0)
-        axes = np.diag(np.divide(1, deviation, out=np.zeros_like(deviation), where=deviation > 0))
-        if features.shape[1] > self.config.widest:
-            scaled = (known - mean) @ axes
-            _, vectors = np.linalg.eigh(scaled.T @ scaled)
-            axes = axes @ vectors[:, ::-1][:, : self.config.components]
-        spread = ((known - mean) @ axes).var(axis=0).sum()
-        axes = axes / np.sqrt(spread) if spread > 0 else axes
-        return {
-            f"content.{name}.mean": mean.astype(np.float32),
-            f"content.{name}.axes": axes.astype(np.float32),
-        }
+        learned: dict[str, np.ndarray] = {}
+        for block, x in self._blocks(modality, known):
+            axes = _axes(x, self.config.widest, self.config.components)
+            learned[f"content.{modality}.{block}.mean"] = x.mean(axis=0).astype(np.float32)
+            learned[f"content.{modality}.{block}.axes"] = axes.astype(np.float32)
+        return learned
+
+    def _blocks(self, modality: str, features: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+        """Names and columns of the blocks of a modality's features (n, p)."""
+        names = self.config.blocks_of(modality)
+        return zip(names, np.array_split(features, len(names), axis=1), strict=True)
 
     def _content(self, tokens: Mapping[str, TokenTable], n_items: int) -> Floats:
         """z (n_items, q)."""
-        blocks = []
-        for key in sorted(self.arrays):
-            if not key.endswith(".mean"):
-                continue
-            name = key.removeprefix("content.").removesuffix(".mean")
-            axes = self.arrays[f"content.{name}.axes"]
-            z = np.zeros((n_items, axes.shape[1]), dtype=np.float32)
-            present = np.zeros(n_items, dtype=bool)
-            if name in tokens:
-                features, present = tokens[name].at()
-                z[present] = (features[present] - self.arrays[key]) @ axes
-            blocks.append(z * np.float32(self.config.strengths.get(name, 1.0) ** 0.5))
-            blocks.append(present[:, None] * np.float32(self.config.presence**0.5))
-        return np.hstack(blocks) if blocks else np.zeros((n_items, 1), dtype=np.float32)
+        columns = []
+        for modality in sorted({key.split(".")[1] for key in self.arrays if "content." in key}):
+            features, present = self._features(modality, tokens, n_items)
+            for block, x in self._blocks(modality, features):
+                mean = self.arrays[f"content.{modality}.{block}.mean"]
+                z = (x - mean) @ self.arrays[f"content.{modality}.{block}.axes"]
+                strength = np.float32(self.config.strengths.get(block, 1.0) ** 0.5)
+                columns.append(np.where(present[:, None], z * strength, np.float32(0)))
+            columns.append(present[:, None] * np.float32(self.config.presence**0.5))
+        return np.hstack(columns) if columns else np.zeros((n_items, 1), dtype=np.float32)
+
+    def _features(
+        self, modality: str, tokens: Mapping[str, TokenTable], n_items: int
+    ) -> tuple[Floats, Bools]:
+        """Features (n_items, p) of a modality and who has them: nobody where tokens lack it."""
+        if modality in tokens:
+            return tokens[modality].at()
+        width = sum(
+            len(self.arrays[f"content.{modality}.{block}.mean"])
+            for block in self.config.blocks_of(modality)
+        )
+        return np.zeros((n_items, width), np.float32), np.zeros(n_items, dtype=bool)
 
     def _coefficients(self, targets: np.ndarray) -> Floats:
         anchors = self.learned("anchors")
@@ -198,6 +217,18 @@ class ContentPopularity(ColdStartMap):
 
     def _vectors(self, users: Histories) -> Floats:
         return np.ones((len(users), 1), dtype=np.float32)
+
+
+def _axes(x: np.ndarray, widest: int, components: int) -> np.ndarray:
+    """Axes (p, c) on which the rows (n, p) have variance 1 in all, c < p where p is too wide."""
+    centred, deviation = x - x.mean(axis=0), x.std(axis=0)
+    axes = np.diag(np.divide(1, deviation, out=np.zeros_like(deviation), where=deviation > 0))
+    if x.shape[1] > widest:
+        scaled = centred @ axes
+        _, vectors = np.linalg.eigh(scaled.T @ scaled)
+        axes = axes @ vectors[:, ::-1][:, :components]
+    spread = (centred @ axes).var(axis=0).sum()
+    return axes / np.sqrt(spread) if spread > 0 else axes
 
 
 def _timeless(tokens: Mapping[str, TokenTable]) -> dict[str, TokenTable]:

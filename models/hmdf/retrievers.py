@@ -84,7 +84,7 @@ def simple_retrievers(dataset: Dataset, seed: int = 42) -> Builders:
 
 
 def cold_item_retrievers(dataset: Dataset, seed: int = 42) -> Builders:
-    """Retrievers of items without events: maps of all modalities and of each alone, and neighbours.
+    """Retrievers of items without events: maps of all content and of each block, and neighbours.
 
     Args:
         dataset: its modalities that describe an item are used.
@@ -92,15 +92,16 @@ def cold_item_retrievers(dataset: Dataset, seed: int = 42) -> Builders:
     """
     timeless = [name for name in dataset.tokens if name not in TIME_DEPENDENT]
     few = {"factors": _FEW_FACTORS, "seed": seed}
+    blocks = [block for name in timeless for block in ColdStartMapConfig().blocks_of(name)]
     maps = {
         "cold_start_map": ColdStartMapConfig(seed=seed),
         "cold_start_map_smooth": ColdStartMapConfig(closeness=0.4, penalty=0.1, seed=seed),
         "cold_start_map_small": ColdStartMapConfig.model_validate(few),
         **{
-            f"cold_start_map_{name}": ColdStartMapConfig.model_validate(
-                few | {"strengths": {other: float(other == name) for other in timeless}}
+            f"cold_start_map_{block}": ColdStartMapConfig.model_validate(
+                few | {"strengths": {other: float(other == block) for other in blocks}}
             )
-            for name in timeless
+            for block in blocks
         },
     }
     return {

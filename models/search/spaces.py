@@ -157,6 +157,7 @@ SPACES: Mapping[str, Space] = {
             "penalty": Real(0.05, 20.0, log=True),
             "closeness": Real(0.1, 10.0, log=True),
             "strengths.text": _STRENGTH,
+            "strengths.title": _STRENGTH,
             "strengths.attributes": _STRENGTH,
             "strengths.image": _STRENGTH,
             "strengths.audio": _STRENGTH,
