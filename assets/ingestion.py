@@ -10,10 +10,10 @@ import polars as pl
 from assets.partitions import month_of, months
 from assets.stage import OWNERS, Context, made_from, materialize_table
 from crossmodal.lake import Lake
+from crossmodal.pseudonyms import load_key, pseudonymize
 from crossmodal.workspace import Workspace
 from sources.factory import open_source
 from sources.protocol import Source, SourceError, SourceFile
-from sources.pseudonyms import load_key, pseudonymize
 from sources.sample.config import SampleConfig
 
 

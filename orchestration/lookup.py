@@ -8,8 +8,8 @@ import typer
 from assets.recommendations import NEW_USER
 from crossmodal.lake import Lake, TableMissingError
 from crossmodal.paths import StatePaths
+from crossmodal.pseudonyms import load_key, pseudonym
 from crossmodal.settings import Settings
-from sources.pseudonyms import load_key, pseudonym
 
 _PREFIX = "user_recommendations__"
 

@@ -71,7 +71,7 @@ class Source(Protocol):
     """Where interactions, items and media come from.
 
     `root` bounds every file: nothing outside it is opened. User ids are raw here; they become
-    pseudonyms (`sources.pseudonyms`) before anything is stored.
+    pseudonyms (`crossmodal.pseudonyms`) before anything is stored.
     """
 
     name: str

@@ -19,7 +19,7 @@ class Truth:
     """What the generator knew.
 
     Attributes:
-        user_ids: raw ids; `sources.pseudonyms.pseudonym` gives what the platform calls them.
+        user_ids: raw ids; `crossmodal.pseudonyms.pseudonym` gives what the platform calls them.
         item_ids: ids of the items.
         users: tastes and their drift.
         items: tastes, popularity, what each modality says, and which items nobody touched.

@@ -18,6 +18,7 @@ from assets.ingestion import source_of
 from assets.recommendations import NEW_USER
 from crossmodal.home_lock import HomeBusyError
 from crossmodal.lake import Lake
+from crossmodal.pseudonyms import pseudonym
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
 from models.assembly import matrix
@@ -27,7 +28,6 @@ from orchestration.instance import open_instance, sole_run
 from orchestration.lookup import LookupFailedError, features_of, recommendations_of
 from orchestration.report import collect_report, write_html
 from orchestration.run import RunFailedError, RunSummary, run_pipeline
-from sources.pseudonyms import pseudonym
 
 Finished = tuple[Settings, RunSummary]
 pytestmark = pytest.mark.slow

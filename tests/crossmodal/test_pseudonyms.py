@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sources.pseudonyms import PseudonymKeyError, load_key, pseudonym, pseudonymize
+from crossmodal.pseudonyms import PseudonymKeyError, load_key, pseudonym, pseudonymize
 
 
 def test_pseudonym_is_hmac_sha256() -> None:
