@@ -1,4 +1,4 @@
-# make demo · make test · make ui · make report · make lock
+# make demo · make test · make ui · make serve · make report · make lock
 # make bench-modalities · make bench-encoders · make bench-evaluation · make bench-scale
 # make bench-env · make bench-quality DATA=folder
 PYTHON ?= python3.11
@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 PEERS := benchmarks/.venv
 PEERS_INSTALLED := $(PEERS)/.installed
 
-.PHONY: demo test lint ui report pictures lock clean
+.PHONY: demo test lint ui serve report pictures lock clean
 .PHONY: bench-modalities bench-encoders bench-evaluation bench-scale bench-env bench-quality
 
 demo: $(INSTALLED)
@@ -22,11 +22,14 @@ test: lint
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy crossmodal sources models feature_repo assets orchestration
+	$(BIN)/mypy crossmodal sources models feature_repo assets serving orchestration
 	$(BIN)/lint-imports
 
 ui: $(INSTALLED)
 	@$(BIN)/crossmodal ui
+
+serve: $(INSTALLED)
+	@$(BIN)/crossmodal serve
 
 report: $(INSTALLED)
 	@$(BIN)/crossmodal report --html report.html

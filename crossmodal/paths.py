@@ -61,6 +61,11 @@ class StatePaths:
         return self.home / "studies.db"
 
     @property
+    def event_log(self) -> Path:
+        """What apps reported to the online service (SQLite)."""
+        return self.home / "serving" / "events.db"
+
+    @property
     def timings(self) -> Path:
         """How long each table last took to make, in seconds (JSON)."""
         return self.home / "timings.json"

@@ -136,6 +136,17 @@ class Settings(BaseSettings):
         description="Most users, drawn by the seed, whose lists say what a modality is worth.",
     )
 
+    serve_host: str = Field(
+        default="127.0.0.1", description="Address that `crossmodal serve` listens on."
+    )
+    serve_port: int = Field(default=8000, ge=0, le=65535, description="Its port; 0 takes any.")
+    serve_max_body_bytes: int = Field(
+        default=16_000_000, gt=0, description="Longest body of a request."
+    )
+    serve_waiting_batches: int = Field(
+        default=256, ge=1, description="Batches of events that may wait for the disk; past it, 429."
+    )
+
     @field_validator("tuned")
     @classmethod
     def _absolute_file(cls, value: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from crossmodal.atomic import atomic_path
 from crossmodal.lake import TableMissingError
 from crossmodal.paths import StatePaths
-from feature_repo.store import expected_warnings, open_store, repo_config, writing
+from feature_repo.store import close_store, expected_warnings, open_store, repo_config, writing
 
 if TYPE_CHECKING:
     from feast import FeatureStore, FeatureView
@@ -138,7 +138,7 @@ def _fill(
         store.registry.commit()  # type: ignore[no-untyped-call]
         return _count(database, {name: _table(store, view) for name, view in views.items()})
     finally:
-        _close(store)
+        close_store(store)
 
 
 def _hurry(store: "FeatureStore") -> None:
@@ -146,13 +146,6 @@ def _hurry(store: "FeatureStore") -> None:
     connection: sqlite3.Connection = getattr(store.provider.online_store, "_conn")  # noqa: B009
     for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -65536"):
         connection.execute(f"PRAGMA {pragma}")
-
-
-def _close(store: "FeatureStore") -> None:
-    """Feast never closes its connection, and a file in use cannot be renamed on Windows."""
-    connection: sqlite3.Connection | None = getattr(store.provider.online_store, "_conn", None)
-    if connection is not None:
-        connection.close()
 
 
 def _materialize(

@@ -5,6 +5,7 @@ Feast takes seconds to import, so it is imported where it is used.
 
 import hashlib
 import shutil
+import sqlite3
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -93,6 +94,13 @@ def open_store(paths: StatePaths) -> "FeatureStore":
             f"No feature registry at {paths.registry}; run `crossmodal run` first."
         )
     return FeatureStore(config=repo_config(paths))
+
+
+def close_store(store: "FeatureStore") -> None:
+    """Closes the online file: Feast never does, and a file in use cannot be renamed on Windows."""
+    connection: sqlite3.Connection | None = getattr(store.provider.online_store, "_conn", None)
+    if connection is not None:
+        connection.close()
 
 
 @contextmanager

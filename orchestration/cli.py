@@ -242,6 +242,25 @@ def ui(
     raise typer.Exit(ended)
 
 
+@app.command()
+def serve(
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port. Default: CROSSMODAL_SERVE_PORT.")
+    ] = None,
+) -> None:
+    """Answers apps over HTTP until Ctrl-C: recommendations, search, features, events."""
+    settings = _settings(serve_port=port)
+    from serving.server import AddressError, serve
+
+    _make_home(settings.home)
+    typer.echo(f"http://{settings.serve_host}:{settings.serve_port}/docs describes every call.")
+    typer.echo("No key is asked for, so that only this machine can call.")
+    try:
+        serve(settings)
+    except AddressError as error:
+        _fail(str(error))
+
+
 def _settings(**chosen: Any) -> "Settings":
     from pydantic import ValidationError
 

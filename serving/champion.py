@@ -1,0 +1,208 @@
+"""The model in use and what is known of its items, loaded together and replaced together."""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+import polars as pl
+
+from crossmodal.lake import Lake
+from crossmodal.workspace import Workspace
+from models.assembly import EventLog, event_log, matrix
+from models.data import MODALITIES, Bools, Floats, Ints
+from models.persistence import ModelFormatError
+from models.protocol import Recommender
+from models.ranking import tie_breaks
+from models.registry import ModelRegistry
+
+_log = logging.getLogger(__name__)
+
+
+class NoChampionError(RuntimeError):
+    """There is no model that could answer; the message says what to run."""
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """One modality of all items in the shared space.
+
+    Attributes:
+        unit: (n_items, 384) unit vectors, zeros where an item lacks the modality.
+        present: (n_items,) which items have it.
+    """
+
+    unit: Floats
+    present: Bools
+
+
+@dataclass(frozen=True)
+class Champion:
+    """A fitted model with the catalogue in its own dense indexes.
+
+    Attributes:
+        version: of the model in the registry.
+        model: what scores.
+        log: the lake's positive events, with both vocabularies.
+        titles: (n_items,) what people call an item; its id where it has no title.
+        categories: (n_items,) tuples of names.
+        listed: (n_items,) whether the catalogue still has the item.
+        created_at: (n_items,) UTC microseconds.
+        vectors: of each modality that some item has.
+        ties: (n_items,) the order of equal scores, as in evaluation.
+        middle_value: of the lake's events, on the scale that the model was fitted on.
+        strong_value: one that only a tenth of them exceed.
+        loaded_at: wall clock.
+    """
+
+    version: str
+    model: Recommender
+    log: EventLog
+    titles: np.ndarray
+    categories: tuple[tuple[str, ...], ...]
+    listed: Bools
+    created_at: np.ndarray
+    vectors: Mapping[str, Vectors]
+    ties: Ints
+    middle_value: float
+    strong_value: float
+    loaded_at: datetime
+
+    def items_in(self, category: str) -> Bools:
+        """Which items (n_items,) are in a category."""
+        return np.array([category in names for names in self.categories], dtype=bool)
+
+
+def load_champion(workspace: Workspace, version: str) -> Champion:
+    """Reads a version and the lake's tables about its items.
+
+    Raises:
+        NoChampionError: the registry, the model or a table is missing or damaged.
+    """
+    registry, lake = ModelRegistry(workspace.paths.models), workspace.lake
+    try:
+        model, item_ids = registry.load(version), registry.item_ids(version)
+        items = _items(lake, item_ids)
+        events = lake.scan_partitions("interactions").filter(pl.col("value") > 0)
+        columns = ["user_id", "item_id", "value", "event_timestamp"]
+        known = events.filter(pl.col("item_id").is_in(item_ids)).select(columns).collect()
+        log = event_log(known, item_ids, workspace.settings.seed)
+        vectors = {name: found for name in MODALITIES if (found := _vectors(lake, name, log))}
+    except (LookupError, ModelFormatError, OSError, TypeError, ValueError) as error:
+        raise NoChampionError(f"The champion {version} cannot be loaded. {error}") from error
+    values = log.events.values
+    middle, strong = np.quantile(values, [0.5, 0.9]).tolist() if len(values) else (1.0, 1.0)
+    return Champion(
+        version,
+        model,
+        log,
+        items["title"].to_numpy(),
+        tuple(tuple(names or ()) for names in items["categories"].to_list()),
+        items["listed"].to_numpy(),
+        items["created_at"].dt.timestamp("us").fill_null(0).to_numpy(),
+        vectors,
+        tie_breaks(item_ids, workspace.settings.seed),
+        middle,
+        strong,
+        datetime.now(UTC),
+    )
+
+
+class ChampionWatch:
+    """Follows the file that names the champion; what it cannot load never takes over.
+
+    Args:
+        workspace: whose champion answers.
+        on_change: told of each champion that took over.
+        on_refusal: told of each that could not be loaded.
+        seconds: between two looks.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        on_change: Callable[[Champion], None],
+        on_refusal: Callable[[], None],
+        seconds: float = 1.0,
+    ) -> None:
+        self._workspace = workspace
+        self._on_change, self._on_refusal = on_change, on_refusal
+        self._seconds = seconds
+        self._current: Champion | None = None
+        self._refused: str | None = None
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="champion-watch", daemon=True)
+
+    @property
+    def current(self) -> Champion:
+        """The champion of this instant: take it once a request, so that no answer mixes two.
+
+        Raises:
+            NoChampionError: none could be loaded yet.
+        """
+        if self._current is None:
+            raise NoChampionError("No champion is loaded: run `crossmodal run` first.")
+        return self._current
+
+    def start(self) -> None:
+        """Loads the champion now where there is one, and looks again from then on."""
+        self.look()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Looks no more."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def look(self) -> None:
+        """Takes over a newly named champion; one that cannot be loaded is refused once, loudly."""
+        named = ModelRegistry(self._workspace.paths.models).champion()
+        now = None if self._current is None else self._current.version
+        if named is None or named in (now, self._refused):
+            return
+        try:
+            found = load_champion(self._workspace, named)
+        except NoChampionError as error:
+            self._refused = named
+            _log.error("%s %s", error, f"{now} goes on." if now else "Nobody answers.")
+            self._on_refusal()
+            return
+        self._current, self._refused = found, None
+        _log.info("%s answers.", named)
+        self._on_change(found)
+
+    def _follow(self) -> None:
+        while not self._stop.wait(self._seconds):
+            self.look()
+
+
+def _items(lake: Lake, item_ids: tuple[str, ...]) -> pl.DataFrame:
+    """title, categories, created_at and listed in the order of the dense index."""
+    columns = ["item_id", "title", "categories", "created_at"]
+    known = lake.scan("items").select(*columns, listed=pl.lit(True)).collect()
+    frame = pl.DataFrame({"item_id": pl.Series(item_ids, dtype=pl.String)}).join(
+        known, on="item_id", how="left", maintain_order="left"
+    )
+    named = pl.when(pl.col("title").fill_null("") == "").then("item_id").otherwise("title")
+    return frame.with_columns(title=named, listed=pl.col("listed").fill_null(False))
+
+
+def _vectors(lake: Lake, modality: str, log: EventLog) -> Vectors | None:
+    """The newest shared-space vectors of a modality; None where no item has it."""
+    table = f"{modality}_embeddings"
+    if not lake.exists(table):
+        return None
+    rows = lake.scan(table).sort("event_timestamp").group_by("item_id", maintain_order=True)
+    newest = rows.agg(pl.col("embedding").last()).collect()
+    places = log.item_ids.indexes(newest["item_id"].to_list())
+    found = newest["embedding"].filter(pl.Series(places >= 0))
+    if not len(found):
+        return None
+    vectors = matrix(found)
+    unit = np.zeros((len(log.item_ids), vectors.shape[1]), dtype=np.float32)
+    present = np.zeros(len(log.item_ids), dtype=bool)
+    unit[places[places >= 0]], present[places[places >= 0]] = vectors, True
+    return Vectors(unit, present)

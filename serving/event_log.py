@@ -1,0 +1,191 @@
+"""What apps report, on disk before it is acknowledged: an SQLite log that commits in groups."""
+
+import queue
+import sqlite3
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS events (
+    position INTEGER PRIMARY KEY AUTOINCREMENT,
+    event_id TEXT NOT NULL UNIQUE,
+    user_id TEXT NOT NULL,
+    item_id TEXT NOT NULL,
+    event_type TEXT NOT NULL,
+    value REAL,
+    text TEXT,
+    request_id TEXT,
+    event_timestamp INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS events_of_user ON events (user_id, position);
+"""
+_INSERT = """
+INSERT INTO events
+    (event_id, user_id, item_id, event_type, value, text, request_id, event_timestamp)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (event_id) DO NOTHING
+"""
+_OF_USER = """
+SELECT event_id, user_id, item_id, event_type, value, text, request_id, event_timestamp
+FROM events WHERE user_id = ? ORDER BY position
+"""
+_BUSY_SECONDS = 10.0
+_BATCHES_AT_ONCE = 64
+
+
+class QueueFullError(RuntimeError):
+    """More events wait than may; none of the batch was taken. Send it again a little later."""
+
+
+class LogClosedError(RuntimeError):
+    """The log takes no more events, since the service stops; none of the batch was taken."""
+
+
+@dataclass(frozen=True)
+class LoggedEvent:
+    """One event as it lies in the log.
+
+    Attributes:
+        event_id: the app's own; a second event of the same id is the same event.
+        user_id: a pseudonym, never the raw id.
+        item_id: what the event is about.
+        event_type: such as click.
+        value: stars or strength; None where the app gave none.
+        text: what the user wrote.
+        request_id: of the answer that the event came from.
+        event_timestamp: UTC microseconds.
+    """
+
+    event_id: str
+    user_id: str
+    item_id: str
+    event_type: str
+    value: float | None
+    text: str | None
+    request_id: str | None
+    event_timestamp: int
+
+
+@dataclass(frozen=True)
+class _Batch:
+    events: Sequence[LoggedEvent]
+    counted: "Future[int]"
+
+
+class EventLog:
+    """An append-only log that several processes write to and read from at once.
+
+    One thread a process writes: batches that arrive while a commit is on its way share the next
+    one, since a commit waits for the disk. What was acknowledged survives a kill of any process and
+    a loss of power (write-ahead log, synchronous FULL).
+
+    Args:
+        path: of the SQLite file; made where it is missing.
+        most_waiting: batches that may wait for the disk.
+    """
+
+    def __init__(self, path: Path, most_waiting: int = 256) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        self._waiting: queue.Queue[_Batch | None] = queue.Queue(most_waiting)
+        self._readers = threading.local()
+        self._closed = False
+        self._door = threading.Lock()
+        with closing(self._connect()) as connection:
+            connection.executescript(_SCHEMA)
+        self._writer = threading.Thread(target=self._write, name="event-log", daemon=True)
+        self._writer.start()
+
+    def append(self, events: Sequence[LoggedEvent]) -> "Future[int]":
+        """Takes a batch; the future is done once all of it is on the disk.
+
+        Returns:
+            How many events were new; those whose id was known are left out of the count.
+
+        Raises:
+            QueueFullError: too many batches wait.
+            LogClosedError: the log was closed.
+        """
+        batch = _Batch(tuple(events), Future())
+        with self._door:
+            if self._closed:
+                raise LogClosedError("The service stops and takes no more events.")
+            try:
+                self._waiting.put_nowait(batch)
+            except queue.Full:
+                raise QueueFullError("Too many events wait for the disk.") from None
+        return batch.counted
+
+    def of_user(self, user_id: str) -> list[LoggedEvent]:
+        """A user's events in the order they were acknowledged, by any process."""
+        return [LoggedEvent(*row) for row in self._reader().execute(_OF_USER, (user_id,))]
+
+    def waiting(self) -> int:
+        """Batches that wait for the disk."""
+        return self._waiting.qsize()
+
+    def close(self) -> None:
+        """Writes what waits, and takes nothing more."""
+        with self._door:
+            if not self._closed:
+                self._closed = True
+                self._waiting.put(None)
+        self._writer.join()
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        return connection
+
+    def _reader(self) -> sqlite3.Connection:
+        """A connection of this thread: each one is used by the thread that made it."""
+        if not hasattr(self._readers, "connection"):
+            self._readers.connection = self._connect()
+        connection: sqlite3.Connection = self._readers.connection
+        return connection
+
+    def _write(self) -> None:
+        with closing(self._connect()) as connection:
+            while (first := self._waiting.get()) is not None:
+                batches = [first, *self._also_waiting()]
+                _commit(connection, [batch for batch in batches if batch is not None])
+                if batches[-1] is None:
+                    return
+
+    def _also_waiting(self) -> "list[_Batch | None]":
+        found: list[_Batch | None] = []
+        while len(found) < _BATCHES_AT_ONCE:
+            try:
+                found.append(self._waiting.get_nowait())
+            except queue.Empty:
+                break
+            if found[-1] is None:
+                break
+        return found
+
+
+def _commit(connection: sqlite3.Connection, batches: list[_Batch]) -> None:
+    """One transaction for all batches; where it fails, each is told, and none is on the disk."""
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        counts = [_insert(connection, batch.events) for batch in batches]
+        connection.execute("COMMIT")
+    except sqlite3.Error as error:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        for batch in batches:
+            batch.counted.set_exception(error)
+        return
+    for batch, count in zip(batches, counts, strict=True):
+        batch.counted.set_result(count)
+
+
+def _insert(connection: sqlite3.Connection, events: Sequence[LoggedEvent]) -> int:
+    before = connection.total_changes
+    rows = [tuple(vars(event).values()) for event in events]
+    connection.executemany(_INSERT, rows)
+    return connection.total_changes - before

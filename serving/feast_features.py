@@ -1,0 +1,83 @@
+"""Feast's online features for apps that have a model of their own."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crossmodal.paths import StatePaths
+from feature_repo.store import NotAppliedError, close_store, online, open_store
+
+if TYPE_CHECKING:
+    from feast import FeatureStore
+
+
+class OnlineFeatures:
+    """Look-ups in the online store in force; a store that a run has replaced is opened again.
+
+    Args:
+        paths: of the home.
+    """
+
+    def __init__(self, paths: StatePaths) -> None:
+        self._paths = paths
+        self._lock = threading.Lock()
+        self._opened: FeatureStore | None = None
+        self._of: tuple[int, ...] = ()
+
+    def ready(self) -> bool:
+        """Whether there is an online store to read from."""
+        return self._paths.online_store.is_file() and self._paths.registry.is_file()
+
+    def services(self) -> Mapping[str, tuple[str, ...]]:
+        """The join keys of each feature service, by its name."""
+        with self._lock:
+            store = self._store()
+            return {
+                service.name: tuple(sorted(_join_keys(store, service)))
+                for service in store.list_feature_services()
+            }
+
+    def look_up(self, service: str, keys: Mapping[str, Sequence[str]]) -> dict[str, list[Any]]:
+        """What Feast answers: a value a key in every column, None where nothing is known.
+
+        Args:
+            service: name of a feature service.
+            keys: values of each of its join keys, in parallel.
+
+        Raises:
+            NotAppliedError: no run has made the stores yet.
+        """
+        with self._lock:
+            return online(self._paths, keys, service, self._store())
+
+    def close(self) -> None:
+        """Lets go of the open store."""
+        with self._lock:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        if self._opened is not None:
+            close_store(self._opened)
+        self._opened = None
+
+    def _store(self) -> "FeatureStore":
+        """The open store; Feast's SQLite connection goes on reading a file that was replaced."""
+        if not self.ready():
+            raise NotAppliedError("There is no online store yet: run `crossmodal run` first.")
+        files = (self._paths.online_store, self._paths.registry)
+        now = tuple(number for path in files for number in _identity(path))
+        if self._opened is None or now != self._of:
+            self._let_go()
+            self._opened, self._of = open_store(self._paths), now
+        return self._opened
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    facts = path.stat()
+    return facts.st_ino, facts.st_mtime_ns
+
+
+def _join_keys(store: "FeatureStore", service: Any) -> set[str]:
+    views = [store.get_feature_view(part.name) for part in service.feature_view_projections]
+    return {column.name for view in views for column in view.entity_columns}

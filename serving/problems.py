@@ -1,0 +1,113 @@
+"""Errors as problem documents (RFC 9457): what was wrong, where, and the way out."""
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+_log = logging.getLogger(__name__)
+MEDIA_TYPE = "application/problem+json"
+
+
+class FieldError(BaseModel):
+    """One field of a request that cannot be used."""
+
+    field: str = Field(description="Where, such as query.k or body.events.3.item_id.")
+    message: str = Field(description="What is wrong with it.")
+
+
+class ProblemDocument(BaseModel):
+    """An error as RFC 9457 describes it."""
+
+    type: str = Field(default="about:blank", description="The kind of problem.")
+    title: str = Field(description="The status in words.")
+    status: int = Field(description="The HTTP status.")
+    detail: str = Field(description="What happened, and the way out.")
+    errors: list[FieldError] = Field(default=[], description="Fields that cannot be used.")
+
+
+class Problem(Exception):
+    """A request that cannot be answered as it was asked.
+
+    Args:
+        status: the HTTP status.
+        detail: one clear sentence with the way out.
+        errors: which fields.
+        headers: of the answer.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        errors: tuple[FieldError, ...] = (),
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status, self.detail, self.errors, self.headers = status, detail, errors, headers
+
+
+def handle_problems(app: FastAPI) -> None:
+    """Makes every error of an app a problem document, and none of them a stack trace."""
+    app.add_exception_handler(Problem, _problem)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What OpenAPI says of the errors of a route."""
+    schema = {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}
+    return {
+        status: {
+            "model": ProblemDocument,
+            "description": HTTPStatus(status).phrase,
+            "content": {MEDIA_TYPE: schema},
+        }
+        for status in statuses
+    }
+
+
+def document(
+    status: int,
+    detail: str,
+    errors: tuple[FieldError, ...] = (),
+    headers: dict[str, str] | None = None,
+) -> JSONResponse:
+    """An answer that is a problem document."""
+    content = ProblemDocument(
+        title=HTTPStatus(status).phrase, status=status, detail=detail, errors=list(errors)
+    )
+    return JSONResponse(content.model_dump(), status, headers, MEDIA_TYPE)
+
+
+async def _problem(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, Problem)
+    return document(error.status, error.detail, error.errors, error.headers)
+
+
+async def _invalid(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    found = tuple(
+        FieldError(field=".".join(map(str, one["loc"])), message=one["msg"])
+        for one in error.errors()
+    )
+    names = ", ".join(one.field for one in found)
+    return document(HTTPStatus.UNPROCESSABLE_ENTITY, f"The request cannot be used: {names}.", found)
+
+
+async def _http(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    return document(error.status_code, str(error.detail), headers=dict(error.headers or {}))
+
+
+async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    _log.error("A request of %s failed.", request.scope.get("route"), exc_info=error)
+    return document(
+        HTTPStatus.INTERNAL_SERVER_ERROR, "The service failed; its log says why. Try again later."
+    )

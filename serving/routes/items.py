@@ -1,0 +1,111 @@
+"""Lists for everyone, similar items, and search by words."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Annotated, Literal
+
+import numpy as np
+from fastapi import APIRouter, Path, Query
+
+from serving.champion import Champion
+from serving.problems import FieldError, Problem, problem_responses
+from serving.routes.asking import Asked, InUse, item_facts, item_index, may_be_shown
+from serving.schemas import (
+    Count,
+    Found,
+    FoundItem,
+    ItemAnswer,
+    ItemId,
+    ItemList,
+    Modality,
+    SearchRequest,
+)
+from serving.searching import Match, nearest, queries_like
+
+router = APIRouter(prefix="/v1", tags=["items"], responses=problem_responses(422, 503))
+_TRENDING_DAYS = 30
+_DAY = 86_400_000_000
+
+
+@router.get("/items")
+def items(
+    champion: InUse,
+    sort: Annotated[
+        Literal["popular", "trending", "latest"],
+        Query(description="Most events; most in the last 30 days of events; newest first."),
+    ] = "popular",
+    category: Annotated[str | None, Query(max_length=256, description="Only items in it.")] = None,
+    k: Annotated[Count, Query()] = 20,
+    offset: Annotated[int, Query(ge=0, le=1_000_000, description="Items to skip.")] = 0,
+) -> ItemList:
+    """The same list for everyone, page by page."""
+    allowed = np.flatnonzero(may_be_shown(champion, category))
+    keys = _sort_keys(champion, sort)[allowed]
+    order = allowed[np.lexsort((champion.ties[allowed], -keys))]
+    page = order[offset : offset + k]
+    return ItemList(
+        model_version=champion.version,
+        total=len(allowed),
+        items=[ItemAnswer.model_validate(item_facts(champion, int(item))) for item in page],
+    )
+
+
+@router.get("/items/{item_id}/similar", responses=problem_responses(404))
+def similar(
+    champion: InUse,
+    item_id: Annotated[ItemId, Path()],
+    k: Annotated[Count, Query()] = 20,
+    modality: Annotated[
+        Modality | None, Query(description="What to compare; all that the item has by default.")
+    ] = None,
+) -> Found:
+    """Items that are near in the shared space."""
+    item = item_index(champion, item_id, "path.item_id")
+    queries = queries_like(champion, item)
+    if modality is not None:
+        if modality not in queries:
+            raise Problem(
+                HTTPStatus.NOT_FOUND,
+                f"The item has no {modality}; it has {', '.join(queries) or 'no modality'}.",
+                (FieldError(field="query.modality", message="The item lacks it."),),
+            )
+        queries = {modality: queries[modality]}
+    allowed = may_be_shown(champion, None, np.array([item], dtype=np.int32))
+    return _found(champion, nearest(champion, queries, allowed, k))
+
+
+@router.post("/search")
+def search(service: Asked, champion: InUse, asked: SearchRequest) -> Found:
+    """Items whose words, pictures or sounds are near to what was typed."""
+    allowed = may_be_shown(champion, asked.category)
+    query = service.encode([asked.text])[0]
+    wanted: Sequence[str] = asked.modalities or tuple(champion.vectors)
+    queries = {name: query for name in wanted if name in champion.vectors}
+    with service.metrics.stage("search"):
+        return _found(champion, nearest(champion, queries, allowed, asked.k))
+
+
+def _sort_keys(champion: Champion, sort: str) -> np.ndarray:
+    """What items (n_items,) are sorted by, the largest first."""
+    events, n_items = champion.log.events, len(champion.listed)
+    if sort == "latest":
+        return champion.created_at
+    counted = events.items
+    if sort == "trending" and len(events):
+        counted = counted[events.timestamps > events.timestamps.max() - _TRENDING_DAYS * _DAY]
+    return np.bincount(counted, minlength=n_items)
+
+
+def _found(champion: Champion, matches: list[Match]) -> Found:
+    rows = [
+        FoundItem.model_validate(
+            {
+                **item_facts(champion, one.item),
+                "rank": rank,
+                "score": one.score,
+                "cosines": one.cosines,
+            }
+        )
+        for rank, one in enumerate(matches, start=1)
+    ]
+    return Found(model_version=champion.version, items=rows)

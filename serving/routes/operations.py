@@ -1,0 +1,37 @@
+"""Probes and figures for whoever runs the service."""
+
+from http import HTTPStatus
+
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from serving.problems import Problem, problem_responses
+from serving.routes.asking import Asked, InUse
+from serving.schemas import Health, Readiness
+
+router = APIRouter(tags=["operations"])
+
+
+@router.get("/healthz")
+async def alive() -> Health:
+    """The process answers."""
+    return Health()
+
+
+@router.get("/readyz", responses=problem_responses(503))
+def ready(service: Asked, champion: InUse) -> Readiness:
+    """Champion, features and encoder are loaded."""
+    if not service.features.ready():
+        raise Problem(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "There is no online feature store yet: run `crossmodal run` first.",
+            headers={"Retry-After": "5"},
+        )
+    return Readiness(model_version=champion.version)
+
+
+@router.get("/metrics", include_in_schema=False)
+def metrics(service: Asked) -> Response:
+    """Figures as Prometheus reads them."""
+    service.metrics.waiting.set(service.events.waiting())
+    return Response(generate_latest(service.metrics.registry), media_type=CONTENT_TYPE_LATEST)

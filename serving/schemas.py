@@ -1,0 +1,195 @@
+"""What apps send and are answered; the same words as everywhere in the platform."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+UserId = Annotated[str, Field(min_length=1, max_length=256, description="The app's own user id.")]
+ItemId = Annotated[
+    str, Field(min_length=1, max_length=256, description="An item of the catalogue.")
+]
+EventType = Literal["impression", "click", "play", "like", "rating", "hide", "review"]
+Modality = Literal["text", "image", "audio", "reviews", "attributes"]
+Count = Annotated[int, Field(ge=1, le=200, description="Most items of the answer.")]
+Diversity = Annotated[
+    float,
+    Field(ge=0, le=1, description="0 keeps the order of the scores; 1 makes items differ most."),
+]
+
+MOST_EVENTS = 1000
+MOST_CANDIDATES = 1000
+MOST_KEYS = 1000
+
+
+class Sent(BaseModel):
+    """Something an app sends: what it does not know is an error, not silence."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class PastEvent(Sent):
+    """One thing that someone without an account did."""
+
+    item_id: ItemId
+    value: float | None = Field(default=None, description="Stars or strength, where there are any.")
+
+
+class RecommendationRequest(Sent):
+    """A list for someone without an account."""
+
+    history: list[PastEvent] = Field(
+        default=[], max_length=MOST_EVENTS, description="What they did, oldest first."
+    )
+    k: Count = 20
+    diversity: Diversity = 0.0
+    category: str | None = Field(default=None, max_length=256, description="Only items in it.")
+    exclude: list[ItemId] = Field(
+        default=[], max_length=MOST_CANDIDATES, description="Items never to show."
+    )
+
+
+class RankRequest(Sent):
+    """An app's own candidates, to be put in order."""
+
+    user_id: UserId | None = Field(default=None, description="For whom; nobody known by default.")
+    items: list[ItemId] = Field(
+        min_length=1, max_length=MOST_CANDIDATES, description="The candidates."
+    )
+
+
+class SearchRequest(Sent):
+    """A search by words over everything that lies in the shared space."""
+
+    text: str = Field(min_length=1, max_length=2000, description="What is looked for.")
+    modalities: list[Modality] | None = Field(
+        default=None, min_length=1, description="What to compare it with; all by default."
+    )
+    k: Count = 20
+    category: str | None = Field(default=None, max_length=256, description="Only items in it.")
+
+
+class FeatureRequest(Sent):
+    """Keys whose features are asked for."""
+
+    keys: dict[str, list[Annotated[str, Field(max_length=256)]]] = Field(
+        description="Values of each join key of the service, in parallel.",
+        examples=[{"user_id": ["ada"], "item_id": ["item-00042"]}],
+    )
+
+
+class Event(Sent):
+    """One thing that a user did."""
+
+    event_id: str = Field(
+        min_length=1,
+        max_length=128,
+        description="The app's own id of the event; sent again, it counts once.",
+    )
+    user_id: UserId
+    item_id: ItemId
+    type: EventType = Field(description="What the user did.")
+    value: float | None = Field(
+        default=None, allow_inf_nan=False, description="Stars of a rating; no other type needs it."
+    )
+    text: str | None = Field(default=None, max_length=10_000, description="What a review says.")
+    request_id: str | None = Field(
+        default=None, max_length=64, description="Of the answer that the event came from."
+    )
+    timestamp: datetime | None = Field(
+        default=None, description="When it happened; now by default. A zone is needed."
+    )
+
+
+class EventBatch(Sent):
+    """Events that are taken together or not at all."""
+
+    events: list[Event] = Field(min_length=1, max_length=MOST_EVENTS, description="The events.")
+
+
+class EventsTaken(BaseModel):
+    """What became of a batch: it is on the disk."""
+
+    acknowledged: int = Field(description="Events of the batch.")
+    new: int = Field(description="Those whose id was not known before.")
+
+
+class ReasonAnswer(BaseModel):
+    """Why an item is in a list."""
+
+    sentence: str = Field(description="In words.")
+    modality_shares: dict[str, float] = Field(
+        description="Each modality's share in the score; empty where the model cannot say."
+    )
+    past_items: list[str] = Field(description="Past items that count most, the strongest first.")
+
+
+class ItemAnswer(BaseModel):
+    """An item as people see it."""
+
+    item_id: str = Field(description="Of the catalogue.")
+    title: str = Field(description="What people call it.")
+    categories: list[str] = Field(description="What it is filed under.")
+
+
+class RankedItem(ItemAnswer):
+    """One row of a list."""
+
+    rank: int = Field(description="From 1.")
+    score: float = Field(description="The model's; only its order means something.")
+    reason: ReasonAnswer
+
+
+class Recommendations(BaseModel):
+    """A list, and how it came about."""
+
+    request_id: str = Field(description="Name it in the events that come from this answer.")
+    model_version: str = Field(description="The model that made it.")
+    path: Literal["champion"] = Field(description="What made it.")
+    known_user: bool = Field(description="False where nothing is known of the user.")
+    items: list[RankedItem]
+
+
+class FoundItem(ItemAnswer):
+    """One row of a search."""
+
+    rank: int = Field(description="From 1.")
+    score: float = Field(description="Of the fused ranks.")
+    cosines: dict[str, float] = Field(description="Closeness in each modality it was found by.")
+
+
+class Found(BaseModel):
+    """What a search found."""
+
+    model_version: str = Field(description="Whose catalogue was searched.")
+    items: list[FoundItem]
+
+
+class ItemList(BaseModel):
+    """A list for everyone."""
+
+    model_version: str = Field(description="Whose catalogue it is.")
+    total: int = Field(description="Items of all pages.")
+    items: list[ItemAnswer]
+
+
+class FeatureAnswer(BaseModel):
+    """Feast's features, column by column."""
+
+    service: str = Field(description="The feature service.")
+    columns: dict[str, list[Any]] = Field(
+        description="Join keys and view__feature; a value a key, null where nothing is known."
+    )
+
+
+class Health(BaseModel):
+    """Whether the service lives."""
+
+    status: Literal["alive"] = "alive"
+
+
+class Readiness(BaseModel):
+    """Whether the service can answer."""
+
+    status: Literal["ready"] = "ready"
+    model_version: str

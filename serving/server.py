@@ -1,0 +1,59 @@
+"""One process of the service, on an address that may be listened on."""
+
+import ipaddress
+import socket
+from contextlib import closing
+
+import uvicorn
+
+from crossmodal.settings import Settings
+from serving.app import create_app
+
+
+class AddressError(RuntimeError):
+    """The service may not, or cannot, listen on an address; the message says the way out."""
+
+
+def serve(settings: Settings) -> None:
+    """Answers until it is stopped.
+
+    Raises:
+        AddressError: the address is not of this machine alone, or is taken.
+    """
+    _require_loopback(settings.serve_host)
+    _require_free(settings.serve_host, settings.serve_port)
+    # Uvicorn's access log would hold raw user ids, which are part of a path.
+    uvicorn.run(
+        create_app(settings),
+        host=settings.serve_host,
+        port=settings.serve_port,
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+    )
+
+
+def _require_loopback(host: str) -> None:
+    local = host == "localhost"
+    if not local:
+        try:
+            local = ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            local = False
+    if not local:
+        raise AddressError(
+            f"CROSSMODAL_SERVE_HOST={host} could be reached from other machines, and the service "
+            "asks nobody for a key; listen on 127.0.0.1, or put a proxy that does before it."
+        )
+
+
+def _require_free(host: str, port: int) -> None:
+    with closing(socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise AddressError(
+                f"{host}:{port} cannot be listened on ({error.strerror}); stop what does, or "
+                "choose another CROSSMODAL_SERVE_PORT."
+            ) from error
