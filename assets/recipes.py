@@ -190,6 +190,7 @@ RECIPES = (
         RANKED_SPLITS,
         _choose_seed,
         partial(_build_baseline, "ItemKNN"),
+        code_version="2",
     ),
     Recipe(
         "ease",
@@ -197,6 +198,7 @@ RECIPES = (
         RANKED_SPLITS,
         _choose_seed,
         partial(_build_baseline, "EASE"),
+        code_version="2",
     ),
     Recipe(
         "transition",
@@ -204,6 +206,7 @@ RECIPES = (
         RANKED_SPLITS,
         _choose_seed,
         partial(_build_baseline, "Transition"),
+        code_version="2",
     ),
     Recipe(
         "als",
@@ -211,6 +214,7 @@ RECIPES = (
         RANKED_SPLITS,
         _choose_seed,
         partial(_build_baseline, "ALS"),
+        code_version="2",
     ),
     Recipe(
         "cold_start_map",
@@ -218,7 +222,7 @@ RECIPES = (
         WARM_AND_COLD,
         _choose_seed,
         partial(_build_baseline, "ColdStartMap"),
-        code_version="3",
+        code_version="4",
     ),
     *(
         Recipe(
@@ -286,7 +290,7 @@ RECIPES = (
         (USER_TEMPORAL,),
         _choose_seed,
         _build_hmdf,
-        code_version="3",
+        code_version="4",
         learns=True,
         optional=True,
     ),

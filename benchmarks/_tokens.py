@@ -16,6 +16,7 @@ from models.assembly import EventLog, event_log, matrix
 from models.data import Bools, TokenTable, Vocabulary
 from models.encoders.attributes import encode_attributes
 from models.encoders.factory import load_audio_encoder, load_image_encoder, load_text_encoder
+from models.encoders.fingerprints import Kind, fingerprint_of
 from models.encoders.reviews import cumulative_reviews
 from models.encoders.stream import MediaRow, encode_media, encode_texts
 from models.media import DecodePool, MediaError, MediaLimits
@@ -23,6 +24,7 @@ from sources.protocol import Source
 
 MEDIA = ("image", "audio")
 ENCODERS = {"text": "minilm", "image": "efficientnet-lite0", "audio": "logmel"}
+_KINDS: tuple[Kind, ...] = ("text", "image", "audio")
 _BATCH = 64
 _WORKERS = 2
 
@@ -110,8 +112,8 @@ class Reader:
 
         def encode() -> dict[str, np.ndarray]:
             encoder = load_text_encoder(ENCODERS["text"], weights=self.home, device=_cpu())
-            parts = list(encode_texts(rows, encoder))
-            return {"vectors": np.concatenate([part.features for part in parts])}
+            parts = [part.features for part in encode_texts(rows, encoder)]
+            return {"vectors": np.concatenate(parts) if parts else np.zeros((0, 1), np.float32)}
 
         return self._kept("text", rows, encode)["vectors"]
 
@@ -175,7 +177,7 @@ class Reader:
     def _reviews(self, events: pl.DataFrame) -> pl.DataFrame:
         written = events.filter(pl.col("text").fill_null("").str.strip_chars() != "")
         distinct = written.select(key="text", text="text").unique().sort("text")
-        vectors = self._encoded(distinct) if len(distinct) else np.zeros((0, 1), np.float32)
+        vectors = self._encoded(distinct)
         known = pl.DataFrame({"text": distinct["text"], "vector": vectors.tolist()})
         return written.select("item_id", "event_timestamp", "text").join(known, on="text")
 
@@ -185,7 +187,9 @@ class Reader:
         inputs: Sequence[tuple[str, ...]],
         make: Callable[[], dict[str, np.ndarray]],
     ) -> dict[str, np.ndarray]:
-        digest = hashlib.sha256(repr((str(self.source.root), inputs)).encode()).hexdigest()[:12]
+        made_by = [fingerprint_of(kind, ENCODERS[kind]) for kind in _KINDS]
+        known = repr((str(self.source.root), made_by, inputs))
+        digest = hashlib.sha256(known.encode()).hexdigest()[:12]
         path = self.cache / f"{name}-{digest}.npz"
         if not path.is_file():
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,7 @@ import json
 import math
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -86,7 +87,8 @@ def _write(chosen: argparse.Namespace, found: list[SplitFigures], seconds: float
         **machine(),
         **{name: [row for part in found for row in getattr(part, name)] for name in _TABLES},
     }
-    text = json.dumps(_finite(result), indent=1, allow_nan=False) + "\n"
+    result = _finite(result)
+    text = json.dumps(result, indent=1, allow_nan=False) + "\n"
     chosen.out.parent.mkdir(parents=True, exist_ok=True)
     atomic_write_bytes(chosen.out, text.encode())
     print(f"Written to {chosen.out} after {seconds:.0f} s.")
@@ -97,7 +99,9 @@ def _write(chosen: argparse.Namespace, found: list[SplitFigures], seconds: float
 
 def _command(chosen: argparse.Namespace) -> str:
     """What makes the same tables again, without the paths of this machine."""
+    usual = {name: value for name, value in _DEFAULTS.items() if getattr(chosen, name) != value}
     given = {
+        **{name: str(getattr(chosen, name)) for name in usual},
         "only": ",".join(sorted(chosen.only)),
         "splits": ",".join(chosen.splits if chosen.splits != SPLITS else ()),
         "tie-seeds": ",".join(map(str, chosen.tie_seeds)),
@@ -108,6 +112,15 @@ def _command(chosen: argparse.Namespace) -> str:
     data = chosen.data.name if chosen.data else chosen.source
     return f'make bench-quality DATA={data} ARGS="{" ".join(flags)}"'
 
+
+_DEFAULTS: Mapping[str, Any] = {
+    "source": "movielens",
+    "configurations": None,
+    "seconds": None,
+    "samples": 10_000,
+    "seed": 42,
+}
+"""Options whose other values the page has to name."""
 
 _TABLES = ("rows", "comparisons", "models", "skipped")
 
@@ -155,7 +168,9 @@ def _peers(chosen: argparse.Namespace) -> tuple[PeerEntry, ...]:
 def _parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("data", type=Path, help="folder or zip of a MovieLens set")
-    parser.add_argument("--source", default="movielens", choices=("movielens", "sample", "tables"))
+    parser.add_argument(
+        "--source", default=_DEFAULTS["source"], choices=("movielens", "sample", "tables")
+    )
     parser.add_argument(
         "--only",
         type=lambda text: frozenset(text.split(",")),
@@ -175,14 +190,18 @@ def _parsed() -> argparse.Namespace:
         help="of the processor's time, after which no more settings of a peer are tried",
     )
     # Holm's p has a floor: the number of models over half the resamples.
-    parser.add_argument("--samples", type=int, default=10_000, help="bootstrap resamples")
-    parser.add_argument("--seed", type=int, default=42, help="of splits, ties and models")
+    parser.add_argument(
+        "--samples", type=int, default=_DEFAULTS["samples"], help="bootstrap resamples"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=_DEFAULTS["seed"], help="of splits, ties and models"
+    )
     parser.add_argument(
         "--tie-seeds",
         type=lambda text: tuple(int(part) for part in text.split(",")),
         default=(),
-        help="user-temporal again with ties in the orders of these seeds, with commas; the peers "
-        "keep the settings that the first seed chose",
+        help="user-temporal again with ties, splits and models drawn by these seeds, with commas; "
+        "peers that were tuned on the first seed keep its settings",
     )
     parser.add_argument("--home", type=Path, default=OUT / "home", help="weights and features")
     parser.add_argument("--out", type=Path, default=OUT / "quality.json")

@@ -50,6 +50,11 @@ def content_features(material: Material) -> Floats:
     return np.hstack([*parts, described]).astype(np.float32)
 
 
+def array_digest(array: np.ndarray) -> str:
+    """The same for the same numbers."""
+    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()[:12]
+
+
 def events_digest(data: SplitData) -> str:
     """The same for the same events and candidates."""
     found = hashlib.sha256(data.name.encode())

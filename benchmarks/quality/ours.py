@@ -35,8 +35,10 @@ def answer(entry: Entry, data: SplitData, seed: int) -> Answer:
         begun = time.perf_counter()
         fitted[place] = _fit(entry, given, settings)
         model = fitted[place][0]
-        own = isinstance(model, SelfValidated) and not entry.refits
-        value = model.validated if own else _validated(model, data, seed)
+        if isinstance(model, SelfValidated) and not entry.refits:
+            value = model.validated
+        else:
+            value = _validated(model, data, seed)
         seconds = time.perf_counter() - begun
         tried.append({"settings": dict(settings), "validation": value, "seconds": seconds})
     best = int(np.argmax([trial["validation"] for trial in tried]))

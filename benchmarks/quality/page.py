@@ -41,7 +41,8 @@ def write_page(path: Path, result: Row, command: str, date: str) -> None:
 
 def tables(result: Row, command: str, date: str) -> str:
     """All tables of a run as Markdown."""
-    splits = list(dict.fromkeys(row["split"] for row in result["rows"]))
+    own = (row["split"] for row in result["rows"] if row["seed"] == result["seed"])
+    splits = list(dict.fromkeys(own))
     parts = [
         f"{date}, commit {result['commit']}, {result['cpus']} CPU cores, seed {result['seed']}, "
         f"data `{result['data']}`:\n\n    {command}"

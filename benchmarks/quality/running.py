@@ -11,15 +11,22 @@ from benchmarks.peers.catalogue import PeerEntry
 from benchmarks.peers.exchange import Answer, Task
 from benchmarks.quality import ours, theirs
 from benchmarks.quality.handover import task
-from benchmarks.quality.material import content_features, digest, events_digest
+from benchmarks.quality.material import array_digest, content_features, digest, events_digest
 from benchmarks.quality.registry import Entry, Settings, registry
 from benchmarks.quality.results import code_digest, commit, keep, kept, key_of
 from benchmarks.quality.theirs import Skipped
 
 PEER = "peer"
 
-_OUR_CODE = ("models", "benchmarks/_tokens.py", "benchmarks/quality/registry.py")
-_PEER_CODE = ("benchmarks/peers", "benchmarks/requirements.txt")
+_ASKED = "benchmarks/quality/handover.py"
+_OUR_CODE = (
+    "models",
+    "benchmarks/_tokens.py",
+    "benchmarks/quality/registry.py",
+    "benchmarks/quality/ours.py",
+    _ASKED,
+)
+_PEER_CODE = ("benchmarks/peers", "benchmarks/requirements.txt", _ASKED)
 # grids.json is no code: a peer's own row of it is in its key.
 
 
@@ -76,7 +83,9 @@ def answers(run: Run, data: SplitData, material: Material) -> Iterator[Given]:
 
 
 def _their_answers(run: Run, data: SplitData, material: Material, stamp: str) -> Iterator[Given]:
-    known = digest(data) if data.name == COLD_ITEM else events_digest(data)
+    features = content_features(material)
+    content = array_digest(features) if data.name == COLD_ITEM else ""
+    known = events_digest(data) + content
     code = code_digest(_PEER_CODE)
     asked: Task | None = None
     for entry in run.peers:
@@ -87,7 +96,7 @@ def _their_answers(run: Run, data: SplitData, material: Material, stamp: str) ->
         key = key_of(known, asks, run.seed, code)
         answer: Answer | Skipped | None = kept(run.folder / data.name, entry.name, key)
         if answer is None:
-            asked = asked or task(data, content_features(material), run.seed)
+            asked = asked or task(data, features, run.seed)
             answer = theirs.answer(entry, asked, chosen)
             if isinstance(answer, Answer):
                 answer = _stamped(answer, stamp)

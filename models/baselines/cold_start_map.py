@@ -43,7 +43,9 @@ class ColdStartMapConfig(BaselineConfig):
         "weak block with a small weight cannot drown a strong one.",
     )
     presence: float = Field(
-        default=1.0, ge=0, description="Weight of whether an item has a modality at all."
+        default=1.0,
+        ge=0,
+        description="Weight of whether an item has a modality at all, where a block of it has any.",
     )
     widest: int = Field(
         default=512, ge=1, description="A block with more numbers is cut to `components`."
@@ -161,7 +163,10 @@ class ColdStartMap(ConfiguredBaseline[ColdStartMapConfig]):
                 z = (x - mean) @ self.arrays[f"content.{modality}.{block}.axes"]
                 strength = np.float32(self.config.strengths.get(block, 1.0) ** 0.5)
                 columns.append(np.where(present[:, None], z * strength, np.float32(0)))
-            columns.append(present[:, None] * np.float32(self.config.presence**0.5))
+            if any(
+                self.config.strengths.get(block, 1.0) for block in self.config.blocks_of(modality)
+            ):
+                columns.append(present[:, None] * np.float32(self.config.presence**0.5))
         return np.hstack(columns) if columns else np.zeros((n_items, 1), dtype=np.float32)
 
     def _features(

@@ -11,6 +11,8 @@ def history_matrix(
 ) -> sparse.csr_array:
     """Weights (n_users, n_items) float32 of what each user did: decay^rank, the newest has rank 0.
 
+    An item that a user did more than once has the weight of the newest time.
+
     Args:
         users: their histories.
         n_items: size of the item vocabulary.
@@ -19,11 +21,14 @@ def history_matrix(
     """
     rank = np.repeat(users.offsets[1:], users.lengths) - 1 - np.arange(len(users.items))
     counted = np.ones(len(rank), dtype=bool) if last is None else rank < last
-    weights = np.power(decay, rank[counted], dtype=np.float32)
     owners = np.repeat(np.arange(len(users)), users.lengths)[counted]
+    pairs = owners * n_items + users.items[counted]
+    # The first of each pair from the end is its newest.
+    newest = len(pairs) - 1 - np.unique(pairs[::-1], return_index=True)[1]
+    weights = np.power(decay, rank[counted][newest], dtype=np.float32)
     shape = (len(users), n_items)
-    pairs = (weights, (owners, users.items[counted]))
-    return sparse.csr_array(sparse.coo_array(pairs, shape=shape))
+    entries = (weights, (owners[newest], users.items[counted][newest]))
+    return sparse.csr_array(sparse.coo_array(entries, shape=shape))
 
 
 def choice_matrix(

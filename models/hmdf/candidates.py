@@ -7,6 +7,7 @@ import numpy as np
 
 from models.data import Bools, Floats, Histories, Ints
 from models.hmdf.statistics import NAMES, ItemStatistics, statistics_of
+from models.ranking import top_k
 
 
 @dataclass(frozen=True)
@@ -58,17 +59,13 @@ def candidates_of(
     masked = {name: np.where(hidden, -np.inf, found) for name, found in scores.items()}
     chosen = np.zeros(hidden.shape, dtype=bool)
     for found in masked.values():
-        best = _best(found, most)
-        np.put_along_axis(chosen, best, True, axis=1)
+        best = top_k(found, most, ties).items
+        owners, places = np.nonzero(best >= 0)
+        chosen[owners, best[owners, places]] = True
     rows, items = (part.astype(np.int32) for part in np.nonzero(chosen & ~hidden))
     told = [column for found in masked.values() for column in _told(found, rows, items, ties)]
     known = statistics_of(statistics, users, rows, items)
     return Candidates(rows, items, np.column_stack([*told, known]).astype(np.float32))
-
-
-def _best(scores: Floats, most: int) -> Ints:
-    kept = min(most, scores.shape[1])
-    return np.argpartition(-scores, kept - 1, axis=1)[:, :kept].astype(np.int32)
 
 
 def _told(scores: Floats, rows: Ints, items: Ints, ties: Ints) -> tuple[Floats, Floats]:

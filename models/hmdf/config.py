@@ -14,6 +14,7 @@ class HMDFConfig(BaseModel):
     slices: int = Field(
         default=3,
         ge=2,
+        le=8,
         description="Slices that labels come from: of time, each a ninth of what a user did, the "
         "last ones; of items, each a fifth of those with events. The scores of a slice come from "
         "retrievers fitted on its past alone.",

@@ -77,7 +77,13 @@ class HMDF:
         )
 
     def fit(self, dataset: Dataset) -> Self:
-        """Fits the retrievers once a slice, the trees to the slices, and the retrievers to all."""
+        """Fits the retrievers once a slice, the trees to the slices, and the retrievers to all.
+
+        Each user's newest event is held out of every fit of a retriever, since networks stop by it.
+
+        Raises:
+            ValueError: a slice has no choices.
+        """
         slices = self.labelled_slices(dataset)
         names = feature_names(list(self.retrievers))
         chosen = choose_trees(slices, names, self.config, self._on_epoch)
@@ -214,6 +220,11 @@ class HMDF:
     def _labelled(self, dataset: Dataset, part: Slice) -> LabelledSlice:
         """Candidates of the users who have a label, and which of them were chosen."""
         labels, users = part.labels, np.unique(part.labels.users)
+        if not len(users):
+            raise ValueError(
+                "A slice has no choices to learn from: the hybrid needs users with nine events or "
+                "more, or fewer slices."
+            )
         histories = Histories.of(part.past, users)
         found_parts = []
         for start in range(0, len(users), _USERS_AT_ONCE):
@@ -225,7 +236,10 @@ class HMDF:
             np.concatenate([found.items for found in found_parts]),
             np.concatenate([found.features for found in found_parts]),
         )
+        owners = np.repeat(np.arange(len(users)), histories.lengths)
+        had = owners * dataset.n_items + histories.items
         chosen = np.unique(np.searchsorted(users, labels.users) * dataset.n_items + labels.items)
+        chosen = chosen[~np.isin(chosen, had)]
         pairs = candidates.rows.astype(np.int64) * dataset.n_items + candidates.items
         wanted = np.bincount(chosen // dataset.n_items, minlength=len(users)).astype(np.int32)
         return LabelledSlice(candidates, np.isin(pairs, chosen), wanted)

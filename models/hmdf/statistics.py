@@ -92,9 +92,10 @@ def _within_a_month(statistics: ItemStatistics, items: Ints, now: np.ndarray) ->
     origin = int(seconds.min()) if len(seconds) else 0
     width = int(seconds.max()) - origin + 2 if len(seconds) else 2
     keys = owner * width + (seconds - origin)
+    first = items.astype(np.int64) * width
     asked = np.nan_to_num(now, nan=0.0).astype(np.int64) // _SECOND - origin
     upper, lower = (
-        np.searchsorted(keys, items * width + np.clip(asked - back, 0, width - 1))
+        np.searchsorted(keys, first + np.clip(asked - back, 0, width - 1))
         for back in (0, _MONTH // _SECOND)
     )
     return np.where(np.isnan(now), 0, upper - lower)

@@ -12,11 +12,12 @@ from walking_users import random_walks
 
 from models.baselines import Popularity, Transition, TransitionConfig
 from models.data import Histories, Interactions, TokenTable, Vocabulary
+from models.evaluation import known_events
 from models.families import load_model
 from models.hmdf import HMDF, HMDFConfig, cold_item_retrievers, item_slices
-from models.hmdf.candidates import Candidates
+from models.hmdf.candidates import Candidates, candidates_of
 from models.hmdf.retrievers import simple_retrievers
-from models.hmdf.slices import before, label_slices, ninths
+from models.hmdf.slices import before, label_slices, ninths, time_slices
 from models.hmdf.statistics import NAMES, ItemStatistics, statistics_of
 from models.hmdf.trees import LabelledSlice, shap_values
 
@@ -183,3 +184,58 @@ def test_statistics_count_what_was_before() -> None:
     np.testing.assert_allclose(columns["item_mean_value"], [3, 5, 3, 3])
     np.testing.assert_allclose(columns["days_since_item_was_chosen"], [90, 60, 30, np.nan])
     np.testing.assert_allclose(columns["days_since_item_was_first_chosen"], [100, 60, 40, np.nan])
+
+
+def test_events_of_the_last_month_are_counted_in_large_catalogues_over_decades() -> None:
+    rng = np.random.default_rng(8)
+    n, n_items = 20_000, 500
+    events = Interactions(
+        np.zeros(n, np.int32),
+        rng.integers(n_items, size=n).astype(np.int32),
+        np.ones(n, np.float32),
+        np.sort(rng.integers(20 * 365, size=n)) * DAY,
+    )
+    users, items = Histories.of(events, np.zeros(1, np.int32)), np.arange(n_items, dtype=np.int32)
+    found = statistics_of(ItemStatistics.of(events, n_items), users, np.zeros_like(items), items)
+    now = events.timestamps[-1]
+    last_month = (events.timestamps < now) & (events.timestamps >= now - 30 * DAY)
+    expected = np.bincount(events.items[last_month], minlength=n_items)
+    column = found[:, NAMES.index("item_events_30d")]
+    np.testing.assert_allclose(column, np.log1p(expected), rtol=1e-6)
+
+
+def test_what_a_retriever_cannot_score_is_no_candidate_of_its_own() -> None:
+    scores = np.full((1, 300), -np.inf, np.float32)
+    scores[0, ::30] = np.arange(10)
+    found = candidates_of(
+        {"narrow": scores},
+        Histories.empty(),
+        ItemStatistics.of(walks().train.take(np.zeros(0, np.int64)), 300),
+        np.arange(300, dtype=np.int32),
+        120,
+        np.ones(300, dtype=bool),
+    )
+    np.testing.assert_array_equal(found.items, np.arange(0, 300, 30))
+
+
+def test_what_was_done_before_is_not_wanted_again() -> None:
+    """Candidates leave it out, so that it would count as missed whatever the trees do."""
+    dataset = walks()
+    part = next(iter(time_slices(dataset, known_events(dataset), 2, 1)))
+    again = part.past.take(np.arange(len(part.past)) % 9 == 0)
+    labels = (part.labels, again)
+    both = Interactions(
+        *(
+            np.concatenate([vars(one)[name] for one in labels])
+            for name in ("users", "items", "values", "timestamps")
+        )
+    )
+    model = HMDF(lambda _: {"popularity": Popularity}, SMALL).fit(dataset)
+    once, twice = (
+        model._labelled(dataset, part),
+        model._labelled(
+            dataset, replace(part, labels=both.take(np.argsort(both.users, kind="stable")))
+        ),
+    )
+    users = np.isin(np.unique(both.users), np.unique(part.labels.users))
+    np.testing.assert_array_equal(twice.wanted[users], once.wanted)
