@@ -1,0 +1,230 @@
+"""The service over HTTP on a real home: what an app sees."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from fastapi.testclient import TestClient
+
+from assets.ingestion import source_of
+from crossmodal.pseudonyms import pseudonym
+from crossmodal.settings import Settings
+from crossmodal.workspace import Workspace
+from feature_repo.store import online
+from models.registry import ModelRegistry
+from serving.app import create_app
+
+pytestmark = pytest.mark.slow
+PROBLEM = "application/problem+json"
+
+
+def known_user(settings: Settings) -> str:
+    events = pl.read_parquet(source_of(Workspace(settings)).root / "events.parquet")
+    return str(events["user_id"][0])
+
+
+def listed(client: TestClient, user: str, **query: object) -> list[str]:
+    answer = client.get(f"/v1/users/{user}/recommendations", params=query)
+    assert answer.status_code == 200, answer.text
+    return [item["item_id"] for item in answer.json()["items"]]
+
+
+def report(client: TestClient, user: str, item: str, kind: str, name: str = "e1") -> dict:
+    event = {"event_id": name, "user_id": user, "item_id": item, "type": kind}
+    answer = client.post("/v1/events", json=event)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def test_the_list_of_a_user_is_the_one_that_the_run_stored(
+    client: TestClient, copied: Settings
+) -> None:
+    user = known_user(copied)
+    stored = Workspace(copied).lake.read("recommendations")
+    own = stored.filter(pl.col("user_id") == pseudonym(user, b"a key for tests")).sort("rank")
+    answer = client.get(f"/v1/users/{user}/recommendations", params={"k": 10}).json()
+    assert [row["item_id"] for row in answer["items"]] == own["item_id"].head(10).to_list()
+    assert [row["reason"]["sentence"] for row in answer["items"]] == (
+        own["reasons"].list.first().head(10).to_list()
+    )
+    assert answer["known_user"] and answer["model_version"] == own["model_version"][0]
+    assert len(answer["request_id"]) == 24
+
+
+def test_an_event_counts_in_the_next_answer_and_once(client: TestClient) -> None:
+    before = listed(client, "a newcomer")
+    assert report(client, "a newcomer", before[0], "like") == {"acknowledged": 1, "new": 1}
+    after = listed(client, "a newcomer")
+    assert before[0] not in after and after != before[1:]
+    assert report(client, "a newcomer", before[0], "like") == {"acknowledged": 1, "new": 0}
+    assert listed(client, "a newcomer") == after
+
+
+def test_an_impression_changes_nothing_and_a_hidden_item_never_returns(
+    client: TestClient,
+) -> None:
+    before = listed(client, "grace")
+    report(client, "grace", before[1], "impression", "e1")
+    assert listed(client, "grace") == before
+    report(client, "grace", before[1], "hide", "e2")
+    assert before[1] not in listed(client, "grace")
+    assert before[1] not in listed(client, "grace", exclude_seen=False, k=200)
+
+
+def test_a_guest_is_answered_like_a_user_with_the_same_past(client: TestClient) -> None:
+    first, second = listed(client, "ada")[:2]
+    for name, item in (("e1", first), ("e2", second)):
+        report(client, "ada", item, "click", name)
+    history = [{"item_id": first}, {"item_id": second}]
+    guest = client.post("/v1/recommendations", json={"history": history, "k": 20}).json()
+    assert [item["item_id"] for item in guest["items"]] == listed(client, "ada")
+    left_out = {"history": history, "exclude": [guest["items"][0]["item_id"]]}
+    fewer = client.post("/v1/recommendations", json=left_out).json()
+    assert [item["item_id"] for item in fewer["items"]][:5] == [
+        item["item_id"] for item in guest["items"]
+    ][1:6]
+
+
+def test_own_candidates_come_back_in_the_order_of_the_list(client: TestClient) -> None:
+    best = listed(client, "ada", k=20)
+    given = [*sorted(best), best[3]]
+    answer = client.post("/v1/rank", json={"user_id": "ada", "items": given}).json()
+    assert [item["item_id"] for item in answer["items"]] == best
+
+
+def test_a_diverse_list_is_more_spread_and_still_good(client: TestClient) -> None:
+    def spread(ids: list[str]) -> float:
+        unit = {}
+        for name in ids:
+            found = client.get(f"/v1/items/{name}/similar", params={"k": 200}).json()
+            unit[name] = {
+                row["item_id"]: np.mean(list(row["cosines"].values())) for row in found["items"]
+            }
+        near = [unit[a].get(b, 0.0) for a in ids for b in ids if a != b]
+        return float(np.mean(near))
+
+    plain, diverse = listed(client, "ada", k=8), listed(client, "ada", k=8, diversity=0.7)
+    assert set(plain) != set(diverse) and plain[0] == diverse[0]
+    assert spread(diverse) < spread(plain)
+
+
+def test_a_category_and_the_lists_for_everyone(client: TestClient, copied: Settings) -> None:
+    items = Workspace(copied).lake.read("items")
+    category = items["categories"][0][0]
+    inside = set(items.filter(pl.col("categories").list.contains(category))["item_id"])
+    assert set(listed(client, "ada", category=category, k=200)) <= inside
+    for sort in ("popular", "trending", "latest"):
+        asked = {"sort": sort, "category": category, "k": 200}
+        whole = client.get("/v1/items", params=asked).json()
+        assert {item["item_id"] for item in whole["items"]} == inside
+        assert whole["total"] == len(inside)
+        page = client.get("/v1/items", params={**asked, "k": 2, "offset": 1}).json()
+        assert page["items"] == whole["items"][1:3]
+    unknown = client.get("/v1/users/ada/recommendations", params={"category": "No such"})
+    assert unknown.status_code == 422 and "No such" in unknown.json()["detail"]
+
+
+def test_words_find_the_item_they_describe(client: TestClient, copied: Settings) -> None:
+    items = Workspace(copied).lake.read("items").filter(pl.col("text") != "")
+    wanted = items.row(0, named=True)
+    asked = {"text": wanted["text"], "modalities": ["text"], "k": 5}
+    found = client.post("/v1/search", json=asked).json()["items"]
+    assert wanted["item_id"] in [item["item_id"] for item in found][:2]
+    everything = client.post("/v1/search", json={"text": wanted["text"]}).json()["items"]
+    assert any(len(item["cosines"]) > 1 for item in everything)
+    similar = client.get(f"/v1/items/{wanted['item_id']}/similar").json()["items"]
+    assert wanted["item_id"] not in [item["item_id"] for item in similar]
+
+
+def test_features_are_feasts_own_with_their_types(client: TestClient, copied: Settings) -> None:
+    user = known_user(copied)
+    item = listed(client, user)[0]
+    stored = pseudonym(user, b"a key for tests")
+    paths = Workspace(copied).paths
+    own = online(paths, {"user_id": [stored], "item_id": [item]}, "ranking")
+    keys = {"user_id": [user], "item_id": [item]}
+    answer = client.post("/v1/features/ranking", json={"keys": keys}).json()["columns"]
+    assert answer == json.loads(json.dumps({**own, "user_id": [user]}))
+    assert isinstance(answer["item_statistics__n_events"][0], int)
+    lists = client.get(f"/v1/features/recommendations/{user}").json()["columns"]
+    assert len(lists["user_recommendations__item_ids"][0]) == 20
+    both = client.get("/v1/features/ranking/ada")
+    assert both.status_code == 422 and "item_id" in both.json()["detail"]
+    assert client.get("/v1/features/nothing/ada").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"item_id": "no such item"}, "body.events"),
+        ({"type": "stare"}, "type"),
+        ({"type": "rating"}, "body.value"),
+        ({"timestamp": "2024-05-01T10:00:00"}, "body.timestamp"),
+        ({"timestamp": (datetime.now(UTC) + timedelta(days=2)).isoformat()}, "body.timestamp"),
+        ({"value": "many"}, "value"),
+        ({"colour": "red"}, "colour"),
+    ],
+)
+def test_an_event_that_cannot_be_used_is_refused_by_name(
+    client: TestClient, change: dict, field: str
+) -> None:
+    item = listed(client, "ada")[0]
+    event = {"event_id": "e", "user_id": "ada", "item_id": item, "type": "click"}
+    answer = client.post("/v1/events", json={"events": [event, {**event, **change}]})
+    single = client.post("/v1/events", json={**event, **change})
+    for one in (answer, single):
+        assert one.status_code in (404, 422) and one.headers["content-type"] == PROBLEM
+        assert any(field.split(".")[-1] in error["field"] for error in one.json()["errors"])
+    assert listed(client, "ada")[0] == item, "no event of a refused batch was taken"
+
+
+def test_a_new_champion_takes_over_and_a_broken_one_does_not(
+    client: TestClient, copied: Settings
+) -> None:
+    registry = ModelRegistry(Workspace(copied).paths.models)
+    service = client.app.state.service  # type: ignore[attr-defined]
+    other = next(one.version for one in registry.versions() if one.name == "ease-user-temporal")
+    registry.promote(other)
+    service.champions.look()
+    assert client.get("/readyz").json()["model_version"] == other
+    assert listed(client, "ada")
+    broken = next(one.version for one in registry.versions() if one.name == "als-user-temporal")
+    (registry.root / broken / "weights.safetensors").write_bytes(b"not a model")
+    registry.promote(broken)
+    service.champions.look()
+    assert client.get("/readyz").json()["model_version"] == other
+    assert "crossmodal_champions_refused_total 1.0" in client.get("/metrics").text
+
+
+def test_probes_metrics_and_errors_tell_nothing_of_users(client: TestClient) -> None:
+    listed(client, "ada")
+    assert client.get("/healthz").json() == {"status": "alive"}
+    figures = client.get("/metrics").text
+    assert '/v1/users/{user_id}/recommendations",status="200"' in figures
+    assert "ada" not in figures
+    missing = client.get("/v1/items/none/similar")
+    assert missing.status_code == 404 and missing.headers["content-type"] == PROBLEM
+    assert missing.json()["errors"][0]["field"] == "path.item_id"
+    assert client.get("/v1/nothing").headers["content-type"] == PROBLEM
+
+
+def test_a_body_that_is_too_long_is_refused_whatever_it_says_of_itself(copied: Settings) -> None:
+    small = copied.model_copy(update={"serve_max_body_bytes": 1000})
+    with TestClient(create_app(small)) as client:
+        body = json.dumps({"text": "x" * 2000}).encode()
+        assert client.post("/v1/search", content=body).status_code == 413
+        parts = (body[start : start + 100] for start in range(0, len(body), 100))
+        assert client.post("/v1/search", content=parts).status_code == 413
+
+
+def test_without_a_run_it_lives_and_is_not_ready(tmp_path: Path) -> None:
+    empty = Settings(home=tmp_path / "home", id_key="a key for tests")
+    with TestClient(create_app(empty)) as client:
+        assert client.get("/healthz").status_code == 200
+        for path in ("/readyz", "/v1/users/ada/recommendations", "/v1/features/ranking/a"):
+            answer = client.get(path)
+            assert answer.status_code == 503 and "crossmodal run" in answer.json()["detail"]
+            assert "Retry-After" in answer.headers

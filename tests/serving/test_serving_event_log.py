@@ -1,0 +1,86 @@
+"""The event log on real files: durable, counted once, read by every process."""
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from serving.event_log import EventLog, LogClosedError, LoggedEvent, QueueFullError
+
+
+def event(name: str, user: str = "ada", item: str = "a") -> LoggedEvent:
+    return LoggedEvent(name, user, item, "click", None, None, None, 1_000_000)
+
+
+def test_a_repeated_id_counts_once_whichever_process_sends_it(tmp_path: Path) -> None:
+    first, second = EventLog(tmp_path / "events.db"), EventLog(tmp_path / "events.db")
+    assert first.append([event("1"), event("2"), event("1")]).result() == 2
+    assert second.append([event("2", item="b"), event("3")]).result() == 1
+    assert [one.event_id for one in first.of_user("ada")] == ["1", "2", "3"]
+    assert first.of_user("ada")[1].item_id == "a", "the first report of an id stands"
+    assert second.of_user("grace") == []
+    first.close()
+    second.close()
+
+
+def test_many_threads_lose_nothing_and_keep_the_order_of_each(tmp_path: Path) -> None:
+    log = EventLog(tmp_path / "events.db")
+
+    def report(user: str) -> None:
+        for number in range(50):
+            log.append([event(f"{user}-{number}", user)]).result()
+
+    users = [f"user-{number}" for number in range(8)]
+    threads = [threading.Thread(target=report, args=(user,)) for user in users]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    log.close()
+    again = EventLog(tmp_path / "events.db")
+    for user in users:
+        found = [one.event_id for one in again.of_user(user)]
+        assert found == [f"{user}-{number}" for number in range(50)]
+    again.close()
+
+
+def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
+    path = tmp_path / "events.db"
+    script = f"""
+import os, signal, sys
+from pathlib import Path
+from serving.event_log import EventLog, LoggedEvent
+log = EventLog(Path({str(path)!r}))
+for number in range(1000):
+    one = LoggedEvent(str(number), "ada", "a", "click", None, None, None, 1)
+    log.append([one]).result()
+    print(number, flush=True)
+    if number == 40:
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    acknowledged = ended.stdout.split()
+    assert len(acknowledged) == 41
+    log = EventLog(path)
+    assert [one.event_id for one in log.of_user("ada")] == acknowledged
+    log.close()
+
+
+def test_a_closed_log_and_a_full_queue_say_so(tmp_path: Path) -> None:
+    log = EventLog(tmp_path / "events.db", most_waiting=1)
+    taken, refused = [], 0
+    for number in range(3000):
+        try:
+            taken.append(log.append([event(f"{number}-{part}") for part in range(20)]))
+        except QueueFullError:
+            refused += 1
+    assert refused and sum(future.result() for future in taken) == 20 * len(taken)
+    assert len(log.of_user("ada")) == 20 * len(taken)
+    log.close()
+    log.close()
+    with pytest.raises(LogClosedError):
+        log.append([event("late")])
