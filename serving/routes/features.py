@@ -17,7 +17,7 @@ ServiceName = Annotated[str, Path(max_length=128, description="A feature service
 _USER = "user_id"
 
 
-@router.get("/features/{feature_service}/{key}")
+@router.get("/features/{feature_service}/{key:path}")
 def features_of_key(
     service: Asked,
     feature_service: ServiceName,

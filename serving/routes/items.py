@@ -50,7 +50,7 @@ def items(
     )
 
 
-@router.get("/items/{item_id}/similar", responses=problem_responses(404))
+@router.get("/items/{item_id:path}/similar", responses=problem_responses(404))
 def similar(
     champion: InUse,
     item_id: Annotated[ItemId, Path()],

@@ -27,7 +27,7 @@ from serving.schemas import (
 router = APIRouter(prefix="/v1", tags=["recommendations"], responses=problem_responses(422, 503))
 
 
-@router.get("/users/{user_id}/recommendations")
+@router.get("/users/{user_id:path}/recommendations")
 def recommendations_of_user(
     service: Asked,
     champion: InUse,

@@ -203,7 +203,7 @@ def test_probes_metrics_and_errors_tell_nothing_of_users(client: TestClient) -> 
     listed(client, "ada")
     assert client.get("/healthz").json() == {"status": "alive"}
     figures = client.get("/metrics").text
-    assert '/v1/users/{user_id}/recommendations",status="200"' in figures
+    assert '/v1/users/{user_id:path}/recommendations",status="200"' in figures
     assert "ada" not in figures
     missing = client.get("/v1/items/none/similar")
     assert missing.status_code == 404 and missing.headers["content-type"] == PROBLEM

@@ -1,0 +1,128 @@
+"""What each method of the clients asks, and how its answer is read."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+from urllib.parse import quote
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+from serving.problems import FieldError, ProblemDocument
+from serving.schemas import (
+    Event,
+    EventBatch,
+    EventsTaken,
+    FeatureAnswer,
+    FeatureRequest,
+    Found,
+    ItemList,
+    RankRequest,
+    Readiness,
+    RecommendationRequest,
+    Recommendations,
+    SearchRequest,
+)
+
+AnswerT = TypeVar("AnswerT", bound=BaseModel)
+
+
+class ServiceError(RuntimeError):
+    """The service did not answer as asked; the message is its own.
+
+    Attributes:
+        status: the HTTP status.
+        errors: the fields that could not be used.
+    """
+
+    def __init__(self, status: int, detail: str, errors: Sequence[FieldError] = ()) -> None:
+        super().__init__(detail)
+        self.status, self.errors = status, tuple(errors)
+
+
+@dataclass(frozen=True)
+class Call(Generic[AnswerT]):
+    """One request, and the type of its answer."""
+
+    method: str
+    path: str
+    answer: type[AnswerT]
+    query: Mapping[str, Any] = field(default_factory=dict)
+    body: BaseModel | None = None
+
+    def request(self, client: httpx.Client | httpx.AsyncClient) -> httpx.Request:
+        """The request of a client."""
+        known = {name: value for name, value in self.query.items() if value is not None}
+        content = None if self.body is None else self.body.model_dump(mode="json")
+        return client.build_request(self.method, self.path, params=known, json=content)
+
+    def read(self, response: httpx.Response) -> AnswerT:
+        """The answer.
+
+        Raises:
+            ServiceError: the service said why there is none.
+        """
+        if response.is_success:
+            return self.answer.model_validate_json(response.content)
+        try:
+            problem = ProblemDocument.model_validate_json(response.content)
+        except ValidationError:
+            raise ServiceError(response.status_code, response.reason_phrase) from None
+        raise ServiceError(problem.status, problem.detail, problem.errors)
+
+
+def recommendations(
+    user_id: str, k: int, diversity: float, category: str | None, exclude_seen: bool
+) -> Call[Recommendations]:
+    """A user's list."""
+    query = {"k": k, "diversity": diversity, "category": category, "exclude_seen": exclude_seen}
+    return Call("GET", f"/v1/users/{_part(user_id)}/recommendations", Recommendations, query)
+
+
+def guest_recommendations(asked: RecommendationRequest) -> Call[Recommendations]:
+    """A list for someone without an account."""
+    return Call("POST", "/v1/recommendations", Recommendations, body=asked)
+
+
+def rank(user_id: str | None, items: Sequence[str]) -> Call[Recommendations]:
+    """An app's own candidates in order."""
+    asked = RankRequest(user_id=user_id, items=list(items))
+    return Call("POST", "/v1/rank", Recommendations, body=asked)
+
+
+def items(sort: str, category: str | None, k: int, offset: int) -> Call[ItemList]:
+    """A list for everyone."""
+    query = {"sort": sort, "category": category, "k": k, "offset": offset}
+    return Call("GET", "/v1/items", ItemList, query)
+
+
+def similar(item_id: str, k: int, modality: str | None) -> Call[Found]:
+    """Items that are near."""
+    query = {"k": k, "modality": modality}
+    return Call("GET", f"/v1/items/{_part(item_id)}/similar", Found, query)
+
+
+def search(asked: SearchRequest) -> Call[Found]:
+    """Items that are near to what was typed."""
+    return Call("POST", "/v1/search", Found, body=asked)
+
+
+def features(service: str, keys: Mapping[str, Sequence[str]]) -> Call[FeatureAnswer]:
+    """Feast's features of some keys."""
+    asked = FeatureRequest(keys={name: list(values) for name, values in keys.items()})
+    return Call("POST", f"/v1/features/{_part(service)}", FeatureAnswer, body=asked)
+
+
+def events(batch: Sequence[Event]) -> Call[EventsTaken]:
+    """Events that happened."""
+    return Call("POST", "/v1/events", EventsTaken, body=EventBatch(events=list(batch)))
+
+
+def ready() -> Call[Readiness]:
+    """Whether the service can answer."""
+    return Call("GET", "/readyz", Readiness)
+
+
+def _part(value: str) -> str:
+    """One part of a path, whatever it holds."""
+    return quote(value, safe="")

@@ -1,0 +1,209 @@
+"""The two clients: the same methods, the same answers."""
+
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+from tenacity import AsyncRetrying, Retrying
+
+from serving.client import calls
+from serving.client.calls import AnswerT, Call
+from serving.client.retries import Unanswered, policy, require_answer
+from serving.schemas import (
+    Event,
+    EventsTaken,
+    FeatureAnswer,
+    Found,
+    ItemList,
+    Readiness,
+    RecommendationRequest,
+    Recommendations,
+    SearchRequest,
+)
+
+_URL = "http://127.0.0.1:8000"
+
+
+class Client:
+    """Asks the service and waits for the answer.
+
+    Every method raises `ServiceError` where the service refuses, and `httpx.TransportError` where
+    it cannot be reached after all tries.
+
+    Args:
+        url: of the service.
+        timeout: seconds for one try.
+        attempts: most tries of a call.
+        options: of `httpx.Client`.
+    """
+
+    def __init__(
+        self, url: str = _URL, timeout: float = 10.0, attempts: int = 4, **options: Any
+    ) -> None:
+        self._http = httpx.Client(base_url=url, timeout=timeout, **options)
+        self._attempts = attempts
+
+    def recommendations(
+        self,
+        user_id: str,
+        *,
+        k: int = 20,
+        diversity: float = 0.0,
+        category: str | None = None,
+        exclude_seen: bool = True,
+    ) -> Recommendations:
+        """The best items for a user."""
+        return self._send(calls.recommendations(user_id, k, diversity, category, exclude_seen))
+
+    def guest_recommendations(self, asked: RecommendationRequest) -> Recommendations:
+        """The best items for someone without an account."""
+        return self._send(calls.guest_recommendations(asked))
+
+    def rank(self, items: Sequence[str], user_id: str | None = None) -> Recommendations:
+        """The app's own candidates in order."""
+        return self._send(calls.rank(user_id, items))
+
+    def items(
+        self, sort: str = "popular", *, category: str | None = None, k: int = 20, offset: int = 0
+    ) -> ItemList:
+        """A list for everyone: popular, trending or latest."""
+        return self._send(calls.items(sort, category, k, offset))
+
+    def similar(self, item_id: str, *, k: int = 20, modality: str | None = None) -> Found:
+        """Items that are near."""
+        return self._send(calls.similar(item_id, k, modality))
+
+    def search(self, asked: SearchRequest) -> Found:
+        """Items that are near to what was typed."""
+        return self._send(calls.search(asked))
+
+    def features(self, service: str, keys: Mapping[str, Sequence[str]]) -> FeatureAnswer:
+        """Feast's features of some keys."""
+        return self._send(calls.features(service, keys))
+
+    def events(self, batch: Sequence[Event]) -> EventsTaken:
+        """Reports events; returns once they are on the service's disk."""
+        return self._send(calls.events(batch))
+
+    def ready(self) -> Readiness:
+        """Says which model answers."""
+        return self._send(calls.ready())
+
+    def close(self) -> None:
+        """Lets go of the connections."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        """The client, closed at the end of the block."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Lets go of the connections."""
+        self.close()
+
+    def _send(self, call: Call[AnswerT]) -> AnswerT:
+        def once() -> httpx.Response:
+            return require_answer(self._http.send(call.request(self._http)))
+
+        try:
+            response = Retrying(**policy(self._attempts))(once)
+        except Unanswered as last:
+            response = last.response
+        return call.read(response)
+
+
+class AsyncClient:
+    """Asks the service without holding up other tasks; see `Client`.
+
+    Args:
+        url: of the service.
+        timeout: seconds for one try.
+        attempts: most tries of a call.
+        options: of `httpx.AsyncClient`.
+    """
+
+    def __init__(
+        self, url: str = _URL, timeout: float = 10.0, attempts: int = 4, **options: Any
+    ) -> None:
+        self._http = httpx.AsyncClient(base_url=url, timeout=timeout, **options)
+        self._attempts = attempts
+
+    async def recommendations(
+        self,
+        user_id: str,
+        *,
+        k: int = 20,
+        diversity: float = 0.0,
+        category: str | None = None,
+        exclude_seen: bool = True,
+    ) -> Recommendations:
+        """The best items for a user."""
+        call = calls.recommendations(user_id, k, diversity, category, exclude_seen)
+        return await self._send(call)
+
+    async def guest_recommendations(self, asked: RecommendationRequest) -> Recommendations:
+        """The best items for someone without an account."""
+        return await self._send(calls.guest_recommendations(asked))
+
+    async def rank(self, items: Sequence[str], user_id: str | None = None) -> Recommendations:
+        """The app's own candidates in order."""
+        return await self._send(calls.rank(user_id, items))
+
+    async def items(
+        self, sort: str = "popular", *, category: str | None = None, k: int = 20, offset: int = 0
+    ) -> ItemList:
+        """A list for everyone: popular, trending or latest."""
+        return await self._send(calls.items(sort, category, k, offset))
+
+    async def similar(self, item_id: str, *, k: int = 20, modality: str | None = None) -> Found:
+        """Items that are near."""
+        return await self._send(calls.similar(item_id, k, modality))
+
+    async def search(self, asked: SearchRequest) -> Found:
+        """Items that are near to what was typed."""
+        return await self._send(calls.search(asked))
+
+    async def features(self, service: str, keys: Mapping[str, Sequence[str]]) -> FeatureAnswer:
+        """Feast's features of some keys."""
+        return await self._send(calls.features(service, keys))
+
+    async def events(self, batch: Sequence[Event]) -> EventsTaken:
+        """Reports events; returns once they are on the service's disk."""
+        return await self._send(calls.events(batch))
+
+    async def ready(self) -> Readiness:
+        """Says which model answers."""
+        return await self._send(calls.ready())
+
+    async def close(self) -> None:
+        """Lets go of the connections."""
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        """The client, closed at the end of the block."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Lets go of the connections."""
+        await self.close()
+
+    async def _send(self, call: Call[AnswerT]) -> AnswerT:
+        async def once() -> httpx.Response:
+            return require_answer(await self._http.send(call.request(self._http)))
+
+        try:
+            response: httpx.Response = await AsyncRetrying(**policy(self._attempts))(once)
+        except Unanswered as last:
+            response = last.response
+        return call.read(response)

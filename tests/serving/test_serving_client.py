@@ -1,0 +1,100 @@
+"""The clients against a server on a real port: typed answers, errors with fields, retries."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import ClassVar
+
+import httpx
+import pytest
+import uvicorn
+
+from crossmodal.settings import Settings
+from serving.app import create_app
+from serving.client import AsyncClient, Client, ServiceError
+from serving.schemas import Event, PastEvent, RecommendationRequest, SearchRequest
+
+
+@pytest.fixture
+def url(copied: Settings) -> Iterator[str]:
+    """Where a service on a home of its own listens."""
+    started = threading.Event()
+    server = uvicorn.Server(uvicorn.Config(create_app(copied), log_level="error"))
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        place = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        for _ in range(600):
+            if server.started or started.wait(0.1):
+                break
+        yield place
+        server.should_exit = True
+        thread.join()
+
+
+class Moody(BaseHTTPRequestHandler):
+    """Answers 503 twice, then a little of what it was asked."""
+
+    asked: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        """Answers."""
+        self.asked.append(self.path)
+        body = b'{"status": "ready", "model_version": "m"}'
+        self.send_response(503 if len(self.asked) < 3 else 200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing."""
+
+
+@pytest.mark.slow
+def test_both_clients_give_the_same_typed_answers(url: str) -> None:
+    with Client(url) as client:
+        first = client.items(k=3).items[0].item_id
+        name = "ada/lovelace 1"
+        liked = Event(event_id="e1", user_id=name, item_id=first, type="like")
+        assert client.events([liked]).new == 1 and client.events([liked]).new == 0
+        mine = client.recommendations(name, k=5)
+        assert mine.known_user and first not in [item.item_id for item in mine.items]
+        history = [PastEvent(item_id=first)]
+        assert client.guest_recommendations(RecommendationRequest(history=history)).items
+        assert client.rank([first], name).items[0].item_id == first
+        found = client.search(SearchRequest(text="a haunted house"))
+        assert client.similar(first, modality="text").items[0].cosines.keys() == {"text"}
+        known = client.features("recommendations", {"user_id": ["new_user"]})
+        assert known.columns["user_id"] == ["new_user"]
+        with pytest.raises(ServiceError, match="no item") as refused:
+            client.rank(["nothing"])
+        assert refused.value.status == 404 and refused.value.errors[0].field == "body.items"
+
+    async def asked() -> None:
+        async with AsyncClient(url) as other:
+            both = await asyncio.gather(
+                other.recommendations(name, k=5),
+                other.search(SearchRequest(text="a haunted house")),
+            )
+            assert both[0].items == mine.items and both[1] == found
+            assert (await other.ready()).model_version == mine.model_version
+
+    asyncio.run(asked())
+
+
+def test_a_call_that_may_succeed_later_is_sent_again_and_not_for_ever() -> None:
+    Moody.asked.clear()
+    server = HTTPServer(("127.0.0.1", 0), Moody)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    place = f"http://127.0.0.1:{server.server_port}"
+    with Client(place, attempts=2) as impatient, pytest.raises(ServiceError) as refused:
+        impatient.ready()
+    assert refused.value.status == 503 and len(Moody.asked) == 2
+    with Client(place) as client:
+        assert client.ready().model_version == "m"
+    server.shutdown()
+    server.server_close()
+    with Client(place, attempts=2) as client, pytest.raises(httpx.ConnectError):
+        client.ready()
