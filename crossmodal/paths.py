@@ -66,6 +66,11 @@ class StatePaths:
         return self.home / "serving" / "events.db"
 
     @property
+    def api_keys(self) -> Path:
+        """Hashes of the keys that the online service asks for (JSON)."""
+        return self.home / "serving" / "keys.json"
+
+    @property
     def timings(self) -> Path:
         """How long each table last took to make, in seconds (JSON)."""
         return self.home / "timings.json"

@@ -18,6 +18,7 @@ from orchestration.beta import accept_beta
 if TYPE_CHECKING:
     from crossmodal.settings import Settings
     from orchestration.run import RunSummary
+    from serving.keys import KeyRing
 
 app = typer.Typer(
     name="crossmodal",
@@ -250,15 +251,73 @@ def serve(
 ) -> None:
     """Answers apps over HTTP until Ctrl-C: recommendations, search, features, events."""
     settings = _settings(serve_port=port)
+    from crossmodal.paths import StatePaths
+    from serving.keys import KeyRing
     from serving.server import AddressError, serve
 
     _make_home(settings.home)
     typer.echo(f"http://{settings.serve_host}:{settings.serve_port}/docs describes every call.")
-    typer.echo("No key is asked for, so that only this machine can call.")
+    if not KeyRing(StatePaths(settings.home).api_keys).all():
+        typer.echo("There is no key yet, so that only this machine can call, and without one.")
     try:
         serve(settings)
     except AddressError as error:
         _fail(str(error))
+
+
+keys = typer.Typer(help="Keys of the online service: add, list, revoke.", no_args_is_help=True)
+app.add_typer(keys, name="keys")
+
+
+class ScopeChoice(StrEnum):
+    """What the holder of a key may do."""
+
+    read = "read"
+    events = "events"
+    items = "items"
+    admin = "admin"
+
+
+@keys.command("add")
+def add_key(
+    name: Annotated[str, typer.Argument(help="What you call it: letters, digits, -.")],
+    scope: Annotated[
+        list[ScopeChoice], typer.Option(help="What it may do; give it more than once for more.")
+    ],
+) -> None:
+    """Makes a key and prints it, once."""
+    from serving.keys import KeyNameError
+
+    try:
+        typer.echo(_key_ring().add(name, [one.value for one in scope]))
+    except KeyNameError as problem:
+        _fail(str(problem))
+
+
+@keys.command("list")
+def list_keys() -> None:
+    """Lists names, scopes and dates; no key can be read again."""
+    for key in _key_ring().all():
+        typer.echo(f"{key.name}  {','.join(key.scopes)}  {key.created_at}")
+
+
+@keys.command("revoke")
+def revoke_key(name: Annotated[str, typer.Argument(help="What you called it.")]) -> None:
+    """Makes a key worthless at once."""
+    from serving.keys import KeyNameError
+
+    try:
+        _key_ring().revoke(name)
+    except KeyNameError as problem:
+        _fail(str(problem))
+    typer.echo(f"Revoked {name}.")
+
+
+def _key_ring() -> "KeyRing":
+    from crossmodal.paths import StatePaths
+    from serving.keys import KeyRing
+
+    return KeyRing(StatePaths(_settings().home).api_keys)
 
 
 def _settings(**chosen: Any) -> "Settings":

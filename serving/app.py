@@ -5,13 +5,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
+from crossmodal.paths import StatePaths
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
+from serving.access import needs
 from serving.body_limit import BodyLimit
-from serving.problems import handle_problems
+from serving.keys import KeyRing, Scope
+from serving.problems import handle_problems, problem_responses
 from serving.routes import events, features, items, operations, recommendations
 from serving.service import Service
 
@@ -41,9 +44,19 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     app.state.service = service
+    app.state.keys = KeyRing(StatePaths(settings.home).api_keys)
     handle_problems(app)
-    for routes in (recommendations, items, events, features, operations):
-        app.include_router(routes.router)
+    guarded: dict[Scope, list[APIRouter]] = {
+        "read": [recommendations.router, items.router, features.router],
+        "events": [events.router],
+        "admin": [operations.figures],
+    }
+    for scope, routers in guarded.items():
+        for router in routers:
+            app.include_router(
+                router, dependencies=[Depends(needs(scope))], responses=problem_responses(401, 403)
+            )
+    app.include_router(operations.probes)
     app.middleware("http")(_measured(service))
     app.add_middleware(BodyLimit, most_bytes=settings.serve_max_body_bytes)
     return app

@@ -6,8 +6,10 @@ from contextlib import closing
 
 import uvicorn
 
+from crossmodal.paths import StatePaths
 from crossmodal.settings import Settings
 from serving.app import create_app
+from serving.keys import KeyRing
 
 
 class AddressError(RuntimeError):
@@ -18,9 +20,11 @@ def serve(settings: Settings) -> None:
     """Answers until it is stopped.
 
     Raises:
-        AddressError: the address is not of this machine alone, or is taken.
+        AddressError: other machines could reach the service and nobody is asked for a key, or the
+            address is taken.
     """
-    _require_loopback(settings.serve_host)
+    if not KeyRing(StatePaths(settings.home).api_keys).all():
+        _require_loopback(settings.serve_host)
     _require_free(settings.serve_host, settings.serve_port)
     # Uvicorn's access log would hold raw user ids, which are part of a path.
     uvicorn.run(
@@ -42,8 +46,8 @@ def _require_loopback(host: str) -> None:
             local = False
     if not local:
         raise AddressError(
-            f"CROSSMODAL_SERVE_HOST={host} could be reached from other machines, and the service "
-            "asks nobody for a key; listen on 127.0.0.1, or put a proxy that does before it."
+            f"CROSSMODAL_SERVE_HOST={host} could be reached from other machines, and there is no "
+            "key yet: make one with `crossmodal keys add`, or listen on 127.0.0.1."
         )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import httpx
 from tenacity import AsyncRetrying, Retrying
@@ -33,15 +33,15 @@ class Client:
 
     Args:
         url: of the service.
+        key: of `crossmodal keys add`, where the service asks for one.
         timeout: seconds for one try.
         attempts: most tries of a call.
-        options: of `httpx.Client`.
     """
 
     def __init__(
-        self, url: str = _URL, timeout: float = 10.0, attempts: int = 4, **options: Any
+        self, url: str = _URL, key: str | None = None, timeout: float = 10.0, attempts: int = 4
     ) -> None:
-        self._http = httpx.Client(base_url=url, timeout=timeout, **options)
+        self._http = httpx.Client(base_url=url, timeout=timeout, headers=_headers(key))
         self._attempts = attempts
 
     def recommendations(
@@ -123,15 +123,15 @@ class AsyncClient:
 
     Args:
         url: of the service.
+        key: of `crossmodal keys add`, where the service asks for one.
         timeout: seconds for one try.
         attempts: most tries of a call.
-        options: of `httpx.AsyncClient`.
     """
 
     def __init__(
-        self, url: str = _URL, timeout: float = 10.0, attempts: int = 4, **options: Any
+        self, url: str = _URL, key: str | None = None, timeout: float = 10.0, attempts: int = 4
     ) -> None:
-        self._http = httpx.AsyncClient(base_url=url, timeout=timeout, **options)
+        self._http = httpx.AsyncClient(base_url=url, timeout=timeout, headers=_headers(key))
         self._attempts = attempts
 
     async def recommendations(
@@ -207,3 +207,7 @@ class AsyncClient:
         except Unanswered as last:
             response = last.response
         return call.read(response)
+
+
+def _headers(key: str | None) -> dict[str, str]:
+    return {} if key is None else {"Authorization": f"Bearer {key}"}

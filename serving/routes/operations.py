@@ -9,16 +9,17 @@ from serving.problems import Problem, problem_responses
 from serving.routes.asking import Asked, InUse
 from serving.schemas import Health, Readiness
 
-router = APIRouter(tags=["operations"])
+probes = APIRouter(tags=["operations"])
+figures = APIRouter(tags=["operations"])
 
 
-@router.get("/healthz")
+@probes.get("/healthz")
 async def alive() -> Health:
     """The process answers."""
     return Health()
 
 
-@router.get("/readyz", responses=problem_responses(503))
+@probes.get("/readyz", responses=problem_responses(503))
 def ready(service: Asked, champion: InUse) -> Readiness:
     """Champion, features and encoder are loaded."""
     if not service.features.ready():
@@ -30,7 +31,7 @@ def ready(service: Asked, champion: InUse) -> Readiness:
     return Readiness(model_version=champion.version)
 
 
-@router.get("/metrics", include_in_schema=False)
+@figures.get("/metrics", include_in_schema=False)
 def metrics(service: Asked) -> Response:
     """Figures as Prometheus reads them."""
     service.metrics.waiting.set(service.events.waiting())

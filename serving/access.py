@@ -1,0 +1,43 @@
+"""Who may call what: a bearer key with a scope, once any key exists."""
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from serving.keys import KeyRing, Scope
+from serving.problems import Problem
+
+_bearer = HTTPBearer(auto_error=False, description="A key of `crossmodal keys add`.")
+_Sent = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+
+
+def needs(scope: Scope) -> Callable[..., None]:
+    """A dependency of routes that only holders of a scope may call.
+
+    Without any key the service is open, and listens on the loopback address alone.
+
+    Raises:
+        Problem: 401 without a valid key, 403 with one that lacks the scope.
+    """
+
+    def allowed(request: Request, sent: _Sent) -> None:
+        ring: KeyRing = request.app.state.keys
+        if not ring.all():
+            return
+        key = ring.holder(sent.credentials) if sent else None
+        if key is None:
+            raise Problem(
+                HTTPStatus.UNAUTHORIZED,
+                "A valid key is needed: send it as `Authorization: Bearer <key>`.",
+                headers={"WWW-Authenticate": "Bearer"},
+            )
+        if not key.allows(scope):
+            raise Problem(
+                HTTPStatus.FORBIDDEN,
+                f"This key lacks the scope {scope}; it has {', '.join(key.scopes)}.",
+            )
+
+    return allowed
