@@ -8,6 +8,7 @@ import dagster as dg
 import polars as pl
 
 from assets.partitions import month_of, months
+from assets.reported_events import reported_interactions
 from assets.stage import OWNERS, Context, made_from, materialize_table
 from crossmodal.lake import Lake
 from crossmodal.pseudonyms import load_key, pseudonymize
@@ -93,12 +94,12 @@ def raw_files(
     specs=[
         dg.AssetSpec(
             "staged_interactions",
-            deps=["raw_interactions", "raw_items"],
-            description="Every usable event, with a pseudonym in place of the user's id.",
+            deps=["raw_interactions", "raw_items", "reported_events"],
+            description="Every usable event, of the source and of the apps, under a pseudonym.",
             group_name="ingestion",
             owners=OWNERS,
             kinds={"polars", "parquet"},
-            code_version="1",
+            code_version="2",
         ),
         dg.AssetSpec(
             "staged_items",
@@ -126,17 +127,32 @@ def cleaned_source(
     """Reads the source's tables and splits every row into usable or rejected."""
     source = source_of(workspace)
     lake = workspace.lake
-    inputs = ("raw_interactions", "raw_items")
-    tables = ("staged_items", "staged_interactions", "rejects")
+    files = ("raw_interactions", "raw_items")
+    inputs = {
+        "staged_items": files,
+        "staged_interactions": (*files, "reported_events"),
+        "rejects": files,
+    }
     reading = _reading_choices(workspace)
-    stamps = {name: made_from(context, workspace, *inputs, key=name, **reading) for name in tables}
+    stamps = {
+        name: made_from(context, workspace, *read, key=name, **reading)
+        for name, read in inputs.items()
+    }
 
     def make_items() -> None:
         lake.write("staged_items", source.items().frame.collect(), stamps["staged_items"])
 
     def make_interactions() -> None:
         key = load_key(_configured_key(workspace), workspace.paths.id_key)
-        frame = pseudonymize(source.interactions().frame, key)
+        own = pseudonymize(source.interactions().frame, key)
+        item_ids = lake.scan("staged_items").select("item_id").collect().to_series()
+        reported, unknown = reported_interactions(lake, own, item_ids)
+        if unknown:
+            context.log.warning(
+                f"{unknown:,} reported events are about items that the catalogue no longer has; "
+                "they stay in reported_events."
+            )
+        frame = pl.concat([own, reported])
         frame = frame.sort("event_timestamp", "user_id", "item_id", "event_type")
         lake.write(
             "staged_interactions",
@@ -146,6 +162,7 @@ def cleaned_source(
             items=frame["item_id"].n_unique(),
             months=frame.select(month_of().unique().sort()).to_series().to_list(),
             newest=str(frame["event_timestamp"].max()),
+            reported=reported.height,
         )
 
     def make_rejects() -> None:
@@ -160,7 +177,7 @@ def cleaned_source(
         )
 
     makers = (make_items, make_interactions, make_rejects)
-    for name, make in zip(tables, makers, strict=True):
+    for name, make in zip(inputs, makers, strict=True):
         yield materialize_table(context, workspace, name, stamps[name], make, key=name)
 
 

@@ -13,6 +13,7 @@ import assets.ingestion
 import assets.leaderboard
 import assets.media
 import assets.recommendations
+import assets.reported_events
 import assets.robustness
 import assets.search
 import assets.sensitivity
@@ -22,9 +23,10 @@ from crossmodal.settings import load_settings
 from crossmodal.workspace import Workspace
 from orchestration.checks import asset_checks
 from orchestration.console import run_log
-from orchestration.jobs import make_jobs, nightly_schedule
+from orchestration.jobs import make_jobs, nightly_schedule, reported_events_sensor
 
 _STAGES = [
+    assets.reported_events,
     assets.ingestion,
     assets.media,
     assets.text_encoding,
@@ -55,6 +57,7 @@ def build_definitions(workspace: Workspace) -> dg.Definitions:
         asset_checks=asset_checks,
         jobs=make_jobs(),
         schedules=[nightly_schedule(workspace)],
+        sensors=[reported_events_sensor(workspace)],
         resources={"workspace": workspace},
         executor=dg.in_process_executor,
         loggers={"console": run_log},

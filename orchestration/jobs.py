@@ -5,6 +5,8 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from assets.ingestion import source_of
 from assets.partitions import month_of, register_months
+from assets.reported_events import reported_position
+from crossmodal import event_log
 from crossmodal.settings import load_settings
 from crossmodal.workspace import Workspace
 
@@ -71,7 +73,33 @@ def nightly_schedule(workspace: Workspace) -> dg.ScheduleDefinition:
     return nightly
 
 
+def reported_events_sensor(workspace: Workspace) -> dg.SensorDefinition:
+    """Looks every minute for events that the lake does not have yet."""
+
+    @dg.sensor(
+        name="reported_events",
+        job_name="ingest",
+        minimum_interval_seconds=60,
+        default_status=dg.DefaultSensorStatus.STOPPED,
+        description="Takes what apps reported into the lake. Off until it is turned on here.",
+    )
+    def reported(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        lake, log = workspace.lake, workspace.paths.event_log
+        if not lake.exists("staged_interactions"):
+            return dg.SkipReason("Nothing was ingested yet: run `crossmodal run` once first.")
+        end = event_log.last_position(log)
+        if end <= reported_position(lake):
+            return dg.SkipReason("The lake has every reported event.")
+        known = lake.version("staged_interactions").summary["months"]
+        found = register_months(context.instance, sorted({*known, *event_log.months(log)}))
+        # The key asks for one run a position, however often the sensor looks before it has ended.
+        return dg.RunRequest(run_key=f"up to {end}", tags=month_range_tags(found))
+
+    return reported
+
+
 def source_months(workspace: Workspace) -> list[str]:
-    """Months in which the source has events, read from its files as they are now."""
+    """Months in which the source or the apps have events, read as they are now."""
     events = source_of(workspace).interactions().frame
-    return events.select(month_of().unique().sort()).collect().to_series().to_list()
+    own = events.select(month_of().unique()).collect().to_series().to_list()
+    return sorted({*own, *event_log.months(workspace.paths.event_log)})

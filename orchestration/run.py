@@ -17,6 +17,7 @@ from orchestration.jobs import month_range_tags
 from orchestration.progress import watched
 
 _READING = dg.AssetSelection.assets(
+    "reported_events",
     "raw_interactions",
     "raw_items",
     "raw_media",

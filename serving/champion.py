@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from crossmodal.lake import Lake
+from crossmodal.value_scale import ValueScale
 from crossmodal.workspace import Workspace
 from models.assembly import EventLog, event_log, matrix
 from models.data import MODALITIES, Bools, Floats, Ints
@@ -52,8 +53,7 @@ class Champion:
         created_at: (n_items,) UTC microseconds.
         vectors: of each modality that some item has.
         ties: (n_items,) the order of equal scores, as in evaluation.
-        middle_value: of the lake's events, on the scale that the model was fitted on.
-        strong_value: one that only a tenth of them exceed.
+        scale: of the lake's events, which the model was fitted on.
         loaded_at: wall clock.
     """
 
@@ -66,8 +66,7 @@ class Champion:
     created_at: np.ndarray
     vectors: Mapping[str, Vectors]
     ties: Ints
-    middle_value: float
-    strong_value: float
+    scale: ValueScale
     loaded_at: datetime
 
     def items_in(self, category: str) -> Bools:
@@ -92,8 +91,6 @@ def load_champion(workspace: Workspace, version: str) -> Champion:
         vectors = {name: found for name in MODALITIES if (found := _vectors(lake, name, log))}
     except (LookupError, ModelFormatError, OSError, TypeError, ValueError) as error:
         raise NoChampionError(f"The champion {version} cannot be loaded. {error}") from error
-    values = log.events.values
-    middle, strong = np.quantile(values, [0.5, 0.9]).tolist() if len(values) else (1.0, 1.0)
     return Champion(
         version,
         model,
@@ -104,8 +101,7 @@ def load_champion(workspace: Workspace, version: str) -> Champion:
         items["created_at"].dt.timestamp("us").fill_null(0).to_numpy(),
         vectors,
         tie_breaks(item_ids, workspace.settings.seed),
-        middle,
-        strong,
+        ValueScale.of(log.events.values),
         datetime.now(UTC),
     )
 

@@ -1,16 +1,13 @@
 """What a user did: the lake's events and, after them, what the apps reported since."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from crossmodal.event_log import SIGNS_OF_INTEREST, LoggedEvent
 from models.data import Floats, Histories, Ints
 from serving.champion import Champion
-from serving.event_log import LoggedEvent
-
-SIGNS_OF_INTEREST = frozenset({"click", "play", "like", "rating"})
-"""Event types that say a user wanted an item; what a model learns a user's taste from."""
 
 HIDE = "hide"
 
@@ -41,13 +38,16 @@ def user_state(champion: Champion, user_id: str | None, logged: Sequence[LoggedE
     known = _from_lake(champion, user_id)
     items = champion.log.item_ids.indexes([event.item_id for event in logged])
     types = np.array([event.event_type for event in logged], dtype=object)
-    signs = np.isin(types, list(SIGNS_OF_INTEREST)) & (items >= 0)
-    values = _values(champion, [event for event, sign in zip(logged, signs, strict=True) if sign])
-    times = np.array([event.event_timestamp for event in logged], dtype=np.int64)[signs]
+    values = np.array(
+        [champion.scale.value(event.event_type, event.value) for event in logged], dtype=np.float32
+    )
+    times = np.array([event.event_timestamp for event in logged], dtype=np.int64)
+    signs = np.isin(types, list(SIGNS_OF_INTEREST)) & (items >= 0) & (values > 0)
+    signs &= ~_already_in(known, items, times)
     history = _one_row(
         np.concatenate([known.items, items[signs]]),
-        np.concatenate([known.values, values]),
-        np.concatenate([known.timestamps, times]),
+        np.concatenate([known.values, values[signs]]),
+        np.concatenate([known.timestamps, times[signs]]),
         int(known.users[0]),
     )
     touched = items[(types != "impression") & (items >= 0)]
@@ -64,9 +64,8 @@ def guest_history(champion: Champion, items: Ints, values: Sequence[float | None
         items: (n,) dense indexes.
         values: (n,) strengths; the middle of the lake's events where there is none.
     """
-    told = np.array(
-        [champion.middle_value if value is None else value for value in values], dtype=np.float32
-    )
+    middle = champion.scale.middle
+    told = np.array([middle if value is None else value for value in values], dtype=np.float32)
     # Without times the events follow one another, the last one now.
     now = int(champion.log.events.timestamps.max(initial=0)) + len(items)
     return _one_row(items, told, now - np.arange(len(items), dtype=np.int64)[::-1], -1)
@@ -79,18 +78,11 @@ def _from_lake(champion: Champion, user_id: str | None) -> Histories:
     return Histories.of(champion.log.events, np.array([index], dtype=np.int32))
 
 
-def _values(champion: Champion, events: Iterable[LoggedEvent]) -> Floats:
-    """Values on the scale of the lake's own: what a catalogue calls much, apps need not know.
-
-    A like counts as much as the lake's strong events, a click or a play as its middle ones; a
-    rating says its own.
-    """
-    middle, strong = champion.middle_value, champion.strong_value
-    told = [
-        event.value if event.value is not None else strong if event.event_type == "like" else middle
-        for event in events
-    ]
-    return np.array(told, dtype=np.float32)
+def _already_in(known: Histories, items: Ints, times: np.ndarray) -> np.ndarray:
+    """Which reported events (n,) a run has taken into the lake since: they would count twice."""
+    taken = set(zip(known.items.tolist(), known.timestamps.tolist(), strict=True))
+    reported = zip(items.tolist(), times.tolist(), strict=True)
+    return np.array([pair in taken for pair in reported], dtype=bool)
 
 
 def _one_row(items: Ints, values: Floats, times: np.ndarray, user: int) -> Histories:

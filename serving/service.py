@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from crossmodal.event_log import EventLog
 from crossmodal.pseudonyms import load_key, pseudonym
 from crossmodal.workspace import Workspace
 from models.data import Floats
 from serving.champion import Champion, ChampionWatch
-from serving.event_log import EventLog
 from serving.feast_features import OnlineFeatures
 from serving.histories import UserState, user_state
 from serving.metrics import Metrics

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body
 
-from serving.event_log import LogClosedError, LoggedEvent, QueueFullError
+from crossmodal.event_log import LogClosedError, LoggedEvent, QueueFullError
 from serving.problems import FieldError, Problem, problem_responses
 from serving.routes.asking import Asked, InUse, item_indexes
 from serving.schemas import Event, EventBatch, EventsTaken

@@ -3,11 +3,15 @@
 import queue
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+SIGNS_OF_INTEREST = frozenset({"click", "play", "like", "rating"})
+"""Event types that say a user wanted an item; what a model learns a user's taste from."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
@@ -31,6 +35,13 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (event_id) DO NOTHING
 _OF_USER = """
 SELECT event_id, user_id, item_id, event_type, value, text, request_id, event_timestamp
 FROM events WHERE user_id = ? ORDER BY position
+"""
+_ALL = """
+SELECT position, event_id, user_id, item_id, event_type, value, text, request_id, event_timestamp
+FROM events WHERE position <= ? ORDER BY position
+"""
+_MONTHS = """
+SELECT DISTINCT strftime('%Y-%m', event_timestamp / 1000000, 'unixepoch') FROM events ORDER BY 1
 """
 _BUSY_SECONDS = 10.0
 _BATCHES_AT_ONCE = 64
@@ -67,6 +78,41 @@ class LoggedEvent:
     text: str | None
     request_id: str | None
     event_timestamp: int
+
+
+def last_position(path: Path) -> int:
+    """Where the log in a file ends; 0 where nothing was reported, or there is no file."""
+    if not path.is_file():
+        return 0
+    with closing(_reader(path)) as connection:
+        (last,) = connection.execute("SELECT coalesce(max(position), 0) FROM events").fetchone()
+        return int(last)
+
+
+def read_log(path: Path, up_to: int, rows: int = 50_000) -> Iterator[list[tuple[Any, ...]]]:
+    """The log up to and with a position, in its order, some rows at a time.
+
+    Yields:
+        Rows of position and the fields of `LoggedEvent`.
+    """
+    if not path.is_file():
+        return
+    with closing(_reader(path)) as connection:
+        cursor = connection.execute(_ALL, (up_to,))
+        while found := cursor.fetchmany(rows):
+            yield found
+
+
+def months(path: Path) -> list[str]:
+    """The months, such as 1997-04, in which something was reported to the log in a file."""
+    if not path.is_file():
+        return []
+    with closing(_reader(path)) as connection:
+        return [month for (month,) in connection.execute(_MONTHS)]
+
+
+def _reader(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS)
 
 
 @dataclass(frozen=True)

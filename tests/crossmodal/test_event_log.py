@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.event_log import EventLog, LogClosedError, LoggedEvent, QueueFullError
+from crossmodal.event_log import EventLog, LogClosedError, LoggedEvent, QueueFullError
 
 
 def event(name: str, user: str = "ada", item: str = "a") -> LoggedEvent:
@@ -51,7 +51,7 @@ def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
     script = f"""
 import os, signal, sys
 from pathlib import Path
-from serving.event_log import EventLog, LoggedEvent
+from crossmodal.event_log import EventLog, LoggedEvent
 log = EventLog(Path({str(path)!r}))
 for number in range(1000):
     one = LoggedEvent(str(number), "ada", "a", "click", None, None, None, 1)
