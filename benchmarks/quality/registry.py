@@ -23,6 +23,7 @@ from models.mmnn import MMNN, MMNNConfig
 from models.protocol import Recommender
 from models.transformer import Transformer, TransformerConfig
 
+HYBRID = "hmdf"
 OURS = "ours"
 BASELINE = "baseline"
 
@@ -98,8 +99,8 @@ def registry(seed: int) -> tuple[Entry, ...]:
             lambda data, own: Transformer(TransformerConfig(seed=seed)),
         ),
         Entry("gat", OURS, _BOTH, lambda data, own: _gat(seed)),
-        Entry("hmdf", OURS, _WARM, lambda data, own: _hmdf(seed)),
-        Entry("hmdf", OURS, _COLD, lambda data, own: _cold_hmdf(seed), refits=True),
+        Entry(HYBRID, OURS, _WARM, lambda data, own: _hmdf(seed)),
+        Entry(HYBRID, OURS, _COLD, lambda data, own: _cold_hmdf(seed), refits=True),
     )
 
 
@@ -178,7 +179,7 @@ def _hmdf(seed: int) -> Recommender:
 
 def _cold_hmdf(seed: int) -> Recommender:
     choose = partial(cold_item_retrievers, seed=seed)
-    return HMDF(choose, HMDFConfig(seed=seed), slicing=item_slices, processes=_PROCESSES)
+    return HMDF(choose, HMDFConfig(seed=seed, slices=5), slicing=item_slices, processes=_PROCESSES)
 
 
 def _gat(seed: int) -> Recommender:

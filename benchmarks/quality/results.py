@@ -31,12 +31,19 @@ def key_of(*parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def code_digest(paths: Iterable[str]) -> str:
-    """A key of the files and folders of code, relative to the repository: what they say."""
+def code_digest(paths: Iterable[str], without: str | None = None) -> str:
+    """A key of files and folders of code, relative to the repository: what they say.
+
+    Args:
+        paths: of the files and folders.
+        without: a folder below one of them that does not count.
+    """
+    left_out = None if without is None else _ROOT / without
     found = hashlib.sha256()
     for name in paths:
         path = _ROOT / name
         files = sorted(path.rglob("*.py")) if path.is_dir() else [path]
+        files = [file for file in files if left_out is None or left_out not in file.parents]
         for file in files:
             found.update(str(file.relative_to(_ROOT)).encode() + file.read_bytes())
     return found.hexdigest()[:12]

@@ -12,7 +12,7 @@ from benchmarks.peers.exchange import Answer, Task
 from benchmarks.quality import ours, theirs
 from benchmarks.quality.handover import task
 from benchmarks.quality.material import array_digest, content_features, digest, events_digest
-from benchmarks.quality.registry import Entry, Settings, registry
+from benchmarks.quality.registry import HYBRID, Entry, Settings, registry
 from benchmarks.quality.results import code_digest, commit, keep, kept, key_of
 from benchmarks.quality.theirs import Skipped
 
@@ -26,6 +26,8 @@ _OUR_CODE = (
     "benchmarks/quality/ours.py",
     _ASKED,
 )
+_HYBRID = "models/hmdf"
+"""What no other model reads."""
 _PEER_CODE = ("benchmarks/peers", "benchmarks/requirements.txt", _ASKED)
 # grids.json is no code: a peer's own row of it is in its key.
 
@@ -71,8 +73,9 @@ def answers(run: Run, data: SplitData, material: Material) -> Iterator[Given]:
     """The answer of each model of ours on the split, then of each peer."""
     stamp = commit()
     known = digest(data)
-    code = code_digest(_OUR_CODE)
+    whole, without_hybrid = code_digest(_OUR_CODE), code_digest(_OUR_CODE, without=_HYBRID)
     for entry in _ours(run, data):
+        code = whole if entry.name == HYBRID else without_hybrid
         key = key_of(known, entry.grid, entry.refits, run.seed, code)
         found = kept(run.folder / data.name, entry.name, key)
         if found is None:

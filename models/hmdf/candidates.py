@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.data import Bools, Floats, Histories, Ints
+from models.hmdf.numbers import ItemNumbers, numbers_of
 from models.hmdf.statistics import NAMES, ItemStatistics, statistics_of
 from models.ranking import top_k
 
@@ -29,16 +30,17 @@ class Candidates:
         return np.unique(self.rows, return_counts=True)[1]
 
 
-def feature_names(retrievers: Sequence[str]) -> tuple[str, ...]:
+def feature_names(retrievers: Sequence[str], numbers: ItemNumbers) -> tuple[str, ...]:
     """Names of the f features."""
     told = [f"{name}_{kind}" for name in retrievers for kind in ("share", "log_rank")]
-    return (*told, *NAMES)
+    return (*told, *NAMES, *numbers.names())
 
 
 def candidates_of(
     scores: Mapping[str, Floats],
     users: Histories,
     statistics: ItemStatistics,
+    numbers: ItemNumbers,
     ties: Ints,
     most: int,
     allowed: Bools,
@@ -49,6 +51,7 @@ def candidates_of(
         scores: (n_users, n_items) by retriever; -inf where it has none.
         users: the rows of the scores.
         statistics: of the items.
+        numbers: of the items.
         ties: (n_items,) from `models.ranking.tie_breaks`: the order among equal scores.
         most: items taken from each retriever.
         allowed: (n_items,) what may be shown at all.
@@ -65,7 +68,8 @@ def candidates_of(
     rows, items = (part.astype(np.int32) for part in np.nonzero(chosen & ~hidden))
     told = [column for found in masked.values() for column in _told(found, rows, items, ties)]
     known = statistics_of(statistics, users, rows, items)
-    return Candidates(rows, items, np.column_stack([*told, known]).astype(np.float32))
+    compared = numbers_of(numbers, users, rows, items)
+    return Candidates(rows, items, np.column_stack([*told, known, compared]).astype(np.float32))
 
 
 def _told(scores: Floats, rows: Ints, items: Ints, ties: Ints) -> tuple[Floats, Floats]:

@@ -13,6 +13,7 @@ from models.data import Dataset, Floats, Histories, Interactions, Ints, TokenTab
 from models.evaluation import known_events
 from models.hmdf.candidates import Candidates, candidates_of, feature_names
 from models.hmdf.config import HMDFConfig
+from models.hmdf.numbers import ItemNumbers
 from models.hmdf.retrievers import Builders, simple_retrievers
 from models.hmdf.slices import Slice, Slicing, before, time_slices
 from models.hmdf.statistics import ItemStatistics
@@ -75,6 +76,7 @@ class HMDF:
         self._statistics = ItemStatistics(
             np.zeros(0, np.int64), np.zeros(1, np.int64), np.zeros(0, np.float32)
         )
+        self._numbers = ItemNumbers.of({}, 0)
 
     def fit(self, dataset: Dataset) -> Self:
         """Fits the retrievers once a slice, the trees to the slices, and the retrievers to all.
@@ -85,12 +87,17 @@ class HMDF:
             ValueError: a slice has no choices.
         """
         slices = self.labelled_slices(dataset)
-        names = feature_names(list(self.retrievers))
+        names = self.feature_names
         chosen = choose_trees(slices, names, self.config, self._on_epoch)
         self.curve, self.validated = chosen.curve, chosen.validated
         self.bags = fit_trees(slices, names, self.config, chosen.curve.best_epoch)
         self._fit_retrievers(self._choose(dataset), dataset, known_events(dataset))
         return self
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of what the trees read, once retrievers are fitted."""
+        return feature_names(list(self.retrievers), self._numbers)
 
     def labelled_slices(self, dataset: Dataset) -> tuple[LabelledSlice, ...]:
         """What the trees are fitted to, oldest first, with the retrievers fitted once a slice.
@@ -99,6 +106,7 @@ class HMDF:
         """
         known, builders = known_events(dataset), self._choose(dataset)
         self.ties = tie_breaks(dataset.item_ids.ids, self.config.seed)
+        self._numbers = ItemNumbers.of(dataset.tokens, dataset.n_items)
         slices: list[LabelledSlice] = []
         for part in self._slicing(dataset, known, self.config.slices, self.config.seed):
             _log.info("Fitting %d retrievers on %d events.", len(builders), len(part.past))
@@ -136,6 +144,7 @@ class HMDF:
             {name: model.score(users) for name, model in self.retrievers.items()},
             users,
             self._statistics,
+            self._numbers,
             self.ties,
             self.config.candidates,
             everything if allowed is None else allowed,
@@ -144,6 +153,7 @@ class HMDF:
     def masked(self, tokens: Mapping[str, TokenTable]) -> Self:
         """See `models.protocol.Maskable`: each retriever that reads tokens reads these."""
         other = copy(self)
+        other._numbers = self._numbers.masked(tokens)
         other.retrievers = {
             name: model.masked(tokens) if isinstance(model, Maskable) else model
             for name, model in self.retrievers.items()
@@ -174,6 +184,8 @@ class HMDF:
             "times": self._statistics.times,
             "starts": self._statistics.starts,
             "values": self._statistics.values,
+            "number-columns": self._numbers.columns,
+            "numbers": self._numbers.values,
         }
         described = {
             "settings": self.config.model_dump(),
@@ -206,6 +218,9 @@ class HMDF:
         model.ties = tensor(arrays, "ties", folder)
         model._statistics = ItemStatistics(
             *(tensor(arrays, name, folder) for name in ("times", "starts", "values"))
+        )
+        model._numbers = ItemNumbers(
+            *(tensor(arrays, name, folder) for name in ("number-columns", "numbers"))
         )
         model.retrievers = {
             name: load_model(folder / f"retriever-{place}") for place, name in enumerate(names)

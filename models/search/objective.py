@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 from models.data import Dataset
-from models.hmdf.candidates import feature_names
 from models.hmdf.model import HMDF
 from models.hmdf.trees import LabelledSlice, choose_trees
 from models.protocol import Recommender, SelfValidated
@@ -67,7 +66,7 @@ def trees_objective(build: Callable[[Settings, OnEpoch], HMDF], dataset: Dataset
         hybrid = build(settings, on_epoch)
         if not made:
             slices = hybrid.labelled_slices(dataset)
-            made.append((slices, feature_names(list(hybrid.retrievers))))
+            made.append((slices, hybrid.feature_names))
         slices, names = made[0]
         return choose_trees(slices, names, hybrid.config, on_epoch).validated
 

@@ -16,6 +16,7 @@ from models.evaluation import known_events
 from models.families import load_model
 from models.hmdf import HMDF, HMDFConfig, cold_item_retrievers, item_slices
 from models.hmdf.candidates import Candidates, candidates_of
+from models.hmdf.numbers import ItemNumbers, numbers_of
 from models.hmdf.retrievers import simple_retrievers
 from models.hmdf.slices import before, label_slices, ninths, time_slices
 from models.hmdf.statistics import NAMES, ItemStatistics, statistics_of
@@ -211,6 +212,7 @@ def test_what_a_retriever_cannot_score_is_no_candidate_of_its_own() -> None:
         {"narrow": scores},
         Histories.empty(),
         ItemStatistics.of(walks().train.take(np.zeros(0, np.int64)), 300),
+        ItemNumbers.of({}, 300),
         np.arange(300, dtype=np.int32),
         120,
         np.ones(300, dtype=bool),
@@ -239,3 +241,56 @@ def test_what_was_done_before_is_not_wanted_again() -> None:
     )
     users = np.isin(np.unique(both.users), np.unique(part.labels.users))
     np.testing.assert_array_equal(twice.wanted[users], once.wanted)
+
+
+def test_numbers_are_told_beside_those_of_the_history() -> None:
+    features = np.array([[1, 1990, 3], [0, 1995, 3], [1, 2001, 4], [0, 1980, 4]], np.float32)
+    items = np.array([0, 1, 2, 4], np.int32)
+    table = TokenTable(5, items, np.zeros(4, np.int64), features)
+    numbers = ItemNumbers.of({"attributes": table}, 5)
+    assert numbers.columns.tolist() == [1], "a column of two values is a flag"
+    events = Interactions(
+        np.array([0, 0, 1], np.int32),
+        np.array([0, 4, 3], np.int32),
+        np.ones(3, np.float32),
+        np.arange(3),
+    )
+    users = Histories.of(events, np.array([0, 1, -1], np.int32))
+    rows, asked = np.array([0, 0, 1, 2], np.int32), np.array([2, 3, 1, 1], np.int32)
+    nan = np.nan
+    expected = [[2001, 16, 11], [nan, nan, nan], [1995, nan, nan], [1995, nan, nan]]
+    np.testing.assert_allclose(numbers_of(numbers, users, rows, asked), expected)
+    assert len(numbers.names()) == 3
+    hidden = numbers.masked({})
+    assert np.isnan(numbers_of(hidden, users, rows, asked)).all()
+
+
+def test_the_hybrid_listens_to_the_numbers_and_keeps_them(tmp_path: Path) -> None:
+    """Users who go by year alone: nothing else says which of the new items they choose."""
+    rng = np.random.default_rng(2)
+    n_items, n_users = 150, 60
+    year = rng.uniform(0, 10, n_items).astype(np.float32)
+    until = rng.uniform(3, 9, n_users)
+    liked = np.abs(year - until[:, None] + 0.5) < 0.5
+    cold = np.arange(n_items) >= 110
+    users, items = (part.astype(np.int32) for part in np.nonzero(liked & ~cold))
+    events = Interactions(users, items, np.ones(len(users), np.float32), np.arange(len(users)))
+    everything = np.arange(n_items, dtype=np.int32)
+    rows = TokenTable(n_items, everything, np.zeros(n_items, np.int64), year[:, None])
+    given = replace(
+        walks(),
+        user_ids=Vocabulary(tuple(f"u{n}" for n in range(n_users))),
+        item_ids=Vocabulary(tuple(f"i{n}" for n in range(n_items))),
+        train=events,
+        validation=events.take(np.zeros(len(events), dtype=bool)),
+        tokens={"attributes": rows},
+        context=np.zeros((len(events), 0), np.float32),
+    )
+    small = SMALL.model_copy(update={"candidates": 150})
+    fitted = HMDF(lambda _: {"popularity": Popularity}, small, slicing=item_slices).fit(given)
+    scores = fitted.score(given.histories(), everything[cold])
+    best = np.argsort(-scores, axis=1)[:, :3]
+    assert np.take_along_axis(liked[:, cold], best, axis=1).mean() > 4 * liked[:, cold].mean()
+    fitted.save(tmp_path)
+    again = load_model(tmp_path).score(given.histories(), everything[cold])
+    np.testing.assert_array_equal(again, scores)

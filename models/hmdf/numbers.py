@@ -1,0 +1,81 @@
+"""An item's numbers, such as its year, beside those of what the user did."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.data import Floats, Histories, Ints, Longs, TokenTable
+
+_MODALITY = "attributes"
+_MOST_FLAG_VALUES = 2
+_MOST_NUMBERS = 8
+_TOLD = ("itself", "above_mean_of_history", "above_largest_of_history")
+
+
+@dataclass(frozen=True)
+class ItemNumbers:
+    """The columns of the attributes that are no flags.
+
+    Where a user's past ends says much of what is next: who has seen nothing newer than 1995 was
+    last here in 1995.
+
+    Attributes:
+        columns: (c,) which columns of the attributes.
+        values: (n_items, c); NaN where an item has no attributes.
+    """
+
+    columns: Longs
+    values: Floats
+
+    @staticmethod
+    def of(tokens: Mapping[str, TokenTable], n_items: int) -> "ItemNumbers":
+        """The first eight columns that take more than two values."""
+        if _MODALITY not in tokens:
+            return ItemNumbers(np.zeros(0, np.int64), np.zeros((n_items, 0), np.float32))
+        ordered = np.sort(tokens[_MODALITY].features, axis=0)
+        steps = (ordered[1:] != ordered[:-1]).sum(axis=0)
+        columns = np.flatnonzero(steps >= _MOST_FLAG_VALUES)[:_MOST_NUMBERS]
+        return ItemNumbers(columns, _read(tokens, columns, n_items))
+
+    def masked(self, tokens: Mapping[str, TokenTable]) -> "ItemNumbers":
+        """The same columns of other tokens; NaN where they lack the attributes."""
+        return ItemNumbers(self.columns, _read(tokens, self.columns, len(self.values)))
+
+    def names(self) -> tuple[str, ...]:
+        """Names of the 3c numbers that `numbers_of` gives."""
+        return tuple(f"number_{place}_{told}" for told in _TOLD for place in self.columns)
+
+
+def numbers_of(numbers: ItemNumbers, users: Histories, rows: Ints, items: Ints) -> Floats:
+    """Each number of an item, and how far it is above the mean and the largest of the history.
+
+    Args:
+        numbers: of the items.
+        users: their histories.
+        rows: (r,) rows of `users`.
+        items: (r,) dense item indexes.
+
+    Returns:
+        (r, 3c) in the order of `names`; NaN where there is nothing to tell.
+    """
+    own, past = numbers.values[items], numbers.values[users.items]
+    owners = np.repeat(np.arange(len(users)), users.lengths)
+    known = np.isfinite(past)
+    shape = (len(users), past.shape[1])
+    sums, counts, largest = np.zeros(shape), np.zeros(shape), np.full(shape, -np.inf)
+    np.add.at(sums, owners, np.where(known, past, 0))
+    np.add.at(counts, owners, known)
+    np.maximum.at(largest, owners, np.where(known, past, -np.inf))
+    some = counts > 0
+    mean = np.divide(sums, counts, out=np.full(shape, np.nan), where=some)
+    largest[~some] = np.nan
+    return np.hstack([own, own - mean[rows], own - largest[rows]]).astype(np.float32)
+
+
+def _read(tokens: Mapping[str, TokenTable], columns: Longs, n_items: int) -> Floats:
+    values = np.full((n_items, len(columns)), np.nan, dtype=np.float32)
+    if _MODALITY in tokens:
+        features, present = tokens[_MODALITY].at()
+        values[present] = features[present][:, columns]
+    return values

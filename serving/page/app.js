@@ -1,0 +1,80 @@
+import { call, recommendations, report, search, similar } from "./api.js";
+import { card, matches } from "./cards.js";
+
+const byId = (id) => document.getElementById(id);
+const MODALITIES = ["text", "image", "audio", "reviews", "attributes"];
+let asked = 0;
+
+const key = () => byId("key").value;
+const user = () => byId("user").value;
+
+function say(message) {
+  byId("note").textContent = message;
+}
+
+async function attempt(work) {
+  try {
+    await work();
+  } catch (error) {
+    say(error.message);
+  }
+}
+
+async function showList(message = "") {
+  const turn = ++asked;
+  const { answer, milliseconds } = await recommendations(user(), byId("diversity").value, key());
+  // A list that was asked for later is the one to show.
+  if (turn !== asked) return;
+  byId("shown-user").textContent = user();
+  const cards = answer.items.map((item) =>
+    card(item, {
+      like: () => attempt(() => react(item, "like", answer.request_id)),
+      hide: () => attempt(() => react(item, "hide", answer.request_id)),
+      similar: () => attempt(() => showSimilar(item)),
+    }),
+  );
+  byId("list").replaceChildren(...cards);
+  const who = answer.known_user ? "" : " Nothing is known of this user yet.";
+  say(`${message}${who}`);
+  byId("status").textContent = `${answer.model_version} answered in ${milliseconds} ms.`;
+}
+
+async function react(item, type, request) {
+  await report(user(), item.item_id, type, request, key());
+  await showList(type === "like" ? `You liked ${item.title}.` : `${item.title} is hidden.`);
+  byId("list").focus();
+}
+
+async function showSimilar(item) {
+  const { answer } = await similar(item.item_id, key());
+  byId("similar-title").textContent = `Similar to ${item.title}`;
+  const cards = answer.items.map((found) =>
+    card(found, { similar: () => attempt(() => showSimilar(found)) }),
+  );
+  byId("similar").replaceChildren(...cards);
+  byId("similar-section").hidden = false;
+  byId("similar-title").focus();
+}
+
+async function find() {
+  const words = byId("words").value;
+  const found = await Promise.all(MODALITIES.map((name) => search(words, name, key())));
+  const columns = found.map(({ answer }, place) =>
+    matches(MODALITIES[place], answer.items, (item) => attempt(() => showSimilar(item))),
+  );
+  byId("found").replaceChildren(...columns.filter(Boolean));
+}
+
+byId("user-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  attempt(showList);
+});
+byId("search-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  attempt(find);
+});
+attempt(async () => {
+  const { answer } = await call("/readyz");
+  byId("status").textContent = `${answer.model_version} answers.`;
+  await showList();
+});
