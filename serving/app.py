@@ -15,7 +15,7 @@ from serving.access import needs
 from serving.body_limit import BodyLimit
 from serving.keys import KeyRing, Scope
 from serving.problems import handle_problems, problem_responses
-from serving.routes import events, features, items, operations, recommendations
+from serving.routes import events, features, items, operations, page, recommendations
 from serving.service import Service
 
 _DESCRIPTION = """
@@ -57,6 +57,8 @@ def create_app(settings: Settings) -> FastAPI:
                 router, dependencies=[Depends(needs(scope))], responses=problem_responses(401, 403)
             )
     app.include_router(operations.probes)
+    app.include_router(page.router)
+    app.mount("/page", page.PageFiles(directory=page.FOLDER))
     app.middleware("http")(_measured(service))
     app.add_middleware(BodyLimit, most_bytes=settings.serve_max_body_bytes)
     return app

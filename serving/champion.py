@@ -18,6 +18,7 @@ from models.persistence import ModelFormatError
 from models.protocol import Recommender
 from models.ranking import tie_breaks
 from models.registry import ModelRegistry
+from serving.media_files import MediaFile, media_files
 
 _log = logging.getLogger(__name__)
 
@@ -52,6 +53,7 @@ class Champion:
         listed: (n_items,) whether the catalogue still has the item.
         created_at: (n_items,) UTC microseconds.
         vectors: of each modality that some item has.
+        files: pictures and sounds by modality and dense index.
         ties: (n_items,) the order of equal scores, as in evaluation.
         scale: of the lake's events, which the model was fitted on.
         loaded_at: wall clock.
@@ -65,6 +67,7 @@ class Champion:
     listed: Bools
     created_at: np.ndarray
     vectors: Mapping[str, Vectors]
+    files: Mapping[str, Mapping[int, MediaFile]]
     ties: Ints
     scale: ValueScale
     loaded_at: datetime
@@ -100,6 +103,7 @@ def load_champion(workspace: Workspace, version: str) -> Champion:
         items["listed"].to_numpy(),
         items["created_at"].dt.timestamp("us").fill_null(0).to_numpy(),
         vectors,
+        media_files(lake, log.item_ids),
         tie_breaks(item_ids, workspace.settings.seed),
         ValueScale.of(log.events.values),
         datetime.now(UTC),

@@ -130,6 +130,7 @@ class ItemAnswer(BaseModel):
     item_id: str = Field(description="Of the catalogue.")
     title: str = Field(description="What people call it.")
     categories: list[str] = Field(description="What it is filed under.")
+    media: list[str] = Field(description="Of image and audio, what can be fetched.")
 
 
 class RankedItem(ItemAnswer):

@@ -27,7 +27,7 @@ async function showList(message = "") {
   if (turn !== asked) return;
   byId("shown-user").textContent = user();
   const cards = answer.items.map((item) =>
-    card(item, {
+    card(item, key(), {
       like: () => attempt(() => react(item, "like", answer.request_id)),
       hide: () => attempt(() => react(item, "hide", answer.request_id)),
       similar: () => attempt(() => showSimilar(item)),
@@ -49,7 +49,7 @@ async function showSimilar(item) {
   const { answer } = await similar(item.item_id, key());
   byId("similar-title").textContent = `Similar to ${item.title}`;
   const cards = answer.items.map((found) =>
-    card(found, { similar: () => attempt(() => showSimilar(found)) }),
+    card(found, key(), { similar: () => attempt(() => showSimilar(found)) }),
   );
   byId("similar").replaceChildren(...cards);
   byId("similar-section").hidden = false;

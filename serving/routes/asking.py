@@ -98,4 +98,5 @@ def item_facts(champion: Champion, item: int) -> dict[str, object]:
         item_id=champion.log.item_ids.ids[item],
         title=str(champion.titles[item]),
         categories=list(champion.categories[item]),
+        media=[name for name, files in champion.files.items() if item in files],
     ).model_dump()

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 from fastapi import APIRouter, Path, Query
+from fastapi.responses import FileResponse
 
 from serving.champion import Champion
 from serving.problems import FieldError, Problem, problem_responses
@@ -72,6 +73,25 @@ def similar(
         queries = {modality: queries[modality]}
     allowed = may_be_shown(champion, None, np.array([item], dtype=np.int32))
     return _found(champion, nearest(champion, queries, allowed, k))
+
+
+@router.get("/items/{item_id:path}/media/{modality}", responses=problem_responses(404))
+def media(
+    champion: InUse,
+    item_id: Annotated[ItemId, Path()],
+    modality: Annotated[Literal["image", "audio"], Path(description="Picture or sound.")],
+) -> FileResponse:
+    """An item's picture or sound, as the catalogue's source has it."""
+    file = champion.files[modality].get(item_index(champion, item_id, "path.item_id"))
+    path = None if file is None else file.path()
+    if file is None or path is None:
+        raise Problem(
+            HTTPStatus.NOT_FOUND,
+            f"The item has no {modality}.",
+            (FieldError(field="path.modality", message="The item lacks it."),),
+        )
+    headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, max-age=3600"}
+    return FileResponse(path, media_type=file.mime, headers=headers)
 
 
 @router.post("/search")

@@ -1,37 +1,15 @@
 """The clients against a server on a real port: typed answers, errors with fields, retries."""
 
 import asyncio
-import socket
 import threading
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import ClassVar
 
 import httpx
 import pytest
-import uvicorn
 
-from crossmodal.settings import Settings
-from serving.app import create_app
 from serving.client import AsyncClient, Client, ServiceError
 from serving.schemas import Event, PastEvent, RecommendationRequest, SearchRequest
-
-
-@pytest.fixture
-def url(copied: Settings) -> Iterator[str]:
-    """Where a service on a home of its own listens."""
-    started = threading.Event()
-    server = uvicorn.Server(uvicorn.Config(create_app(copied), log_level="error"))
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        place = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        for _ in range(600):
-            if server.started or started.wait(0.1):
-                break
-        yield place
-        server.should_exit = True
-        thread.join()
 
 
 class Moody(BaseHTTPRequestHandler):

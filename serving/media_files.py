@@ -1,0 +1,53 @@
+"""The catalogue's own pictures and sounds, for people to see and hear."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from crossmodal.lake import Lake
+from models.data import Vocabulary
+
+SHOWN = ("image", "audio")
+
+
+@dataclass(frozen=True)
+class MediaFile:
+    """One file of an item.
+
+    Attributes:
+        root: folder that bounds it.
+        uri: its path below the root.
+        mime: what its bytes are.
+    """
+
+    root: Path
+    uri: str
+    mime: str
+
+    def path(self) -> Path | None:
+        """Where it lies; None where it is gone, or has come to lead out of its root."""
+        found = (self.root / self.uri).resolve()
+        inside = found.is_relative_to(self.root.resolve())
+        return found if inside and found.is_file() else None
+
+
+def media_files(lake: Lake, item_ids: Vocabulary) -> Mapping[str, Mapping[int, MediaFile]]:
+    """Usable files by modality and dense item index; a video is neither picture nor sound here."""
+    if not (lake.exists("media") and lake.exists("media_checksums")):
+        return {name: {} for name in SHOWN}
+    roots = lake.scan("media_checksums").select("uri", "root").unique("uri")
+    usable = lake.scan("media").filter(pl.col("status") == "ok").join(roots, on="uri")
+    return {name: _of(usable, name, item_ids) for name in SHOWN}
+
+
+def _of(usable: pl.LazyFrame, modality: str, item_ids: Vocabulary) -> dict[int, MediaFile]:
+    own = (pl.col("modality") == modality) & pl.col("mime").str.starts_with(f"{modality}/")
+    rows = usable.filter(own).select("item_id", "root", "uri", "mime").collect()
+    places = item_ids.indexes(rows["item_id"].to_list())
+    return {
+        int(place): MediaFile(Path(root), uri, mime)
+        for place, (_, root, uri, mime) in zip(places, rows.iter_rows(), strict=True)
+        if place >= 0
+    }

@@ -1,0 +1,36 @@
+"""The page that shows the service to people: plain files, nothing from elsewhere."""
+
+from pathlib import Path
+
+from fastapi import APIRouter, Response
+from fastapi.responses import FileResponse
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+FOLDER = Path(__file__).resolve().parents[1] / "page"
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self' data: blob:; media-src 'self' blob:; connect-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/")
+async def page() -> FileResponse:
+    """The page itself."""
+    return FileResponse(FOLDER / "index.html", headers=_HEADERS)
+
+
+class PageFiles(StaticFiles):
+    """Script and style, with the headers of the page."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """A file of the folder."""
+        response = await super().get_response(path, scope)
+        response.headers.update(_HEADERS)
+        return response

@@ -1,0 +1,96 @@
+"""The page in a real browser: what a person sees and does."""
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def page(url: str) -> Iterator[Page]:
+    """The page, with the first list shown; what the browser complains of fails the test."""
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if program is None:
+        pytest.skip("neither Chromium nor Chrome is installed")
+    complaints: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        shown = browser.new_page(viewport={"width": 390, "height": 844})
+        shown.on("console", lambda told: complaints.append(told.text))
+        shown.on("pageerror", lambda error: complaints.append(str(error)))
+        shown.goto(url)
+        expect(shown.locator("#list .card")).to_have_count(12)
+        yield shown
+        browser.close()
+    assert complaints == []
+
+
+def titles(page: Page) -> list[str]:
+    return page.locator("#list .card h3").all_text_contents()
+
+
+def test_a_list_has_pictures_sounds_and_reasons_and_fits_a_phone(page: Page) -> None:
+    expect(page.locator("#status")).to_contain_text("answered in")
+    expect(page.locator("#note")).to_contain_text("Nothing is known of this user yet")
+    expect(page.locator("#list .card").first).to_contain_text("Because of")
+    picture = page.locator("#list .card img").first
+    picture.scroll_into_view_if_needed()
+    expect(picture).to_have_js_property("complete", True)
+    assert picture.evaluate("image => image.naturalWidth") > 0
+    assert page.locator("#list .card audio").count() > 0
+    width = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+    assert page.evaluate(width)
+
+
+def test_liking_and_hiding_change_the_list(page: Page) -> None:
+    before = titles(page)
+    page.get_by_role("button", name=f"Hide: {before[0]}").first.click()
+    expect(page.locator("#note")).to_contain_text("is hidden")
+    hidden = titles(page)
+    assert before[0] not in hidden[:1] and hidden[0] == before[1]
+    page.get_by_role("button", name=f"Like: {hidden[0]}").first.click()
+    expect(page.locator("#note")).to_contain_text("You liked")
+    liked = titles(page)
+    assert liked != hidden[1:] and len(liked) == 12
+    page.reload()
+    expect(page.locator("#list .card")).to_have_count(12)
+    assert titles(page) == liked
+
+
+def test_search_and_similar_work_by_keyboard(page: Page) -> None:
+    page.get_by_label("Words").focus()
+    page.keyboard.type("a haunted house")
+    page.keyboard.press("Enter")
+    columns = page.locator("#found h3")
+    expect(columns.first).to_have_text("By text")
+    assert columns.count() > 1
+    found = page.locator("#found button").first
+    found.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#similar-title")).to_be_focused()
+    expect(page.locator("#similar .card")).to_have_count(6)
+    expect(page.locator("#similar-title")).to_contain_text(found.text_content() or "?")
+
+
+def test_another_user_and_a_wrong_key_are_told_of(page: Page) -> None:
+    page.get_by_label("User").fill("grace/hopper")
+    page.get_by_role("button", name="Show").click()
+    expect(page.locator("#shown-user")).to_have_text("grace/hopper")
+    for name in page.locator("input, button").all():
+        label = name.get_attribute("aria-label") or name.evaluate(
+            "tag => tag.labels?.length ? tag.labels[0].textContent : tag.textContent"
+        )
+        assert label.strip(), "every control has a name"
