@@ -17,6 +17,10 @@ Diversity = Annotated[
     Field(ge=0, le=1, description="0 keeps the order of the scores; 1 makes items differ most."),
 ]
 
+Value = Annotated[
+    float, Field(ge=-1e6, le=1e6, allow_inf_nan=False, description="Stars or strength.")
+]
+
 MOST_EVENTS = 1000
 MOST_CANDIDATES = 1000
 MOST_KEYS = 1000
@@ -32,7 +36,7 @@ class PastEvent(Sent):
     """One thing that someone without an account did."""
 
     item_id: ItemId
-    value: float | None = Field(default=None, description="Stars or strength, where there are any.")
+    value: Value | None = None
 
 
 class RecommendationRequest(Sent):
@@ -89,8 +93,8 @@ class Event(Sent):
     user_id: UserId
     item_id: ItemId
     type: EventType = Field(description="What the user did.")
-    value: float | None = Field(
-        default=None, allow_inf_nan=False, description="Stars of a rating; no other type needs it."
+    value: Value | None = Field(
+        default=None, description="Stars of a rating; no other type needs it."
     )
     text: str | None = Field(default=None, max_length=10_000, description="What a review says.")
     request_id: str | None = Field(

@@ -165,6 +165,7 @@ def test_features_are_feasts_own_with_their_types(client: TestClient, copied: Se
         ({"timestamp": "2024-05-01T10:00:00"}, "body.timestamp"),
         ({"timestamp": (datetime.now(UTC) + timedelta(days=2)).isoformat()}, "body.timestamp"),
         ({"value": "many"}, "value"),
+        ({"value": 1e30}, "value"),
         ({"colour": "red"}, "colour"),
     ],
 )
