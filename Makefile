@@ -1,5 +1,5 @@
 # make demo · make test · make ui · make serve · make report · make lock
-# make bench-modalities · make bench-encoders · make bench-evaluation · make bench-scale
+# make bench-modalities · make bench-encoders · make bench-evaluation · make bench-scale · make bench-serving
 # make bench-env · make bench-quality DATA=folder
 PYTHON ?= python3.11
 VENV := .venv
@@ -9,7 +9,7 @@ PEERS := benchmarks/.venv
 PEERS_INSTALLED := $(PEERS)/.installed
 
 .PHONY: demo test lint ui serve report pictures lock clean
-.PHONY: bench-modalities bench-encoders bench-evaluation bench-scale bench-env bench-quality
+.PHONY: bench-modalities bench-encoders bench-evaluation bench-scale bench-serving bench-env bench-quality
 
 demo: $(INSTALLED)
 	@$(BIN)/crossmodal run --source sample
@@ -48,6 +48,9 @@ bench-evaluation: $(INSTALLED)
 
 bench-scale: $(INSTALLED)
 	$(BIN)/python -m benchmarks.scale $(ARGS)
+
+bench-serving: $(INSTALLED)
+	$(BIN)/python -m benchmarks.serving $(ARGS)
 
 bench-env: $(PEERS_INSTALLED)
 
