@@ -51,6 +51,7 @@ def encode_incrementally(
     fingerprint: str,
     stamp: Stamp,
     encode: Encode,
+    skipped: Callable[[int], None],
     schema: pa.Schema = FEATURES_SCHEMA,
 ) -> int:
     """Writes one features row a content, encoding only what the last version lacks.
@@ -65,6 +66,7 @@ def encode_incrementally(
         fingerprint: of the encoder; rows of another one are encoded again.
         stamp: of the new version.
         encode: makes the features.
+        skipped: told how many contents of a chunk were known.
         schema: of the table.
 
     Returns:
@@ -76,6 +78,7 @@ def encode_incrementally(
         for chunk in contents.sort("content_sha256").iter_slices(_CHUNK):
             kept = known.join(chunk.lazy(), on="content_sha256", how="semi").collect()
             new = chunk.join(kept, on="content_sha256", how="anti")
+            skipped(kept.height)
             found = encode(new) if new.height else kept.clear()
             encoded += found.height
             features = pl.concat([kept, found]).with_columns(fingerprint=pl.lit(fingerprint))
@@ -172,7 +175,9 @@ def _encode_files(
         return found
 
     table = f"{modality}_features"
-    encoded = encode_incrementally(workspace.lake, table, files, fingerprint, stamp, encode)
+    encoded = encode_incrementally(
+        workspace.lake, table, files, fingerprint, stamp, encode, watch.finish
+    )
     return {"encoded": encoded, "device": loaded.device}
 
 

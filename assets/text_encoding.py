@@ -126,7 +126,9 @@ def _encode_table(
         return found
 
     fingerprint = fingerprint_of("text", workspace.settings.text_encoder)
-    encoded = encode_incrementally(workspace.lake, table, texts, fingerprint, stamp, encode, schema)
+    encoded = encode_incrementally(
+        workspace.lake, table, texts, fingerprint, stamp, encode, watch.finish, schema
+    )
     return {"encoded": encoded, "device": loaded.device}
 
 

@@ -4,6 +4,7 @@ import ipaddress
 import socket
 from contextlib import closing
 
+import torch
 import uvicorn
 
 from crossmodal.paths import StatePaths
@@ -26,6 +27,8 @@ def serve(settings: Settings) -> None:
     if not KeyRing(StatePaths(settings.home).api_keys).all():
         _require_loopback(settings.serve_host)
     _require_free(settings.serve_host, settings.serve_port)
+    # Requests run side by side: threads within one would only wait for those of others.
+    torch.set_num_threads(1)
     # Uvicorn's access log would hold raw user ids, which are part of a path.
     uvicorn.run(
         create_app(settings),
