@@ -1,5 +1,6 @@
 """What apps report, on disk before it is acknowledged: an SQLite log that commits in groups."""
 
+import os
 import queue
 import sqlite3
 import threading
@@ -135,6 +136,8 @@ class EventLog:
 
     def __init__(self, path: Path, most_waiting: int = 256) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        # Reviews are people's own words: for the owner of the process alone.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         self._path = path
         self._waiting: queue.Queue[_Batch | None] = queue.Queue(most_waiting)
         self._readers = threading.local()

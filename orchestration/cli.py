@@ -251,17 +251,13 @@ def serve(
 ) -> None:
     """Answers apps over HTTP until Ctrl-C: recommendations, search, features, events."""
     settings = _settings(serve_port=port)
-    from crossmodal.paths import StatePaths
-    from serving.keys import KeyRing
+    from serving.keys import KeyFileError
     from serving.server import AddressError, serve
 
     _make_home(settings.home)
-    typer.echo(f"http://{settings.serve_host}:{settings.serve_port}/docs describes every call.")
-    if not KeyRing(StatePaths(settings.home).api_keys).all():
-        typer.echo("There is no key yet, so that only this machine can call, and without one.")
     try:
-        serve(settings)
-    except AddressError as error:
+        serve(settings, typer.echo)
+    except (AddressError, KeyFileError) as error:
         _fail(str(error))
 
 
@@ -286,29 +282,34 @@ def add_key(
     ],
 ) -> None:
     """Makes a key and prints it, once."""
-    from serving.keys import KeyNameError
+    from serving.keys import KeyFileError, KeyNameError
 
     try:
         typer.echo(_key_ring().add(name, [one.value for one in scope]))
-    except KeyNameError as problem:
+    except (KeyFileError, KeyNameError) as problem:
         _fail(str(problem))
 
 
 @keys.command("list")
 def list_keys() -> None:
     """Lists names, scopes and dates; no key can be read again."""
-    for key in _key_ring().all():
-        typer.echo(f"{key.name}  {','.join(key.scopes)}  {key.created_at}")
+    from serving.keys import KeyFileError
+
+    try:
+        for key in _key_ring().all():
+            typer.echo(f"{key.name}  {','.join(key.scopes)}  {key.created_at}")
+    except KeyFileError as problem:
+        _fail(str(problem))
 
 
 @keys.command("revoke")
 def revoke_key(name: Annotated[str, typer.Argument(help="What you called it.")]) -> None:
     """Makes a key worthless at once."""
-    from serving.keys import KeyNameError
+    from serving.keys import KeyFileError, KeyNameError
 
     try:
         _key_ring().revoke(name)
-    except KeyNameError as problem:
+    except (KeyFileError, KeyNameError) as problem:
         _fail(str(problem))
     typer.echo(f"Revoked {name}.")
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from serving.keys import KeyRing, Scope
+from serving.keys import KeyFileError, KeyRing, Scope
 from serving.problems import Problem
 
 _bearer = HTTPBearer(auto_error=False, description="A key of `crossmodal keys add`.")
@@ -17,7 +17,7 @@ _Sent = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 def needs(scope: Scope) -> Callable[..., None]:
     """A dependency of routes that only holders of a scope may call.
 
-    Without any key the service is open, and listens on the loopback address alone.
+    A service that has never seen a key is open, and listens on the loopback address alone.
 
     Raises:
         Problem: 401 without a valid key, 403 with one that lacks the scope.
@@ -25,9 +25,12 @@ def needs(scope: Scope) -> Callable[..., None]:
 
     def allowed(request: Request, sent: _Sent) -> None:
         ring: KeyRing = request.app.state.keys
-        if not ring.all():
-            return
-        key = ring.holder(sent.credentials) if sent else None
+        try:
+            if not ring.asked():
+                return
+            key = ring.holder(sent.credentials) if sent else None
+        except KeyFileError as error:
+            raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from error
         if key is None:
             raise Problem(
                 HTTPStatus.UNAUTHORIZED,

@@ -45,6 +45,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.service = service
     app.state.keys = KeyRing(StatePaths(settings.home).api_keys)
+    app.state.keys.asked()
     handle_problems(app)
     guarded: dict[Scope, list[APIRouter]] = {
         "read": [recommendations.router, items.router, features.router],

@@ -13,7 +13,7 @@ from crossmodal.lake import Lake
 from crossmodal.value_scale import ValueScale
 from crossmodal.workspace import Workspace
 from models.assembly import EventLog, event_log, matrix
-from models.data import MODALITIES, Bools, Floats, Ints
+from models.data import MODALITIES, Bools, Floats, Histories, Ints
 from models.persistence import ModelFormatError
 from models.protocol import Recommender
 from models.ranking import tie_breaks
@@ -86,14 +86,24 @@ def load_champion(workspace: Workspace, version: str) -> Champion:
     registry, lake = ModelRegistry(workspace.paths.models), workspace.lake
     try:
         model, item_ids = registry.load(version), registry.item_ids(version)
+        if len(set(item_ids)) != len(item_ids) or not all(type(one) is str for one in item_ids):
+            raise ValueError("Its list of items holds one twice, or what is no id.")
         items = _items(lake, item_ids)
         events = lake.scan_partitions("interactions").filter(pl.col("value") > 0)
         columns = ["user_id", "item_id", "value", "event_timestamp"]
         known = events.filter(pl.col("item_id").is_in(item_ids)).select(columns).collect()
         log = event_log(known, item_ids, workspace.settings.seed)
         vectors = {name: found for name in MODALITIES if (found := _vectors(lake, name, log))}
-    except (LookupError, ModelFormatError, OSError, TypeError, ValueError) as error:
+    except (
+        LookupError,
+        ModelFormatError,
+        OSError,
+        TypeError,
+        ValueError,
+        pl.exceptions.PolarsError,
+    ) as error:
         raise NoChampionError(f"The champion {version} cannot be loaded. {error}") from error
+    _require_answer(version, model, len(item_ids))
     return Champion(
         version,
         model,
@@ -108,6 +118,19 @@ def load_champion(workspace: Workspace, version: str) -> Champion:
         ValueScale.of(log.events.values),
         datetime.now(UTC),
     )
+
+
+def _require_answer(version: str, model: Recommender, n_items: int) -> None:
+    """A trial: what cannot score a newcomer over these items must not take over."""
+    try:
+        shape = model.score(Histories.empty()).shape
+    except (LookupError, RuntimeError, TypeError, ValueError) as error:
+        raise NoChampionError(f"The champion {version} cannot score. {error}") from error
+    if shape != (1, n_items):
+        raise NoChampionError(
+            f"The champion {version} scores {shape[-1]} items, and its list names {n_items}: fit "
+            "it again."
+        )
 
 
 class ChampionWatch:
@@ -131,7 +154,8 @@ class ChampionWatch:
         self._on_change, self._on_refusal = on_change, on_refusal
         self._seconds = seconds
         self._current: Champion | None = None
-        self._refused: str | None = None
+        self._refused: tuple[str, int] | None = None
+        self._why = "run `crossmodal run` first."
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="champion-watch", daemon=True)
 
@@ -143,7 +167,7 @@ class ChampionWatch:
             NoChampionError: none could be loaded yet.
         """
         if self._current is None:
-            raise NoChampionError("No champion is loaded: run `crossmodal run` first.")
+            raise NoChampionError(f"No champion is loaded: {self._why}")
         return self._current
 
     def start(self) -> None:
@@ -159,14 +183,14 @@ class ChampionWatch:
 
     def look(self) -> None:
         """Takes over a newly named champion; one that cannot be loaded is refused once, loudly."""
-        named = ModelRegistry(self._workspace.paths.models).champion()
+        named = self._named()
         now = None if self._current is None else self._current.version
-        if named is None or named in (now, self._refused):
+        if named is None or named == now or self._refused == (named, self._touched(named)):
             return
         try:
             found = load_champion(self._workspace, named)
         except NoChampionError as error:
-            self._refused = named
+            self._refused, self._why = (named, self._touched(named)), str(error)
             _log.error("%s %s", error, f"{now} goes on." if now else "Nobody answers.")
             self._on_refusal()
             return
@@ -174,9 +198,27 @@ class ChampionWatch:
         _log.info("%s answers.", named)
         self._on_change(found)
 
+    def _named(self) -> str | None:
+        try:
+            return ModelRegistry(self._workspace.paths.models).champion()
+        except (OSError, ValueError) as error:
+            _log.error("The file that names the champion cannot be read: %s", error)
+            return None
+
+    def _touched(self, version: str) -> int:
+        """When a file of a version last changed: a repaired one is looked at again."""
+        folder = self._workspace.paths.models / version
+        if folder.parent != self._workspace.paths.models or not folder.is_dir():
+            return 0
+        return max((path.stat().st_mtime_ns for path in folder.iterdir()), default=0)
+
     def _follow(self) -> None:
         while not self._stop.wait(self._seconds):
-            self.look()
+            try:
+                self.look()
+            except Exception:  # noqa: BLE001
+                # Whatever it is, the champion of now goes on, and the next one must be seen.
+                _log.exception("Looking for a new champion failed; it is tried again.")
 
 
 def _items(lake: Lake, item_ids: tuple[str, ...]) -> pl.DataFrame:

@@ -22,6 +22,10 @@ class KeyNameError(ValueError):
     """A key cannot be made or revoked under a name; the message says why."""
 
 
+class KeyFileError(RuntimeError):
+    """The file of the keys cannot be read; nobody is let in until it can."""
+
+
 @dataclass(frozen=True)
 class ApiKey:
     """One key as it is kept: the secret itself is not.
@@ -54,10 +58,16 @@ class KeyRing:
         self._path = path
         self._seen: tuple[int, int] | None = None
         self._keys: dict[str, ApiKey] = {}
+        self._asked = False
 
     def all(self) -> tuple[ApiKey, ...]:
         """All keys, by name."""
         return tuple(key for _, key in sorted(self._read().items()))
+
+    def asked(self) -> bool:
+        """Whether callers need a key: from the first one on, also when all are revoked again."""
+        self._asked = self._asked or bool(self._read())
+        return self._asked
 
     def add(self, name: str, scopes: Collection[Scope]) -> str:
         """Makes a key and returns it: the only time that it can be read.
@@ -103,8 +113,14 @@ class KeyRing:
         facts = self._path.stat()
         now = (facts.st_ino, facts.st_mtime_ns)
         if now != self._seen:
-            rows = json.loads(self._path.read_text("utf-8"))
-            found = [ApiKey(**{**row, "scopes": tuple(row["scopes"])}) for row in rows]
+            try:
+                rows = json.loads(self._path.read_text("utf-8"))
+                found = [ApiKey(**{**row, "scopes": tuple(row["scopes"])}) for row in rows]
+            except (ValueError, TypeError, KeyError) as error:
+                raise KeyFileError(
+                    f"{self._path} is damaged: restore it from a backup, or delete it and make "
+                    "the keys again."
+                ) from error
             self._keys, self._seen = {key.name: key for key in found}, now
         return self._keys
 

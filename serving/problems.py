@@ -1,6 +1,7 @@
 """Errors as problem documents (RFC 9457): what was wrong, where, and the way out."""
 
 import logging
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -11,6 +12,10 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 _log = logging.getLogger(__name__)
+ALTERNATIVES = frozenset({"one event", "batch of events"})
+"""Names that tell apart what a body may be; no part of the request."""
+
+_MOST_ERRORS = 20
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -94,11 +99,16 @@ async def _problem(request: Request, error: Exception) -> JSONResponse:
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     found = tuple(
-        FieldError(field=".".join(map(str, one["loc"])), message=one["msg"])
-        for one in error.errors()
+        FieldError(field=_place(one["loc"]), message=one["msg"].removeprefix("Value error, "))
+        for one in error.errors()[:_MOST_ERRORS]
     )
     names = ", ".join(one.field for one in found)
     return document(HTTPStatus.UNPROCESSABLE_ENTITY, f"The request cannot be used: {names}.", found)
+
+
+def _place(parts: Sequence[str | int]) -> str:
+    """Where in a request, without the names of alternatives."""
+    return ".".join(str(part) for part in parts if part not in ALTERNATIVES)
 
 
 async def _http(request: Request, error: Exception) -> JSONResponse:

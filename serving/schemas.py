@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 UserId = Annotated[str, Field(min_length=1, max_length=256, description="The app's own user id.")]
 ItemId = Annotated[
@@ -27,9 +27,19 @@ MOST_KEYS = 1000
 
 
 class Sent(BaseModel):
-    """Something an app sends: what it does not know is an error, not silence."""
+    """Something an app sends: what it does not know is one error, not silence and not thousands."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(json_schema_extra={"additionalProperties": False})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _only_known_fields(cls, sent: Any) -> Any:
+        unknown = sorted(map(str, set(sent) - set(cls.model_fields))) if type(sent) is dict else []
+        if unknown:
+            raise ValueError(
+                f"There is no field {unknown[0][:64]!r}; there are {', '.join(cls.model_fields)}."
+            )
+        return sent
 
 
 class PastEvent(Sent):
@@ -109,6 +119,17 @@ class EventBatch(Sent):
     """Events that are taken together or not at all."""
 
     events: list[Event] = Field(min_length=1, max_length=MOST_EVENTS, description="The events.")
+
+
+def _what_was_sent(body: Any) -> str:
+    batch = isinstance(body, EventBatch) or (isinstance(body, dict) and "events" in body)
+    return "batch of events" if batch else "one event"
+
+
+EventOrBatch = Annotated[
+    Annotated[Event, Tag("one event")] | Annotated[EventBatch, Tag("batch of events")],
+    Discriminator(_what_was_sent),
+]
 
 
 class EventsTaken(BaseModel):

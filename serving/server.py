@@ -2,6 +2,7 @@
 
 import ipaddress
 import socket
+from collections.abc import Callable
 from contextlib import closing
 
 import torch
@@ -17,16 +18,24 @@ class AddressError(RuntimeError):
     """The service may not, or cannot, listen on an address; the message says the way out."""
 
 
-def serve(settings: Settings) -> None:
+def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     """Answers until it is stopped.
+
+    Args:
+        settings: where to listen, and on what home.
+        announce: told where people find it, once it may listen there.
 
     Raises:
         AddressError: other machines could reach the service and nobody is asked for a key, or the
             address is taken.
     """
-    if not KeyRing(StatePaths(settings.home).api_keys).all():
+    open_to_all = not KeyRing(StatePaths(settings.home).api_keys).all()
+    if open_to_all:
         _require_loopback(settings.serve_host)
     _require_free(settings.serve_host, settings.serve_port)
+    announce(f"http://{settings.serve_host}:{settings.serve_port} shows it, /docs describes it.")
+    if open_to_all:
+        announce("There is no key yet, so that only this machine can call, and without one.")
     # Requests run side by side: threads within one would only wait for those of others.
     torch.set_num_threads(1)
     # Uvicorn's access log would hold raw user ids, which are part of a path.

@@ -39,6 +39,7 @@ class Service:
         self._workspace = workspace
         self._key = load_key(configured, paths.id_key)
         self.metrics = Metrics()
+        self._measured: str | None = None
         self.events = EventLog(paths.event_log, settings.serve_waiting_batches)
         self.features = OnlineFeatures(paths)
         self.champions = ChampionWatch(workspace, self._took_over, self.metrics.refused.inc)
@@ -47,6 +48,9 @@ class Service:
         """Loads what the first answer needs."""
         self.champions.start()
         _log.info("Texts are encoded on the %s.", self.text_encoder.device)
+        if self.features.ready():
+            # Feast takes seconds to import, which the first caller should not wait for.
+            self.features.services()
 
     def stop(self) -> None:
         """Writes what waits and lets go of everything."""
@@ -83,5 +87,7 @@ class Service:
         )
 
     def _took_over(self, champion: Champion) -> None:
-        self.metrics.champion.clear()
+        if self._measured is not None:
+            self.metrics.champion.remove(self._measured)
+        self._measured = champion.version
         self.metrics.champion.labels(champion.version).set(champion.loaded_at.timestamp())

@@ -13,6 +13,8 @@ from serving.problems import FieldError, Problem
 from serving.schemas import ItemAnswer
 from serving.service import Service
 
+_MOST_ERRORS = 20
+
 
 def _service(request: Request) -> Service:
     service: Service = request.app.state.service
@@ -47,6 +49,11 @@ def item_index(champion: Champion, item_id: str, field: str) -> int:
 def item_indexes(champion: Champion, item_ids: Iterable[str], field: str) -> Ints:
     """Dense indexes (n,) of items.
 
+    Args:
+        champion: whose indexes.
+        item_ids: of the request.
+        field: where they stand, with {} for their place where there are several.
+
     Raises:
         Problem: 404, the catalogue lacks one; its place in the request is named.
     """
@@ -54,13 +61,11 @@ def item_indexes(champion: Champion, item_ids: Iterable[str], field: str) -> Int
     found = champion.log.item_ids.indexes(ids)
     missing = np.flatnonzero((found < 0) | ~champion.listed[found])
     if len(missing):
-        single = len(ids) == 1
         errors = tuple(
             FieldError(
-                field=field if single else f"{field}.{place}",
-                message=f"The catalogue has no item {ids[place]!r}.",
+                field=field.format(place), message=f"The catalogue has no item {ids[place]!r}."
             )
-            for place in missing.tolist()
+            for place in missing[:_MOST_ERRORS].tolist()
         )
         raise Problem(
             HTTPStatus.NOT_FOUND,

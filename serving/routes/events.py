@@ -12,7 +12,7 @@ from fastapi import APIRouter, Body
 from crossmodal.event_log import LogClosedError, LoggedEvent, QueueFullError
 from serving.problems import FieldError, Problem, problem_responses
 from serving.routes.asking import Asked, InUse, item_indexes
-from serving.schemas import Event, EventBatch, EventsTaken
+from serving.schemas import Event, EventOrBatch, EventsTaken
 from serving.service import Service
 
 router = APIRouter(prefix="/v1", tags=["events"])
@@ -22,14 +22,13 @@ _CLOCKS_APART = 300 * _MICROSECONDS
 
 @router.post("/events", responses=problem_responses(404, 422, 429, 503))
 async def events(
-    service: Asked, champion: InUse, sent: Annotated[Event | EventBatch, Body()]
+    service: Asked, champion: InUse, sent: Annotated[EventOrBatch, Body()]
 ) -> EventsTaken:
     """Takes one event or a batch. The answer means that all are on the disk."""
-    single = isinstance(sent, Event)
     batch = [sent] if isinstance(sent, Event) else sent.events
-    where = [("body" if single else f"body.events.{place}") for place in range(len(batch))]
-    item_indexes(champion, [event.item_id for event in batch], "body.events")
-    taken = [_logged(service, event, field) for event, field in zip(batch, where, strict=True)]
+    where = "body" if isinstance(sent, Event) else "body.events.{}"
+    item_indexes(champion, [event.item_id for event in batch], f"{where}.item_id")
+    taken = [_logged(service, event, where.format(place)) for place, event in enumerate(batch)]
     try:
         new = await asyncio.wrap_future(service.events.append(taken))
     except QueueFullError as error:

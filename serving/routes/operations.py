@@ -3,6 +3,7 @@
 from http import HTTPStatus
 
 from fastapi import APIRouter, Response
+from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from serving.problems import Problem, problem_responses
@@ -13,12 +14,14 @@ probes = APIRouter(tags=["operations"])
 figures = APIRouter(tags=["operations"])
 
 
+@probes.head("/healthz", include_in_schema=False)
 @probes.get("/healthz")
 async def alive() -> Health:
     """The process answers."""
     return Health()
 
 
+@probes.head("/readyz", include_in_schema=False)
 @probes.get("/readyz", responses=problem_responses(503))
 def ready(service: Asked, champion: InUse) -> Readiness:
     """Champion, features and encoder are loaded."""
@@ -31,7 +34,7 @@ def ready(service: Asked, champion: InUse) -> Readiness:
     return Readiness(model_version=champion.version)
 
 
-@figures.get("/metrics", include_in_schema=False)
+@figures.get("/metrics", response_class=PlainTextResponse)
 def metrics(service: Asked) -> Response:
     """Figures as Prometheus reads them."""
     service.metrics.waiting.set(service.events.waiting())

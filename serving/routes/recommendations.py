@@ -53,7 +53,9 @@ def recommendations_of_guest(
     service: Asked, champion: InUse, asked: RecommendationRequest
 ) -> Recommendations:
     """The best items for someone without an account, whose history comes with the request."""
-    items = item_indexes(champion, [event.item_id for event in asked.history], "body.history")
+    items = item_indexes(
+        champion, [event.item_id for event in asked.history], "body.history.{}.item_id"
+    )
     history = guest_history(champion, items, [event.value for event in asked.history])
     left_out = champion.log.item_ids.indexes(asked.exclude)
     allowed = may_be_shown(champion, asked.category, items, left_out[left_out >= 0])
@@ -65,7 +67,7 @@ def recommendations_of_guest(
 @router.post("/rank", responses=problem_responses(404))
 def rank(service: Asked, champion: InUse, asked: RankRequest) -> Recommendations:
     """An app's own candidates in the order that suits a user; each is answered once."""
-    items = item_indexes(champion, dict.fromkeys(asked.items), "body.items")
+    items = item_indexes(champion, dict.fromkeys(asked.items), "body.items.{}")
     nobody, user_id = Histories.empty(), asked.user_id
     history = nobody if user_id is None else service.state_of(champion, user_id).history
     with service.metrics.stage("ranking"):

@@ -159,7 +159,7 @@ def test_features_are_feasts_own_with_their_types(client: TestClient, copied: Se
 @pytest.mark.parametrize(
     ("change", "field"),
     [
-        ({"item_id": "no such item"}, "body.events"),
+        ({"item_id": "no such item"}, "body.item_id"),
         ({"type": "stare"}, "type"),
         ({"type": "rating"}, "body.value"),
         ({"timestamp": "2024-05-01T10:00:00"}, "body.timestamp"),
@@ -178,7 +178,9 @@ def test_an_event_that_cannot_be_used_is_refused_by_name(
     single = client.post("/v1/events", json={**event, **change})
     for one in (answer, single):
         assert one.status_code in (404, 422) and one.headers["content-type"] == PROBLEM
-        assert any(field.split(".")[-1] in error["field"] for error in one.json()["errors"])
+        told = [f"{error['field']}: {error['message']}" for error in one.json()["errors"]]
+        assert any(field.split(".")[-1] in error for error in told)
+        assert not any("Event" in error["field"] for error in one.json()["errors"])
     assert listed(client, "ada")[0] == item, "no event of a refused batch was taken"
 
 
@@ -198,6 +200,42 @@ def test_a_new_champion_takes_over_and_a_broken_one_does_not(
     service.champions.look()
     assert client.get("/readyz").json()["model_version"] == other
     assert "crossmodal_champions_refused_total 1.0" in client.get("/metrics").text
+    listing = registry.root / broken / "items.json"
+    for content in ('{"a": 1}', json.dumps(json.loads(listing.read_text())[1:]), "["):
+        listing.write_text(content)
+        service.champions.look()
+        assert client.get("/readyz").json()["model_version"] == other
+    (registry.root / "champion").write_bytes(b"\xff\xfe")
+    service.champions.look()
+    whole = next(one.version for one in registry.versions() if one.name == "item_knn-user-temporal")
+    registry.promote(whole)
+    service.champions.look()
+    assert client.get("/readyz").json()["model_version"] == whole
+
+
+def test_a_champion_that_was_repaired_takes_over(copied: Settings) -> None:
+    registry = ModelRegistry(Workspace(copied).paths.models)
+    version = registry.champion()
+    assert version is not None
+    weights = registry.root / version / "weights.safetensors"
+    content = weights.read_bytes()
+    weights.write_bytes(b"half")
+    with TestClient(create_app(copied)) as client:
+        refused = client.get("/readyz")
+        assert refused.status_code == 503 and version in refused.json()["detail"]
+        weights.write_bytes(content)
+        client.app.state.service.champions.look()  # type: ignore[attr-defined]
+        assert client.get("/readyz").json()["model_version"] == version
+
+
+def test_a_body_of_countless_unknown_fields_is_one_short_error(client: TestClient) -> None:
+    wide = {f"field {number}": 1 for number in range(50_000)}
+    for path in ("/v1/events", "/v1/search", "/v1/recommendations"):
+        answer = client.post(path, json=wide)
+        assert answer.status_code == 422 and len(answer.content) < 2000
+    bad = {"event_id": 1, "user_id": "u", "item_id": "i", "type": "click"}
+    answer = client.post("/v1/events", json={"events": [bad] * 1000})
+    assert answer.status_code == 422 and len(answer.content) < 5000
 
 
 def test_probes_metrics_and_errors_tell_nothing_of_users(client: TestClient) -> None:

@@ -48,7 +48,7 @@ def test_both_clients_give_the_same_typed_answers(url: str) -> None:
         assert known.columns["user_id"] == ["new_user"]
         with pytest.raises(ServiceError, match="no item") as refused:
             client.rank(["nothing"])
-        assert refused.value.status == 404 and refused.value.errors[0].field == "body.items"
+        assert refused.value.status == 404 and refused.value.errors[0].field == "body.items.0"
 
     async def asked() -> None:
         async with AsyncClient(url) as other:

@@ -56,15 +56,18 @@ def test_routes_ask_for_their_scope_once_there_is_a_key(tmp_path: Path) -> None:
         assert status("/metrics", "read") == 403 and status("/metrics", "admin") == 200
         assert status("/v1/items", "admin") == 503
         assert status("/healthz", None) == 200 and status("/readyz", None) == 503
-        ring.revoke("read")
-        assert status("/v1/items", "read") == 401
+        for scope in ("read", "events", "admin"):
+            ring.revoke(scope)
+            assert status("/v1/items", scope) == 401, "no key at all lets nobody in"
+        (tmp_path / "home" / "serving" / "keys.json").write_text("{")
+        assert status("/v1/items", "admin") == 503
 
 
 def test_without_a_key_only_this_machine_is_listened_to(tmp_path: Path) -> None:
     for host in ("0.0.0.0", "::", "example.org", "192.168.1.7"):
         settings = Settings(home=tmp_path / "home", serve_host=host)
         with pytest.raises(AddressError, match="keys add"):
-            serve(settings)
+            serve(settings, print)
 
 
 def test_the_operator_makes_lists_and_revokes_keys(
