@@ -1,5 +1,6 @@
 """What a run found as tables in Markdown, put between two marks of a page written by people."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,7 @@ def _leaderboard(result: Row, split: str) -> str:
             figures[name, *headline]["kind"],
             _interval(figures[name, *headline], "value", "ci_low", "ci_high"),
             *(f"{figures[name, metric, 10]['value']:.3f}" for metric in others),
-            _number(abs(models[name]["validation"] or 0.0) or None),
+            _number(_size(models[name]["validation"])),
             f"{models[name]['fit_s']:.1f}",
             f"{models[name]['predict_s']:.1f}",
         ]
@@ -87,12 +88,18 @@ def _comparisons(result: Row, split: str) -> str:
         return ""
     by = {(row["segment"], row["other"]): row for row in own}
     segments = list(dict.fromkeys(row["segment"] for row in own))
-    others = sorted({row["other"] for row in own}, key=lambda name: by[segments[0], name]["ratio"])
+
+    def ratio(name: str) -> float:
+        """Infinite, and so no number in JSON, beside a model that finds nothing."""
+        found = by[segments[0], name]["ratio"]
+        return math.inf if found is None else float(found)
+
+    others = sorted({row["other"] for row in own}, key=ratio)
     lines = [
         [
             name,
             _interval(by[segments[0], name], "difference", "ci_low", "ci_high"),
-            f"{by[segments[0], name]['p_holm']:.4f}",
+            _number(by[segments[0], name]["p_holm"]),
             *(
                 _interval(by[segment, name], "ratio", "ratio_low", "ratio_high", digits=2)
                 for segment in segments
@@ -136,6 +143,11 @@ def _is(row: Row, split: str, seed: int, segment: str | None = None) -> bool:
 def _interval(row: Row, value: str, low: str, high: str, digits: int = 4) -> str:
     middle, least, most = (_number(row[name], digits) for name in (value, low, high))
     return f"{middle} [{least}, {most}]"
+
+
+def _size(value: float | None) -> float | None:
+    """Without the sign, which only says that less is better."""
+    return None if value is None else abs(value)
 
 
 def _number(value: float | None, digits: int = 4) -> str:
