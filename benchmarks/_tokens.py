@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import torch
 
-from assets.text_encoding import read_of_items
+from assets.text_encoding import read_of_items, weigh_title
 from crossmodal.atomic import atomic_path
 from models.assembly import EventLog, event_log, matrix
 from models.data import Bools, TokenTable, Vocabulary
@@ -84,7 +84,7 @@ class Reader:
             "text": _table(
                 log.item_ids,
                 texts["item_id"].to_list(),
-                self._encoded(texts.select("item_id", "text", "title")),
+                weigh_title(self._encoded(texts.select("item_id", "text", "title"))),
             )
         }
         controls = {"text": _text_form(log.item_ids, texts)}
