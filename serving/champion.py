@@ -23,6 +23,19 @@ from serving.media_files import MediaFile, media_files
 _log = logging.getLogger(__name__)
 
 
+_UNUSABLE = (
+    ArithmeticError,
+    LookupError,
+    ModelFormatError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    pl.exceptions.PolarsError,
+)
+"""What damaged files of a version, or of the lake while it is read, can end in."""
+
+
 class NoChampionError(RuntimeError):
     """There is no model that could answer; the message says what to run."""
 
@@ -94,14 +107,7 @@ def load_champion(workspace: Workspace, version: str) -> Champion:
         known = events.filter(pl.col("item_id").is_in(item_ids)).select(columns).collect()
         log = event_log(known, item_ids, workspace.settings.seed)
         vectors = {name: found for name in MODALITIES if (found := _vectors(lake, name, log))}
-    except (
-        LookupError,
-        ModelFormatError,
-        OSError,
-        TypeError,
-        ValueError,
-        pl.exceptions.PolarsError,
-    ) as error:
+    except _UNUSABLE as error:
         raise NoChampionError(f"The champion {version} cannot be loaded. {error}") from error
     _require_answer(version, model, len(item_ids))
     return Champion(
@@ -124,7 +130,7 @@ def _require_answer(version: str, model: Recommender, n_items: int) -> None:
     """A trial: what cannot score a newcomer over these items must not take over."""
     try:
         shape = model.score(Histories.empty()).shape
-    except (LookupError, RuntimeError, TypeError, ValueError) as error:
+    except _UNUSABLE as error:
         raise NoChampionError(f"The champion {version} cannot score. {error}") from error
     if shape != (1, n_items):
         raise NoChampionError(
@@ -208,17 +214,16 @@ class ChampionWatch:
     def _touched(self, version: str) -> int:
         """When a file of a version last changed: a repaired one is looked at again."""
         folder = self._workspace.paths.models / version
-        if folder.parent != self._workspace.paths.models or not folder.is_dir():
+        if folder.parent != self._workspace.paths.models:
             return 0
-        return max((path.stat().st_mtime_ns for path in folder.iterdir()), default=0)
+        try:
+            return max((path.stat().st_mtime_ns for path in folder.iterdir()), default=0)
+        except OSError:
+            return 0
 
     def _follow(self) -> None:
         while not self._stop.wait(self._seconds):
-            try:
-                self.look()
-            except Exception:  # noqa: BLE001
-                # Whatever it is, the champion of now goes on, and the next one must be seen.
-                _log.exception("Looking for a new champion failed; it is tried again.")
+            self.look()
 
 
 def _items(lake: Lake, item_ids: tuple[str, ...]) -> pl.DataFrame:

@@ -24,6 +24,7 @@ class OnlineFeatures:
         self._lock = threading.Lock()
         self._opened: FeatureStore | None = None
         self._of: tuple[int, ...] = ()
+        self._services: Mapping[str, tuple[str, ...]] = {}
 
     def ready(self) -> bool:
         """Whether there is an online store to read from."""
@@ -32,11 +33,8 @@ class OnlineFeatures:
     def services(self) -> Mapping[str, tuple[str, ...]]:
         """The join keys of each feature service, by its name."""
         with self._lock:
-            store = self._store()
-            return {
-                service.name: tuple(sorted(_join_keys(store, service)))
-                for service in store.list_feature_services()
-            }
+            self._store()
+            return self._services
 
     def look_up(self, service: str, keys: Mapping[str, Sequence[str]]) -> dict[str, list[Any]]:
         """What Feast answers: a value a key in every column, None where nothing is known.
@@ -70,6 +68,10 @@ class OnlineFeatures:
         if self._opened is None or now != self._of:
             self._let_go()
             self._opened, self._of = open_store(self._paths), now
+            self._services = {
+                service.name: tuple(sorted(_join_keys(self._opened, service)))
+                for service in self._opened.list_feature_services()
+            }
         return self._opened
 
 

@@ -6,16 +6,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-FLAGS = [
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
+from benchmarks.screenshots import BROWSER_FLAGS, BROWSERS
+
 pytestmark = pytest.mark.slow
 
 
@@ -27,7 +19,7 @@ def page(url: str) -> Iterator[Page]:
         pytest.skip("neither Chromium nor Chrome is installed")
     complaints: list[str] = []
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=program, args=BROWSER_FLAGS)
         shown = browser.new_page(viewport={"width": 390, "height": 844})
         shown.on("console", lambda told: complaints.append(told.text))
         shown.on("pageerror", lambda error: complaints.append(str(error)))
