@@ -11,8 +11,8 @@ from assets.masking import (
     MASKING_INPUTS,
     MaskableModel,
     interval_columns,
-    maskable_models,
     masking_stamp,
+    over_maskable_models,
 )
 from assets.pictures import modality_worth
 from assets.stage import OWNERS, Context, materialize_table
@@ -56,14 +56,12 @@ def modality_ablation(
     stamp = masking_stamp(context, workspace)
 
     def make() -> dict[str, int]:
-        from models.evaluation import subset_values
-
         subsets, worth = [pl.DataFrame(schema=_SUBSETS)], [pl.DataFrame(schema=_WORTH)]
-        for one in maskable_models(workspace):
-            workspace.progress(f"Hiding modalities from {one.name}, {one.split}", 0, None)
-            found = subset_values(one.model, one.tokens, one.modalities, one.measure)
-            subsets.append(_subset_rows(one, found, settings))
-            worth.append(_worth_rows(one, found, settings))
+        for own_subsets, own_worth in over_maskable_models(
+            workspace, "Hiding modalities", _ablated
+        ):
+            subsets.append(own_subsets)
+            worth.append(own_worth)
         figures = pl.concat(worth)
         modality_worth(workspace.paths.pictures / "modality_worth.png", figures)
         lake.write("modality_subsets", pl.concat(subsets), stamp)
@@ -79,6 +77,14 @@ def modality_ablation(
         pictures=("modality_worth",),
         intact=lake.exists("modality_subsets"),
     )
+
+
+def _ablated(one: MaskableModel, settings: Settings) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The rows of one model in the table of subsets and in that of worth."""
+    from models.evaluation import subset_values
+
+    found = subset_values(one.model, one.tokens, one.modalities, one.measure)
+    return _subset_rows(one, found, settings), _worth_rows(one, found, settings)
 
 
 def _subset_rows(one: MaskableModel, found: "SubsetValues", settings: Settings) -> pl.DataFrame:

@@ -12,8 +12,10 @@ from assets.datasets import RANDOM, SPLIT_INPUTS, SplitData, split_data
 from assets.pictures import metric_intervals
 from assets.recipes import RANKED_SPLITS, RECIPES, Recipe
 from assets.registry import open_registry
+from assets.side_by_side import processes_for, side_by_side
 from assets.stage import OWNERS, Context, made_from, materialize_table
 from assets.training import fitted_versions, model_table
+from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -76,12 +78,9 @@ def metrics(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.Mate
 
         rows: list[MetricRow] = []
         per_user: list[pl.DataFrame] = []
-        for split in RANKED_SPLITS:
-            data = split_data(lake, split)
-            for recipe in RECIPES:
-                found, users = _judge(workspace, recipe, data)
-                rows += found
-                per_user += users
+        for found, users in _judged(workspace):
+            rows += found
+            per_user += users
         rows += _rating_rows(workspace)
         figures = metrics_frame(rows)
         metric_intervals(workspace.paths.pictures / "metric_intervals.png", figures)
@@ -97,17 +96,31 @@ def metrics(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.Mate
     )
 
 
-def _judge(
-    workspace: Workspace, recipe: Recipe, data: SplitData
-) -> tuple[list["MetricRow"], list[pl.DataFrame]]:
+_Judged = tuple[list["MetricRow"], list[pl.DataFrame]]
+
+
+def _judged(workspace: Workspace) -> Iterator[_Judged]:
+    """`_judge` of every fitted model on every split."""
+    jobs = [
+        (workspace.settings, recipe, split, version)
+        for split in RANKED_SPLITS
+        for recipe in RECIPES
+        if (version := fitted_versions(workspace.lake, recipe.name).get(split)) is not None
+    ]
+    workspace.progress("Judging models", 0, len(jobs))
+    found = side_by_side(_judge, jobs, processes_for(workspace.settings, len(jobs)))
+    for done, one in enumerate(found, start=1):
+        workspace.progress("Judging models", done, len(jobs))
+        yield one
+
+
+def _judge(settings: Settings, recipe: Recipe, split: str, version: str) -> _Judged:
     """Figures of one model on one split, and NDCG@10 of each user on test and validation."""
     from models.evaluation import evaluate
     from models.protocol import SelfValidated
 
-    version = fitted_versions(workspace.lake, recipe.name).get(data.name)
-    if version is None:
-        return [], []
-    workspace.progress(f"Judging {recipe.name} on {data.name}", 0, None)
+    workspace = Workspace(settings)
+    data = split_data(workspace.lake, split)
     model = open_registry(workspace).load(version)
     config = _config(workspace)
     test = evaluate(

@@ -1,6 +1,6 @@
 """The fitted models that can be asked as if items had other tokens, and who is asked about."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ import polars as pl
 from assets.datasets import SPLIT_INPUTS, split_data
 from assets.recipes import RECIPES, WARM_AND_COLD, Recipe
 from assets.registry import open_registry
+from assets.side_by_side import Answer, processes_for, side_by_side
 from assets.stage import Context, Stamp, made_from
 from assets.training import fitted_versions, model_table
 from crossmodal.settings import Settings
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 _RANKERS = tuple(recipe for recipe in RECIPES if set(recipe.splits) & set(WARM_AND_COLD))
 MASKING_INPUTS = (*(model_table(recipe.name) for recipe in _RANKERS), *SPLIT_INPUTS)
-"""What `maskable_models` reads: which models can be masked is known only once they are loaded."""
+"""What `over_maskable_models` reads: a model has to be loaded to know whether it can be masked."""
 
 INTERVAL: Mapping[str, pl.DataType] = {
     "value": pl.Float64(),
@@ -57,24 +58,53 @@ class MaskableModel:
     measure: "Measure"
 
 
-def maskable_models(workspace: Workspace) -> Iterator[MaskableModel]:
-    """Every fitted model that can be masked, on warm items and on cold ones."""
+def over_maskable_models(
+    workspace: Workspace, work: str, function: Callable[[MaskableModel, Settings], Answer]
+) -> Iterator[Answer]:
+    """What a function says of every fitted model that can be masked, on warm items and cold ones.
+
+    Args:
+        workspace: holds the models.
+        work: what people read meanwhile.
+        function: of a module's top level, since models are spread over processes.
+    """
+    settings = workspace.settings
+    jobs = [
+        (settings, recipe, split, version, function)
+        for split in WARM_AND_COLD
+        for recipe in _RANKERS
+        if (version := fitted_versions(workspace.lake, recipe.name).get(split)) is not None
+    ]
+    answers = side_by_side(_told_of, jobs, processes_for(settings, len(jobs)))
+    workspace.progress(work, 0, len(jobs))
+    for done, answer in enumerate(answers, start=1):
+        workspace.progress(work, done, len(jobs))
+        if answer is not None:
+            yield answer
+
+
+def _told_of(
+    settings: Settings,
+    recipe: Recipe,
+    split: str,
+    version: str,
+    function: Callable[[MaskableModel, Settings], Answer],
+) -> Answer | None:
+    """What the function says of one model; None where the model reads no modality."""
     from models.evaluation import user_measure
 
-    settings = workspace.settings
-    for split in WARM_AND_COLD:
-        data = split_data(workspace.lake, split)
-        tokens = data.dataset.tokens
-        asked = drawn_users(data.test, settings.ablation_users, settings.seed)
-        measure = user_measure(data.dataset, asked, candidates=data.candidates, seed=settings.seed)
-        for recipe in _RANKERS:
-            version = fitted_versions(workspace.lake, recipe.name).get(split)
-            read = modalities_read(recipe, tokens)
-            if version is None or not read:
-                continue
-            model = open_registry(workspace).load(version)
-            if isinstance(model, Maskable):
-                yield MaskableModel(recipe.name, split, model, tokens, read, measure)
+    workspace = Workspace(settings)
+    model = open_registry(workspace).load(version)
+    if not isinstance(model, Maskable):
+        return None
+    data = split_data(workspace.lake, split)
+    tokens = data.dataset.tokens
+    read = modalities_read(recipe, tokens)
+    if not read:
+        return None
+    asked = drawn_users(data.test, settings.ablation_users, settings.seed)
+    measure = user_measure(data.dataset, asked, candidates=data.candidates, seed=settings.seed)
+    return function(MaskableModel(recipe.name, split, model, tokens, read, measure), settings)
 
 
 def modalities_read(recipe: Recipe, tokens: Mapping[str, TokenTable]) -> tuple[str, ...]:
@@ -90,7 +120,7 @@ def drawn_users(test: Interactions, most: int, seed: int) -> Interactions:
 
 
 def masking_stamp(context: Context, workspace: Workspace) -> Stamp:
-    """What an asset over all `maskable_models` is made from."""
+    """What an asset over all maskable models is made from."""
     settings = workspace.settings
     return made_from(
         context,

@@ -8,8 +8,8 @@ from assets.masking import (
     MASKING_INPUTS,
     MaskableModel,
     interval_columns,
-    maskable_models,
     masking_stamp,
+    over_maskable_models,
 )
 from assets.pictures import missing_curves
 from assets.stage import OWNERS, Context, materialize_table
@@ -46,9 +46,7 @@ def modality_robustness(
 
     def make() -> dict[str, int]:
         found = [pl.DataFrame(schema=_SCHEMA)]
-        for one in maskable_models(workspace):
-            workspace.progress(f"Items lose what {one.name} reads, {one.split}", 0, None)
-            found += [_curve(one, modality, settings) for modality in one.modalities]
+        found += over_maskable_models(workspace, "Items lose what models read", _curves)
         curves = pl.concat(found)
         missing_curves(workspace.paths.pictures / "modality_robustness.png", curves)
         lake.write("modality_robustness", curves, stamp, most_users=settings.ablation_users)
@@ -57,6 +55,10 @@ def modality_robustness(
     return materialize_table(
         context, workspace, "modality_robustness", stamp, make, pictures=("modality_robustness",)
     )
+
+
+def _curves(one: MaskableModel, settings: Settings) -> pl.DataFrame:
+    return pl.concat(_curve(one, modality, settings) for modality in one.modalities)
 
 
 def _curve(one: MaskableModel, modality: str, settings: Settings) -> pl.DataFrame:

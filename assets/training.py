@@ -3,7 +3,9 @@
 import shutil
 import subprocess
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,7 @@ from assets.features import newest_event, positive_events
 from assets.pictures import training_curves
 from assets.recipes import RECIPES, Choices, Recipe
 from assets.registry import data_versions, has_version, open_registry
+from assets.side_by_side import processes_for, side_by_side
 from assets.stage import OWNERS, Context, Stamp, made_from, materialize_table
 from crossmodal.lake import Lake
 from crossmodal.workspace import Workspace
@@ -196,11 +199,7 @@ def _model_asset(recipe: Recipe) -> dg.AssetsDefinition:
         def make() -> dict[str, Any]:
             if not wanted:
                 context.log.debug(f"CROSSMODAL_EXTRA_MODELS does not name {recipe.name}.")
-            fits = [
-                _fit(context, workspace, recipe, choices, split, stamp)
-                for split in (recipe.splits if wanted else ())
-            ]
-            found = [fit for fit in fits if fit is not None]
+            found = list(_fits(context, workspace, recipe, choices, stamp)) if wanted else []
             rows = [fit.row for fit in found]
             _draw_curves(workspace, recipe.name, rows)
             # Beside the rows, not among them: what was fitted anew and came out the same must leave
@@ -234,27 +233,35 @@ class _Fit:
     features: list[dict[str, Any]]
 
 
+def _fits(
+    context: Context, workspace: Workspace, recipe: Recipe, choices: Choices, stamp: Stamp
+) -> Iterator[_Fit]:
+    """Fits a model on each of its splits; those on which it lacks its modality are left out.
+
+    Networks train on one thread, so that their splits are fitted side by side.
+    """
+    splits = recipe.splits
+    processes = processes_for(workspace.settings, len(splits)) if recipe.learns else 1
+    # Epochs are shown where they happen in this process; from others only whole fits are.
+    seen = workspace if processes == 1 else Workspace(workspace.settings)
+    jobs = [(seen, recipe, choices, split, stamp) for split in splits]
+    fits = side_by_side(_fit, jobs, processes)
+    for done, (split, fit) in enumerate(zip(splits, fits, strict=True), start=1):
+        workspace.progress(f"Fitted {recipe.name}", done, len(splits))
+        if fit is None:
+            context.log.debug(f"No item has {recipe.modality}: no {recipe.name} on {split}.")
+        else:
+            yield fit
+
+
 def _fit(
-    context: Context,
-    workspace: Workspace,
-    recipe: Recipe,
-    choices: Choices,
-    split: str,
-    stamp: Stamp,
+    workspace: Workspace, recipe: Recipe, choices: Choices, split: str, stamp: Stamp
 ) -> _Fit | None:
     """Fits one model on one split and keeps it as a version; None where it lacks its modality."""
     data = split_data(workspace.lake, split).dataset
     if recipe.modality is not None and recipe.modality not in data.tokens:
-        context.log.debug(f"No item has {recipe.modality}: there is no {recipe.name} on {split}.")
         return None
-
-    def on_epoch(epoch: "Epoch") -> None:
-        workspace.progress(f"Fitting {recipe.name} on {split}", epoch.number, most_epochs(model))
-        context.log.debug(
-            f"{recipe.name} on {split}, epoch {epoch.number}: training loss {epoch.train:.4f}, "
-            f"validation {epoch.validation:.4f}"
-        )
-
+    on_epoch = partial(_show, workspace, f"Fitting {recipe.name} on {split}")
     model = recipe.build(choices, workspace.settings.device, on_epoch)
     started = time.perf_counter()
     model.fit(data)
@@ -269,6 +276,10 @@ def _fit(
         item_ids=data.item_ids.ids,
     )
     return _Fit(_row(split, version.version, model), seconds, _feature_worth(model, data))
+
+
+def _show(workspace: Workspace, work: str, epoch: "Epoch") -> None:
+    workspace.progress(work, epoch.number, epoch.most)
 
 
 def _feature_worth(model: "Recommender", data: "Dataset") -> list[dict[str, Any]]:
@@ -291,12 +302,6 @@ def _row(split: str, version: str, model: "Recommender") -> dict[str, Any]:
         "train_losses": curve.train if curve else None,
         "validation_losses": curve.validation if curve else None,
     }
-
-
-def most_epochs(model: "Recommender") -> int:
-    """The most epochs, or rounds of trees, that the model's settings allow."""
-    config = getattr(model, "config", None)
-    return int(getattr(config, "epochs", getattr(config, "rounds", 0)))
 
 
 def _curves_picture(name: str) -> str:

@@ -14,9 +14,17 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Epoch:
-    """The losses of one epoch: its number from 1, training loss, validation loss."""
+    """The losses of one epoch, or of one round of trees.
+
+    Attributes:
+        number: from 1.
+        most: how many there are if nothing stops them.
+        train: training loss.
+        validation: validation loss.
+    """
 
     number: int
+    most: int
     train: float
     validation: float
 
@@ -107,7 +115,7 @@ def run_epochs(
         train_loss = train_epoch()
         module.eval()
         with torch.no_grad():
-            epoch = Epoch(number, train_loss, validate())
+            epoch = Epoch(number, epochs, train_loss, validate())
         _require_finite(epoch)
         done.append(epoch)
         _log.info("Epoch %d: train %.4f, validation %.4f", number, epoch.train, epoch.validation)

@@ -164,7 +164,8 @@ def _together(
 def _telling(on_epoch: Callable[[Epoch], None]) -> Callable[[Any], None]:
     def tell(state: Any) -> None:
         losses = {name: 1 - value for name, _, value, *_ in state.evaluation_result_list}
-        on_epoch(Epoch(state.iteration + 1, losses["train"], losses["validation"]))
+        number, most = state.iteration + 1, state.end_iteration
+        on_epoch(Epoch(number, most, losses["train"], losses["validation"]))
 
     return tell
 
