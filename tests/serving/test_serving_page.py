@@ -2,8 +2,10 @@
 
 import shutil
 from collections.abc import Iterator
+from typing import Literal
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect, sync_playwright
 
 from benchmarks.screenshots import BROWSER_FLAGS, BROWSERS
@@ -86,3 +88,17 @@ def test_another_user_and_a_wrong_key_are_told_of(page: Page) -> None:
             "tag => tag.labels?.length ? tag.labels[0].textContent : tag.textContent"
         )
         assert label.strip(), "every control has a name"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_screen_reader_finds_no_serious_obstacle(
+    page: Page, scheme: Literal["light", "dark"]
+) -> None:
+    page.emulate_media(color_scheme=scheme)
+    page.get_by_label("Words").fill("a haunted house")
+    page.keyboard.press("Enter")
+    expect(page.locator("#found h3").first).to_be_visible()
+
+    found = Axe().run(page).response["violations"]
+
+    assert [one["help"] for one in found if one["impact"] in ("serious", "critical")] == []
