@@ -1,6 +1,6 @@
 """Who may call what: a bearer key with a scope, once any key exists."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Annotated
 
@@ -14,7 +14,7 @@ _bearer = HTTPBearer(auto_error=False, description="A key of `crossmodal keys ad
 _Sent = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
-def needs(scope: Scope) -> Callable[..., None]:
+def needs(scope: Scope) -> Callable[..., Awaitable[None]]:
     """A dependency of routes that only holders of a scope may call.
 
     A service that has never seen a key is open, and listens on the loopback address alone.
@@ -23,7 +23,7 @@ def needs(scope: Scope) -> Callable[..., None]:
         Problem: 401 without a valid key, 403 with one that lacks the scope.
     """
 
-    def allowed(request: Request, sent: _Sent) -> None:
+    async def allowed(request: Request, sent: _Sent) -> None:
         ring: KeyRing = request.app.state.keys
         try:
             if not ring.asked():
