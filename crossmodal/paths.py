@@ -71,6 +71,11 @@ class StatePaths:
         return self.home / "serving" / "keys.json"
 
     @property
+    def rate_limits(self) -> Path:
+        """How much of its rate each key of the online service has used (SQLite)."""
+        return self.home / "serving" / "limits.db"
+
+    @property
     def shared_arrays(self) -> Path:
         """Arrays of the champion that the online service's processes map (NumPy files)."""
         return self.home / "serving" / "arrays"

@@ -150,6 +150,12 @@ class Settings(BaseSettings):
         default=256, ge=1, description="Batches of events that may wait for the disk; past it, 429."
     )
 
+    serve_key_rate: float = Field(
+        default=200.0, gt=0, description="Requests a second of one key; past it, 429."
+    )
+    serve_key_burst: int = Field(
+        default=400, ge=1, description="Requests that a key may make at once."
+    )
     serve_user_state_seconds: float = Field(
         default=0.2, gt=0, description="Time to read what a user did; past it, what is in memory."
     )

@@ -20,6 +20,7 @@ from serving.keys import KeyRing, Scope
 from serving.measured import Measured
 from serving.metrics import Metrics
 from serving.problems import handle_problems, problem_responses
+from serving.rate_limit import RateLimit
 from serving.routes import events, features, items, operations, page, recommendations
 from serving.service import Service
 
@@ -36,7 +37,9 @@ def create_app(settings: Settings, figures: Path | None = None) -> FastAPI:
         settings: of the service.
         figures: folder of the figures of all processes; None for a lone one.
     """
+    paths = StatePaths(settings.home)
     service = Service(Workspace(settings), Metrics(figures))
+    limit = RateLimit(paths.rate_limits, settings.serve_key_rate, settings.serve_key_burst)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -51,6 +54,7 @@ def create_app(settings: Settings, figures: Path | None = None) -> FastAPI:
             finally:
                 gc.unfreeze()
                 await run_in_threadpool(service.stop)
+                limit.close()
 
     app = FastAPI(
         title="crossmodal",
@@ -60,7 +64,8 @@ def create_app(settings: Settings, figures: Path | None = None) -> FastAPI:
         redoc_url=None,
     )
     app.state.service = service
-    app.state.keys = KeyRing(StatePaths(settings.home).api_keys)
+    app.state.rate_limit = limit
+    app.state.keys = KeyRing(paths.api_keys)
     app.state.keys.asked()
     handle_problems(app)
     guarded: dict[Scope, list[APIRouter]] = {
@@ -71,7 +76,9 @@ def create_app(settings: Settings, figures: Path | None = None) -> FastAPI:
     for scope, routers in guarded.items():
         for router in routers:
             app.include_router(
-                router, dependencies=[Depends(needs(scope))], responses=problem_responses(401, 403)
+                router,
+                dependencies=[Depends(needs(scope))],
+                responses=problem_responses(401, 403, 429),
             )
     app.include_router(operations.probes)
     app.include_router(page.router)

@@ -55,7 +55,8 @@ def _digest(array: NDArray[Any]) -> str:
 
 
 def _files(folder: Path) -> Iterable[Path]:
-    return folder.glob("*.npy") if folder.is_dir() else ()
+    """The arrays, and what killed writers left of others."""
+    return [*folder.glob("*.npy"), *folder.glob(".*.tmp")]
 
 
 def _touched(path: Path) -> float:
