@@ -71,6 +71,21 @@ class StatePaths:
         return self.home / "serving" / "keys.json"
 
     @property
+    def rate_limits(self) -> Path:
+        """How much of its rate each key of the online service has used (SQLite)."""
+        return self.home / "serving" / "limits.db"
+
+    @property
+    def shared_arrays(self) -> Path:
+        """Arrays of the champion that the online service's processes map (NumPy files)."""
+        return self.home / "serving" / "arrays"
+
+    @property
+    def worker_figures(self) -> Path:
+        """Figures that the online service's processes keep together while they run."""
+        return self.home / "serving" / "figures"
+
+    @property
     def timings(self) -> Path:
         """How long each table last took to make, in seconds (JSON)."""
         return self.home / "timings.json"

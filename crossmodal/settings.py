@@ -140,11 +140,36 @@ class Settings(BaseSettings):
         default="127.0.0.1", description="Address that `crossmodal serve` listens on."
     )
     serve_port: int = Field(default=8000, ge=0, le=65535, description="Its port; 0 takes any.")
+    serve_workers: int = Field(
+        default=1, ge=1, le=64, description="Processes that answer, on one port."
+    )
     serve_max_body_bytes: int = Field(
         default=16_000_000, gt=0, description="Longest body of a request."
     )
     serve_waiting_batches: int = Field(
         default=256, ge=1, description="Batches of events that may wait for the disk; past it, 429."
+    )
+
+    serve_key_rate: float = Field(
+        default=200.0, gt=0, description="Requests a second of one key; past it, 429."
+    )
+    serve_key_burst: int = Field(
+        default=400, ge=1, description="Requests that a key may make at once."
+    )
+    serve_user_state_seconds: float = Field(
+        default=0.2, gt=0, description="Time to read what a user did; past it, what is in memory."
+    )
+    serve_ranking_seconds: float = Field(
+        default=0.5, gt=0, description="Time to rank; past it, the stored or the popular list."
+    )
+    serve_diversity_seconds: float = Field(
+        default=0.2, gt=0, description="Time to diversify; past it, the order of the scores."
+    )
+    serve_reasons_seconds: float = Field(
+        default=0.2, gt=0, description="Time to explain; past it, no reasons."
+    )
+    serve_features_seconds: float = Field(
+        default=0.2, gt=0, description="Time for Feast to find a stored list; past it, the popular."
     )
 
     @field_validator("tuned")

@@ -29,7 +29,8 @@ def fit_all(
     """
     if processes == 1:
         return {name: build().fit(dataset) for name, build in builders.items()}
-    with TemporaryDirectory(prefix="fits-") as folder:
+    # Windows cannot delete what the models still map.
+    with TemporaryDirectory(prefix="fits-", ignore_cleanup_errors=True) as folder:
         homes = {name: Path(folder) / str(place) for place, name in enumerate(builders)}
         # Large arrays are mapped rather than sent; copies on write keep them writable for torch.
         Parallel(n_jobs=processes, mmap_mode="c")(

@@ -6,12 +6,27 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
 
 WEIGHTS = "weights.safetensors"
 CONFIG = "config.json"
 _FORMAT = 1
+_DTYPES = {
+    "BOOL": "?",
+    "U8": "<u1",
+    "I8": "<i1",
+    "I16": "<i2",
+    "U16": "<u2",
+    "I32": "<i4",
+    "U32": "<u4",
+    "I64": "<i8",
+    "U64": "<u8",
+    "F16": "<f2",
+    "F32": "<f4",
+    "F64": "<f8",
+}
+"""NumPy's names for the types of the safetensors format."""
 
 
 class ModelFormatError(ValueError):
@@ -38,6 +53,9 @@ def save_state(
 def load_state(folder: Path, *, family: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Arrays and configuration as `save_state` wrote them.
 
+    The arrays are mapped from the file, so that processes which load the same one share its memory.
+    Each may be written to: what changes is this process's own, and the file stays as it is.
+
     Raises:
         ModelFormatError: a file is missing or damaged, or the folder holds another family.
     """
@@ -47,8 +65,8 @@ def load_state(folder: Path, *, family: str) -> tuple[dict[str, np.ndarray], dic
             f"{folder} holds a {content['family']!r} model, not {family!r}; load it as what it is."
         )
     try:
-        return load_file(folder / WEIGHTS), content["config"]
-    except (OSError, SafetensorError) as error:
+        return _mapped(folder / WEIGHTS), content["config"]
+    except (OSError, ValueError, SafetensorError) as error:
         raise ModelFormatError(
             f"{folder / WEIGHTS} cannot be read ({error}); fit the model again."
         ) from error
@@ -72,6 +90,30 @@ def tensor(tensors: Mapping[str, np.ndarray], name: str, folder: Path) -> np.nda
     if name not in tensors:
         raise ModelFormatError(f"{folder / WEIGHTS} has no array {name!r}; fit the model again.")
     return tensors[name]
+
+
+def _mapped(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a safetensors file without a copy: eight bytes, a JSON header, then the data.
+
+    Raises:
+        SafetensorError: the file is damaged.
+        ValueError: an array is of a type that NumPy has not.
+    """
+    with safe_open(path, framework="np"):
+        pass  # The library has checked the header against the file.
+    data = np.memmap(path, dtype=np.uint8, mode="c")
+    start = 8 + int(data[:8].view("<u8")[0])
+    header: dict[str, Any] = json.loads(data[8:start].tobytes())
+    header.pop("__metadata__", None)
+    arrays = {}
+    for name, told in header.items():
+        if told["dtype"] not in _DTYPES:
+            raise ValueError(f"{name!r} is of the type {told['dtype']}")
+        begin, end = (start + offset for offset in told["data_offsets"])
+        # As a plain array: NumPy's class for mapped ones makes every slice of it slower.
+        arrays[name] = np.asarray(data[begin:end]).view(_DTYPES[told["dtype"]])
+        arrays[name] = arrays[name].reshape(told["shape"])
+    return arrays
 
 
 def _read_config(folder: Path) -> dict[str, Any]:

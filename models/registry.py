@@ -138,6 +138,14 @@ class ModelRegistry:
             raise ModelFormatError(f"{weights} is not what was saved; fit the model again.")
         return load_model(weights.parent)
 
+    def written_at(self, version: str) -> float:
+        """When the weights of a version were written, in seconds since 1970.
+
+        Raises:
+            UnknownVersionError: there is none of this name.
+        """
+        return self._file(version, WEIGHTS).stat().st_mtime
+
     def champion(self) -> str | None:
         """The version in use; None before the first promotion."""
         path = self.root / _CHAMPION

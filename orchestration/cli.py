@@ -248,9 +248,13 @@ def serve(
     port: Annotated[
         int | None, typer.Option(min=1, max=65535, help="Port. Default: CROSSMODAL_SERVE_PORT.")
     ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, max=64, help="Processes. Default: CROSSMODAL_SERVE_WORKERS."),
+    ] = None,
 ) -> None:
     """Answers apps over HTTP until Ctrl-C: recommendations, search, features, events."""
-    settings = _settings(serve_port=port)
+    settings = _settings(serve_port=port, serve_workers=workers)
     from serving.keys import KeyFileError
     from serving.server import AddressError, serve
 

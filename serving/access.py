@@ -1,6 +1,7 @@
 """Who may call what: a bearer key with a scope, once any key exists."""
 
-from collections.abc import Callable
+import math
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Annotated
 
@@ -9,21 +10,23 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from serving.keys import KeyFileError, KeyRing, Scope
 from serving.problems import Problem
+from serving.rate_limit import RateLimit
 
 _bearer = HTTPBearer(auto_error=False, description="A key of `crossmodal keys add`.")
 _Sent = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
-def needs(scope: Scope) -> Callable[..., None]:
+def needs(scope: Scope) -> Callable[..., Awaitable[None]]:
     """A dependency of routes that only holders of a scope may call.
 
     A service that has never seen a key is open, and listens on the loopback address alone.
 
     Raises:
-        Problem: 401 without a valid key, 403 with one that lacks the scope.
+        Problem: 401 without a valid key, 403 with one that lacks the scope, 429 with one that asks
+            too often.
     """
 
-    def allowed(request: Request, sent: _Sent) -> None:
+    async def allowed(request: Request, sent: _Sent) -> None:
         ring: KeyRing = request.app.state.keys
         try:
             if not ring.asked():
@@ -41,6 +44,14 @@ def needs(scope: Scope) -> Callable[..., None]:
             raise Problem(
                 HTTPStatus.FORBIDDEN,
                 f"This key lacks the scope {scope}; it has {', '.join(key.scopes)}.",
+            )
+        limit: RateLimit = request.app.state.rate_limit
+        wait = limit.wait(key.name)
+        if wait > 0:
+            raise Problem(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                "This key asks more often than it may; send the request again after a while.",
+                headers={"Retry-After": str(math.ceil(wait))},
             )
 
     return allowed

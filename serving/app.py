@@ -1,20 +1,26 @@
 """The web application: routes, errors, limits, and what is open while it runs."""
 
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+import gc
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from pathlib import Path
 
-from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi import APIRouter, Depends, FastAPI
 from fastapi.concurrency import run_in_threadpool
+from threadpoolctl import threadpool_limits
 
 from crossmodal.paths import StatePaths
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
+from models.training import one_thread
 from serving.access import needs
 from serving.body_limit import BodyLimit
 from serving.keys import KeyRing, Scope
+from serving.measured import Measured
+from serving.metrics import Metrics
 from serving.problems import handle_problems, problem_responses
+from serving.rate_limit import RateLimit
 from serving.routes import events, features, items, operations, page, recommendations
 from serving.service import Service
 
@@ -24,17 +30,31 @@ changes the next answer. Errors are problem documents (RFC 9457).
 """
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """The service on one home, opened when the server starts and closed when it stops."""
-    service = Service(Workspace(settings))
+def create_app(settings: Settings, figures: Path | None = None) -> FastAPI:
+    """The service on one home, opened when the server starts and closed when it stops.
+
+    Args:
+        settings: of the service.
+        figures: folder of the figures of all processes; None for a lone one.
+    """
+    paths = StatePaths(settings.home)
+    service = Service(Workspace(settings), Metrics(figures))
+    limit = RateLimit(paths.rate_limits, settings.serve_key_rate, settings.serve_key_burst)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        await run_in_threadpool(service.start)
-        try:
-            yield
-        finally:
-            await run_in_threadpool(service.stop)
+        # Requests run side by side: threads within one would only wait for those of others.
+        with one_thread(), threadpool_limits(1):
+            await run_in_threadpool(service.start)
+            # What was loaded lives as long as the service: a collector need not walk through it.
+            gc.collect()
+            gc.freeze()
+            try:
+                yield
+            finally:
+                gc.unfreeze()
+                await run_in_threadpool(service.stop)
+                limit.close()
 
     app = FastAPI(
         title="crossmodal",
@@ -44,7 +64,8 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     app.state.service = service
-    app.state.keys = KeyRing(StatePaths(settings.home).api_keys)
+    app.state.rate_limit = limit
+    app.state.keys = KeyRing(paths.api_keys)
     app.state.keys.asked()
     handle_problems(app)
     guarded: dict[Scope, list[APIRouter]] = {
@@ -55,28 +76,13 @@ def create_app(settings: Settings) -> FastAPI:
     for scope, routers in guarded.items():
         for router in routers:
             app.include_router(
-                router, dependencies=[Depends(needs(scope))], responses=problem_responses(401, 403)
+                router,
+                dependencies=[Depends(needs(scope))],
+                responses=problem_responses(401, 403, 429),
             )
     app.include_router(operations.probes)
     app.include_router(page.router)
     app.mount("/page", page.PageFiles(directory=page.FOLDER))
-    app.middleware("http")(_measured(service))
     app.add_middleware(BodyLimit, most_bytes=settings.serve_max_body_bytes)
+    app.add_middleware(Measured, metrics=service.metrics)
     return app
-
-
-def _measured(
-    service: Service,
-) -> Callable[[Request, Callable[[Request], Awaitable[Response]]], Awaitable[Response]]:
-    async def measured(
-        request: Request, answer: Callable[[Request], Awaitable[Response]]
-    ) -> Response:
-        started = time.perf_counter()
-        response = await answer(request)
-        # The route's template, not its path: a path may name a user.
-        route = getattr(request.scope.get("route"), "path", "unknown")
-        service.metrics.requests.labels(route, request.method, response.status_code).inc()
-        service.metrics.latency.labels(route).observe(time.perf_counter() - started)
-        return response
-
-    return measured

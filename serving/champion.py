@@ -3,8 +3,8 @@
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import polars as pl
@@ -13,12 +13,13 @@ from crossmodal.lake import Lake
 from crossmodal.value_scale import ValueScale
 from crossmodal.workspace import Workspace
 from models.assembly import EventLog, event_log, matrix
-from models.data import MODALITIES, Bools, Floats, Histories, Ints
+from models.data import MODALITIES, Bools, Floats, Histories, Interactions, Ints
 from models.persistence import ModelFormatError
 from models.protocol import Recommender
 from models.ranking import tie_breaks
 from models.registry import ModelRegistry
 from serving.media_files import MediaFile, media_files
+from serving.shared_arrays import SharedArrays
 
 _log = logging.getLogger(__name__)
 
@@ -69,7 +70,7 @@ class Champion:
         files: pictures and sounds by modality and dense index.
         ties: (n_items,) the order of equal scores, as in evaluation.
         scale: of the lake's events, which the model was fitted on.
-        loaded_at: wall clock.
+        trained_at: when its weights were written, in seconds since 1970.
     """
 
     version: str
@@ -83,7 +84,17 @@ class Champion:
     files: Mapping[str, Mapping[int, MediaFile]]
     ties: Ints
     scale: ValueScale
-    loaded_at: datetime
+    trained_at: float
+
+    @cached_property
+    def popularity(self) -> np.ndarray:
+        """Events of each item (n_items,) in the lake."""
+        return np.bincount(self.log.events.items, minlength=len(self.listed))
+
+    @cached_property
+    def most_popular(self) -> Ints:
+        """Dense indexes (n_items,), those with most events first."""
+        return np.lexsort((self.ties, -self.popularity)).astype(np.int32)
 
     def items_in(self, category: str) -> Bools:
         """Which items (n_items,) are in a category."""
@@ -105,8 +116,11 @@ def load_champion(workspace: Workspace, version: str) -> Champion:
         events = lake.scan_partitions("interactions").filter(pl.col("value") > 0)
         columns = ["user_id", "item_id", "value", "event_timestamp"]
         known = events.filter(pl.col("item_id").is_in(item_ids)).select(columns).collect()
-        log = event_log(known, item_ids, workspace.settings.seed)
-        vectors = {name: found for name in MODALITIES if (found := _vectors(lake, name, log))}
+        arrays = SharedArrays(workspace.paths.shared_arrays)
+        log = _mapped(event_log(known, item_ids, workspace.settings.seed), arrays)
+        found = {name: _vectors(lake, name, log, arrays) for name in MODALITIES}
+        arrays.sweep()
+        trained_at = registry.written_at(version)
     except _UNUSABLE as error:
         raise NoChampionError(f"The champion {version} cannot be loaded. {error}") from error
     _require_answer(version, model, len(item_ids))
@@ -118,11 +132,11 @@ def load_champion(workspace: Workspace, version: str) -> Champion:
         tuple(tuple(names or ()) for names in items["categories"].to_list()),
         items["listed"].to_numpy(),
         items["created_at"].dt.timestamp("us").fill_null(0).to_numpy(),
-        vectors,
+        {name: one for name, one in found.items() if one is not None},
         media_files(lake, log.item_ids),
         tie_breaks(item_ids, workspace.settings.seed),
         ValueScale.of(log.events.values),
-        datetime.now(UTC),
+        trained_at,
     )
 
 
@@ -237,7 +251,15 @@ def _items(lake: Lake, item_ids: tuple[str, ...]) -> pl.DataFrame:
     return frame.with_columns(title=named, listed=pl.col("listed").fill_null(False))
 
 
-def _vectors(lake: Lake, modality: str, log: EventLog) -> Vectors | None:
+def _mapped(log: EventLog, arrays: SharedArrays) -> EventLog:
+    """The same events, in memory once for all processes."""
+    events = log.events
+    columns = (events.users, events.items, events.values, events.timestamps)
+    shared = Interactions(*(arrays.shared(column) for column in columns))
+    return replace(log, events=shared, order=arrays.shared(log.order))
+
+
+def _vectors(lake: Lake, modality: str, log: EventLog, arrays: SharedArrays) -> Vectors | None:
     """The newest shared-space vectors of a modality; None where no item has it."""
     table = f"{modality}_embeddings"
     if not lake.exists(table):
@@ -252,4 +274,4 @@ def _vectors(lake: Lake, modality: str, log: EventLog) -> Vectors | None:
     unit = np.zeros((len(log.item_ids), vectors.shape[1]), dtype=np.float32)
     present = np.zeros(len(log.item_ids), dtype=bool)
     unit[places[places >= 0]], present[places[places >= 0]] = vectors, True
-    return Vectors(unit, present)
+    return Vectors(arrays.shared(unit), arrays.shared(present))

@@ -30,6 +30,11 @@ class OnlineFeatures:
         """Whether there is an online store to read from."""
         return self._paths.online_store.is_file() and self._paths.registry.is_file()
 
+    def made_at(self) -> float:
+        """When the online store was filled last, in seconds since 1970; 0 where there is none."""
+        path = self._paths.online_store
+        return path.stat().st_mtime if path.is_file() else 0.0
+
     def services(self) -> Mapping[str, tuple[str, ...]]:
         """The join keys of each feature service, by its name."""
         with self._lock:

@@ -36,6 +36,8 @@ def user_state(champion: Champion, user_id: str | None, logged: Sequence[LoggedE
         logged: the user's events in the log, in their order.
     """
     known = _from_lake(champion, user_id)
+    if not logged:
+        return UserState(known, np.unique(known.items), np.zeros(0, dtype=np.int32))
     items = champion.log.item_ids.indexes([event.item_id for event in logged])
     types = np.array([event.event_type for event in logged], dtype=object)
     values = np.array(

@@ -3,16 +3,26 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+from psutil import pid_exists
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 
 class Metrics:
-    """The figures of one process."""
+    """The figures of the service, of all its processes together.
 
-    def __init__(self) -> None:
+    Args:
+        folder: where the processes keep them, and where `PROMETHEUS_MULTIPROC_DIR` points; None for
+            a lone process, which keeps them in memory.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder
+        self._version: str | None = None
         self.registry = CollectorRegistry()
         self.requests = Counter(
             "crossmodal_requests",
@@ -34,22 +44,65 @@ class Metrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
+        self.answers = Counter(
+            "crossmodal_answers",
+            "Lists by what made them; `fallback` is one that did without a stage.",
+            ("path",),
+            registry=self.registry,
+        )
+        self.missed = Counter(
+            "crossmodal_stages_missed",
+            "Stages that failed or were late, and that an answer did without.",
+            ("stage", "why"),
+            registry=self.registry,
+        )
         self.waiting = Gauge(
             "crossmodal_event_batches_waiting",
             "Batches of events that wait for the disk.",
             registry=self.registry,
+            multiprocess_mode="livesum",
         )
         self.champion = Gauge(
-            "crossmodal_champion_loaded_timestamp_seconds",
-            "When the champion in use was loaded.",
+            "crossmodal_champion_workers",
+            "Processes in which a version of the model answers.",
             ("model_version",),
             registry=self.registry,
+            multiprocess_mode="livesum",
+        )
+        self.trained = Gauge(
+            "crossmodal_champion_trained_timestamp_seconds",
+            "When the weights of the champion were written; the oldest, where processes differ.",
+            registry=self.registry,
+            multiprocess_mode="livemin",
+        )
+        self.features_made = Gauge(
+            "crossmodal_features_timestamp_seconds",
+            "When Feast's online store was filled last.",
+            registry=self.registry,
+            multiprocess_mode="livemax",
         )
         self.refused = Counter(
             "crossmodal_champions_refused",
             "Champions that were named and could not be loaded.",
             registry=self.registry,
         )
+
+    def answers_with(self, version: str, trained_at: float) -> None:
+        """Notes the champion that answers from now on, and when its weights were written."""
+        if self._version is not None:
+            self.champion.labels(self._version).set(0)
+        self._version = version
+        self.champion.labels(version).set(1)
+        self.trained.set(trained_at)
+
+    def text(self) -> bytes:
+        """All figures in Prometheus' own format."""
+        if self._folder is None:
+            return generate_latest(self.registry)
+        _forget_the_dead(self._folder)
+        together = CollectorRegistry()
+        MultiProcessCollector(together, str(self._folder))  # type: ignore[no-untyped-call]
+        return generate_latest(together)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -59,3 +112,11 @@ class Metrics:
             yield
         finally:
             self.stages.labels(name).observe(time.perf_counter() - started)
+
+
+def _forget_the_dead(folder: Path) -> None:
+    """Removes what killed processes said of their state; what they counted stays counted."""
+    for path in folder.glob("gauge_live*.db"):
+        pid = int(path.stem.rpartition("_")[2])
+        if not pid_exists(pid):
+            path.unlink(missing_ok=True)

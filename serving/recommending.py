@@ -1,4 +1,4 @@
-"""How an answer is made: score everything, leave out what may not be shown, diversify, explain."""
+"""The stages of a list: score everything, leave out what may not be shown, diversify, explain."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,65 +41,77 @@ class Ranked:
     reason: Reason
 
 
-def recommend(
-    champion: Champion,
-    history: Histories,
-    allowed: Bools,
-    k: int,
-    diversity: float = 0.0,
-) -> list[Ranked]:
-    """The k best items that are allowed, best first.
+def best(
+    champion: Champion, history: Histories, allowed: Bools, k: int, diversity: float = 0.0
+) -> tuple[Ints, Floats]:
+    """The best items that are allowed and their scores (n,), best first.
 
     Args:
-        champion: scores and explains.
+        champion: scores.
         history: one row.
         allowed: (n_items,) what may be shown.
-        k: list length; a list is shorter where fewer items are allowed.
-        diversity: 0 keeps the order of the scores; towards 1 each item has to differ more from
-            those before it (maximal marginal relevance, Carbonell and Goldstein 1998), judged by
-            the shared space.
+        k: length of the list that is made of them.
+        diversity: with more than 0, more than k are found, for `diverse` to choose from.
+
+    Returns:
+        Fewer where fewer items are allowed.
     """
     scores = np.where(allowed, champion.model.score(history)[0], np.float32(-np.inf))
     pool = k if diversity == 0 else max(_LEAST_POOL, _POOL_AN_ITEM * k)
-    best = top_k(scores[None], min(pool, len(scores)), champion.ties)
-    items = best.items[0][best.items[0] >= 0]
-    if diversity > 0 and len(items) > 1:
-        items = items[_diverse(champion, items, scores[items], min(k, len(items)), diversity)]
-    return _ranked(champion, history, items[:k], scores)
+    found = top_k(scores[None], min(pool, len(scores)), champion.ties)
+    there = found.items[0] >= 0
+    return found.items[0][there], found.scores[0][there]
 
 
-def rank_given(champion: Champion, history: Histories, items: Ints) -> list[Ranked]:
-    """The given items (n,) by the champion's score, best first."""
-    scores = np.full(len(champion.listed), -np.inf, dtype=np.float32)
-    scores[items] = champion.model.score(history, items)[0]
-    order = np.lexsort((champion.ties[items], -scores[items]))
-    return _ranked(champion, history, items[order], scores)
+def best_given(champion: Champion, history: Histories, items: Ints) -> tuple[Ints, Floats]:
+    """The given items (n,) and their scores, best first."""
+    scores = champion.model.score(history, items)[0]
+    order = np.lexsort((champion.ties[items], -scores))
+    return items[order], scores[order]
 
 
-def _ranked(champion: Champion, history: Histories, items: Ints, scores: Floats) -> list[Ranked]:
-    """Items (n,) in their order, with their scores (n_items,) and reasons."""
-    found = _reasons(champion, history, items)
-    return [
-        Ranked(int(item), float(scores[item]), reason)
-        for item, reason in zip(items, found, strict=True)
-    ]
-
-
-def _diverse(
+def diverse(
     champion: Champion, items: Ints, scores: Floats, k: int, diversity: float
-) -> np.ndarray:
-    """Places (k,) among the items, by scaled score and closeness in the shared space."""
+) -> tuple[Ints, Floats]:
+    """At most k of the items (n,), with their scores, each unlike those before it.
+
+    Maximal marginal relevance (Carbonell and Goldstein 1998) by scaled score and closeness in the
+    shared space. Towards a diversity of 1 each item has to differ more.
+    """
+    if len(items) < 2 or not champion.vectors:
+        return items, scores
     spread = scores.max() - scores.min()
     relevance = (scores - scores.min()) / spread if spread > 0 else np.ones_like(scores)
+    found = diversify(
+        _beside_one_another(champion, items),
+        relevance,
+        min(k, len(items)),
+        strategy=Strategy.MMR,
+        diversity=diversity,
+        normalize=False,
+    )
+    return items[found.indices], scores[found.indices]
+
+
+def _beside_one_another(champion: Champion, items: Ints) -> Floats:
+    """Unit vectors (n, 384 × modalities) of items: the modalities' own, side by side."""
     vectors = np.hstack([one.unit[items] for one in champion.vectors.values()])
-    found = diversify(vectors, relevance, k, strategy=Strategy.MMR, diversity=diversity)
-    return np.asarray(found.indices)
+    # Each part is a unit vector or zero, so that the length is known without looking at it.
+    parts = sum(one.present[items].astype(np.float32) for one in champion.vectors.values())
+    vectors /= np.sqrt(np.maximum(parts, 1))[:, None]
+    return vectors
 
 
-def _reasons(champion: Champion, history: Histories, items: Ints) -> Sequence[Reason]:
+def plain(n: int) -> list[Reason]:
+    """Reasons of n items of which nobody can say more."""
+    return [Reason(_NO_REASON, {}, ())] * n
+
+
+def reasons_of(champion: Champion, history: Histories, items: Ints) -> Sequence[Reason]:
+    """Why each of the items (n,) suits the history."""
     model = champion.model
     if not isinstance(model, Explains) or not len(items):
-        return [Reason(_NO_REASON, {}, ())] * len(items)
+        return plain(len(items))
     told = model.explain(history, items[None])
     sentences = reasons(told, champion.titles)
     ids = champion.log.item_ids.ids

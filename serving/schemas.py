@@ -171,7 +171,10 @@ class Recommendations(BaseModel):
 
     request_id: str = Field(description="Name it in the events that come from this answer.")
     model_version: str = Field(description="The model that made it.")
-    path: Literal["champion"] = Field(description="What made it.")
+    path: Literal["champion", "fallback"] = Field(
+        description="What made it: the champion, or what was at hand where a stage failed or was "
+        "late."
+    )
     known_user: bool = Field(description="False where nothing is known of the user.")
     items: list[RankedItem]
 

@@ -1,17 +1,24 @@
-"""One process of the service, on an address that may be listened on."""
+"""The service on an address that may be listened on, in one process or several."""
 
 import ipaddress
+import os
+import shutil
 import socket
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
+from pathlib import Path
 
-import torch
 import uvicorn
+from uvicorn.supervisors import Multiprocess
 
 from crossmodal.paths import StatePaths
 from crossmodal.settings import Settings
-from serving.app import create_app
 from serving.keys import KeyRing
+from serving.worker import application
+
+_HUNG_SECONDS = 30
+"""A worker that does not answer its supervisor for so long is replaced."""
 
 
 class AddressError(RuntimeError):
@@ -36,17 +43,37 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     announce(f"http://{settings.serve_host}:{settings.serve_port} shows it, /docs describes it.")
     if open_to_all:
         announce("There is no key yet, so that only this machine can call, and without one.")
-    # Requests run side by side: threads within one would only wait for those of others.
-    torch.set_num_threads(1)
-    # Uvicorn's access log would hold raw user ids, which are part of a path.
-    uvicorn.run(
-        create_app(settings),
+    if settings.serve_workers == 1:
+        uvicorn.Server(_config(settings, None)).run()
+    else:
+        _supervise(settings)
+
+
+def _config(settings: Settings, figures: Path | None) -> uvicorn.Config:
+    return uvicorn.Config(
+        partial(application, settings, figures),
+        factory=True,
         host=settings.serve_host,
         port=settings.serve_port,
+        workers=settings.serve_workers,
+        # Uvicorn's access log would hold raw user ids, which are part of a path.
         access_log=False,
         log_level="warning",
         server_header=False,
+        timeout_worker_healthcheck=_HUNG_SECONDS,
     )
+
+
+def _supervise(settings: Settings) -> None:
+    """Keeps the workers alive on one socket: one that died or hangs is started anew."""
+    figures = StatePaths(settings.home).worker_figures
+    shutil.rmtree(figures, ignore_errors=True)
+    figures.mkdir(parents=True)
+    # The library reads it when a worker imports it, and can be told in no other way.
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(figures)
+    config = _config(settings, figures)
+    with closing(config.bind_socket()) as listening:
+        Multiprocess(config, sockets=[listening]).run()
 
 
 def _require_loopback(host: str) -> None:

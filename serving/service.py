@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING
 from crossmodal.event_log import EventLog
 from crossmodal.pseudonyms import load_key, pseudonym
 from crossmodal.workspace import Workspace
-from models.data import Floats
+from models.data import Floats, Ints
 from serving.champion import Champion, ChampionWatch
 from serving.feast_features import OnlineFeatures
 from serving.histories import UserState, user_state
 from serving.metrics import Metrics
+from serving.stages import Stages, budgets_of
 
 if TYPE_CHECKING:
     from models.encoders.protocol import TextEncoder
 
 _log = logging.getLogger(__name__)
+
+_STORED_LISTS, _STORED_ITEMS = "recommendations", "user_recommendations__item_ids"
 
 
 class Service:
@@ -25,23 +28,28 @@ class Service:
 
     Args:
         workspace: whose champion, features and lake it serves.
+        metrics: where it tells how it is.
 
     Attributes:
         metrics: of this process.
         champions: the model in use.
         events: what apps reported.
         features: Feast's online store.
+        stages: walk through what an answer is made of.
+        feature_stages: the same for what Feast is asked.
     """
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Workspace, metrics: Metrics) -> None:
         settings, paths = workspace.settings, workspace.paths
         configured = settings.id_key.get_secret_value() if settings.id_key else None
         self._workspace = workspace
         self._key = load_key(configured, paths.id_key)
-        self.metrics = Metrics()
-        self._measured: str | None = None
+        self.metrics = metrics
         self.events = EventLog(paths.event_log, settings.serve_waiting_batches)
         self.features = OnlineFeatures(paths)
+        self.stages = Stages(budgets_of(settings), self.metrics)
+        # Of their own: Feast answers one at a time, and a list should not wait for its turn.
+        self.feature_stages = Stages(budgets_of(settings), self.metrics, "features", threads=1)
         self.champions = ChampionWatch(workspace, self._took_over, self.metrics.refused.inc)
 
     def start(self) -> None:
@@ -55,6 +63,8 @@ class Service:
     def stop(self) -> None:
         """Writes what waits and lets go of everything."""
         self.champions.stop()
+        self.stages.close()
+        self.feature_stages.close()
         self.events.close()
         self.features.close()
 
@@ -65,8 +75,20 @@ class Service:
     def state_of(self, champion: Champion, user_id: str) -> UserState:
         """What a user did, up to the event that was acknowledged last."""
         name = self.pseudonym(user_id)
-        with self.metrics.stage("user state"):
-            return user_state(champion, name, self.events.of_user(name))
+        return user_state(champion, name, self.events.of_user(name))
+
+    def remembered_state_of(self, champion: Champion, user_id: str) -> UserState:
+        """What a user did, as far as the lake knew when the champion was loaded."""
+        return user_state(champion, self.pseudonym(user_id), ())
+
+    def stored_list_of(self, champion: Champion, user_id: str) -> Ints:
+        """Dense indexes of the list that the last run made for a user, best first.
+
+        Raises:
+            NotAppliedError: there is no online store.
+        """
+        found = self.features.look_up(_STORED_LISTS, {"user_id": [self.pseudonym(user_id)]})
+        return champion.log.item_ids.indexes(found[_STORED_ITEMS][0] or ())
 
     def encode(self, texts: Sequence[str]) -> Floats:
         """Unit vectors (n, 384) of texts in the shared space."""
@@ -86,8 +108,10 @@ class Service:
             device=choose_device(settings.device),
         )
 
+    def measure(self) -> None:
+        """Tells the figures that only a look at the files gives."""
+        self.metrics.waiting.set(self.events.waiting())
+        self.metrics.features_made.set(self.features.made_at())
+
     def _took_over(self, champion: Champion) -> None:
-        if self._measured is not None:
-            self.metrics.champion.remove(self._measured)
-        self._measured = champion.version
-        self.metrics.champion.labels(champion.version).set(champion.loaded_at.timestamp())
+        self.metrics.answers_with(champion.version, champion.trained_at)

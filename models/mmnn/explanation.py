@@ -10,7 +10,7 @@ from torch import Tensor
 from models.content import Content
 from models.data import Floats, Histories, Ints
 from models.mmnn.network import MMNNNetwork
-from models.sequences import recent_of
+from models.sequences import Events, recent_of
 from models.training import one_thread
 
 if TYPE_CHECKING:
@@ -82,25 +82,28 @@ def _explain_block(model: "MMNN", users: Histories, items: Ints) -> tuple[Floats
     asked = torch.from_numpy(items.astype(np.int64)).to(model.device)
     real = asked >= 0
     asked = asked.clamp(min=0)
-    vectors = model.user_vectors(users)
-    candidates = model.network.retrieval.candidates
-    codes = candidates(model.codes[asked])  # u k e
-    lost = codes - candidates(model.ablated[:, asked])  # m u k e
+    past = recent_of(users, model.scale, model.config.history).to(model.device)
+    history = model.codes[past.items]
+    vectors: Tensor = model.network.users(history, past.values, past.present)
+    codes = model.candidates[asked]  # u k e
+    lost = codes - model.network.retrieval.candidates(model.ablated[:, asked])  # m u k e
     drops = torch.einsum("ue,muke->ukm", vectors, lost)
     drops = drops.clamp(min=0) * real.unsqueeze(-1)
     shares = drops / drops.sum(dim=-1, keepdim=True).clamp(min=1e-12)
-    past, weights = _past(model, users, codes, vectors, real)
-    return shares.cpu().numpy(), past, weights
-
-
-def _past(
-    model: "MMNN", users: Histories, codes: Tensor, vectors: Tensor, real: Tensor
-) -> tuple[Ints, Floats]:
-    """The strongest past items (u, k, 3) and what each brought to the scores of codes (u, k, e)."""
-    past = recent_of(users, model.scale, model.config.history).to(model.device)
-    history = model.codes[past.items]
     without = model.network.users.without_each(history, past.values, past.present)  # u l e
     brought = torch.einsum("ule,uke->ukl", vectors.unsqueeze(1) - without, codes)
+    strongest, weights = _strongest(past, brought, real)
+    return shares.cpu().numpy(), strongest, weights
+
+
+def _strongest(past: Events, brought: Tensor, real: Tensor) -> tuple[Ints, Floats]:
+    """Of past events, which brought so much (u, k, l), the strongest items (u, k, 3) and weights.
+
+    Args:
+        past: the l last events of each user.
+        brought: (u, k, l) score of item k that is lost without event l.
+        real: (u, k) which of the k are items at all.
+    """
     told = past.present & ~_repeated(past.items, past.present)
     usable = told.unsqueeze(1) & real.unsqueeze(-1) & (brought > 0)
     brought = brought.masked_fill(~usable, 0.0)

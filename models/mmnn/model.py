@@ -37,6 +37,7 @@ class MMNN:
         curve: training loss and validation loss (1 - NDCG@10) an epoch; None before a fit.
         modalities: names of the m modalities the model reads, in order.
         codes: (n_items, d) what the model makes of each item.
+        candidates: (n_items, e) the same as what a user's vector is multiplied with.
         ablate: makes `ablated` the first time it is called.
         bias: (n_items,) popularity; zero for items without training events.
         known: (n_items,) which items have training events, and so an id that says something.
@@ -134,10 +135,9 @@ class MMNN:
     def score(self, users: Histories, items: Ints | None = None) -> Floats:
         """Scores (n_users, n_items) of `items`, all by default."""
         chosen = slice(None) if items is None else torch.from_numpy(items.astype(np.int64))
-        network = self.network
-        codes, bias = self.codes[chosen], self.bias[chosen]
+        codes, bias = self.candidates[chosen].T, self.bias[chosen]
         blocks = [
-            network.logits(self.user_vectors(block), codes, bias).float().cpu().numpy()
+            torch.addmm(bias, self.user_vectors(block), codes).float().cpu().numpy()
             for block in _blocks(users)
         ]
         return np.concatenate(blocks) if blocks else np.zeros((0, len(bias)), dtype=np.float32)
@@ -246,8 +246,13 @@ class MMNN:
         self.ablate = cache(partial(ablated_codes, self.network, content, self.known))
 
     @torch.no_grad()
+    def take_codes(self, codes: Tensor) -> None:
+        """Makes codes (n_items, d) those of the model's items."""
+        self.codes, self.candidates = codes, self.network.retrieval.candidates(codes)
+
+    @torch.no_grad()
     def _encode(self, content: Content) -> None:
-        self.codes = self.network.codes(content, self.known)
+        self.take_codes(self.network.codes(content, self.known))
         everything = torch.arange(len(self.known), device=self.device)
         self.bias = self.network.bias(everything, self.known)
 

@@ -51,8 +51,7 @@ class MMNNNetwork(nn.Module):
 
     def logits(self, users: Tensor, codes: Tensor, bias: Tensor) -> Tensor:
         """Retrieval scores (b, n) of user vectors (b, e), item codes (n, d) and biases (n,)."""
-        scores: Tensor = users @ self.retrieval.candidates(codes).T + bias
-        return scores
+        return users @ self.retrieval.candidates(codes).T + bias
 
     def stars(self, users: Tensor, codes: Tensor, context: Tensor) -> Tensor:
         """Standardised values (…) of pairs of user (…, e) and item (…, d) with context (…, c).

@@ -60,9 +60,12 @@ def put_together(model: "MMNN", arrays: Arrays, described: Mapping[str, Any], fo
     if "rating" in model.config.tasks:
         model.ratings = RatingState.of(arrays, folder)
     loaded = {name: torch.from_numpy(x).to(model.device) for name, x in arrays.items()}
-    model.codes, ablated = loaded["codes"], loaded["ablated"]
+    ablated = loaded["ablated"]
     model.ablate = lambda: ablated
     model.bias, model.known = loaded["bias"], loaded["known"]
     network = model.build(len(model.bias))
-    network.load_state_dict({name: loaded[f"network.{name}"] for name in network.state_dict()})
+    # Assigned, not copied: what is mapped from a file stays so, and processes share it.
+    weights = {name: loaded[f"network.{name}"] for name in network.state_dict()}
+    network.load_state_dict(weights, assign=True)
     network.eval()
+    model.take_codes(loaded["codes"])

@@ -10,18 +10,18 @@ from fastapi import Depends, Request
 from models.data import Bools, Ints
 from serving.champion import Champion, NoChampionError
 from serving.problems import FieldError, Problem
-from serving.schemas import ItemAnswer
 from serving.service import Service
 
 _MOST_ERRORS = 20
 
 
-def _service(request: Request) -> Service:
+# Coroutines, since FastAPI hands every other dependency to a thread, which costs more than they do.
+async def _service(request: Request) -> Service:
     service: Service = request.app.state.service
     return service
 
 
-def _champion(service: Annotated[Service, Depends(_service)]) -> Champion:
+async def _champion(service: Annotated[Service, Depends(_service)]) -> Champion:
     try:
         return service.champions.current
     except NoChampionError as error:
@@ -98,10 +98,10 @@ def may_be_shown(champion: Champion, category: str | None, *without: Ints) -> Bo
 
 
 def item_facts(champion: Champion, item: int) -> dict[str, object]:
-    """The fields of an `ItemAnswer`."""
-    return ItemAnswer(
-        item_id=champion.log.item_ids.ids[item],
-        title=str(champion.titles[item]),
-        categories=list(champion.categories[item]),
-        media=[name for name, files in champion.files.items() if item in files],
-    ).model_dump()
+    """The fields of an `ItemAnswer`, for the model that they are to be part of."""
+    return {
+        "item_id": champion.log.item_ids.ids[item],
+        "title": str(champion.titles[item]),
+        "categories": list(champion.categories[item]),
+        "media": [name for name, files in champion.files.items() if item in files],
+    }

@@ -110,9 +110,10 @@ def _sort_keys(champion: Champion, sort: str) -> np.ndarray:
     events, n_items = champion.log.events, len(champion.listed)
     if sort == "latest":
         return champion.created_at
-    counted = events.items
-    if sort == "trending" and len(events):
-        counted = counted[events.timestamps > events.timestamps.max() - _TRENDING_DAYS * _DAY]
+    if sort == "popular":
+        return champion.popularity
+    newest = events.timestamps.max(initial=0)
+    counted = events.items[events.timestamps > newest - _TRENDING_DAYS * _DAY]
     return np.bincount(counted, minlength=n_items)
 
 

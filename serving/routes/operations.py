@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 from fastapi import APIRouter, Response
 from fastapi.responses import PlainTextResponse
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from serving.problems import Problem, problem_responses
 from serving.routes.asking import Asked, InUse
@@ -36,6 +36,6 @@ def ready(service: Asked, champion: InUse) -> Readiness:
 
 @figures.get("/metrics", response_class=PlainTextResponse)
 def metrics(service: Asked) -> Response:
-    """Figures as Prometheus reads them."""
-    service.metrics.waiting.set(service.events.waiting())
-    return Response(generate_latest(service.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+    """Figures as Prometheus reads them, of all processes together."""
+    service.measure()
+    return Response(service.metrics.text(), media_type=CONTENT_TYPE_LATEST)

@@ -1,17 +1,17 @@
 """Lists for a user, for someone without an account, and an app's own candidates in order."""
 
 import secrets
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Callable, Collection
+from typing import Annotated, Literal
 
 import numpy as np
 from fastapi import APIRouter, Path, Query
 
-from models.data import Histories
 from serving.champion import Champion
-from serving.histories import guest_history
+from serving.histories import UserState, guest_history
+from serving.making import ListInMaking
 from serving.problems import problem_responses
-from serving.recommending import Ranked, rank_given, recommend
+from serving.recommending import Ranked
 from serving.routes.asking import Asked, InUse, item_facts, item_indexes, may_be_shown
 from serving.schemas import (
     Count,
@@ -23,12 +23,14 @@ from serving.schemas import (
     Recommendations,
     UserId,
 )
+from serving.service import Service
+from serving.stages import StageName, Step
 
 router = APIRouter(prefix="/v1", tags=["recommendations"], responses=problem_responses(422, 503))
 
 
 @router.get("/users/{user_id:path}/recommendations")
-def recommendations_of_user(
+async def recommendations_of_user(
     service: Asked,
     champion: InUse,
     user_id: Annotated[UserId, Path()],
@@ -40,48 +42,76 @@ def recommendations_of_user(
     ] = True,
 ) -> Recommendations:
     """The best items for a user. Nobody need be registered: a newcomer gets a newcomer's list."""
-    state = service.state_of(champion, user_id)
-    left_out = state.seen if exclude_seen else state.hidden
-    allowed = may_be_shown(champion, category, left_out)
-    with service.metrics.stage("ranking"):
-        found = recommend(champion, state.history, allowed, k, diversity)
-    return _answer(champion, found, state.history)
+    making = ListInMaking(champion, may_be_shown(champion, category), k, diversity)
+
+    def know(state: UserState) -> None:
+        making.know(state.history, state.seen if exclude_seen else state.hidden)
+
+    return await _made_for(service, champion, user_id, making, know)
 
 
 @router.post("/recommendations", responses=problem_responses(404))
-def recommendations_of_guest(
+async def recommendations_of_guest(
     service: Asked, champion: InUse, asked: RecommendationRequest
 ) -> Recommendations:
     """The best items for someone without an account, whose history comes with the request."""
     items = item_indexes(
         champion, [event.item_id for event in asked.history], "body.history.{}.item_id"
     )
-    history = guest_history(champion, items, [event.value for event in asked.history])
+    making = ListInMaking(
+        champion, may_be_shown(champion, asked.category), asked.k, asked.diversity
+    )
     left_out = champion.log.item_ids.indexes(asked.exclude)
-    allowed = may_be_shown(champion, asked.category, items, left_out[left_out >= 0])
-    with service.metrics.stage("ranking"):
-        found = recommend(champion, history, allowed, asked.k, asked.diversity)
-    return _answer(champion, found, history)
+    values = [event.value for event in asked.history]
+    making.know(guest_history(champion, items, values), items, left_out[left_out >= 0])
+    return _answer(service, champion, making, await service.stages.walk(making.steps()))
 
 
 @router.post("/rank", responses=problem_responses(404))
-def rank(service: Asked, champion: InUse, asked: RankRequest) -> Recommendations:
+async def rank(service: Asked, champion: InUse, asked: RankRequest) -> Recommendations:
     """An app's own candidates in the order that suits a user; each is answered once."""
     items = item_indexes(champion, dict.fromkeys(asked.items), "body.items.{}")
-    nobody, user_id = Histories.empty(), asked.user_id
-    history = nobody if user_id is None else service.state_of(champion, user_id).history
-    with service.metrics.stage("ranking"):
-        found = rank_given(champion, history, items)
-    return _answer(champion, found, history)
+    making = ListInMaking(champion, champion.listed, len(items), given=items)
+    if asked.user_id is None:
+        return _answer(service, champion, making, await service.stages.walk(making.steps()))
+
+    def know(state: UserState) -> None:
+        making.know(state.history)
+
+    return await _made_for(service, champion, asked.user_id, making, know)
 
 
-def _answer(champion: Champion, found: Sequence[Ranked], history: Histories) -> Recommendations:
+async def _made_for(
+    service: Service,
+    champion: Champion,
+    user_id: str,
+    making: ListInMaking,
+    know: Callable[[UserState], None],
+) -> Recommendations:
+    """A user's list; where the champion cannot rank, the one that the last run stored for them."""
+    state = Step(
+        "user state",
+        lambda: know(service.state_of(champion, user_id)),
+        otherwise=lambda: know(service.remembered_state_of(champion, user_id)),
+    )
+    missed = await service.stages.walk([state, *making.steps()])
+    if not making.ranked:
+        stored = Step("features", lambda: making.take(service.stored_list_of(champion, user_id)))
+        missed += await service.feature_stages.walk([stored])
+    return _answer(service, champion, making, missed)
+
+
+def _answer(
+    service: Service, champion: Champion, making: ListInMaking, missed: Collection[StageName]
+) -> Recommendations:
+    path: Literal["champion", "fallback"] = "fallback" if missed else "champion"
+    service.metrics.answers.labels(path).inc()
     return Recommendations(
         request_id=secrets.token_hex(12),
         model_version=champion.version,
-        path="champion",
-        known_user=bool(np.any(history.lengths)),
-        items=[_row(champion, rank, one) for rank, one in enumerate(found, start=1)],
+        path=path,
+        known_user=bool(np.any(making.history.lengths)),
+        items=[_row(champion, rank, one) for rank, one in enumerate(making.answer(), start=1)],
     )
 
 

@@ -1,0 +1,100 @@
+"""One list while it is made: what a stage has found stays when a later one fails."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from models.data import Bools, Floats, Histories, Ints
+from serving.champion import Champion
+from serving.recommending import Ranked, Reason, best, best_given, diverse, plain, reasons_of
+from serving.stages import Step
+
+
+class ListInMaking:
+    """The list of one request.
+
+    Args:
+        champion: ranks and explains.
+        allowed: (n_items,) what may be shown before anything is known of the user.
+        k: most items.
+        diversity: see `recommending.diverse`.
+        given: (n,) the app's own candidates, all of which are answered; None for the catalogue.
+
+    Attributes:
+        history: one row: what the list is made for.
+    """
+
+    def __init__(
+        self,
+        champion: Champion,
+        allowed: Bools,
+        k: int,
+        diversity: float = 0.0,
+        given: Ints | None = None,
+    ) -> None:
+        self._champion, self._allowed, self._given = champion, allowed, given
+        self._k, self._diversity = k, diversity
+        self.history = Histories.empty()
+        self._found: tuple[Ints, Floats] | None = None
+        self._reasons: Sequence[Reason] | None = None
+
+    def know(self, history: Histories, *left_out: Ints) -> None:
+        """Takes what the user did, and the dense indexes of items that are not to be shown."""
+        allowed = self._allowed.copy()
+        for items in left_out:
+            allowed[items] = False
+        self.history, self._allowed = history, allowed
+
+    def steps(self) -> list[Step]:
+        """Ranking, diversity where it is asked for, and reasons."""
+        asked = [Step("ranking", self._rank, needed=True)]
+        if self._diversity > 0:
+            asked.append(Step("diversity", self._diversify))
+        return [*asked, Step("reasons", self._explain)]
+
+    @property
+    def ranked(self) -> bool:
+        """Whether the champion has ranked the items."""
+        return self._found is not None
+
+    def take(self, items: Ints) -> None:
+        """Makes the list of items (n,) that were found elsewhere, in their order, best first."""
+        usable = items[items >= 0]
+        usable = usable[self._allowed[usable]]
+        if len(usable):
+            self._found = usable, np.arange(len(usable), 0, -1, dtype=np.float32)
+
+    def answer(self) -> list[Ranked]:
+        """The list as far as it has come; without a ranking, the popular items."""
+        items, scores = self._found or self._popular()
+        items, scores = items[: self._k], scores[: self._k]
+        why = self._reasons or plain(len(items))
+        return [
+            Ranked(item, score, reason)
+            for item, score, reason in zip(items.tolist(), scores.tolist(), why, strict=True)
+        ]
+
+    def _rank(self) -> None:
+        champion, history = self._champion, self.history
+        if self._given is not None:
+            self._found = best_given(champion, history, self._given)
+        else:
+            self._found = best(champion, history, self._allowed, self._k, self._diversity)
+
+    def _diversify(self) -> None:
+        assert self._found is not None
+        self._found = diverse(self._champion, *self._found, self._k, self._diversity)
+
+    def _explain(self) -> None:
+        assert self._found is not None
+        self._reasons = reasons_of(self._champion, self.history, self._found[0][: self._k])
+
+    def _popular(self) -> tuple[Ints, Floats]:
+        order = self._champion.most_popular
+        found = order[self._allowed[order]] if self._given is None else self._given_popular(order)
+        return found, self._champion.popularity[found].astype(np.float32)
+
+    def _given_popular(self, order: Ints) -> Ints:
+        given = np.zeros(len(order), dtype=bool)
+        given[self._given] = True
+        return order[given[order]]

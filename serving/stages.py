@@ -1,0 +1,163 @@
+"""An answer in stages, each with a time of its own: what fails or is late is done without."""
+
+import asyncio
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from crossmodal.settings import Settings
+from serving.metrics import Metrics
+
+_log = logging.getLogger(__name__)
+
+StageName = Literal["user state", "ranking", "diversity", "reasons", "features"]
+STAGES: tuple[StageName, ...] = get_args(StageName)
+
+FAILURES = (
+    ArithmeticError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    sqlite3.Error,
+)
+"""What a model, a store or a log can end in while an answer is made."""
+
+_THREADS = 4
+
+
+@dataclass(frozen=True)
+class Step:
+    """One stage of an answer.
+
+    Attributes:
+        stage: its name in `/metrics` and in the settings.
+        do: makes it, and keeps what it made.
+        otherwise: does what can be done without it; None where there is nothing to do.
+        needed: whether the steps after it are in vain where it failed.
+    """
+
+    stage: StageName
+    do: Callable[[], None]
+    otherwise: Callable[[], None] | None = None
+    needed: bool = False
+
+
+@dataclass(frozen=True)
+class _Instant:
+    """A step that began: its place among all, its stage, and when."""
+
+    place: int
+    stage: StageName
+    since: float
+
+
+class _Progress:
+    """Where some steps are: written by the thread that walks them, read by the one that waits."""
+
+    def __init__(self, first: StageName) -> None:
+        self.at = _Instant(0, first, time.perf_counter())
+        self.missed: list[StageName] = []
+        self.given_up = False
+        self._lock = threading.Lock()
+
+    def begin(self, place: int, stage: StageName) -> bool:
+        """Notes that a step begins; False where nobody waits for it any more."""
+        with self._lock:
+            self.at = _Instant(place, stage, time.perf_counter())
+            return not self.given_up
+
+    def give_up(self) -> int:
+        """Tells the thread that nobody waits any more; returns the step it is in."""
+        with self._lock:
+            self.given_up = True
+            return self.at.place
+
+
+class Stages:
+    """Walks through the steps of answers in a few threads, and waits no longer than it may.
+
+    A thread cannot be stopped: one that is late goes on alone, and what it finds is dropped. While
+    all of them are late, steps that wait for one are late too, and answers are made without.
+
+    Args:
+        budgets: seconds of each stage, the wait for a thread included.
+        metrics: told how long each took, and of what was missed.
+        name: of the threads.
+        threads: how many.
+    """
+
+    def __init__(
+        self,
+        budgets: Mapping[StageName, float],
+        metrics: Metrics,
+        name: str = "answers",
+        threads: int = _THREADS,
+    ) -> None:
+        self._budgets, self._metrics = budgets, metrics
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
+
+    async def walk(self, steps: Sequence[Step]) -> tuple[StageName, ...]:
+        """Does the steps in their order; returns the stages that failed or were late."""
+        progress = _Progress(steps[0].stage)
+        work = self._threads.submit(self._do, steps, progress)
+        waiting = asyncio.wrap_future(work)
+        while not waiting.done():
+            at = progress.at
+            left = at.since + self._budgets[at.stage] - time.perf_counter()
+            if left <= 0:
+                work.cancel()
+                self._miss(progress, steps[progress.give_up()], "late", None)
+                return tuple(progress.missed)
+            await asyncio.wait((waiting,), timeout=left)
+        waiting.result()
+        return tuple(progress.missed)
+
+    def close(self) -> None:
+        """Begins nothing more; waits for nobody, since a stage that hangs never ends."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _do(self, steps: Sequence[Step], progress: _Progress) -> None:
+        for place, step in enumerate(steps):
+            if not progress.begin(place, step.stage):
+                return
+            try:
+                with self._metrics.stage(step.stage):
+                    step.do()
+            except FAILURES as error:
+                if progress.given_up:
+                    return
+                self._miss(progress, step, "failed", error)
+                if step.needed:
+                    return
+
+    def _miss(
+        self,
+        progress: _Progress,
+        step: Step,
+        why: Literal["failed", "late"],
+        error: BaseException | None,
+    ) -> None:
+        progress.missed.append(step.stage)
+        self._metrics.missed.labels(step.stage, why).inc()
+        _log.error("The stage %s %s; the answer does without.", step.stage, why, exc_info=error)
+        if step.otherwise is not None:
+            step.otherwise()
+
+
+def budgets_of(settings: Settings) -> dict[StageName, float]:
+    """Seconds that each stage may take."""
+    return {
+        "user state": settings.serve_user_state_seconds,
+        "ranking": settings.serve_ranking_seconds,
+        "diversity": settings.serve_diversity_seconds,
+        "reasons": settings.serve_reasons_seconds,
+        "features": settings.serve_features_seconds,
+    }

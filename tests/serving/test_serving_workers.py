@@ -1,0 +1,123 @@
+"""Several processes on one port: one service to those who call, whatever is killed."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import httpx
+import psutil
+import pytest
+from conftest import ready
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from crossmodal.event_log import read_log
+from crossmodal.settings import Settings
+from crossmodal.workspace import Workspace
+from models.registry import ModelRegistry
+
+pytestmark = pytest.mark.slow
+patiently = retry(
+    retry=retry_if_exception_type((AssertionError, httpx.HTTPError)),
+    stop=stop_after_delay(120),
+    wait=wait_fixed(0.1),
+    reraise=True,
+)
+
+
+@dataclass(frozen=True)
+class Running:
+    """A service of two processes: where it listens, and its supervisor."""
+
+    url: str
+    supervisor: psutil.Process
+
+    def workers(self) -> list[int]:
+        """Process ids of the workers."""
+        children = self.supervisor.children()
+        return [one.pid for one in children if "--multiprocessing-fork" in one.cmdline()]
+
+    def get(self, path: str) -> httpx.Response:
+        """An answer of whichever process takes a new connection."""
+        return httpx.get(f"{self.url}{path}", timeout=60)
+
+    def figure(self, name: str) -> float:
+        """A figure of all processes together."""
+        lines = self.get("/metrics").text.splitlines()
+        return sum(float(line.split(" ")[1]) for line in lines if line.startswith(name))
+
+
+@pytest.fixture
+def running(copied: Settings) -> Iterator[Running]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    home = {"CROSSMODAL_HOME": str(copied.home), "CROSSMODAL_ID_KEY": "a key for tests"}
+    command = [sys.executable, "-m", "orchestration.cli", "serve", "--port", str(port)]
+    process = subprocess.Popen([*command, "--workers", "2"], env={**os.environ, **home})
+    service = Running(f"http://127.0.0.1:{port}", psutil.Process(process.pid))
+    try:
+        ready(service.url)
+        both_answer(service)
+        yield service
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+@patiently
+def both_answer(service: Running) -> None:
+    assert service.figure("crossmodal_champion_workers") == 2
+
+
+def promoted(service: Running, version: str) -> Callable[[], None]:
+    @patiently
+    def everywhere() -> None:
+        assert service.figure(f'crossmodal_champion_workers{{model_version="{version}"}}') == 2
+
+    return everywhere
+
+
+def test_an_event_counts_in_every_process_and_a_kill_loses_nothing(
+    running: Running, copied: Settings
+) -> None:
+    path = "/v1/users/ada/recommendations?k=5"
+    first = running.get(path).json()["items"][0]["item_id"]
+    like = {"user_id": "ada", "item_id": first, "type": "like"}
+    url = f"{running.url}/v1/events"
+    assert httpx.post(url, json={**like, "event_id": "e1"}, timeout=60).json()["new"] == 1
+    for _ in range(20):
+        assert first not in [item["item_id"] for item in running.get(path).json()["items"]]
+    asked = running.figure("crossmodal_answers_total")
+    assert asked == 21, "the figures are of both processes"
+    victim = running.workers()[0]
+    os.kill(victim, signal.SIGKILL)
+    patiently(lambda: running.get(path).raise_for_status())()
+    both_answer(running)
+    assert victim not in running.workers()
+    assert running.figure("crossmodal_answers_total") > asked, "what the dead one counted stays"
+    assert httpx.post(url, json={**like, "event_id": "e1"}, timeout=60).json()["new"] == 0
+    rows = [row for rows in read_log(Workspace(copied).paths.event_log, 1000) for row in rows]
+    assert [row[1] for row in rows] == ["e1"]
+
+
+def test_a_promotion_reaches_every_process(running: Running, copied: Settings) -> None:
+    registry = ModelRegistry(Workspace(copied).paths.models)
+    other = next(one.version for one in registry.versions() if one.name == "ease-user-temporal")
+    registry.promote(other)
+    promoted(running, other)()
+    for _ in range(10):
+        assert running.get("/readyz").json()["model_version"] == other
+
+
+def test_workers_end_with_their_supervisor(running: Running) -> None:
+    running.supervisor.kill()
+
+    @patiently
+    def nobody_answers() -> None:
+        with pytest.raises(httpx.ConnectError):
+            running.get("/healthz")
+
+    nobody_answers()
