@@ -84,8 +84,8 @@ def _explain_block(model: "MMNN", users: Histories, items: Ints) -> tuple[Floats
     asked = asked.clamp(min=0)
     vectors = model.user_vectors(users)
     candidates = model.network.retrieval.candidates
-    codes = candidates(model.codes[asked])  # u k e
-    lost = codes - candidates(model.ablated[:, asked])  # m u k e
+    codes = candidates(model.codes_of(asked))  # u k e
+    lost = codes - candidates(model.ablated_of(asked))  # m u k e
     drops = torch.einsum("ue,muke->ukm", vectors, lost)
     drops = drops.clamp(min=0) * real.unsqueeze(-1)
     shares = drops / drops.sum(dim=-1, keepdim=True).clamp(min=1e-12)
@@ -98,7 +98,7 @@ def _past(
 ) -> tuple[Ints, Floats]:
     """The strongest past items (u, k, 3) and what each brought to the scores of codes (u, k, e)."""
     past = recent_of(users, model.scale, model.config.history).to(model.device)
-    history = model.codes[past.items]
+    history = model.codes_of(past.items)
     without = model.network.users.without_each(history, past.values, past.present)  # u l e
     brought = torch.einsum("ule,uke->ukl", vectors.unsqueeze(1) - without, codes)
     told = past.present & ~_repeated(past.items, past.present)
