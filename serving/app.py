@@ -15,7 +15,16 @@ from serving.access import needs
 from serving.body_limit import BodyLimit
 from serving.keys import KeyRing, Scope
 from serving.problems import handle_problems, problem_responses
-from serving.routes import events, features, items, operations, page, recommendations
+from serving.routes import (
+    catalogue,
+    events,
+    features,
+    items,
+    operations,
+    page,
+    recommendations,
+    search,
+)
 from serving.service import Service
 
 _DESCRIPTION = """
@@ -48,7 +57,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.keys.asked()
     handle_problems(app)
     guarded: dict[Scope, list[APIRouter]] = {
-        "read": [recommendations.router, items.router, features.router],
+        "read": [recommendations.router, items.router, search.router, features.router],
+        "items": [catalogue.router],
         "events": [events.router],
         "admin": [operations.figures],
     }

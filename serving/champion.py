@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import numpy as np
@@ -23,7 +23,7 @@ from serving.media_files import MediaFile, media_files
 _log = logging.getLogger(__name__)
 
 
-_UNUSABLE = (
+UNUSABLE = (
     ArithmeticError,
     LookupError,
     ModelFormatError,
@@ -52,6 +52,15 @@ class Vectors:
     unit: Floats
     present: Bools
 
+    def cosines(self, query: Floats) -> Floats:
+        """Closeness (n_items,) to a unit vector (384,)."""
+        found: Floats = self.unit @ query
+        return found
+
+    def rows(self, items: Ints) -> Floats:
+        """Vectors (k, 384) of dense items (k,)."""
+        return self.unit[items]
+
 
 @dataclass(frozen=True)
 class Champion:
@@ -70,6 +79,7 @@ class Champion:
         ties: (n_items,) the order of equal scores, as in evaluation.
         scale: of the lake's events, which the model was fitted on.
         loaded_at: wall clock.
+        stand_ins: the nearest known item of each that the model does not know itself.
     """
 
     version: str
@@ -84,6 +94,7 @@ class Champion:
     ties: Ints
     scale: ValueScale
     loaded_at: datetime
+    stand_ins: Mapping[int, int] = field(default_factory=dict)
 
     def items_in(self, category: str) -> Bools:
         """Which items (n_items,) are in a category."""
@@ -107,7 +118,7 @@ def load_champion(workspace: Workspace, version: str) -> Champion:
         known = events.filter(pl.col("item_id").is_in(item_ids)).select(columns).collect()
         log = event_log(known, item_ids, workspace.settings.seed)
         vectors = {name: found for name in MODALITIES if (found := _vectors(lake, name, log))}
-    except _UNUSABLE as error:
+    except UNUSABLE as error:
         raise NoChampionError(f"The champion {version} cannot be loaded. {error}") from error
     _require_answer(version, model, len(item_ids))
     return Champion(
@@ -130,7 +141,7 @@ def _require_answer(version: str, model: Recommender, n_items: int) -> None:
     """A trial: what cannot score a newcomer over these items must not take over."""
     try:
         shape = model.score(Histories.empty()).shape
-    except _UNUSABLE as error:
+    except UNUSABLE as error:
         raise NoChampionError(f"The champion {version} cannot score. {error}") from error
     if shape != (1, n_items):
         raise NoChampionError(

@@ -1,7 +1,7 @@
 """How an answer is made: score everything, leave out what may not be shown, diversify, explain."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from pyversity import Strategy, diversify
@@ -91,7 +91,7 @@ def _diverse(
     """Places (k,) among the items, by scaled score and closeness in the shared space."""
     spread = scores.max() - scores.min()
     relevance = (scores - scores.min()) / spread if spread > 0 else np.ones_like(scores)
-    vectors = np.hstack([one.unit[items] for one in champion.vectors.values()])
+    vectors = np.hstack([one.rows(items) for one in champion.vectors.values()])
     found = diversify(vectors, relevance, k, strategy=Strategy.MMR, diversity=diversity)
     return np.asarray(found.indices)
 
@@ -99,8 +99,11 @@ def _diverse(
 def _reasons(champion: Champion, history: Histories, items: Ints) -> Sequence[Reason]:
     model = champion.model
     if not isinstance(model, Explains) or not len(items):
-        return [Reason(_NO_REASON, {}, ())] * len(items)
+        return [_plain_reason(champion, int(item)) for item in items]
     told = model.explain(history, items[None])
+    # What was deleted is named to nobody, also where it still counts.
+    shown = np.where(champion.listed[told.past_items], told.past_items, -1)
+    told = replace(told, past_items=shown.astype(np.int32))
     sentences = reasons(told, champion.titles)
     ids = champion.log.item_ids.ids
     return [
@@ -113,3 +116,12 @@ def _reasons(champion: Champion, history: Histories, items: Ints) -> Sequence[Re
             sentences, told.shares[0], told.past_items[0], strict=True
         )
     ]
+
+
+def _plain_reason(champion: Champion, item: int) -> Reason:
+    """Where the model says nothing: whether it knows the item, or only one that is near."""
+    nearest = champion.stand_ins.get(item)
+    if nearest is None or not champion.listed[nearest]:
+        return Reason(_NO_REASON, {}, ())
+    title = champion.titles[nearest]
+    return Reason(f"new, and judged by what is near to it, such as “{title}”", {}, ())

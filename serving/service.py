@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from crossmodal.event_log import EventLog
+from crossmodal.item_log import ItemLog
 from crossmodal.pseudonyms import load_key, pseudonym
 from crossmodal.workspace import Workspace
 from models.data import Floats
@@ -13,6 +14,9 @@ from serving.champion import Champion, ChampionWatch
 from serving.feast_features import OnlineFeatures
 from serving.histories import UserState, user_state
 from serving.metrics import Metrics
+from serving.new_items import NewItems
+from serving.shared_space import SharedSpace
+from serving.uploads import Uploads
 
 if TYPE_CHECKING:
     from models.encoders.protocol import TextEncoder
@@ -31,6 +35,9 @@ class Service:
         champions: the model in use.
         events: what apps reported.
         features: Feast's online store.
+        items: what apps put into the catalogue.
+        new_items: lays it over the model in use.
+        uploads: reads pictures and sounds.
     """
 
     def __init__(self, workspace: Workspace) -> None:
@@ -42,12 +49,16 @@ class Service:
         self._measured: str | None = None
         self.events = EventLog(paths.event_log, settings.serve_waiting_batches)
         self.features = OnlineFeatures(paths)
+        self.items = ItemLog(paths.item_log, paths.uploads)
+        self.new_items = NewItems(workspace, self.items)
+        self.uploads = Uploads(workspace)
         self.champions = ChampionWatch(workspace, self._took_over, self.metrics.refused.inc)
 
     def start(self) -> None:
         """Loads what the first answer needs."""
         self.champions.start()
         _log.info("Texts are encoded on the %s.", self.text_encoder.device)
+        self.uploads.start()
         if self.features.ready():
             # Feast takes seconds to import, which the first caller should not wait for.
             self.features.services()
@@ -55,8 +66,26 @@ class Service:
     def stop(self) -> None:
         """Writes what waits and lets go of everything."""
         self.champions.stop()
+        self.uploads.stop()
         self.events.close()
+        self.items.close()
         self.features.close()
+
+    def champion(self) -> Champion:
+        """The model of this instant over the catalogue of this instant: take it once a request.
+
+        Raises:
+            NoChampionError: none could be loaded yet, or new items cannot be read.
+        """
+        return self.new_items.over(self.champions.current)
+
+    def space(self) -> SharedSpace:
+        """The shared space in which the items of this instant lie.
+
+        Raises:
+            NoChampionError: as for `champion`.
+        """
+        return self.new_items.space(self.champions.current)
 
     def pseudonym(self, user_id: str) -> str:
         """What the platform calls a user."""

@@ -1,0 +1,178 @@
+"""Pictures and sounds that callers send: bounded, decoded in a process that can be killed, encoded.
+
+A file is told by its bytes, and lies under a name that no caller chose.
+"""
+
+import logging
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from crossmodal.workspace import Workspace
+from models.data import Floats
+from models.media import DecodePool, MediaError, sniff
+from models.media.limits import MediaLimits, media_limits
+from models.media.pool import WorkerStartError
+from models.media.sniffing import HEAD_BYTES, MediaType
+from serving.problems import FieldError, Problem
+
+if TYPE_CHECKING:
+    from models.encoders.protocol import MediaEncoder
+
+Shown = Literal["image", "audio"]
+
+_log = logging.getLogger(__name__)
+_MOST_SECONDS = 4.0
+_WAITING_A_WORKER = 8
+_WORDS = {"image": "picture", "audio": "sound"}
+_HEARD = {"video/webm": "audio/webm", "video/mp4": "audio/mp4"}
+"""Containers of pictures that move, in which browsers record sound."""
+
+
+@dataclass(frozen=True)
+class Upload:
+    """What was found in a file.
+
+    Attributes:
+        mime: what its bytes are.
+        features: (d,) the tower's own.
+    """
+
+    mime: str
+    features: Floats
+
+
+class Uploads:
+    """Reads what callers send.
+
+    Args:
+        workspace: whose encoders and limits are used.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        settings = workspace.settings
+        self._workspace = workspace
+        wanted = media_limits(settings)
+        # A caller waits: what a run may take its time for would be a request that hangs.
+        seconds = min(wanted.timeout_seconds, _MOST_SECONDS)
+        self._limits: MediaLimits = replace(wanted, timeout_seconds=seconds)
+        self._room = threading.BoundedSemaphore(_WAITING_A_WORKER * settings.media_workers)
+        self._encoders: dict[str, MediaEncoder] = {}
+        self._open = ExitStack()
+        self._pool: DecodePool | None = None
+        self._folder = Path()
+
+    def start(self) -> None:
+        """Loads the encoders and makes a place for what comes in."""
+        from models.encoders.device import choose_device
+        from models.encoders.factory import load_audio_encoder, load_image_encoder
+
+        settings, weights = self._workspace.settings, self._workspace.paths.weights
+        device = choose_device(settings.device)
+        # The catalogue's limits, which are part of what an encoder is.
+        limits = media_limits(settings)
+        self._encoders = {
+            "image": load_image_encoder(
+                settings.image_encoder, weights=weights, device=device, limits=limits
+            ),
+            "audio": load_audio_encoder(
+                settings.audio_encoder, weights=weights, device=device, limits=limits
+            ),
+        }
+        folder = tempfile.TemporaryDirectory(prefix="crossmodal-uploads-")
+        self._folder = Path(self._open.enter_context(folder))
+        pool = DecodePool(self._folder, self._limits, settings.media_workers)
+        self._pool = self._open.enter_context(pool)
+
+    def stop(self) -> None:
+        """Ends the decoding processes and removes what is left."""
+        self._open.close()
+
+    def read(self, modality: Shown, data: bytes, field: str) -> Upload:
+        """Decodes and encodes a file.
+
+        Args:
+            modality: what it should be.
+            data: its bytes.
+            field: where it stands in the request, for errors.
+
+        Raises:
+            Problem: 415 it is no picture or sound; 422 it is empty, damaged, or beyond the limits
+                on pixels and time; 503 too many wait, or nothing can be decoded.
+        """
+        found = _kind(modality, data, field)
+        if not self._room.acquire(blocking=False):
+            raise Problem(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "Too many pictures and sounds are being read; send it again a little later.",
+                headers={"Retry-After": "1"},
+            )
+        try:
+            return Upload(found.mime, self._features(modality, data, field))
+        finally:
+            self._room.release()
+
+    def _features(self, modality: Shown, data: bytes, field: str) -> Floats:
+        encoder = self._encoders[modality]
+        decoded = self._decoded(encoder, data)
+        if isinstance(decoded, MediaError):
+            raise _unusable(HTTPStatus.UNPROCESSABLE_ENTITY, field, str(decoded))
+        features: Floats = encoder.encode([decoded])[0]
+        if not np.isfinite(features).all():
+            said = f"The {_WORDS[modality]} cannot be put in numbers; send another."
+            raise _unusable(HTTPStatus.UNPROCESSABLE_ENTITY, field, said)
+        return features
+
+    def _decoded(self, encoder: "MediaEncoder", data: bytes) -> np.ndarray | MediaError:
+        assert self._pool is not None
+        with self._file(data) as name:
+            try:
+                ((_, found),) = self._pool.map(encoder.task, [(0, name)], encoder.task_options)
+            except WorkerStartError as error:
+                raise Problem(
+                    HTTPStatus.SERVICE_UNAVAILABLE,
+                    f"Pictures and sounds cannot be read now: {error}",
+                    headers={"Retry-After": "5"},
+                ) from error
+        return found if isinstance(found, MediaError) else found.arrays[0]
+
+    @contextmanager
+    def _file(self, data: bytes) -> Iterator[str]:
+        """The name of a file with these bytes, for the block."""
+        with tempfile.NamedTemporaryFile(dir=self._folder) as file:
+            file.write(data)
+            file.flush()
+            yield Path(file.name).name
+
+
+def _kind(modality: Shown, data: bytes, field: str) -> MediaType:
+    """The type of a file.
+
+    Raises:
+        Problem: it is empty, or of another kind.
+    """
+    if not data:
+        raise _unusable(HTTPStatus.UNPROCESSABLE_ENTITY, field, "The file is empty.")
+    found = sniff(data[:HEAD_BYTES])
+    if found is not None and modality == "audio" and found.mime in _HEARD:
+        return replace(found, mime=_HEARD[found.mime])
+    if found is None or found.kind != _WORDS[modality]:
+        what = "of no known type" if found is None else found.mime
+        raise _unusable(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            field,
+            f"The file is no {_WORDS[modality]} but {what}; send "
+            + ("a JPEG, PNG, WebP or GIF." if modality == "image" else "a WAV, MP3, Ogg or FLAC."),
+        )
+    return found
+
+
+def _unusable(status: int, field: str, message: str) -> Problem:
+    return Problem(status, message, (FieldError(field=field, message=message),))
