@@ -236,7 +236,7 @@ class FoundItem(ItemAnswer):
     """One row of a search."""
 
     rank: int = Field(description="From 1.")
-    score: float = Field(description="Of the fused ranks.")
+    score: float = Field(description="Of all comparisons; only its order means something.")
     cosines: dict[str, float] = Field(description="Closeness in each modality it was found by.")
 
 

@@ -10,14 +10,13 @@ from models.ranking import top_k
 from serving.champion import Champion
 from serving.shared_space import SharedSpace
 
+_ACROSS = 0.5
+"""Weight of what words are compared with only through a fit, beside that of other words; and what
+words count for a picture or sound beside another one."""
+
+_WORDS = frozenset({"text", "reviews"})
 _RANK_OFFSET = 60
 """Of reciprocal rank fusion, as in its paper."""
-
-_POOL = 100
-"""Items of each comparison at least, so that a longer list begins as a shorter one does."""
-
-_ACROSS = 0.5
-"""Weight of words for a picture or sound: they say less of it than another one does."""
 
 
 @dataclass(frozen=True)
@@ -27,13 +26,15 @@ class Query:
     Attributes:
         modality: of the items.
         vector: (384,) unit vector in the shared space.
-        weight: of the ranks that it gives.
+        weight: beside the other queries.
+        scale: of how near an item is told to be.
         among: (n_items,) which items it is about; all that have the modality by default.
     """
 
     modality: str
     vector: Floats
     weight: float = 1.0
+    scale: float = 1.0
     among: Bools | None = None
 
 
@@ -43,7 +44,7 @@ class Match:
 
     Attributes:
         item: its dense index.
-        score: of the fused ranks; only their order means something.
+        score: of what was fused; only its order means something.
         cosines: of each modality by which the item was found.
     """
 
@@ -53,11 +54,13 @@ class Match:
 
 
 def nearest(champion: Champion, queries: Sequence[Query], allowed: Bools, k: int) -> list[Match]:
-    """The k items nearest to some queries, fused by their ranks.
+    """The k items nearest to some queries.
 
-    An item's score is Σ w / (60 + its rank) over the queries in which it is among the nearest
-    (reciprocal rank fusion, Cormack, Clarke and Büttcher 2009): cosines of different modalities are
-    not on one scale.
+    Cosines of different modalities are not on one scale: an item's score is the weighted mean of
+    (cosine - mean) / deviation, those of all items, over the queries that it can be compared with
+    (Montague and Aslam 2001). A mean, since a sum would put a new item, about which nobody has
+    written yet, behind others; and no ranks, which hardly tell an item that is what was asked for
+    from the next best.
 
     Args:
         champion: holds the vectors.
@@ -65,20 +68,18 @@ def nearest(champion: Champion, queries: Sequence[Query], allowed: Bools, k: int
         allowed: (n_items,) what may be found.
         k: most items.
     """
-    fused = np.zeros(len(allowed), dtype=np.float32)
+    total, weights = (np.zeros(len(allowed), dtype=np.float32) for _ in range(2))
     cosines: dict[str, Floats] = {}
     for query in queries:
         vectors = champion.vectors[query.modality]
-        usable = allowed & vectors.present
-        scores = vectors.cosines(query.vector)
-        scores[~(usable if query.among is None else usable & query.among)] = -np.inf
-        best = top_k(scores[None], min(max(_POOL, k), len(scores)), champion.ties).items[0]
-        best = best[best >= 0]
-        places = 1 + np.arange(len(best), dtype=np.float32)
-        fused[best] += np.float32(query.weight) / (_RANK_OFFSET + places)
-        before = cosines.get(query.modality)
-        cosines[query.modality] = scores if before is None else np.maximum(before, scores)
-    fused[fused == 0] = -np.inf
+        usable = vectors.present if query.among is None else vectors.present & query.among
+        found = np.where(usable, vectors.cosines(query.vector), np.float32(np.nan))
+        total += np.where(usable, query.weight * query.scale * _standardised(found, usable), 0)
+        weights += query.weight * usable
+        before = cosines.get(query.modality, found)
+        cosines[query.modality] = np.fmax(before, found)
+    compared = allowed & (weights > 0)
+    fused = np.divide(total, weights, out=np.full_like(total, -np.inf), where=compared)
     found = top_k(fused[None], k, champion.ties).items[0]
     return [
         Match(
@@ -88,6 +89,16 @@ def nearest(champion: Champion, queries: Sequence[Query], allowed: Bools, k: int
         )
         for item in found[found >= 0]
     ]
+
+
+def _standardised(cosines: Floats, usable: Bools) -> Floats:
+    """Cosines (n_items,) with mean 0 and deviation 1 over the usable ones."""
+    known = cosines[usable]
+    if not len(known):
+        return cosines
+    spread = known.std()
+    found: Floats = (cosines - known.mean()) / (spread if spread > 0 else np.float32(1))
+    return found
 
 
 def queries_like(champion: Champion, item: int) -> dict[str, Query]:
@@ -122,14 +133,18 @@ def queries_by(
         wanted: modalities of the items to compare with.
     """
     names = [name for name in champion.vectors if space.comparable(kind, name)]
-    if wanted is None and kind != "text":
-        own = [Query(kind, vector, weight)] if kind in names else []
-        if "text" not in names:
-            return own
-        without = ~champion.vectors[kind].present if own else None
-        return [*own, Query("text", vector, _ACROSS * weight, without)]
-    names = [name for name in names if wanted is None or name in wanted]
-    return [Query(name, vector, weight / len(names)) for name in names]
+    if wanted is not None or kind == "text":
+        shares = {
+            name: 1.0 if name == kind or name in _WORDS else _ACROSS
+            for name in names
+            if wanted is None or name in wanted
+        }
+        whole = sum(shares.values())
+        return [Query(name, vector, weight * share / whole) for name, share in shares.items()]
+    own = [Query(kind, vector, weight)] if kind in names else []
+    without = ~champion.vectors[kind].present if own else None
+    words = Query("text", vector, weight, _ACROSS, without)
+    return [*own, words] if "text" in names else own
 
 
 def by_taste(champion: Champion, matches: Sequence[Match], history: Histories) -> list[Match]:

@@ -3,10 +3,13 @@
 A file is told by its bytes, and lies under a name that no caller chose.
 """
 
+import io
 import logging
 import tempfile
 import threading
+import wave
 from collections.abc import Iterator
+from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from http import HTTPStatus
@@ -68,6 +71,7 @@ class Uploads:
         self._open = ExitStack()
         self._pool: DecodePool | None = None
         self._folder = Path()
+        self._warming: threading.Thread | None = None
 
     def start(self) -> None:
         """Loads the encoders and makes a place for what comes in."""
@@ -90,10 +94,15 @@ class Uploads:
         self._folder = Path(self._open.enter_context(folder))
         pool = DecodePool(self._folder, self._limits, settings.media_workers)
         self._pool = self._open.enter_context(pool)
+        # Processes take seconds to start, which the first caller should not wait for.
+        self._warming = threading.Thread(target=self._warm_up, name="uploads", daemon=True)
+        self._warming.start()
 
     def stop(self) -> None:
         """Ends the decoding processes and removes what is left."""
         self._open.close()
+        if self._warming is not None:
+            self._warming.join()
 
     def read(self, modality: Shown, data: bytes, field: str) -> Upload:
         """Decodes and encodes a file.
@@ -118,6 +127,20 @@ class Uploads:
             return Upload(found.mime, self._features(modality, data, field))
         finally:
             self._room.release()
+
+    def _warm_up(self) -> None:
+        """Starts every decoding process and lets it load what sounds need."""
+        assert self._pool is not None
+        encoder = self._encoders["audio"]
+        workers = range(self._workspace.settings.media_workers)
+        with self._file(_silence()) as name:
+            tasks = [(worker, name) for worker in workers]
+            try:
+                for _, found in self._pool.map(encoder.task, tasks, encoder.task_options):
+                    if isinstance(found, MediaError):
+                        _log.warning("A decoding process does not work. %s", found)
+            except (WorkerStartError, CancelledError, RuntimeError) as error:
+                _log.info("Decoding processes are not ready. %s", error)
 
     def _features(self, modality: Shown, data: bytes, field: str) -> Floats:
         encoder = self._encoders[modality]
@@ -150,6 +173,17 @@ class Uploads:
             file.write(data)
             file.flush()
             yield Path(file.name).name
+
+
+def _silence() -> bytes:
+    """A tenth of a second of it, as a WAV file."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(16_000)
+        sound.writeframes(bytes(3200))
+    return file.getvalue()
 
 
 def _kind(modality: Shown, data: bytes, field: str) -> MediaType:
