@@ -1,7 +1,7 @@
 """What apps send and are answered; the same words as everywhere in the platform."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
@@ -104,12 +104,6 @@ class SearchRequest(Sent):
     )
     k: Count = 20
     category: str | None = Field(default=None, max_length=256, description="Only items in it.")
-
-    @model_validator(mode="after")
-    def _asks_for_something(self) -> Self:
-        if self.text is None and self.image is None and self.audio is None:
-            raise ValueError("Nothing is asked for; give a text, an image or an audio.")
-        return self
 
 
 class ItemDescription(Sent):

@@ -42,6 +42,8 @@ def _queries(service: Service, champion: Champion, asked: SearchRequest) -> list
     space = service.space()
     weights = asked.weights.model_dump()
     sent = asked.model_dump(include=set(weights), exclude_none=True)
+    if not sent:
+        raise unusable("body", "Nothing is asked for; give a text, an image or an audio.")
     if not any(weights[name] for name in sent):
         raise unusable("body.weights", "Every part that was sent has the weight 0.")
     return [
