@@ -20,7 +20,9 @@ def page(url: str) -> Iterator[Page]:
         pytest.skip("neither Chromium nor Chrome is installed")
     complaints: list[str] = []
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=[*BROWSER_FLAGS, *FAKE_MICROPHONE])
+        browser = playwright.chromium.launch(
+            executable_path=program, args=[*BROWSER_FLAGS, *FAKE_MICROPHONE]
+        )
         shown = browser.new_page(viewport={"width": 390, "height": 844})
         shown.on("console", lambda told: complaints.append(told.text))
         shown.on("pageerror", lambda error: complaints.append(str(error)))
