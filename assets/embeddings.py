@@ -16,6 +16,7 @@ from crossmodal.lake import Lake
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
 from models.assembly import matrix
+from models.encoders.item_text import whole_text
 
 _VECTORS = pa.list_(pa.float32())
 EMBEDDINGS_SCHEMA = pa.schema(
@@ -61,7 +62,7 @@ def text_embeddings(
 
     def make() -> None:
         contents = item_texts(lake.scan("items")).select("item_id", "created_at", "content_sha256")
-        _write_embeddings(workspace, "text", contents, _whole_text, stamp)
+        _write_embeddings(workspace, "text", contents, whole_text, stamp)
 
     return materialize_table(context, workspace, "text_embeddings", stamp, make)
 
@@ -183,11 +184,6 @@ def _write_embeddings(
                 found.with_columns(list_column(shared, "embedding"), encoder=pl.lit(encoder))
             )
         writer.summarise(items_without=lake.version("items").rows - writer.rows)
-
-
-def _whole_text(features: np.ndarray) -> np.ndarray:
-    """The whole text's half (n, 384) of text features; the other is the title's."""
-    return features[:, : features.shape[1] // 2]
 
 
 def _draw_shared_space(workspace: Workspace, tower: str) -> None:

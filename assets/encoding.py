@@ -10,11 +10,11 @@ import polars as pl
 import pyarrow as pa
 
 from assets.ingestion import source_root
-from assets.media import media_limits
 from assets.stage import OWNERS, Context, Stamp, made_from, materialize_table
 from crossmodal.lake import Lake
 from crossmodal.workspace import Workspace
 from models.encoders.fingerprints import Kind, fingerprint_of
+from models.media.limits import media_limits
 
 if TYPE_CHECKING:
     from models.encoders.protocol import Encoder, MediaEncoder

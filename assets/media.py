@@ -10,9 +10,8 @@ from assets.ingestion import source_root
 from assets.pictures import contact_sheet, spectrograms
 from assets.stage import OWNERS, Context, Stamp, made_from, materialize_table
 from crossmodal.lake import Lake
-from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
-from models.media.limits import MediaLimits
+from models.media.limits import MediaLimits, media_limits
 
 if TYPE_CHECKING:
     from models.media import DecodePool
@@ -30,17 +29,6 @@ _RECORD = {
 }
 _SHEET_POSTERS = 50
 _SHOWN_SOUNDS = 12
-
-
-def media_limits(settings: Settings) -> MediaLimits:
-    """The bounds of one file, from the settings."""
-    return MediaLimits(
-        max_bytes=settings.media_max_bytes,
-        max_pixels=settings.media_max_pixels,
-        max_seconds=settings.media_max_seconds,
-        max_frames=settings.media_max_frames,
-        timeout_seconds=settings.media_timeout_seconds,
-    )
 
 
 @dg.asset(

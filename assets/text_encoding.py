@@ -22,49 +22,20 @@ from assets.stage import OWNERS, Context, Stamp, made_from, materialize_table
 from crossmodal.lake import Lake
 from crossmodal.workspace import Workspace
 from models.encoders.fingerprints import fingerprint_of
+from models.encoders.item_text import READ_OF_ITEMS, read_of_items, weigh_title
 
 if TYPE_CHECKING:
     from models.encoders.protocol import TextEncoder
 
 _REVIEWS_SCHEMA = FEATURES_SCHEMA.append(pa.field("text", pa.string()))
 _TEXTS_AT_ONCE = 512
-_TITLE_WEIGHT = 0.5
-_READ_OF_ITEMS = ("text", "title")
 _READ_OF_REVIEWS = ("text",)
-
-
-def read_of_items(items: pl.LazyFrame) -> pl.LazyFrame:
-    """Items that say anything, with `text` (title, categories, description) and `title`.
-
-    The title has a vector of its own, since names that belong together (the parts of a series)
-    drown in a long description. Where there is none, the whole text stands for it.
-    """
-    parts = [
-        pl.col("title").fill_null(""),
-        pl.col("categories").list.join(", ").fill_null(""),
-        pl.col("text").fill_null(""),
-    ]
-    filled = [pl.when(part.str.strip_chars() != "").then(part) for part in parts]
-    text = pl.concat_str(filled, separator=". ", ignore_nulls=True)
-    title = pl.coalesce(filled[0], text)
-    return items.with_columns(text=text, title=title).filter(pl.col("text") != "")
 
 
 def item_texts(items: pl.LazyFrame) -> pl.DataFrame:
     """What is encoded of each item: item_id, created_at, text, title, content_sha256."""
-    read = read_of_items(items).select("item_id", "created_at", *_READ_OF_ITEMS)
-    return _with_key(read.collect(), _READ_OF_ITEMS)
-
-
-def weigh_title(features: np.ndarray) -> np.ndarray:
-    """Text features (n, 2d) with the title's half at half its length.
-
-    A ridge regression pays more for what is short, so that titles that say nothing, as the sample's
-    do not, cost it little.
-    """
-    whole = features.shape[1] // 2
-    weights = np.where(np.arange(features.shape[1]) < whole, 1.0, _TITLE_WEIGHT)
-    return np.asarray(features * weights.astype(np.float32))
+    read = read_of_items(items).select("item_id", "created_at", *READ_OF_ITEMS)
+    return _with_key(read.collect(), READ_OF_ITEMS)
 
 
 def review_rows(lake: Lake) -> pl.LazyFrame:
@@ -92,7 +63,7 @@ def text_features(context: Context, workspace: dg.ResourceParam[Workspace]) -> d
             workspace,
             "text_features",
             texts,
-            _READ_OF_ITEMS,
+            READ_OF_ITEMS,
             stamp,
             FEATURES_SCHEMA,
             weigh_title,

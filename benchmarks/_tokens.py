@@ -10,13 +10,13 @@ import numpy as np
 import polars as pl
 import torch
 
-from assets.text_encoding import read_of_items, weigh_title
 from crossmodal.atomic import atomic_path
 from models.assembly import EventLog, event_log, matrix
 from models.data import Bools, TokenTable, Vocabulary
 from models.encoders.attributes import encode_attributes
 from models.encoders.factory import load_audio_encoder, load_image_encoder, load_text_encoder
 from models.encoders.fingerprints import Kind, fingerprint_of
+from models.encoders.item_text import read_of_items, weigh_title
 from models.encoders.reviews import cumulative_reviews
 from models.encoders.stream import MediaRow, encode_media, encode_texts
 from models.media import DecodePool, MediaError, MediaLimits

@@ -66,6 +66,16 @@ class StatePaths:
         return self.home / "serving" / "events.db"
 
     @property
+    def item_log(self) -> Path:
+        """Items that apps put into the catalogue through the online service (SQLite)."""
+        return self.home / "serving" / "items.db"
+
+    @property
+    def uploads(self) -> Path:
+        """Pictures and sounds of those items, each named by the hash of its bytes."""
+        return self.home / "serving" / "media"
+
+    @property
     def api_keys(self) -> Path:
         """Hashes of the keys that the online service asks for (JSON)."""
         return self.home / "serving" / "keys.json"

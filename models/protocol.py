@@ -72,6 +72,24 @@ class Maskable(Recommender, Protocol):
 
 
 @runtime_checkable
+class Extendable(Recommender, Protocol):
+    """A model that can take in items that came after its fit, from what they are."""
+
+    def extended(self, tokens: Mapping[str, TokenTable], places: Ints) -> Recommender:
+        """The same learned state over a catalogue with further and with changed items.
+
+        The model itself stays as it is, and scores every other item as before. A changed item
+        keeps what its events have taught. A table whose width is not that of the fit is absent.
+
+        Args:
+            tokens: of the k items alone: a table's item i is the one at `places[i]`.
+            places: (k,) ascending dense indexes: below n_items the item that has changed, from
+                n_items on, without a gap, those that follow.
+        """
+        ...
+
+
+@runtime_checkable
 class SelfValidated(Recommender, Protocol):
     """A model that learns from the validation events too, and is judged by what it held out itself.
 

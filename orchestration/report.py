@@ -248,9 +248,9 @@ def _example_lists(workspace: Workspace) -> list[dict[str, Any]]:
 def _thumbnails(workspace: Workspace, items: list[str]) -> dict[str, str]:
     """Small posters as base64 JPEG, for the items that have one."""
     from assets.ingestion import source_root
-    from assets.media import media_limits
     from models.media import MediaError, resolve_inside
     from models.media.images import decode_image
+    from models.media.limits import media_limits
 
     root = source_root(workspace)
     limits = media_limits(workspace.settings)

@@ -21,7 +21,16 @@ from serving.measured import Measured
 from serving.metrics import Metrics
 from serving.problems import handle_problems, problem_responses
 from serving.rate_limit import RateLimit
-from serving.routes import events, features, items, operations, page, recommendations
+from serving.routes import (
+    catalogue,
+    events,
+    features,
+    items,
+    operations,
+    page,
+    recommendations,
+    search,
+)
 from serving.service import Service
 
 _DESCRIPTION = """
@@ -69,7 +78,8 @@ def create_app(settings: Settings, figures: Path | None = None) -> FastAPI:
     app.state.keys.asked()
     handle_problems(app)
     guarded: dict[Scope, list[APIRouter]] = {
-        "read": [recommendations.router, items.router, features.router],
+        "read": [recommendations.router, items.router, search.router, features.router],
+        "items": [catalogue.router],
         "events": [events.router],
         "admin": [operations.figures],
     }

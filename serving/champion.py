@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -24,7 +24,7 @@ from serving.shared_arrays import SharedArrays
 _log = logging.getLogger(__name__)
 
 
-_UNUSABLE = (
+UNUSABLE = (
     ArithmeticError,
     LookupError,
     ModelFormatError,
@@ -53,6 +53,15 @@ class Vectors:
     unit: Floats
     present: Bools
 
+    def cosines(self, query: Floats) -> Floats:
+        """Closeness (n_items,) to a unit vector (384,)."""
+        found: Floats = self.unit @ query
+        return found
+
+    def rows(self, items: Ints) -> Floats:
+        """Vectors (k, 384) of dense items (k,)."""
+        return self.unit[items]
+
 
 @dataclass(frozen=True)
 class Champion:
@@ -71,6 +80,7 @@ class Champion:
         ties: (n_items,) the order of equal scores, as in evaluation.
         scale: of the lake's events, which the model was fitted on.
         trained_at: when its weights were written, in seconds since 1970.
+        stand_ins: the nearest known item of each that the model does not know itself.
     """
 
     version: str
@@ -85,6 +95,7 @@ class Champion:
     ties: Ints
     scale: ValueScale
     trained_at: float
+    stand_ins: Mapping[int, int] = field(default_factory=dict)
 
     @cached_property
     def popularity(self) -> np.ndarray:
@@ -121,7 +132,7 @@ def load_champion(workspace: Workspace, version: str) -> Champion:
         found = {name: _vectors(lake, name, log, arrays) for name in MODALITIES}
         arrays.sweep()
         trained_at = registry.written_at(version)
-    except _UNUSABLE as error:
+    except UNUSABLE as error:
         raise NoChampionError(f"The champion {version} cannot be loaded. {error}") from error
     _require_answer(version, model, len(item_ids))
     return Champion(
@@ -144,7 +155,7 @@ def _require_answer(version: str, model: Recommender, n_items: int) -> None:
     """A trial: what cannot score a newcomer over these items must not take over."""
     try:
         shape = model.score(Histories.empty()).shape
-    except _UNUSABLE as error:
+    except UNUSABLE as error:
         raise NoChampionError(f"The champion {version} cannot score. {error}") from error
     if shape != (1, n_items):
         raise NoChampionError(

@@ -1,7 +1,7 @@
 """The stages of a list: score everything, leave out what may not be shown, diversify, explain."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from pyversity import Strategy, diversify
@@ -95,7 +95,7 @@ def diverse(
 
 def _beside_one_another(champion: Champion, items: Ints) -> Floats:
     """Unit vectors (n, 384 × modalities) of items: the modalities' own, side by side."""
-    vectors = np.hstack([one.unit[items] for one in champion.vectors.values()])
+    vectors = np.hstack([one.rows(items) for one in champion.vectors.values()])
     # Each part is a unit vector or zero, so that the length is known without looking at it.
     parts = sum(one.present[items].astype(np.float32) for one in champion.vectors.values())
     vectors /= np.sqrt(np.maximum(parts, 1))[:, None]
@@ -111,8 +111,11 @@ def reasons_of(champion: Champion, history: Histories, items: Ints) -> Sequence[
     """Why each of the items (n,) suits the history."""
     model = champion.model
     if not isinstance(model, Explains) or not len(items):
-        return plain(len(items))
+        return [_plain_reason(champion, int(item)) for item in items]
     told = model.explain(history, items[None])
+    # What was deleted is named to nobody, also where it still counts.
+    shown = np.where(champion.listed[told.past_items], told.past_items, -1)
+    told = replace(told, past_items=shown.astype(np.int32))
     sentences = reasons(told, champion.titles)
     ids = champion.log.item_ids.ids
     return [
@@ -125,3 +128,12 @@ def reasons_of(champion: Champion, history: Histories, items: Ints) -> Sequence[
             sentences, told.shares[0], told.past_items[0], strict=True
         )
     ]
+
+
+def _plain_reason(champion: Champion, item: int) -> Reason:
+    """Where the model says nothing: whether it knows the item, or only one that is near."""
+    nearest = champion.stand_ins.get(item)
+    if nearest is None or not champion.listed[nearest]:
+        return Reason(_NO_REASON, {}, ())
+    title = champion.titles[nearest]
+    return Reason(f"new, and judged by what is near to it, such as “{title}”", {}, ())

@@ -21,6 +21,9 @@ Value = Annotated[
     float, Field(ge=-1e6, le=1e6, allow_inf_nan=False, description="Stars or strength.")
 ]
 
+Weight = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False, description="0 leaves it out.")]
+Base64 = Annotated[str, Field(min_length=4, json_schema_extra={"contentEncoding": "base64"})]
+
 MOST_EVENTS = 1000
 MOST_CANDIDATES = 1000
 MOST_KEYS = 1000
@@ -72,15 +75,62 @@ class RankRequest(Sent):
     )
 
 
-class SearchRequest(Sent):
-    """A search by words over everything that lies in the shared space."""
+class Weights(Sent):
+    """How much each part of a search counts, beside the others that it has."""
 
-    text: str = Field(min_length=1, max_length=2000, description="What is looked for.")
+    text: Weight = 1.0
+    image: Weight = 1.0
+    audio: Weight = 1.0
+
+
+class SearchRequest(Sent):
+    """A search by words, a picture, a sound, or several at once."""
+
+    text: str | None = Field(
+        default=None, min_length=1, max_length=2000, description="Words for what is looked for."
+    )
+    image: Base64 | None = Field(default=None, description="A picture like it, in base64.")
+    audio: Base64 | None = Field(default=None, description="A sound like it, in base64.")
+    weights: Weights = Field(default=Weights(), description="Of text, image and audio.")
     modalities: list[Modality] | None = Field(
-        default=None, min_length=1, description="What to compare it with; all by default."
+        default=None,
+        min_length=1,
+        description="What of the items to compare. By default words are compared with everything, "
+        "a picture with pictures, a sound with sounds, and both with the words of items that have "
+        "none.",
+    )
+    user_id: UserId | None = Field(
+        default=None, description="Whose taste the best finds are put in order by; nobody's."
     )
     k: Count = 20
     category: str | None = Field(default=None, max_length=256, description="Only items in it.")
+
+
+class ItemDescription(Sent):
+    """What an item is; its picture and sound are put apart."""
+
+    title: str = Field(
+        min_length=1, max_length=500, pattern=r"\S", description="What people call it."
+    )
+    text: str = Field(default="", max_length=20_000, description="What it is, in words.")
+    categories: list[Annotated[str, Field(min_length=1, max_length=256)]] = Field(
+        default=[], max_length=100, description="What it is filed under."
+    )
+    created_at: datetime | None = Field(
+        default=None,
+        description="From when it is in the catalogue; now by default. A zone is needed.",
+    )
+
+
+class ItemStored(BaseModel):
+    """An item that is on the disk, found by search, and may be recommended."""
+
+    item_id: str = Field(description="Of the catalogue.")
+    created: bool = Field(description="False where it was there before.")
+    media: list[str] = Field(description="Of image and audio, what it has.")
+    scored_by: Literal["champion", "neighbours"] = Field(
+        description="The model reads what it is, or only items that are near speak for it."
+    )
 
 
 class FeatureRequest(Sent):
@@ -183,7 +233,7 @@ class FoundItem(ItemAnswer):
     """One row of a search."""
 
     rank: int = Field(description="From 1.")
-    score: float = Field(description="Of the fused ranks.")
+    score: float = Field(description="Of all comparisons; only its order means something.")
     cosines: dict[str, float] = Field(description="Closeness in each modality it was found by.")
 
 

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from crossmodal.event_log import EventLog
+from crossmodal.item_log import ItemLog
 from crossmodal.pseudonyms import load_key, pseudonym
 from crossmodal.workspace import Workspace
 from models.data import Floats, Ints
@@ -13,7 +14,10 @@ from serving.champion import Champion, ChampionWatch
 from serving.feast_features import OnlineFeatures
 from serving.histories import UserState, user_state
 from serving.metrics import Metrics
+from serving.new_items import NewItems
+from serving.shared_space import SharedSpace
 from serving.stages import Stages, budgets_of
+from serving.uploads import Uploads
 
 if TYPE_CHECKING:
     from models.encoders.protocol import TextEncoder
@@ -37,6 +41,9 @@ class Service:
         features: Feast's online store.
         stages: walk through what an answer is made of.
         feature_stages: the same for what Feast is asked.
+        items: what apps put into the catalogue.
+        new_items: lays it over the model in use.
+        uploads: reads pictures and sounds.
     """
 
     def __init__(self, workspace: Workspace, metrics: Metrics) -> None:
@@ -50,12 +57,16 @@ class Service:
         self.stages = Stages(budgets_of(settings), self.metrics)
         # Of their own: Feast answers one at a time, and a list should not wait for its turn.
         self.feature_stages = Stages(budgets_of(settings), self.metrics, "features", threads=1)
+        self.items = ItemLog(paths.item_log, paths.uploads)
+        self.new_items = NewItems(workspace, self.items)
+        self.uploads = Uploads(workspace)
         self.champions = ChampionWatch(workspace, self._took_over, self.metrics.refused.inc)
 
     def start(self) -> None:
         """Loads what the first answer needs."""
         self.champions.start()
         _log.info("Texts are encoded on the %s.", self.text_encoder.device)
+        self.uploads.start()
         if self.features.ready():
             # Feast takes seconds to import, which the first caller should not wait for.
             self.features.services()
@@ -65,8 +76,34 @@ class Service:
         self.champions.stop()
         self.stages.close()
         self.feature_stages.close()
+        self.uploads.stop()
         self.events.close()
+        self.items.close()
         self.features.close()
+
+    def champion_at_hand(self) -> Champion | None:
+        """What `champion` answers, where that takes no work; else None.
+
+        Raises:
+            NoChampionError: as for `champion`.
+        """
+        return self.new_items.at_hand(self.champions.current)
+
+    def champion(self) -> Champion:
+        """The model of this instant over the catalogue of this instant: take it once a request.
+
+        Raises:
+            NoChampionError: none could be loaded yet, or new items cannot be read.
+        """
+        return self.new_items.over(self.champions.current)
+
+    def space(self) -> SharedSpace:
+        """The shared space in which the items of this instant lie.
+
+        Raises:
+            NoChampionError: as for `champion`.
+        """
+        return self.new_items.space(self.champions.current)
 
     def pseudonym(self, user_id: str) -> str:
         """What the platform calls a user."""

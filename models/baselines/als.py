@@ -62,16 +62,22 @@ class ALS(ConfiguredBaseline[ALSConfig]):
         return fold_in(history, vectors, self.config)
 
 
-def fold_in(history: sparse.csr_array, vectors: Floats, config: ALSConfig) -> Floats:
+def fold_in(
+    history: sparse.csr_array,
+    vectors: Floats,
+    config: ALSConfig,
+    among: Floats | None = None,
+) -> Floats:
     """Vectors (n_users, f) of users by what they did.
 
     Args:
         history: (n_users, n_items) how much each event counts, at most 1.
         vectors: (n_items, f) of the items.
         config: of the factorisation that made them.
+        among: (m, f) of the items that a user could have chosen; all of them by default.
     """
     start = np.zeros((history.shape[0], vectors.shape[1]), dtype=np.float32)
-    return solved(start, vectors, history, config, steps=3 * config.solver_steps)
+    return solved(start, vectors, history, config, 3 * config.solver_steps, among)
 
 
 def factorise(choices: sparse.csr_array, config: ALSConfig) -> tuple[Floats, Floats]:
@@ -90,7 +96,12 @@ def factorise(choices: sparse.csr_array, config: ALSConfig) -> tuple[Floats, Flo
 
 
 def solved(
-    start: Floats, others: Floats, choices: sparse.csr_array, config: ALSConfig, steps: int
+    start: Floats,
+    others: Floats,
+    choices: sparse.csr_array,
+    config: ALSConfig,
+    steps: int,
+    among: Floats | None = None,
 ) -> Floats:
     """Vectors x (n, f) of (YᵀY + λI + α Σ_i w_i y_i y_iᵀ) x = (1 + α) Σ_i w_i y_i over a row's
     choices i.
@@ -101,8 +112,9 @@ def solved(
         choices: (n, m) weights w, 1 where an event counts in full.
         config: α and λ.
         steps: gradient steps.
+        among: what YᵀY is made of, where that is not Y.
     """
-    common = others.T @ others
+    common = others.T @ others if among is None else among.T @ among
     common.flat[:: len(common) + 1] += config.strength
 
     def applied(x: Floats) -> Floats:

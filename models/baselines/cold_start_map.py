@@ -12,6 +12,7 @@ from models.baselines.configured import BaselineConfig, ConfiguredBaseline
 from models.baselines.recency import choice_matrix, history_matrix
 from models.content import TIME_DEPENDENT
 from models.data import Bools, Dataset, Floats, Histories, Ints, TokenTable
+from models.extending import further_ties, of_width, placed
 
 _BLOCK = 2048
 
@@ -120,6 +121,25 @@ class ColdStartMap(ConfiguredBaseline[ColdStartMapConfig]):
         other.arrays["codes"] = self._codes(content)
         return other
 
+    def extended(self, tokens: Mapping[str, TokenTable], places: Ints) -> Self:
+        """The same map over further and changed items; see `models.protocol.Extendable`.
+
+        In a history, an item that has no taste yet has the one that its content foretells.
+        """
+        own = self._codes(self._content(of_width(_timeless(tokens), self._widths()), len(places)))
+        taste = self.learned("taste")
+        new = places >= len(taste)
+        other = type(self)(self.config)
+        other.arrays = {
+            **self.arrays,
+            "codes": placed(self.learned("codes"), places, own),
+            "taste": placed(taste, places[new], own[new]),
+            # Nobody could have chosen what was not there: it says nothing of those who did not.
+            "fitted_taste": taste,
+            "ties": further_ties(self.learned("ties"), places),
+        }
+        return other
+
     def _targets(self, dataset: Dataset) -> Floats:
         """What content foretells: y (n_items, factors)."""
         choices = choice_matrix(
@@ -131,7 +151,7 @@ class ColdStartMap(ConfiguredBaseline[ColdStartMapConfig]):
         """x (n_users, factors)."""
         taste = self.learned("taste")
         history = history_matrix(users, len(taste), self.config.decay)
-        return fold_in(history, taste, _als(self.config))
+        return fold_in(history, taste, _als(self.config), self.arrays.get("fitted_taste"))
 
     def _standardisations(
         self, modality: str, table: TokenTable, warm: Bools
@@ -175,11 +195,17 @@ class ColdStartMap(ConfiguredBaseline[ColdStartMapConfig]):
         """Features (n_items, p) of a modality and who has them: nobody where tokens lack it."""
         if modality in tokens:
             return tokens[modality].at()
-        width = sum(
-            len(self.arrays[f"content.{modality}.{block}.mean"])
-            for block in self.config.blocks_of(modality)
-        )
+        width = self._widths()[modality]
         return np.zeros((n_items, width), np.float32), np.zeros(n_items, dtype=bool)
+
+    def _widths(self) -> dict[str, int]:
+        """Numbers of each modality's features."""
+        widths: dict[str, int] = {}
+        for key, mean in self.arrays.items():
+            if key.startswith("content.") and key.endswith(".mean"):
+                modality = key.split(".")[1]
+                widths[modality] = widths.get(modality, 0) + len(mean)
+        return widths
 
     def _coefficients(self, targets: np.ndarray) -> Floats:
         anchors = self.learned("anchors")

@@ -10,6 +10,7 @@ from scipy import sparse
 
 from models.baselines.base import Baseline
 from models.data import Bools, Dataset, Floats, Histories, Ints, TokenTable
+from models.extending import further_ties, of_width, placed
 from models.persistence import ModelFormatError
 from models.standardisation import Standardisation, unit_vectors
 
@@ -82,6 +83,24 @@ class Content(Baseline):
             vectors = _cosine_vectors(scale, features, present)
         other = type(self)(self.config)
         other.arrays = {**self.arrays, "vectors": vectors, "present": present}
+        return other
+
+    def extended(self, tokens: Mapping[str, TokenTable], places: Ints) -> Self:
+        """The same model over further and changed items; see `models.protocol.Extendable`."""
+        scale = Standardisation(self.learned("mean"), self.learned("deviation"))
+        own = np.zeros((len(places), len(scale.mean)), dtype=np.float32)
+        there = np.zeros(len(places), dtype=bool)
+        readable = of_width(tokens, {self.config.modality: len(scale.mean)})
+        if readable:
+            features, there = readable[self.config.modality].at()
+            own = _cosine_vectors(scale, features, there)
+        other = type(self)(self.config)
+        other.arrays = {
+            **self.arrays,
+            "vectors": placed(self.learned("vectors"), places, own),
+            "present": placed(self.learned("present"), places, there),
+            "ties": further_ties(self.learned("ties"), places),
+        }
         return other
 
     def score(self, users: Histories, items: Ints | None = None) -> Floats:

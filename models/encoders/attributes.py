@@ -1,5 +1,6 @@
 """Categories and named numbers of items as one vector: no weights, nothing to learn but scale."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,8 @@ from numpy.typing import NDArray
 from models.data import Bools, Floats
 
 _EXTREME = 5.0
+_CATEGORY = "category="
+_MISSING = " is missing"
 
 
 @dataclass(frozen=True)
@@ -59,12 +62,34 @@ def encode_attributes(
     present: Bools = np.asarray(multi_hot.any(axis=1) | known.any(axis=1))
     features[~present] = 0.0
     names = (
-        *(f"category={name}" for name in category_names),
+        *(f"{_CATEGORY}{name}" for name in category_names),
         *number_names,
-        *(f"{name} is missing" for name, gap in zip(number_names, gaps, strict=True) if gap),
+        *(f"{name}{_MISSING}" for name, gap in zip(number_names, gaps, strict=True) if gap),
         *range_names,
     )
     return AttributeFeatures(features.reshape(n, len(names)), present, names)
+
+
+def with_categories(
+    names: Sequence[str], categories: Collection[str], before: Floats | None = None
+) -> Floats | None:
+    """The features (d,) of an item in these categories, on the scale of a catalogue.
+
+    Args:
+        names: of the catalogue's columns, as `AttributeFeatures.names`.
+        categories: of the item; one that has no column is left out.
+        before: (d,) the item's features so far, whose numbers stay; no number is known by default.
+
+    Returns:
+        None where nothing is known of the item.
+    """
+    own = np.array([name.removeprefix(_CATEGORY) in categories for name in names], dtype=bool)
+    about = np.array([name.startswith(_CATEGORY) for name in names], dtype=bool)
+    missing = np.array([name.endswith(_MISSING) for name in names], dtype=bool)
+    if before is None and not (own & about).any():
+        return None
+    numbers = missing.astype(np.float32) if before is None else before
+    return np.where(about, own, numbers).astype(np.float32)
 
 
 def _multi_hot(

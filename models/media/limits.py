@@ -1,7 +1,10 @@
 """What a media file may cost, and what is found out about it."""
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from crossmodal.settings import Settings
 
 Status = Literal["ok", "missing", "broken"]
 Modality = Literal["image", "audio"]
@@ -65,3 +68,14 @@ class MediaRecord:
     def as_dict(self) -> dict[str, Any]:
         """The record as one row, with the column names of the media table."""
         return asdict(self)
+
+
+def media_limits(settings: "Settings") -> MediaLimits:
+    """The bounds of one file, from the settings."""
+    return MediaLimits(
+        max_bytes=settings.media_max_bytes,
+        max_pixels=settings.media_max_pixels,
+        max_seconds=settings.media_max_seconds,
+        max_frames=settings.media_max_frames,
+        timeout_seconds=settings.media_timeout_seconds,
+    )

@@ -22,7 +22,7 @@ def predict_clicks(model: "MMNN", users: Histories, items: Ints) -> Floats:
         asked = torch.from_numpy(items[rows].astype(np.int64)).to(model.device)
         vectors = model.user_vectors(users.rows(rows.start, rows.stop))
         vectors = vectors.unsqueeze(1).expand(-1, items.shape[1], -1)  # u k e
-        logits = model.network.clicks(vectors, model.codes[asked.clamp(min=0)])
+        logits = model.network.clicks(vectors, model.codes_of(asked.clamp(min=0)))
         chances = torch.sigmoid(logits.float()).masked_fill(asked < 0, 0.0)
         found[rows] = chances.cpu().numpy()
     return found

@@ -83,10 +83,10 @@ def _explain_block(model: "MMNN", users: Histories, items: Ints) -> tuple[Floats
     real = asked >= 0
     asked = asked.clamp(min=0)
     past = recent_of(users, model.scale, model.config.history).to(model.device)
-    history = model.codes[past.items]
+    history = model.codes_of(past.items)
     vectors: Tensor = model.network.users(history, past.values, past.present)
-    codes = model.candidates[asked]  # u k e
-    lost = codes - model.network.retrieval.candidates(model.ablated[:, asked])  # m u k e
+    codes = model.candidates_of(asked)  # u k e
+    lost = codes - model.network.retrieval.candidates(model.ablated_of(asked))  # m u k e
     drops = torch.einsum("ue,muke->ukm", vectors, lost)
     drops = drops.clamp(min=0) * real.unsqueeze(-1)
     shares = drops / drops.sum(dim=-1, keepdim=True).clamp(min=1e-12)

@@ -134,13 +134,13 @@ class MMNN:
     @torch.no_grad()
     def score(self, users: Histories, items: Ints | None = None) -> Floats:
         """Scores (n_users, n_items) of `items`, all by default."""
-        chosen = slice(None) if items is None else torch.from_numpy(items.astype(np.int64))
-        codes, bias = self.candidates[chosen].T, self.bias[chosen]
+        chosen = None if items is None else torch.from_numpy(items.astype(np.int64))
+        # A block of nobody says how many columns there are where there is no user.
         blocks = [
-            torch.addmm(bias, self.user_vectors(block), codes).float().cpu().numpy()
-            for block in _blocks(users)
+            self.logits(self.user_vectors(block), chosen).float().cpu().numpy()
+            for block in _blocks(users) or [users]
         ]
-        return np.concatenate(blocks) if blocks else np.zeros((0, len(bias)), dtype=np.float32)
+        return np.concatenate(blocks)
 
     def recommend(self, users: Histories, k: int, exclude: Histories | None = None) -> Ranking:
         """The k best items a user, without the items of `exclude` (same users, row by row)."""
@@ -195,8 +195,37 @@ class MMNN:
     def user_vectors(self, users: Histories) -> Tensor:
         """Vectors (n_users, e) of users by what they did last."""
         past = recent_of(users, self.scale, self.config.history).to(self.device)
-        vectors: Tensor = self.network.users(self.codes[past.items], past.values, past.present)
+        codes = self.codes_of(past.items)
+        vectors: Tensor = self.network.users(codes, past.values, past.present)
         return vectors
+
+    def extended(self, tokens: Mapping[str, TokenTable], places: Ints) -> "MMNN":
+        """The same weights over further and changed items; see `models.protocol.Extendable`."""
+        from models.mmnn.extension import ExtendedMMNN
+
+        return ExtendedMMNN(self, tokens, places)
+
+    def codes_of(self, items: Tensor) -> Tensor:
+        """Codes (…, d) of dense items (…)."""
+        return self.codes[items]
+
+    def candidates_of(self, items: Tensor) -> Tensor:
+        """What user vectors are multiplied with (…, e), of dense items (…)."""
+        return self.candidates[items]
+
+    def bias_of(self, items: Tensor) -> Tensor:
+        """Popularity (…) of dense items (…)."""
+        return self.bias[items]
+
+    def ablated_of(self, items: Tensor) -> Tensor:
+        """Codes (m, …, d) of dense items (…) without each modality."""
+        return self.ablated[:, items]
+
+    def logits(self, vectors: Tensor, items: Tensor | None) -> Tensor:
+        """Scores (n_users, k) of user vectors (n_users, e) and items (k,), all where None."""
+        if items is None:
+            return torch.addmm(self.bias, vectors, self.candidates.T)
+        return torch.addmm(self.bias_of(items), vectors, self.candidates_of(items).T)
 
     def save(self, folder: Path) -> None:
         """Writes weights, codes and settings into an existing folder."""

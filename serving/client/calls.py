@@ -1,5 +1,6 @@
 """What each method of the clients asks, and how its answer is read."""
 
+import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
@@ -16,7 +17,9 @@ from serving.schemas import (
     FeatureAnswer,
     FeatureRequest,
     Found,
+    ItemDescription,
     ItemList,
+    ItemStored,
     RankRequest,
     Readiness,
     RecommendationRequest,
@@ -25,6 +28,10 @@ from serving.schemas import (
 )
 
 AnswerT = TypeVar("AnswerT", bound=BaseModel)
+
+
+class Done(BaseModel):
+    """The service did as it was asked, and has nothing to tell."""
 
 
 class ServiceError(RuntimeError):
@@ -49,12 +56,21 @@ class Call(Generic[AnswerT]):
     answer: type[AnswerT]
     query: Mapping[str, Any] = field(default_factory=dict)
     body: BaseModel | None = None
+    file: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def request(self, client: httpx.Client | httpx.AsyncClient) -> httpx.Request:
         """The request of a client."""
         known = {name: value for name, value in self.query.items() if value is not None}
         content = None if self.body is None else self.body.model_dump(mode="json")
-        return client.build_request(self.method, self.path, params=known, json=content)
+        return client.build_request(
+            self.method,
+            self.path,
+            params=known,
+            json=content,
+            content=self.file,
+            headers=self.headers,
+        )
 
     def read(self, response: httpx.Response) -> AnswerT:
         """The answer.
@@ -63,7 +79,7 @@ class Call(Generic[AnswerT]):
             ServiceError: the service said why there is none.
         """
         if response.is_success:
-            return self.answer.model_validate_json(response.content)
+            return self.answer.model_validate_json(response.content or b"{}")
         try:
             problem = ProblemDocument.model_validate_json(response.content)
         except ValidationError:
@@ -102,9 +118,31 @@ def similar(item_id: str, k: int, modality: str | None) -> Call[Found]:
     return Call("GET", f"/v1/items/{_part(item_id)}/similar", Found, query)
 
 
-def search(asked: SearchRequest) -> Call[Found]:
-    """Items that are near to what was typed."""
-    return Call("POST", "/v1/search", Found, body=asked)
+def search(asked: SearchRequest, image: bytes | None, audio: bytes | None) -> Call[Found]:
+    """Items that are near to what was typed, and to a picture and a sound given as files."""
+    files = {"image": image, "audio": audio}
+    sent = {
+        name: base64.b64encode(file).decode() for name, file in files.items() if file is not None
+    }
+    return Call("POST", "/v1/search", Found, body=asked.model_copy(update=sent))
+
+
+def put_item(item_id: str, told: ItemDescription, only_new: bool) -> Call[ItemStored]:
+    """A new item, or one described anew."""
+    headers = {"If-None-Match": "*"} if only_new else {}
+    return Call("PUT", f"/v1/items/{_part(item_id)}", ItemStored, body=told, headers=headers)
+
+
+def put_media(item_id: str, modality: str, file: bytes) -> Call[ItemStored]:
+    """An item's picture or sound."""
+    path = f"/v1/items/{_part(item_id)}/media/{_part(modality)}"
+    headers = {"Content-Type": "application/octet-stream"}
+    return Call("PUT", path, ItemStored, file=file, headers=headers)
+
+
+def delete_item(item_id: str) -> Call[Done]:
+    """An item that is gone."""
+    return Call("DELETE", f"/v1/items/{_part(item_id)}", Done)
 
 
 def features(service: str, keys: Mapping[str, Sequence[str]]) -> Call[FeatureAnswer]:

@@ -15,7 +15,9 @@ from serving.schemas import (
     EventsTaken,
     FeatureAnswer,
     Found,
+    ItemDescription,
     ItemList,
+    ItemStored,
     Readiness,
     RecommendationRequest,
     Recommendations,
@@ -74,9 +76,25 @@ class Client:
         """Items that are near."""
         return self._send(calls.similar(item_id, k, modality))
 
-    def search(self, asked: SearchRequest) -> Found:
-        """Items that are near to what was typed."""
-        return self._send(calls.search(asked))
+    def search(
+        self, asked: SearchRequest, *, image: bytes | None = None, audio: bytes | None = None
+    ) -> Found:
+        """Items that are near to what was typed, and to a picture and a sound given as files."""
+        return self._send(calls.search(asked, image, audio))
+
+    def put_item(
+        self, item_id: str, told: ItemDescription, *, only_new: bool = False
+    ) -> ItemStored:
+        """Puts an item into the catalogue, or describes it anew; it is in force at once."""
+        return self._send(calls.put_item(item_id, told, only_new))
+
+    def put_media(self, item_id: str, modality: str, file: bytes) -> ItemStored:
+        """Gives an item its picture (image) or sound (audio)."""
+        return self._send(calls.put_media(item_id, modality, file))
+
+    def delete_item(self, item_id: str) -> None:
+        """Deletes an item: it is answered no more."""
+        self._send(calls.delete_item(item_id))
 
     def features(self, service: str, keys: Mapping[str, Sequence[str]]) -> FeatureAnswer:
         """Feast's features of some keys."""
@@ -165,9 +183,25 @@ class AsyncClient:
         """Items that are near."""
         return await self._send(calls.similar(item_id, k, modality))
 
-    async def search(self, asked: SearchRequest) -> Found:
-        """Items that are near to what was typed."""
-        return await self._send(calls.search(asked))
+    async def search(
+        self, asked: SearchRequest, *, image: bytes | None = None, audio: bytes | None = None
+    ) -> Found:
+        """Items that are near to what was typed, and to a picture and a sound given as files."""
+        return await self._send(calls.search(asked, image, audio))
+
+    async def put_item(
+        self, item_id: str, told: ItemDescription, *, only_new: bool = False
+    ) -> ItemStored:
+        """Puts an item into the catalogue, or describes it anew; it is in force at once."""
+        return await self._send(calls.put_item(item_id, told, only_new))
+
+    async def put_media(self, item_id: str, modality: str, file: bytes) -> ItemStored:
+        """Gives an item its picture (image) or sound (audio)."""
+        return await self._send(calls.put_media(item_id, modality, file))
+
+    async def delete_item(self, item_id: str) -> None:
+        """Deletes an item: it is answered no more."""
+        await self._send(calls.delete_item(item_id))
 
     async def features(self, service: str, keys: Mapping[str, Sequence[str]]) -> FeatureAnswer:
         """Feast's features of some keys."""

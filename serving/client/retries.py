@@ -33,7 +33,8 @@ def require_answer(response: httpx.Response) -> httpx.Response:
 
 
 def policy(attempts: int) -> dict[str, Any]:
-    """What tenacity is told: every call may be repeated, since an event's id makes it count once.
+    """What tenacity is told: every call may be repeated, since an event counts once
+    and an item is as it was put last.
 
     Args:
         attempts: most tries of a call.

@@ -24,8 +24,8 @@ export function similar(item, key) {
   return call(`/v1/items/${encodeURIComponent(item)}/similar?k=6`, { key });
 }
 
-export function search(text, modality, key) {
-  return call("/v1/search", { body: { text, modalities: [modality], k: 5 }, key });
+export function search(asked, modality, key) {
+  return call("/v1/search", { body: { ...asked, modalities: [modality], k: 5 }, key });
 }
 
 export function report(user, item, type, request, key) {

@@ -1,5 +1,6 @@
 import { call, recommendations, report, search, similar } from "./api.js";
 import { card, matches } from "./cards.js";
+import { Given, dropInto, recordBy } from "./given.js";
 
 const byId = (id) => document.getElementById(id);
 const MODALITIES = ["text", "image", "audio", "reviews", "attributes"];
@@ -12,11 +13,17 @@ function say(message) {
   byId("note").textContent = message;
 }
 
-async function attempt(work) {
+function sayOfSearch(message) {
+  byId("search-note").textContent = message;
+}
+
+const given = new Given(byId("given"), sayOfSearch);
+
+async function attempt(work, tell = say) {
   try {
     await work();
   } catch (error) {
-    say(error.message);
+    tell(error.message);
   }
 }
 
@@ -57,12 +64,19 @@ async function showSimilar(item) {
 }
 
 async function find() {
-  const words = byId("words").value;
-  const found = await Promise.all(MODALITIES.map((name) => search(words, name, key())));
+  const words = byId("words").value.trim();
+  const asked = { ...(words && { text: words }), ...(await given.asked()) };
+  if (!Object.keys(asked).length) {
+    sayOfSearch("Type words, or choose a picture or a sound.");
+    return;
+  }
+  sayOfSearch("Searching …");
+  const found = await Promise.all(MODALITIES.map((name) => search(asked, name, key())));
   const columns = found.map(({ answer }, place) =>
     matches(MODALITIES[place], answer.items, (item) => attempt(() => showSimilar(item))),
   );
   byId("found").replaceChildren(...columns.filter(Boolean));
+  sayOfSearch(columns.some(Boolean) ? "" : "Nothing was found.");
 }
 
 byId("user-form").addEventListener("submit", (event) => {
@@ -71,8 +85,17 @@ byId("user-form").addEventListener("submit", (event) => {
 });
 byId("search-form").addEventListener("submit", (event) => {
   event.preventDefault();
-  attempt(find);
+  attempt(find, sayOfSearch);
 });
+for (const name of ["picture", "sound"]) {
+  byId(name).addEventListener("change", (event) => {
+    given.take(event.target.files);
+    // The same file may be chosen again.
+    event.target.value = "";
+  });
+}
+dropInto(byId("search-form"), (files) => given.take(files));
+recordBy(byId("record"), (file) => given.set("audio", file), sayOfSearch);
 attempt(async () => {
   const { answer } = await call("/readyz");
   byId("status").textContent = `${answer.model_version} answers.`;

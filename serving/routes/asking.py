@@ -1,18 +1,25 @@
 """What several routes ask of the service, and how it says that it cannot answer."""
 
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated
 
 import numpy as np
 from fastapi import Depends, Request
+from fastapi.concurrency import run_in_threadpool
 
 from models.data import Bools, Ints
 from serving.champion import Champion, NoChampionError
 from serving.problems import FieldError, Problem
+from serving.schemas import Found, FoundItem
+from serving.searching import Match
 from serving.service import Service
 
 _MOST_ERRORS = 20
+_MICROSECONDS = 1_000_000
+_CLOCKS_APART = 300 * _MICROSECONDS
 
 
 # Coroutines, since FastAPI hands every other dependency to a thread, which costs more than they do.
@@ -23,7 +30,8 @@ async def _service(request: Request) -> Service:
 
 async def _champion(service: Annotated[Service, Depends(_service)]) -> Champion:
     try:
-        return service.champions.current
+        found = service.champion_at_hand()
+        return found if found is not None else await run_in_threadpool(service.champion)
     except NoChampionError as error:
         raise Problem(
             HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers={"Retry-After": "5"}
@@ -95,6 +103,48 @@ def may_be_shown(champion: Champion, category: str | None, *without: Ints) -> Bo
     for items in without:
         allowed[items] = False
     return allowed
+
+
+def found_items(champion: Champion, matches: Sequence[Match]) -> Found:
+    """The answer to a search that found these items, best first."""
+    rows = [
+        FoundItem.model_validate(
+            {
+                **item_facts(champion, one.item),
+                "rank": rank,
+                "score": one.score,
+                "cosines": one.cosines,
+            }
+        )
+        for rank, one in enumerate(matches, start=1)
+    ]
+    return Found(model_version=champion.version, items=rows)
+
+
+def instant(told: datetime | None, field: str) -> int:
+    """UTC microseconds: now where the caller does not say.
+
+    Raises:
+        Problem: 422, the time has no zone, or lies before 1970 or in the future.
+    """
+    now = time.time_ns() // 1000
+    if told is None:
+        return now
+    if told.tzinfo is None:
+        raise unusable(field, "The time has no zone; add one, such as Z.")
+    found = round(told.timestamp() * _MICROSECONDS)
+    if not 0 <= found <= now + _CLOCKS_APART:
+        raise unusable(field, "The time is before 1970 or in the future.")
+    return found
+
+
+def unusable(field: str, message: str) -> Problem:
+    """A 422 about one field."""
+    return Problem(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        f"{field}: {message}",
+        (FieldError(field=field, message=message),),
+    )
 
 
 def item_facts(champion: Champion, item: int) -> dict[str, object]:

@@ -1,6 +1,5 @@
-"""Lists for everyone, similar items, and search by words."""
+"""Lists for everyone, similar items, and what the catalogue shows of them."""
 
-from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Annotated, Literal
 
@@ -10,18 +9,22 @@ from fastapi.responses import FileResponse
 
 from serving.champion import Champion
 from serving.problems import FieldError, Problem, problem_responses
-from serving.routes.asking import Asked, InUse, item_facts, item_index, may_be_shown
+from serving.routes.asking import (
+    InUse,
+    found_items,
+    item_facts,
+    item_index,
+    may_be_shown,
+)
 from serving.schemas import (
     Count,
     Found,
-    FoundItem,
     ItemAnswer,
     ItemId,
     ItemList,
     Modality,
-    SearchRequest,
 )
-from serving.searching import Match, nearest, queries_like
+from serving.searching import nearest, queries_like
 
 router = APIRouter(prefix="/v1", tags=["items"], responses=problem_responses(422, 503))
 _TRENDING_DAYS = 30
@@ -72,7 +75,7 @@ def similar(
             )
         queries = {modality: queries[modality]}
     allowed = may_be_shown(champion, None, np.array([item], dtype=np.int32))
-    return _found(champion, nearest(champion, queries, allowed, k))
+    return found_items(champion, nearest(champion, list(queries.values()), allowed, k))
 
 
 @router.get("/items/{item_id:path}/media/{modality}", responses=problem_responses(404))
@@ -94,17 +97,6 @@ def media(
     return FileResponse(path, media_type=file.mime, headers=headers)
 
 
-@router.post("/search")
-def search(service: Asked, champion: InUse, asked: SearchRequest) -> Found:
-    """Items whose words, pictures or sounds are near to what was typed."""
-    allowed = may_be_shown(champion, asked.category)
-    query = service.encode([asked.text])[0]
-    wanted: Sequence[str] = asked.modalities or tuple(champion.vectors)
-    queries = {name: query for name in wanted if name in champion.vectors}
-    with service.metrics.stage("search"):
-        return _found(champion, nearest(champion, queries, allowed, asked.k))
-
-
 def _sort_keys(champion: Champion, sort: str) -> np.ndarray:
     """What items (n_items,) are sorted by, the largest first."""
     events, n_items = champion.log.events, len(champion.listed)
@@ -115,18 +107,3 @@ def _sort_keys(champion: Champion, sort: str) -> np.ndarray:
     newest = events.timestamps.max(initial=0)
     counted = events.items[events.timestamps > newest - _TRENDING_DAYS * _DAY]
     return np.bincount(counted, minlength=n_items)
-
-
-def _found(champion: Champion, matches: list[Match]) -> Found:
-    rows = [
-        FoundItem.model_validate(
-            {
-                **item_facts(champion, one.item),
-                "rank": rank,
-                "score": one.score,
-                "cosines": one.cosines,
-            }
-        )
-        for rank, one in enumerate(matches, start=1)
-    ]
-    return Found(model_version=champion.version, items=rows)

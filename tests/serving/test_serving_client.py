@@ -7,9 +7,16 @@ from typing import ClassVar
 
 import httpx
 import pytest
+from test_serving_catalogue import picture
 
 from serving.client import AsyncClient, Client, ServiceError
-from serving.schemas import Event, PastEvent, RecommendationRequest, SearchRequest
+from serving.schemas import (
+    Event,
+    ItemDescription,
+    PastEvent,
+    RecommendationRequest,
+    SearchRequest,
+)
 
 
 class Moody(BaseHTTPRequestHandler):
@@ -58,6 +65,32 @@ def test_both_clients_give_the_same_typed_answers(url: str) -> None:
             )
             assert both[0].items == mine.items and both[1] == found
             assert (await other.ready()).model_version == mine.model_version
+
+    asyncio.run(asked())
+
+
+@pytest.mark.slow
+def test_both_clients_put_items_and_search_by_files(url: str) -> None:
+    with Client(url) as client:
+        told = ItemDescription(title="A lighthouse", text="Drowned sailors sing below it.")
+        assert client.put_item("new/one", told, only_new=True).created
+        with pytest.raises(ServiceError, match="already") as refused:
+            client.put_item("new/one", told, only_new=True)
+        assert refused.value.status == 409
+        assert client.put_media("new/one", "image", picture()).media == ["image"]
+        by_picture = SearchRequest(modalities=["image"], k=1)
+        assert client.search(by_picture, image=picture()).items[0].item_id == "new/one"
+        with pytest.raises(ServiceError, match="no picture") as refused:
+            client.put_media("new/one", "image", b"no picture")
+        assert refused.value.status == 415
+
+    async def asked() -> None:
+        async with AsyncClient(url) as other:
+            shown = await other.search(SearchRequest(k=1), image=picture())
+            assert shown.items[0].item_id == "new/one"
+            await other.delete_item("new/one")
+            assert (await other.put_item("new/one", told)).created
+            assert not (await other.put_media("new/one", "image", picture())).created
 
     asyncio.run(asked())
 

@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 from benchmarks.screenshots import BROWSER_FLAGS, BROWSERS
 
 pytestmark = pytest.mark.slow
+FAKE_MICROPHONE = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
 
 
 @pytest.fixture
@@ -21,7 +22,9 @@ def page(url: str) -> Iterator[Page]:
         pytest.skip("neither Chromium nor Chrome is installed")
     complaints: list[str] = []
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=BROWSER_FLAGS)
+        browser = playwright.chromium.launch(
+            executable_path=program, args=[*BROWSER_FLAGS, *FAKE_MICROPHONE]
+        )
         shown = browser.new_page(viewport={"width": 390, "height": 844})
         shown.on("console", lambda told: complaints.append(told.text))
         shown.on("pageerror", lambda error: complaints.append(str(error)))
@@ -77,6 +80,48 @@ def test_search_and_similar_work_by_keyboard(page: Page) -> None:
     expect(page.locator("#similar-title")).to_be_focused()
     expect(page.locator("#similar .card")).to_have_count(6)
     expect(page.locator("#similar-title")).to_contain_text(found.text_content() or "?")
+
+
+def test_a_chosen_picture_and_a_recorded_sound_are_searched_by(page: Page) -> None:
+    shown = page.locator("#list .card img").first
+    shown.scroll_into_view_if_needed()
+    expect(shown).to_have_js_property("complete", True)
+    place = shown.get_attribute("src")
+    data = page.request.get(f"{page.url.rstrip('/')}{place}").body()
+    title = page.locator("#list .card", has=page.locator("img")).first.locator("h3").text_content()
+    chosen = {"name": "a picture.png", "mimeType": "image/png", "buffer": data}
+    page.get_by_label("Picture", exact=True).set_input_files([chosen])  # type: ignore[list-item]
+    expect(page.get_by_alt_text("The picture that is searched by")).to_be_visible()
+    page.get_by_role("button", name="Find").click()
+    by_picture = page.locator("#found div", has=page.get_by_text("By image"))
+    expect(by_picture.locator("li").first).to_have_text(title or "?")
+    page.get_by_role("button", name="Without the picture").click()
+    page.get_by_role("button", name="Record a sound").click()
+    stop = page.get_by_role("button", name="Stop recording")
+    expect(stop).to_have_attribute("aria-pressed", "true")
+    page.wait_for_timeout(1000)
+    stop.click()
+    expect(page.get_by_label("The sound that is searched by")).to_be_visible()
+    page.get_by_role("button", name="Find").click()
+    expect(page.locator("#found h3").filter(has_text="By audio")).to_be_visible()
+    page.get_by_role("button", name="Without the sound").click()
+    page.get_by_role("button", name="Find").click()
+    expect(page.locator("#search-note")).to_contain_text("choose a picture or a sound")
+
+
+def test_a_dropped_file_is_searched_by_and_a_wrong_one_told_of(page: Page) -> None:
+    drop = """(form, [name, type, text]) => {
+        const carried = new DataTransfer();
+        carried.items.add(new File([text], name, { type }));
+        form.dispatchEvent(new DragEvent("drop", { dataTransfer: carried, cancelable: true }));
+    }"""
+    form = page.locator("#search-form")
+    form.evaluate(drop, ["notes.txt", "text/plain", "words"])
+    expect(page.locator("#search-note")).to_contain_text("neither a picture nor a sound")
+    form.evaluate(drop, ["drawn.svg", "image/svg+xml", "<svg xmlns='http://www.w3.org/2000/svg'/>"])
+    expect(page.get_by_alt_text("The picture that is searched by")).to_have_count(1)
+    page.get_by_role("button", name="Without the picture").click()
+    expect(page.get_by_alt_text("The picture that is searched by")).to_have_count(0)
 
 
 def test_another_user_and_a_wrong_key_are_told_of(page: Page) -> None:

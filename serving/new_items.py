@@ -1,0 +1,129 @@
+"""The champion in use with every item that apps have put, changed or deleted, in any process."""
+
+import logging
+import sqlite3
+import threading
+from dataclasses import dataclass
+
+from crossmodal.item_log import ItemLog, LoggedItem
+from crossmodal.workspace import Workspace
+from models.encoders.fingerprints import fingerprint_of
+from models.media.limits import media_limits
+from serving.champion import UNUSABLE, Champion, NoChampionError
+from serving.overlay import overlaid
+from serving.shared_space import SharedSpace, load_shared_space
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Snapshot:
+    """What answers, and what it was made of."""
+
+    base: Champion
+    space: SharedSpace
+    version: int
+    current: Champion
+
+
+class NewItems:
+    """Lays the log of items over the champion; each request costs one look at the log's version.
+
+    Args:
+        workspace: whose lake describes the catalogue's own items.
+        log: of what apps put.
+    """
+
+    def __init__(self, workspace: Workspace, log: ItemLog) -> None:
+        settings = workspace.settings
+        limits = media_limits(settings)
+        self._workspace, self._items_log = workspace, log
+        self.fingerprints = {
+            "text": fingerprint_of("text", settings.text_encoder),
+            "image": fingerprint_of("image", settings.image_encoder, limits),
+            "audio": fingerprint_of("audio", settings.audio_encoder, limits),
+        }
+        self._lock = threading.Lock()
+        self._items: dict[str, LoggedItem] = {}
+        self._number = 0
+        self._snapshot: _Snapshot | None = None
+
+    def at_hand(self, base: Champion) -> Champion | None:
+        """What `over` answers, where that has been made; None where it takes work.
+
+        Raises:
+            NoChampionError: the log cannot be read.
+        """
+        known = self._snapshot
+        if known is None or known.base is not base or known.version != self._version():
+            return None
+        return known.current
+
+    def over(self, base: Champion) -> Champion:
+        """The champion with every change that was acknowledged before this call.
+
+        Right after a promotion, the one before answers while the new one is being made.
+
+        Raises:
+            NoChampionError: the log or the lake cannot be read.
+        """
+        version = self._version()
+        known = self._snapshot
+        current = known is not None and known.version == version
+        if known is not None and current and known.base is base:
+            return known.current
+        if not self._lock.acquire(blocking=not current):
+            assert known is not None
+            return known.current
+        try:
+            return self._made(base, version).current
+        except (sqlite3.Error, *UNUSABLE) as error:
+            raise NoChampionError(f"New items cannot be laid over the champion: {error}") from error
+        finally:
+            self._lock.release()
+
+    def space(self, base: Champion) -> SharedSpace:
+        """The shared space of what answers.
+
+        Raises:
+            NoChampionError: as for `over`.
+        """
+        self.over(base)
+        assert self._snapshot is not None
+        return self._snapshot.space
+
+    def _version(self) -> int:
+        try:
+            return self._items_log.version()
+        except sqlite3.Error as error:
+            raise NoChampionError(f"The log of new items cannot be read: {error}") from error
+
+    def _made(self, base: Champion, version: int) -> _Snapshot:
+        """The snapshot of now; the lock is held."""
+        known = self._snapshot
+        same = known is not None and known.base is base
+        changes = self._items_log.since(self._number)
+        self._items |= {item.item_id: item for item in changes}
+        if known is not None and same:
+            space, current = known.space, known.current
+        else:
+            space, current = self._space_of_now(), base
+        if changes or not same:
+            current = self._laid_over(base, space)
+        # Last, so that changes that could not be laid over are tried again.
+        self._number = changes[-1].number if changes else self._number
+        self._snapshot = _Snapshot(base, space, version, current)
+        return self._snapshot
+
+    def _space_of_now(self) -> SharedSpace:
+        """The maps of the last run; without them new items have words alone."""
+        try:
+            return load_shared_space(self._workspace)
+        except UNUSABLE as error:
+            _log.error("Pictures and sounds of new items cannot be compared. %s", error)
+            return SharedSpace({}, ())
+
+    def _laid_over(self, base: Champion, space: SharedSpace) -> Champion:
+        paths = self._workspace.paths
+        logged = self._items.values()
+        return overlaid(base, space, logged, self.fingerprints, self._workspace.lake, paths.uploads)

@@ -1,0 +1,280 @@
+"""A champion over the catalogue as apps have changed it: a new one, the old stays as it is."""
+
+import logging
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from crossmodal.item_log import LoggedItem
+from crossmodal.lake import Lake
+from models.assembly import matrix
+from models.data import MODALITIES, Bools, Floats, Ints, TokenTable, Vocabulary
+from models.encoders.attributes import with_categories
+from models.extending import further_ties, tokens_of
+from models.neighbours import ByNeighbours, Neighbourhood
+from models.protocol import Extendable, Recommender
+from serving.champion import UNUSABLE, Champion, Vectors
+from serving.media_files import MediaFile
+from serving.shared_space import SharedSpace
+
+_log = logging.getLogger(__name__)
+_NEIGHBOURS = 5
+
+Features = Mapping[str, Mapping[int, Floats]]
+"""Of each modality the features (d,) by the item's place in the catalogue."""
+
+
+@dataclass(frozen=True)
+class ExtendedVectors(Vectors):
+    """The catalogue's vectors where they lie, and beside them those of a few items.
+
+    Attributes:
+        unit: (n, 384) of the catalogue.
+        present: (n_items,), further items included.
+        places: (k,) ascending dense indexes of the items that have a vector of their own.
+        own: (k, 384).
+    """
+
+    places: Ints
+    own: Floats
+
+    def cosines(self, query: Floats) -> Floats:
+        """Closeness (n_items,) to a unit vector (384,)."""
+        found = np.zeros(len(self.present), dtype=np.float32)
+        found[: len(self.unit)] = self.unit @ query
+        found[self.places] = self.own @ query
+        return found
+
+    def rows(self, items: Ints) -> Floats:
+        """Vectors (k, 384) of dense items (k,)."""
+        found = np.zeros((len(items), self.unit.shape[1]), dtype=np.float32)
+        inside = items < len(self.unit)
+        found[inside] = self.unit[items[inside]]
+        for slot, place in enumerate(self.places):
+            found[items == place] = self.own[slot]
+        return found
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What apps have done to a catalogue.
+
+    Attributes:
+        n_items: of the catalogue without them.
+        deleted: dense indexes of its items that may not be shown.
+        items: by dense index, ascending, those that have changed and those that follow.
+    """
+
+    n_items: int
+    deleted: Ints
+    items: Mapping[int, LoggedItem]
+
+    @property
+    def places(self) -> Ints:
+        """Dense indexes (k,) of the items."""
+        return np.array(list(self.items), dtype=np.int32)
+
+    @property
+    def further(self) -> list[LoggedItem]:
+        """The items that follow those of the catalogue."""
+        return [item for place, item in self.items.items() if place >= self.n_items]
+
+    @staticmethod
+    def of(base: Champion, logged: Collection[LoggedItem]) -> "Changes":
+        """The changes to a champion's catalogue; its own items keep their indexes."""
+        index_of = base.log.item_ids.index_of
+        n_items = len(base.listed)
+        deleted = [
+            index_of[one.item_id] for one in logged if one.deleted and one.item_id in index_of
+        ]
+        changed = [one for one in logged if not one.deleted and one.item_id in index_of]
+        new = [
+            one
+            for one in logged
+            if not one.deleted and one.description is not None and one.item_id not in index_of
+        ]
+        placed = {index_of[one.item_id]: one for one in changed}
+        ordered = {place: placed[place] for place in sorted(placed)}
+        ordered |= dict(enumerate(sorted(new, key=lambda one: one.item_id), start=n_items))
+        return Changes(n_items, np.array(deleted, dtype=np.int32), ordered)
+
+
+def overlaid(
+    base: Champion,
+    space: SharedSpace,
+    logged: Collection[LoggedItem],
+    fingerprints: Mapping[str, str],
+    lake: Lake,
+    uploads: Path,
+) -> Champion:
+    """The champion over a catalogue with what apps put, changed and deleted.
+
+    Args:
+        base: over the catalogue of its run.
+        space: where its vectors lie.
+        logged: the newest state of every item that apps have touched.
+        fingerprints: of the encoders in use by modality; what others encoded is left out.
+        lake: has the features of the catalogue's items.
+        uploads: folder of the media files.
+    """
+    changes = Changes.of(base, logged)
+    if not changes.items and not len(changes.deleted):
+        return base
+    own = _own_features(changes, space, fingerprints, lake)
+    ids = (*base.log.item_ids.ids, *(item.item_id for item in changes.further))
+    vectors = _vectors(base, changes, space, own)
+    model, stand_ins = _model(base, changes, vectors, _all_features(changes, own, lake))
+    titles, categories, created_at = _described(base, changes)
+    return replace(
+        base,
+        model=model,
+        log=replace(base.log, item_ids=Vocabulary(ids)),
+        titles=titles,
+        categories=categories,
+        listed=_listed(base, changes),
+        created_at=created_at,
+        vectors=vectors,
+        files=_files(base, changes, uploads),
+        ties=further_ties(base.ties, changes.places),
+        stand_ins=stand_ins,
+    )
+
+
+def _listed(base: Champion, changes: Changes) -> Bools:
+    listed = np.concatenate([base.listed, np.ones(len(changes.further), dtype=bool)])
+    listed[changes.deleted] = False
+    return listed
+
+
+def _described(
+    base: Champion, changes: Changes
+) -> tuple[np.ndarray, tuple[tuple[str, ...], ...], np.ndarray]:
+    """Titles (n,), categories and instants (n,) of the items."""
+    n_new = len(changes.further)
+    titles = np.concatenate([base.titles, np.empty(n_new, dtype=object)])
+    created_at = np.concatenate([base.created_at, np.zeros(n_new, dtype=np.int64)])
+    categories = [*base.categories, *[()] * n_new]
+    for place, item in changes.items.items():
+        told = item.description
+        if told is not None:
+            titles[place], created_at[place] = told.title, told.created_at
+            categories[place] = told.categories
+    return titles, tuple(categories), created_at
+
+
+def _files(base: Champion, changes: Changes, uploads: Path) -> dict[str, Mapping[int, MediaFile]]:
+    files = {name: dict(known) for name, known in base.files.items()}
+    for place, item in changes.items.items():
+        for name, media in item.media.items():
+            files.setdefault(name, {})[place] = MediaFile(uploads, media.sha256, media.mime)
+    return {**files}
+
+
+def _own_features(
+    changes: Changes, space: SharedSpace, fingerprints: Mapping[str, str], lake: Lake
+) -> dict[str, dict[int, Floats]]:
+    """Features of what was put: of words, pictures and sounds, and of the categories."""
+    own: dict[str, dict[int, Floats]] = {name: {} for name in MODALITIES}
+    for place, item in changes.items.items():
+        for name, vector in item.vectors.items():
+            if vector.fingerprint == fingerprints[name]:
+                own[name][place] = np.frombuffer(vector.features, dtype=np.float32)
+            else:
+                _log.warning("Another encoder made the %s of an item: put it again.", name)
+    before = _lake_features(lake, "attributes", changes)
+    for place, item in changes.items.items():
+        if item.description is not None:
+            named = item.description.categories
+            found = with_categories(space.attribute_names, named, before.get(place))
+            if found is not None:
+                own["attributes"][place] = found
+    return own
+
+
+def _all_features(
+    changes: Changes, own: Mapping[str, Mapping[int, Floats]], lake: Lake
+) -> dict[str, dict[int, Floats]]:
+    """What was put, and what the catalogue's own items have beside it."""
+    return {name: {**_lake_features(lake, name, changes), **own[name]} for name in MODALITIES}
+
+
+def _lake_features(lake: Lake, modality: str, changes: Changes) -> dict[int, Floats]:
+    """The newest features of the items that have changed, by their place."""
+    places = {item.item_id: at for at, item in changes.items.items() if at < changes.n_items}
+    table = f"{modality}_embeddings"
+    if not places or not lake.exists(table):
+        return {}
+    rows = lake.scan(table).filter(pl.col("item_id").is_in(list(places))).sort("event_timestamp")
+    newest = rows.group_by("item_id", maintain_order=True).agg(pl.col("features").last()).collect()
+    ids = newest["item_id"].to_list()
+    return {places[name]: row for name, row in zip(ids, matrix(newest["features"]), strict=True)}
+
+
+def _vectors(
+    base: Champion, changes: Changes, space: SharedSpace, own: Features
+) -> dict[str, Vectors]:
+    vectors: dict[str, Vectors] = {}
+    n_new = len(changes.further)
+    for name, known in base.vectors.items():
+        width = known.unit.shape[1]
+        found = {place: space.vector(name, features) for place, features in own[name].items()}
+        usable = {at: row for at, row in sorted(found.items()) if row is not None}
+        usable = {at: row for at, row in usable.items() if len(row) == width}
+        places = np.array(list(usable), dtype=np.int32)
+        rows = np.array(list(usable.values()), dtype=np.float32).reshape(-1, width)
+        present = np.concatenate([known.present, np.zeros(n_new, dtype=bool)])
+        present[places] = True
+        vectors[name] = ExtendedVectors(known.unit, present, places, rows)
+    return vectors
+
+
+def _model(
+    base: Champion, changes: Changes, vectors: Mapping[str, Vectors], features: Features
+) -> tuple[Recommender, dict[int, int]]:
+    """What scores the items, and the nearest known item of each that only its neighbours score."""
+    places = changes.places
+    if isinstance(base.model, Extendable):
+        try:
+            return base.model.extended(_tokens(changes, features), places), {}
+        except UNUSABLE as error:
+            _log.error(
+                "%s cannot take in new items; neighbours score them. %s", base.version, error
+            )
+    new = places[places >= changes.n_items]
+    near = [_neighbourhood(base, vectors, int(place)) for place in new]
+    nearest = {
+        int(place): int(one.items[0])
+        for place, one in zip(new, near, strict=True)
+        if len(one.items)
+    }
+    return ByNeighbours(base.model, near, base.ties), nearest
+
+
+def _tokens(changes: Changes, features: Features) -> dict[str, TokenTable]:
+    slot_of = {place: slot for slot, place in enumerate(changes.items)}
+    by_slot = {
+        name: {slot_of[place]: row for place, row in own.items()} for name, own in features.items()
+    }
+    told = [item.description for item in changes.items.values()]
+    known_at = [0 if one is None else one.created_at for one in told]
+    return tokens_of(by_slot, np.array(known_at, dtype=np.int64))
+
+
+def _neighbourhood(base: Champion, vectors: Mapping[str, Vectors], place: int) -> Neighbourhood:
+    """The catalogue's items nearest to a further one, by the mean cosine of what both have."""
+    n_items = len(base.listed)
+    total, counts = np.zeros(n_items, dtype=np.float32), np.zeros(n_items, dtype=np.int32)
+    for name, own in vectors.items():
+        if own.present[place]:
+            query = own.rows(np.array([place], dtype=np.int32))[0]
+            both = base.vectors[name].present
+            total += np.where(both, own.cosines(query)[:n_items], 0)
+            counts += both
+    means = np.divide(total, counts, out=np.zeros_like(total), where=counts > 0)
+    means[~base.listed] = 0
+    best = np.argsort(-means, kind="stable")[:_NEIGHBOURS].astype(np.int32)
+    best = best[means[best] > 0]
+    return Neighbourhood(best, means[best])

@@ -1,0 +1,167 @@
+"""The catalogue as apps change it: acknowledged once it is on the disk, and in force at once."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import Annotated
+
+import numpy as np
+import polars as pl
+from fastapi import APIRouter, Header, Path, Request, Response
+from fastapi.concurrency import run_in_threadpool
+
+from crossmodal.item_log import (
+    Description,
+    ItemExistsError,
+    ItemGoneError,
+    ItemUnknownError,
+    Vector,
+)
+from models.data import Floats
+from models.encoders.item_text import encode_items
+from serving.problems import FieldError, Problem, problem_responses
+from serving.routes.asking import Asked, InUse, instant, item_facts, unusable
+from serving.schemas import ItemDescription, ItemId, ItemStored
+from serving.service import Service
+from serving.uploads import Shown
+
+router = APIRouter(prefix="/v1", tags=["catalogue"], responses=problem_responses(422, 503))
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_A_FILE = {
+    "requestBody": {
+        "required": True,
+        "description": "The file itself; its bytes say what it is, and its type is not read.",
+        "content": {"image/*": _BINARY, "audio/*": _BINARY, "application/octet-stream": _BINARY},
+    }
+}
+
+
+@router.put(
+    "/items/{item_id:path}/media/{modality}",
+    responses=problem_responses(404, 409, 413, 415),
+    openapi_extra=_A_FILE,
+)
+async def put_media(
+    service: Asked,
+    champion: InUse,
+    item_id: Annotated[ItemId, Path()],
+    modality: Annotated[Shown, Path(description="Picture or sound.")],
+    request: Request,
+) -> ItemStored:
+    """Gives an item a picture or sound, in place of the one it has."""
+    data = await request.body()
+    return await run_in_threadpool(_put_media, service, item_id, modality, data)
+
+
+@router.put(
+    "/items/{item_id:path}",
+    responses={201: {"model": ItemStored, "description": "New"}, **problem_responses(409, 413)},
+)
+def put_item(
+    service: Asked,
+    champion: InUse,
+    item_id: Annotated[ItemId, Path()],
+    told: ItemDescription,
+    response: Response,
+    if_none_match: Annotated[
+        str | None, Header(description="`*` puts the item only where there is none of this id.")
+    ] = None,
+) -> ItemStored:
+    """Puts an item into the catalogue, or describes it anew; its picture and sound stay.
+
+    It is found by search and may be recommended at once. An item that was deleted comes back.
+    """
+    if if_none_match not in (None, "*"):
+        raise unusable("header.If-None-Match", "Only * is understood.")
+    described = Description(
+        told.title, told.text, tuple(told.categories), instant(told.created_at, "body.created_at")
+    )
+    vector = Vector(service.new_items.fingerprints["text"], _text(service, told).tobytes())
+    with _refusals("path.item_id"):
+        created = service.items.put(
+            item_id,
+            described,
+            vector,
+            known=_in_catalogue(service, item_id),
+            only_new=if_none_match == "*",
+        )
+    response.status_code = HTTPStatus.CREATED if created else HTTPStatus.OK
+    return _stored(service, item_id, created)
+
+
+@router.delete(
+    "/items/{item_id:path}", status_code=HTTPStatus.NO_CONTENT, responses=problem_responses(404)
+)
+def delete_item(service: Asked, champion: InUse, item_id: Annotated[ItemId, Path()]) -> None:
+    """Deletes an item with the picture and sound it was given: it is answered no more."""
+    with _refusals("path.item_id"):
+        service.items.delete(item_id, known=_in_catalogue(service, item_id))
+    service.champion()
+
+
+def _put_media(service: Service, item_id: str, modality: Shown, data: bytes) -> ItemStored:
+    known = _in_catalogue(service, item_id)
+    with service.metrics.stage(f"{modality} encoder"):
+        read = service.uploads.read(modality, data, "body")
+    vector = Vector(service.new_items.fingerprints[modality], read.features.tobytes())
+    with _refusals("path.item_id"):
+        service.items.put_media(item_id, modality, read.mime, data, vector, known=known)
+    return _stored(service, item_id, created=False)
+
+
+def _text(service: Service, told: ItemDescription) -> Floats:
+    """Features (2d,) of an item's words."""
+    row = {"title": told.title, "categories": told.categories, "text": told.text}
+    schema = pl.Schema(
+        {"title": pl.String(), "categories": pl.List(pl.String()), "text": pl.String()}
+    )
+    with service.metrics.stage("text encoder"):
+        features = encode_items(pl.DataFrame([row], schema=schema), service.text_encoder)
+    return np.ascontiguousarray(features[0])
+
+
+def _in_catalogue(service: Service, item_id: str) -> bool:
+    """Whether the last run's catalogue has an item, whatever apps have done to it since."""
+    base = service.champions.current
+    place = base.log.item_ids.index_of.get(item_id)
+    return place is not None and bool(base.listed[place])
+
+
+def _stored(service: Service, item_id: str, created: bool) -> ItemStored:
+    champion = service.champion()
+    place = champion.log.item_ids.index_of.get(item_id)
+    return ItemStored.model_validate(
+        {
+            "item_id": item_id,
+            "created": created,
+            "media": [] if place is None else item_facts(champion, place)["media"],
+            "scored_by": "neighbours" if place in champion.stand_ins else "champion",
+        }
+    )
+
+
+@contextmanager
+def _refusals(field: str) -> Iterator[None]:
+    """What the log refuses, as problems."""
+    try:
+        yield
+    except ItemUnknownError as error:
+        message = f"{error} PUT /v1/items/ with its id first."
+        raise _refused(HTTPStatus.NOT_FOUND, message, field) from error
+    except ItemGoneError as error:
+        message = f"{error} PUT /v1/items/ with its id to bring it back."
+        raise _refused(HTTPStatus.CONFLICT, message, field) from error
+    except ItemExistsError as error:
+        message = f"{error} Leave out If-None-Match to change it."
+        raise _refused(HTTPStatus.CONFLICT, message, field) from error
+    except (sqlite3.Error, OSError) as error:
+        raise Problem(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            f"The change could not be written, and was not made: {error}",
+            headers={"Retry-After": "5"},
+        ) from error
+
+
+def _refused(status: int, message: str, field: str) -> Problem:
+    return Problem(status, message, (FieldError(field=field, message=message),))

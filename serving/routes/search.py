@@ -1,0 +1,77 @@
+"""Search by words, a picture, a sound, or several at once."""
+
+import base64
+from collections.abc import Iterator
+
+from fastapi import APIRouter
+
+from models.data import Floats
+from serving.champion import Champion
+from serving.problems import problem_responses
+from serving.routes.asking import Asked, InUse, found_items, may_be_shown, unusable
+from serving.schemas import Found, SearchRequest
+from serving.searching import Query, by_taste, nearest, queries_by
+from serving.service import Service
+from serving.uploads import Shown
+
+router = APIRouter(prefix="/v1", tags=["items"], responses=problem_responses(413, 415, 422, 503))
+_FOR_A_USER = 100
+_MEDIA: tuple[Shown, ...] = ("image", "audio")
+
+
+@router.post("/search")
+def search(service: Asked, champion: InUse, asked: SearchRequest) -> Found:
+    """Items whose words, pictures or sounds are near to what was typed, shown or played.
+
+    Several parts are fused by their weights. For a user, the best finds are put in an order that
+    their taste shares in, and what they have hidden is left out.
+    """
+    state = None if asked.user_id is None else service.state_of(champion, asked.user_id)
+    hidden = () if state is None else (state.hidden,)
+    allowed = may_be_shown(champion, asked.category, *hidden)
+    queries = _queries(service, champion, asked)
+    with service.metrics.stage("search"):
+        wanted = asked.k if state is None else max(_FOR_A_USER, asked.k)
+        matches = nearest(champion, queries, allowed, wanted)
+        if state is not None:
+            matches = by_taste(champion, matches, state.history)
+    return found_items(champion, matches[: asked.k])
+
+
+def _queries(service: Service, champion: Champion, asked: SearchRequest) -> list[Query]:
+    space = service.space()
+    weights = asked.weights.model_dump()
+    sent = asked.model_dump(include=set(weights), exclude_none=True)
+    if not sent:
+        raise unusable("body", "Nothing is asked for; give a text, an image or an audio.")
+    if not any(weights[name] for name in sent):
+        raise unusable("body.weights", "Every part that was sent has the weight 0.")
+    return [
+        query
+        for kind, vector in _vectors(service, asked)
+        if weights[kind]
+        for query in queries_by(champion, space, kind, vector, weights[kind], asked.modalities)
+    ]
+
+
+def _vectors(service: Service, asked: SearchRequest) -> Iterator[tuple[str, Floats]]:
+    """Each part that was sent, as a unit vector (384,) of the shared space."""
+    if asked.text is not None:
+        yield "text", service.encode([asked.text])[0]
+    for kind in _MEDIA:
+        content: str | None = getattr(asked, kind)
+        if content is None:
+            continue
+        with service.metrics.stage(f"{kind} encoder"):
+            read = service.uploads.read(kind, _bytes(content, f"body.{kind}"), f"body.{kind}")
+        vector = service.space().vector(kind, read.features)
+        # A catalogue without pictures has no place for one.
+        if vector is not None:
+            yield kind, vector
+
+
+def _bytes(content: str, field: str) -> bytes:
+    try:
+        return base64.b64decode(content, validate=True)
+    except ValueError as error:
+        raise unusable(field, "This is no base64.") from error

@@ -1,0 +1,216 @@
+"""Pictures and sounds that callers send: bounded, decoded in a process that can be killed, encoded.
+
+A file is told by its bytes, and lies under a name that no caller chose.
+"""
+
+import io
+import logging
+import tempfile
+import threading
+import wave
+from collections.abc import Iterator
+from concurrent.futures import CancelledError
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from crossmodal.workspace import Workspace
+from models.data import Floats
+from models.media import DecodePool, MediaError, sniff
+from models.media.limits import MediaLimits, media_limits
+from models.media.pool import WorkerStartError
+from models.media.sniffing import HEAD_BYTES, MediaType
+from serving.problems import FieldError, Problem
+
+if TYPE_CHECKING:
+    from models.encoders.protocol import MediaEncoder
+
+Shown = Literal["image", "audio"]
+
+_log = logging.getLogger(__name__)
+_MOST_SECONDS = 4.0
+_WAITING_A_WORKER = 8
+_WORDS = {"image": "picture", "audio": "sound"}
+_HEARD = {"video/webm": "audio/webm", "video/mp4": "audio/mp4"}
+"""Containers of pictures that move, in which browsers record sound."""
+
+
+@dataclass(frozen=True)
+class Upload:
+    """What was found in a file.
+
+    Attributes:
+        mime: what its bytes are.
+        features: (d,) the tower's own.
+    """
+
+    mime: str
+    features: Floats
+
+
+class Uploads:
+    """Reads what callers send.
+
+    Args:
+        workspace: whose encoders and limits are used.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        settings = workspace.settings
+        self._workspace = workspace
+        wanted = media_limits(settings)
+        # A caller waits: what a run may take its time for would be a request that hangs.
+        seconds = min(wanted.timeout_seconds, _MOST_SECONDS)
+        self._limits: MediaLimits = replace(wanted, timeout_seconds=seconds)
+        self._room = threading.BoundedSemaphore(_WAITING_A_WORKER * settings.media_workers)
+        self._encoders: dict[str, MediaEncoder] = {}
+        self._open = ExitStack()
+        self._pool: DecodePool | None = None
+        self._folder = Path()
+        self._warming: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Loads the encoders and makes a place for what comes in."""
+        from models.encoders.device import choose_device
+        from models.encoders.factory import load_audio_encoder, load_image_encoder
+
+        settings, weights = self._workspace.settings, self._workspace.paths.weights
+        device = choose_device(settings.device)
+        # The catalogue's limits, which are part of what an encoder is.
+        limits = media_limits(settings)
+        self._encoders = {
+            "image": load_image_encoder(
+                settings.image_encoder, weights=weights, device=device, limits=limits
+            ),
+            "audio": load_audio_encoder(
+                settings.audio_encoder, weights=weights, device=device, limits=limits
+            ),
+        }
+        folder = tempfile.TemporaryDirectory(prefix="crossmodal-uploads-")
+        self._folder = Path(self._open.enter_context(folder))
+        # Between the two, since what warms the pool up has a file in the folder.
+        self._open.callback(self._warmed_up)
+        pool = DecodePool(self._folder, self._limits, settings.media_workers)
+        self._pool = self._open.enter_context(pool)
+        # Processes take seconds to start, which the first caller should not wait for.
+        self._warming = threading.Thread(target=self._warm_up, name="uploads", daemon=True)
+        self._warming.start()
+
+    def stop(self) -> None:
+        """Ends the decoding processes and removes what is left."""
+        self._open.close()
+
+    def read(self, modality: Shown, data: bytes, field: str) -> Upload:
+        """Decodes and encodes a file.
+
+        Args:
+            modality: what it should be.
+            data: its bytes.
+            field: where it stands in the request, for errors.
+
+        Raises:
+            Problem: 415 it is no picture or sound; 422 it is empty, damaged, or beyond the limits
+                on pixels and time; 503 too many wait, or nothing can be decoded.
+        """
+        found = _kind(modality, data, field)
+        if not self._room.acquire(blocking=False):
+            raise Problem(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "Too many pictures and sounds are being read; send it again a little later.",
+                headers={"Retry-After": "1"},
+            )
+        try:
+            return Upload(found.mime, self._features(modality, data, field))
+        finally:
+            self._room.release()
+
+    def _warmed_up(self) -> None:
+        if self._warming is not None:
+            self._warming.join()
+
+    def _warm_up(self) -> None:
+        """Starts every decoding process and lets it load what sounds need."""
+        assert self._pool is not None
+        encoder = self._encoders["audio"]
+        workers = range(self._workspace.settings.media_workers)
+        with self._file(_silence()) as name:
+            tasks = [(worker, name) for worker in workers]
+            try:
+                for _, found in self._pool.map(encoder.task, tasks, encoder.task_options):
+                    if isinstance(found, MediaError):
+                        _log.warning("A decoding process does not work. %s", found)
+            except (WorkerStartError, CancelledError, RuntimeError) as error:
+                _log.info("Decoding processes are not ready. %s", error)
+
+    def _features(self, modality: Shown, data: bytes, field: str) -> Floats:
+        encoder = self._encoders[modality]
+        decoded = self._decoded(encoder, data)
+        if isinstance(decoded, MediaError):
+            raise _unusable(HTTPStatus.UNPROCESSABLE_ENTITY, field, str(decoded))
+        features: Floats = encoder.encode([decoded])[0]
+        if not np.isfinite(features).all():
+            said = f"The {_WORDS[modality]} cannot be put in numbers; send another."
+            raise _unusable(HTTPStatus.UNPROCESSABLE_ENTITY, field, said)
+        return features
+
+    def _decoded(self, encoder: "MediaEncoder", data: bytes) -> np.ndarray | MediaError:
+        assert self._pool is not None
+        with self._file(data) as name:
+            try:
+                ((_, found),) = self._pool.map(encoder.task, [(0, name)], encoder.task_options)
+            except WorkerStartError as error:
+                raise Problem(
+                    HTTPStatus.SERVICE_UNAVAILABLE,
+                    f"Pictures and sounds cannot be read now: {error}",
+                    headers={"Retry-After": "5"},
+                ) from error
+        return found if isinstance(found, MediaError) else found.arrays[0]
+
+    @contextmanager
+    def _file(self, data: bytes) -> Iterator[str]:
+        """The name of a file with these bytes, for the block."""
+        with tempfile.NamedTemporaryFile(dir=self._folder) as file:
+            file.write(data)
+            file.flush()
+            yield Path(file.name).name
+
+
+def _silence() -> bytes:
+    """A tenth of a second of it, as a WAV file."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(16_000)
+        sound.writeframes(bytes(3200))
+    return file.getvalue()
+
+
+def _kind(modality: Shown, data: bytes, field: str) -> MediaType:
+    """The type of a file.
+
+    Raises:
+        Problem: it is empty, or of another kind.
+    """
+    if not data:
+        raise _unusable(HTTPStatus.UNPROCESSABLE_ENTITY, field, "The file is empty.")
+    found = sniff(data[:HEAD_BYTES])
+    if found is not None and modality == "audio" and found.mime in _HEARD:
+        return replace(found, mime=_HEARD[found.mime])
+    if found is None or found.kind != _WORDS[modality]:
+        what = "of no known type" if found is None else found.mime
+        raise _unusable(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+            field,
+            f"The file is no {_WORDS[modality]} but {what}; send "
+            + ("a JPEG, PNG, WebP or GIF." if modality == "image" else "a WAV, MP3, Ogg or FLAC."),
+        )
+    return found
+
+
+def _unusable(status: int, field: str, message: str) -> Problem:
+    return Problem(status, message, (FieldError(field=field, message=message),))
