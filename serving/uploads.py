@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 Shown = Literal["image", "audio"]
 
 _log = logging.getLogger(__name__)
-_MOST_SECONDS = 4.0
-_WAITING_A_WORKER = 8
+_MOST_SECONDS = 2.5
+_AT_ONCE_A_WORKER = 2
 _WORDS = {"image": "picture", "audio": "sound"}
 _HEARD = {"video/webm": "audio/webm", "video/mp4": "audio/mp4"}
 """Containers of pictures that move, in which browsers record sound."""
@@ -63,15 +63,15 @@ class Uploads:
         settings = workspace.settings
         self._workspace = workspace
         wanted = media_limits(settings)
-        # A caller waits: what a run may take its time for would be a request that hangs.
+        # A caller waits, for one file before theirs too: what a run may take its time for would be
+        # a request that hangs.
         seconds = min(wanted.timeout_seconds, _MOST_SECONDS)
         self._limits: MediaLimits = replace(wanted, timeout_seconds=seconds)
-        self._room = threading.BoundedSemaphore(_WAITING_A_WORKER * settings.media_workers)
+        self._room = threading.BoundedSemaphore(_AT_ONCE_A_WORKER * settings.media_workers)
         self._encoders: dict[str, MediaEncoder] = {}
         self._open = ExitStack()
         self._pool: DecodePool | None = None
         self._folder = Path()
-        self._warming: threading.Thread | None = None
 
     def start(self) -> None:
         """Loads the encoders and makes a place for what comes in."""
@@ -92,13 +92,12 @@ class Uploads:
         }
         folder = tempfile.TemporaryDirectory(prefix="crossmodal-uploads-")
         self._folder = Path(self._open.enter_context(folder))
-        # Between the two, since what warms the pool up has a file in the folder.
-        self._open.callback(self._warmed_up)
+        # Processes take seconds to start, which the first caller should not wait for.
+        warming = threading.Thread(target=self._warm_up, name="uploads", daemon=True)
+        self._open.callback(warming.join)
         pool = DecodePool(self._folder, self._limits, settings.media_workers)
         self._pool = self._open.enter_context(pool)
-        # Processes take seconds to start, which the first caller should not wait for.
-        self._warming = threading.Thread(target=self._warm_up, name="uploads", daemon=True)
-        self._warming.start()
+        warming.start()
 
     def stop(self) -> None:
         """Ends the decoding processes and removes what is left."""
@@ -128,10 +127,6 @@ class Uploads:
         finally:
             self._room.release()
 
-    def _warmed_up(self) -> None:
-        if self._warming is not None:
-            self._warming.join()
-
     def _warm_up(self) -> None:
         """Starts every decoding process and lets it load what sounds need."""
         assert self._pool is not None
@@ -142,7 +137,7 @@ class Uploads:
             try:
                 for _, found in self._pool.map(encoder.task, tasks, encoder.task_options):
                     if isinstance(found, MediaError):
-                        _log.warning("A decoding process does not work. %s", found)
+                        _log.info("A decoding process does not work. %s", found)
             except (WorkerStartError, CancelledError, RuntimeError) as error:
                 _log.info("Decoding processes are not ready. %s", error)
 

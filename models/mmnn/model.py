@@ -195,8 +195,9 @@ class MMNN:
     def user_vectors(self, users: Histories) -> Tensor:
         """Vectors (n_users, e) of users by what they did last."""
         past = recent_of(users, self.scale, self.config.history).to(self.device)
+        network = self.network
         codes = self.codes_of(past.items)
-        vectors: Tensor = self.network.users(codes, past.values, past.present)
+        vectors: Tensor = network.users(codes, past.values, past.present)
         return vectors
 
     def extended(self, tokens: Mapping[str, TokenTable], places: Ints) -> "MMNN":

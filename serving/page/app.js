@@ -71,7 +71,9 @@ async function find() {
     return;
   }
   sayOfSearch("Searching …");
-  const found = await Promise.all(MODALITIES.map((name) => search(asked, name, key())));
+  const found = [];
+  // One after the other: the service reads only so many pictures and sounds at once.
+  for (const name of MODALITIES) found.push(await search(asked, name, key()));
   const columns = found.map(({ answer }, place) =>
     matches(MODALITIES[place], answer.items, (item) => attempt(() => showSimilar(item))),
   );

@@ -72,6 +72,8 @@ def put_item(
 
     It is found by search and may be recommended at once. An item that was deleted comes back.
     """
+    if not item_id.isprintable():
+        raise unusable("path.item_id", "The id holds characters that cannot be printed.")
     if if_none_match not in (None, "*"):
         raise unusable("header.If-None-Match", "Only * is understood.")
     described = Description(

@@ -212,6 +212,7 @@ def test_only_where_there_is_none(client: TestClient) -> None:
             for _ in range(4)
         ]
         assert sorted(one.result().status_code for one in asked) == [201, 409, 409, 409]
+    assert client.put("/v1/items/a%00b", json=STORY).status_code == 422
     tagged = client.put("/v1/items/new/1", json=STORY, headers={"If-None-Match": '"x"'})
     assert tagged.status_code == 422
 
