@@ -88,7 +88,7 @@ def create_app(settings: Settings, figures: Path | None = None) -> FastAPI:
             app.include_router(
                 router,
                 dependencies=[Depends(needs(scope))],
-                responses=problem_responses(401, 403, 429),
+                responses=problem_responses(400, 401, 403, 429),
             )
     app.include_router(operations.probes)
     app.include_router(page.router)

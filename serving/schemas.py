@@ -5,9 +5,16 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
-UserId = Annotated[str, Field(min_length=1, max_length=256, description="The app's own user id.")]
+_IN_PRINT = "^[^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029]+$"
+"""No control characters and no line breaks: they would be read as something else in a path."""
+
+UserId = Annotated[
+    str,
+    Field(min_length=1, max_length=256, pattern=_IN_PRINT, description="The app's own user id."),
+]
 ItemId = Annotated[
-    str, Field(min_length=1, max_length=256, description="An item of the catalogue.")
+    str,
+    Field(min_length=1, max_length=256, pattern=_IN_PRINT, description="An item of the catalogue."),
 ]
 EventType = Literal["impression", "click", "play", "like", "rating", "hide", "review"]
 Modality = Literal["text", "image", "audio", "reviews", "attributes"]

@@ -87,14 +87,14 @@ def may_be_shown(champion: Champion, category: str | None, *without: Ints) -> Bo
     """Which items (n_items,) of a category, of all by default, are listed and not left out.
 
     Raises:
-        Problem: 422, no item is in the category.
+        Problem: 404, no item is in the category.
     """
     allowed = champion.listed.copy()
     if category is not None:
         inside = champion.items_in(category)
         if not inside.any():
             raise Problem(
-                HTTPStatus.UNPROCESSABLE_ENTITY,
+                HTTPStatus.NOT_FOUND,
                 f"No item is in the category {category!r}; leave it out, or take one that the "
                 "items of GET /v1/items have.",
                 (FieldError(field="category", message="There is no such category."),),

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import polars as pl
@@ -21,7 +21,7 @@ from crossmodal.item_log import (
 from models.data import Floats
 from models.encoders.item_text import encode_items
 from serving.problems import FieldError, Problem, problem_responses
-from serving.routes.asking import Asked, InUse, instant, item_facts, unusable
+from serving.routes.asking import Asked, InUse, instant, item_facts
 from serving.schemas import ItemDescription, ItemId, ItemStored
 from serving.service import Service
 from serving.uploads import Shown
@@ -65,17 +65,14 @@ def put_item(
     told: ItemDescription,
     response: Response,
     if_none_match: Annotated[
-        str | None, Header(description="`*` puts the item only where there is none of this id.")
+        Literal["*"] | None,
+        Header(description="Puts the item only where there is none of this id."),
     ] = None,
 ) -> ItemStored:
     """Puts an item into the catalogue, or describes it anew; its picture and sound stay.
 
     It is found by search and may be recommended at once. An item that was deleted comes back.
     """
-    if not item_id.isprintable():
-        raise unusable("path.item_id", "The id holds characters that cannot be printed.")
-    if if_none_match not in (None, "*"):
-        raise unusable("header.If-None-Match", "Only * is understood.")
     described = Description(
         told.title, told.text, tuple(told.categories), instant(told.created_at, "body.created_at")
     )

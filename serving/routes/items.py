@@ -26,7 +26,7 @@ from serving.schemas import (
 )
 from serving.searching import nearest, queries_like
 
-router = APIRouter(prefix="/v1", tags=["items"], responses=problem_responses(422, 503))
+router = APIRouter(prefix="/v1", tags=["items"], responses=problem_responses(404, 422, 503))
 _TRENDING_DAYS = 30
 _DAY = 86_400_000_000
 
@@ -54,7 +54,7 @@ def items(
     )
 
 
-@router.get("/items/{item_id:path}/similar", responses=problem_responses(404))
+@router.get("/items/{item_id:path}/similar")
 def similar(
     champion: InUse,
     item_id: Annotated[ItemId, Path()],
@@ -78,7 +78,13 @@ def similar(
     return found_items(champion, nearest(champion, list(queries.values()), allowed, k))
 
 
-@router.get("/items/{item_id:path}/media/{modality}", responses=problem_responses(404))
+@router.get(
+    "/items/{item_id:path}/media/{modality}",
+    response_class=FileResponse,
+    responses={
+        200: {"content": {"image/*": {}, "audio/*": {}}, "description": "The file itself."},
+    },
+)
 def media(
     champion: InUse,
     item_id: Annotated[ItemId, Path()],

@@ -26,7 +26,9 @@ from serving.schemas import (
 from serving.service import Service
 from serving.stages import StageName, Step
 
-router = APIRouter(prefix="/v1", tags=["recommendations"], responses=problem_responses(422, 503))
+router = APIRouter(
+    prefix="/v1", tags=["recommendations"], responses=problem_responses(404, 422, 503)
+)
 
 
 @router.get("/users/{user_id:path}/recommendations")
@@ -50,7 +52,7 @@ async def recommendations_of_user(
     return await _made_for(service, champion, user_id, making, know)
 
 
-@router.post("/recommendations", responses=problem_responses(404))
+@router.post("/recommendations")
 async def recommendations_of_guest(
     service: Asked, champion: InUse, asked: RecommendationRequest
 ) -> Recommendations:
@@ -67,7 +69,7 @@ async def recommendations_of_guest(
     return _answer(service, champion, making, await service.stages.walk(making.steps()))
 
 
-@router.post("/rank", responses=problem_responses(404))
+@router.post("/rank")
 async def rank(service: Asked, champion: InUse, asked: RankRequest) -> Recommendations:
     """An app's own candidates in the order that suits a user; each is answered once."""
     items = item_indexes(champion, dict.fromkeys(asked.items), "body.items.{}")

@@ -14,7 +14,9 @@ from serving.searching import Query, by_taste, nearest, queries_by
 from serving.service import Service
 from serving.uploads import Shown
 
-router = APIRouter(prefix="/v1", tags=["items"], responses=problem_responses(413, 415, 422, 503))
+router = APIRouter(
+    prefix="/v1", tags=["items"], responses=problem_responses(404, 413, 415, 422, 503)
+)
 _FOR_A_USER = 100
 _MEDIA: tuple[Shown, ...] = ("image", "audio")
 
