@@ -14,7 +14,7 @@ from models.content import Content, CrossFitted, content_at, fit_reducers
 from models.data import Dataset, Floats, Histories, Ints, TokenTable
 from models.mmnn.clicks import predict_clicks
 from models.mmnn.config import MMNNConfig, TaskName
-from models.mmnn.explanation import Explanation, ablated_codes, explain
+from models.mmnn.explanation import Explanation, ablated_codes, explain, explain_read, read
 from models.mmnn.fitting import Trainer
 from models.mmnn.network import MMNNNetwork
 from models.mmnn.ratings import RatingState, fit_ratings, predict_ratings
@@ -135,9 +135,10 @@ class MMNN:
     def score(self, users: Histories, items: Ints | None = None) -> Floats:
         """Scores (n_users, n_items) of `items`, all by default."""
         chosen = slice(None) if items is None else torch.from_numpy(items.astype(np.int64))
-        codes, bias = self.candidates[chosen].T, self.bias[chosen]
+        network = self.network
+        candidates, bias = self.candidates[chosen], self.bias[chosen]
         blocks = [
-            torch.addmm(bias, self.user_vectors(block), codes).float().cpu().numpy()
+            network.products(self.user_vectors(block), candidates, bias).float().cpu().numpy()
             for block in _blocks(users)
         ]
         return np.concatenate(blocks) if blocks else np.zeros((0, len(bias)), dtype=np.float32)
@@ -152,6 +153,13 @@ class MMNN:
         An item of -1 has no reason: zero shares, past items of -1.
         """
         return explain(self, users, items)
+
+    @torch.no_grad()
+    def score_to_explain(self, users: Histories) -> tuple[Floats, Callable[[Ints], Explanation]]:
+        """Scores (n_users, n_items), and `explain` for the same users, who are read only once."""
+        network, reading = self.network, read(self, users)
+        scores = network.products(reading.vectors, self.candidates, self.bias)
+        return scores.float().cpu().numpy(), partial(explain_read, self, reading)
 
     def predict_ratings(self, users: Ints, items: Ints) -> Floats:
         """Values (n,) of pairs of dense indexes, within the range of the training values.
