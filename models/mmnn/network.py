@@ -55,7 +55,7 @@ class MMNNNetwork(nn.Module):
 
     def products(self, users: Tensor, candidates: Tensor, bias: Tensor) -> Tensor:
         """Retrieval scores (b, n) of user vectors (b, e), candidates (n, e) and biases (n,)."""
-        return torch.addmm(bias, users, candidates.T)
+        return users @ candidates.T + bias
 
     def stars(self, users: Tensor, codes: Tensor, context: Tensor) -> Tensor:
         """Standardised values (…) of pairs of user (…, e) and item (…, d) with context (…, c).
