@@ -1,11 +1,12 @@
 """Explanations in words."""
 
+from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.data import Histories, Ints
+from models.data import Floats, Histories, Ints
 from models.mmnn.explanation import Explanation
 
 _WORDS = {
@@ -24,6 +25,15 @@ class Explains(Protocol):
 
     def explain(self, users: Histories, items: Ints) -> Explanation:
         """Shares of the modalities and strongest past items of `items` (n_users, k)."""
+        ...
+
+
+@runtime_checkable
+class ExplainsScores(Explains, Protocol):
+    """A model that need not read users again to explain the scores that it gave them."""
+
+    def score_to_explain(self, users: Histories) -> tuple[Floats, Callable[[Ints], Explanation]]:
+        """Scores (n_users, n_items) of all items, and what explains items (n_users, k) of them."""
         ...
 
 

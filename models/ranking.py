@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
@@ -127,6 +128,42 @@ def rank(
         best = top_k(scores, k, ties, items=items, exclude=hidden)
         found.items[start:stop], found.scores[start:stop] = best.items, best.scores
     return found
+
+
+def nearest_rows(
+    vectors: Floats, query: Floats, k: int, ties: Ints, *, threads: int = 1, block: int = 65_536
+) -> Ranking:
+    """The exact k rows of a large matrix with the largest products with a vector.
+
+    A block of rows at a time, so that a matrix mapped from a file is read once, in order, and only
+    one number a row is kept.
+
+    Args:
+        vectors: (n, d) float32.
+        query: (d,) float32.
+        k: list length.
+        ties: (n,) from `tie_breaks`.
+        threads: that read blocks side by side; NumPy's own should then be held to one.
+        block: rows of a block.
+
+    Returns:
+        A ranking (1, k) of row numbers; -1 and -inf where there are fewer rows than k.
+    """
+
+    def of_block(start: int) -> tuple[Ints, Floats]:
+        stop = start + block
+        found = top_k((vectors[start:stop] @ query)[None], k, ties[start:stop])
+        there = found.items[0] >= 0
+        return found.items[0][there] + np.int32(start), found.scores[0][there]
+
+    with ThreadPoolExecutor(threads) as pool:
+        parts = list(pool.map(of_block, range(0, len(vectors), block)))
+    best = Ranking(np.full((1, k), -1, dtype=np.int32), np.full((1, k), -np.inf, dtype=np.float32))
+    if parts:
+        items, scores = (np.concatenate(part) for part in zip(*parts, strict=True))
+        order = np.lexsort((ties[items], -scores))[:k]
+        best.items[0, : len(order)], best.scores[0, : len(order)] = items[order], scores[order]
+    return best
 
 
 _GROUPS_AN_ITEM = 8

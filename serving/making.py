@@ -6,7 +6,18 @@ import numpy as np
 
 from models.data import Bools, Floats, Histories, Ints
 from serving.champion import Champion
-from serving.recommending import Ranked, Reason, best, best_given, diverse, plain, reasons_of
+from serving.recommending import (
+    Explainer,
+    Ranked,
+    Reason,
+    best,
+    best_given,
+    diverse,
+    explainer,
+    plain,
+    reasons_of,
+    scored,
+)
 from serving.stages import Step
 
 
@@ -36,6 +47,7 @@ class ListInMaking:
         self._k, self._diversity = k, diversity
         self.history = Histories.empty()
         self._found: tuple[Ints, Floats] | None = None
+        self._explainer: Explainer | None = None
         self._reasons: Sequence[Reason] | None = None
 
     def know(self, history: Histories, *left_out: Ints) -> None:
@@ -76,10 +88,12 @@ class ListInMaking:
 
     def _rank(self) -> None:
         champion, history = self._champion, self.history
-        if self._given is not None:
-            self._found = best_given(champion, history, self._given)
+        if self._given is None:
+            scores, self._explainer = scored(champion, history)
+            self._found = best(champion, scores, self._allowed, self._k, self._diversity)
         else:
-            self._found = best(champion, history, self._allowed, self._k, self._diversity)
+            self._explainer = explainer(champion, history)
+            self._found = best_given(champion, history, self._given)
 
     def _diversify(self) -> None:
         assert self._found is not None
@@ -87,7 +101,7 @@ class ListInMaking:
 
     def _explain(self) -> None:
         assert self._found is not None
-        self._reasons = reasons_of(self._champion, self.history, self._found[0][: self._k])
+        self._reasons = reasons_of(self._champion, self._explainer, self._found[0][: self._k])
 
     def _popular(self) -> tuple[Ints, Floats]:
         order = self._champion.most_popular

@@ -1,13 +1,15 @@
 """The stages of a list: score everything, leave out what may not be shown, diversify, explain."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from pyversity import Strategy, diversify
 
 from models.data import Bools, Floats, Histories, Ints
-from models.explaining import Explains, reasons
+from models.explaining import Explains, ExplainsScores, reasons
+from models.mmnn.explanation import Explanation
 from models.ranking import top_k
 from serving.champion import Champion
 
@@ -41,14 +43,33 @@ class Ranked:
     reason: Reason
 
 
+Explainer = Callable[[Ints], Explanation]
+"""Explains items (1, k) to the one for whom they were ranked."""
+
+
+def scored(champion: Champion, history: Histories) -> tuple[Floats, Explainer | None]:
+    """The champion's scores (n_items,) for one row, and what explains them; None if nothing can."""
+    model = champion.model
+    if isinstance(model, ExplainsScores):
+        scores, explain = model.score_to_explain(history)
+        return scores[0], explain
+    return model.score(history)[0], explainer(champion, history)
+
+
+def explainer(champion: Champion, history: Histories) -> Explainer | None:
+    """What explains items to a history; None where the champion cannot."""
+    model = champion.model
+    return partial(model.explain, history) if isinstance(model, Explains) else None
+
+
 def best(
-    champion: Champion, history: Histories, allowed: Bools, k: int, diversity: float = 0.0
+    champion: Champion, scores: Floats, allowed: Bools, k: int, diversity: float = 0.0
 ) -> tuple[Ints, Floats]:
     """The best items that are allowed and their scores (n,), best first.
 
     Args:
-        champion: scores.
-        history: one row.
+        champion: says which of equal ones comes first.
+        scores: (n_items,) its own.
         allowed: (n_items,) what may be shown.
         k: length of the list that is made of them.
         diversity: with more than 0, more than k are found, for `diverse` to choose from.
@@ -56,7 +77,7 @@ def best(
     Returns:
         Fewer where fewer items are allowed.
     """
-    scores = np.where(allowed, champion.model.score(history)[0], np.float32(-np.inf))
+    scores = np.where(allowed, scores, np.float32(-np.inf))
     pool = k if diversity == 0 else max(_LEAST_POOL, _POOL_AN_ITEM * k)
     found = top_k(scores[None], min(pool, len(scores)), champion.ties)
     there = found.items[0] >= 0
@@ -107,12 +128,11 @@ def plain(n: int) -> list[Reason]:
     return [Reason(_NO_REASON, {}, ())] * n
 
 
-def reasons_of(champion: Champion, history: Histories, items: Ints) -> Sequence[Reason]:
-    """Why each of the items (n,) suits the history."""
-    model = champion.model
-    if not isinstance(model, Explains) or not len(items):
+def reasons_of(champion: Champion, explain: Explainer | None, items: Ints) -> Sequence[Reason]:
+    """Why each of the items (n,) is in the list."""
+    if explain is None or not len(items):
         return [_plain_reason(champion, int(item)) for item in items]
-    told = model.explain(history, items[None])
+    told = explain(items[None])
     # What was deleted is named to nobody, also where it still counts.
     shown = np.where(champion.listed[told.past_items], told.past_items, -1)
     told = replace(told, past_items=shown.astype(np.int32))

@@ -56,44 +56,65 @@ def ablated_codes(network: MMNNNetwork, content: Content, known: Tensor) -> Tens
         return torch.stack(codes) if codes else network.codes(content, known).unsqueeze(0)[:0]
 
 
+@dataclass(frozen=True)
+class Reading:
+    """What the network makes of some users' histories: enough to score and to explain.
+
+    Attributes:
+        past: their l last events.
+        vectors: (u, e) of the users.
+        without: (u, l, e) as if event j alone had not been.
+    """
+
+    past: Events
+    vectors: Tensor
+    without: Tensor
+
+
+@torch.no_grad()
+def read(model: "MMNN", users: Histories) -> Reading:
+    """Reads users as the model does, and as it would without each event."""
+    past = recent_of(users, model.scale, model.config.history).to(model.device)
+    both = model.network.users.whole_and_without_each(
+        model.codes_of(past.items), past.values, past.present
+    )
+    return Reading(past, both[:, 0], both[:, 1:])
+
+
 @torch.no_grad()
 def explain(model: "MMNN", users: Histories, items: Ints) -> Explanation:
     """See `MMNN.explain`."""
+    starts = range(0, len(users), _USERS_AT_ONCE) if len(users) else range(1)
     parts = [
-        _explain_block(
-            model, users.rows(start, start + _USERS_AT_ONCE), items[start:][:_USERS_AT_ONCE]
+        explain_read(
+            model,
+            read(model, users.rows(start, start + _USERS_AT_ONCE)),
+            items[start:][:_USERS_AT_ONCE],
         )
-        for start in range(0, len(users), _USERS_AT_ONCE)
+        for start in starts
     ]
-    k = items.shape[1]
-    if not parts:
-        parts = [
-            (
-                np.zeros((0, k, len(model.modalities)), dtype=np.float32),
-                np.zeros((0, k, _PAST), dtype=np.int32),
-                np.zeros((0, k, _PAST), dtype=np.float32),
-            )
-        ]
-    shares, past, weights = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return Explanation(model.modalities, shares, past, weights)
+    return Explanation(
+        model.modalities,
+        np.concatenate([part.shares for part in parts]),
+        np.concatenate([part.past_items for part in parts]),
+        np.concatenate([part.past_weights for part in parts]),
+    )
 
 
-def _explain_block(model: "MMNN", users: Histories, items: Ints) -> tuple[Floats, Ints, Floats]:
+@torch.no_grad()
+def explain_read(model: "MMNN", users: Reading, items: Ints) -> Explanation:
+    """Explains items (u, k) to users who were read; see `MMNN.explain`."""
     asked = torch.from_numpy(items.astype(np.int64)).to(model.device)
     real = asked >= 0
     asked = asked.clamp(min=0)
-    past = recent_of(users, model.scale, model.config.history).to(model.device)
-    history = model.codes_of(past.items)
-    vectors: Tensor = model.network.users(history, past.values, past.present)
     codes = model.candidates_of(asked)  # u k e
     lost = codes - model.network.retrieval.candidates(model.ablated_of(asked))  # m u k e
-    drops = torch.einsum("ue,muke->ukm", vectors, lost)
+    drops = torch.einsum("ue,muke->ukm", users.vectors, lost)
     drops = drops.clamp(min=0) * real.unsqueeze(-1)
     shares = drops / drops.sum(dim=-1, keepdim=True).clamp(min=1e-12)
-    without = model.network.users.without_each(history, past.values, past.present)  # u l e
-    brought = torch.einsum("ule,uke->ukl", vectors.unsqueeze(1) - without, codes)
-    strongest, weights = _strongest(past, brought, real)
-    return shares.cpu().numpy(), strongest, weights
+    brought = torch.einsum("ule,uke->ukl", users.vectors.unsqueeze(1) - users.without, codes)
+    strongest, weights = _strongest(users.past, brought, real)
+    return Explanation(model.modalities, shares.cpu().numpy(), strongest, weights)
 
 
 def _strongest(past: Events, brought: Tensor, real: Tensor) -> tuple[Ints, Floats]:

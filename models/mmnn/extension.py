@@ -67,7 +67,9 @@ class ExtendedMMNN(MMNN):
             return super().logits(vectors, items)
         scores = vectors.new_empty(len(vectors), self.n_items)
         scores[:, : len(self.known)] = super().logits(vectors, None)
-        scores[:, self._places] = torch.addmm(self._own_bias, vectors, self._own_candidates.T)
+        scores[:, self._places] = self.network.products(
+            vectors, self._own_candidates, self._own_bias
+        )
         return scores
 
     def fit(self, dataset: Dataset) -> Never:

@@ -14,7 +14,7 @@ from models.content import Content, CrossFitted, content_at, fit_reducers
 from models.data import Dataset, Floats, Histories, Ints, TokenTable
 from models.mmnn.clicks import predict_clicks
 from models.mmnn.config import MMNNConfig, TaskName
-from models.mmnn.explanation import Explanation, ablated_codes, explain
+from models.mmnn.explanation import Explanation, ablated_codes, explain, explain_read, read
 from models.mmnn.fitting import Trainer
 from models.mmnn.network import MMNNNetwork
 from models.mmnn.ratings import RatingState, fit_ratings, predict_ratings
@@ -153,6 +153,13 @@ class MMNN:
         """
         return explain(self, users, items)
 
+    @torch.no_grad()
+    def score_to_explain(self, users: Histories) -> tuple[Floats, Callable[[Ints], Explanation]]:
+        """Scores (n_users, n_items), and `explain` for the same users, who are read only once."""
+        reading = read(self, users)
+        scores = self.logits(reading.vectors, None)
+        return scores.float().cpu().numpy(), partial(explain_read, self, reading)
+
     def predict_ratings(self, users: Ints, items: Ints) -> Floats:
         """Values (n,) of pairs of dense indexes, within the range of the training values.
 
@@ -225,8 +232,8 @@ class MMNN:
     def logits(self, vectors: Tensor, items: Tensor | None) -> Tensor:
         """Scores (n_users, k) of user vectors (n_users, e) and items (k,), all where None."""
         if items is None:
-            return torch.addmm(self.bias, vectors, self.candidates.T)
-        return torch.addmm(self.bias_of(items), vectors, self.candidates_of(items).T)
+            return self.network.products(vectors, self.candidates, self.bias)
+        return self.network.products(vectors, self.candidates_of(items), self.bias_of(items))
 
     def save(self, folder: Path) -> None:
         """Writes weights, codes and settings into an existing folder."""

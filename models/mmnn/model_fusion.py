@@ -67,10 +67,12 @@ class ModalityUserTowers(UserTower):
         read = self._read(codes, present)
         return torch.cat([tower(own, values, has) for tower, own, has in read], dim=-1)
 
-    def without_each(self, codes: Tensor, values: Tensor, present: Tensor) -> Tensor:
+    def whole_and_without_each(self, codes: Tensor, values: Tensor, present: Tensor) -> Tensor:
         """See `UserTower`; codes are flat."""
         read = self._read(codes, present)
-        return torch.cat([tower.without_each(own, values, has) for tower, own, has in read], dim=-1)
+        return torch.cat(
+            [tower.whole_and_without_each(own, values, has) for tower, own, has in read], dim=-1
+        )
 
     def _read(self, codes: Tensor, present: Tensor) -> Iterator[tuple[UserTower, Tensor, Tensor]]:
         """Each modality's tower, codes (b, l, e), and which events it reads (b, l)."""

@@ -51,7 +51,11 @@ class MMNNNetwork(nn.Module):
 
     def logits(self, users: Tensor, codes: Tensor, bias: Tensor) -> Tensor:
         """Retrieval scores (b, n) of user vectors (b, e), item codes (n, d) and biases (n,)."""
-        return users @ self.retrieval.candidates(codes).T + bias
+        return self.products(users, self.retrieval.candidates(codes), bias)
+
+    def products(self, users: Tensor, candidates: Tensor, bias: Tensor) -> Tensor:
+        """Retrieval scores (b, n) of user vectors (b, e), candidates (n, e) and biases (n,)."""
+        return users @ candidates.T + bias
 
     def stars(self, users: Tensor, codes: Tensor, context: Tensor) -> Tensor:
         """Standardised values (…) of pairs of user (…, e) and item (…, d) with context (…, c).

@@ -18,8 +18,8 @@ class UserTower(nn.Module, ABC):
         """User vectors (b, e) of the last events' codes (b, l, d), values and mask (b, l)."""
 
     @abstractmethod
-    def without_each(self, codes: Tensor, values: Tensor, present: Tensor) -> Tensor:
-        """User vectors (b, l, e) as if event j alone had not been, for each j; as in `forward`."""
+    def whole_and_without_each(self, codes: Tensor, values: Tensor, present: Tensor) -> Tensor:
+        """User vectors (b, 1 + l, e): that of `forward`, then each as if event j had not been."""
 
 
 class PooledUserTower(UserTower):
@@ -57,16 +57,17 @@ class PooledUserTower(UserTower):
         weights = self._weights(codes, values, present)
         return self._vector(torch.einsum("blh,bld->bhd", weights, codes), present.any(dim=1))
 
-    def without_each(self, codes: Tensor, values: Tensor, present: Tensor) -> Tensor:
-        """User vectors (b, l, d + c), each without one event of `forward`'s arguments."""
+    def whole_and_without_each(self, codes: Tensor, values: Tensor, present: Tensor) -> Tensor:
+        """User vectors (b, 1 + l, d + c): that of `forward`, then each without one event."""
         weights = self._weights(codes, values, present)  # b l h
-        means = torch.einsum("blh,bld->bhd", weights, codes)
+        means = torch.einsum("blh,bld->bhd", weights, codes).unsqueeze(1)
         # A mean without event j, its weights made to sum to one again: (p - a_j c_j) / (1 - a_j).
-        rest = means.unsqueeze(1) - torch.einsum("blh,bld->blhd", weights, codes)
+        rest = means - torch.einsum("blh,bld->blhd", weights, codes)
         rest = rest / (1 - weights).clamp(min=1e-6).unsqueeze(-1)
-        others = present.sum(dim=1, keepdim=True) > present.long()
-        vectors = self._vector(rest.flatten(0, 1), others.flatten())
-        return vectors.view(*present.shape, -1)
+        count = present.sum(dim=1, keepdim=True)
+        left = torch.cat([count > 0, count > present.long()], dim=1)
+        vectors = self._vector(torch.cat([means, rest], dim=1).flatten(0, 1), left.flatten())
+        return vectors.view(*left.shape, -1)
 
     def _weights(self, codes: Tensor, values: Tensor, present: Tensor) -> Tensor:
         """Weights (b, l, h), zero where an event is absent, of codes (b, l, d), values (b, l)."""

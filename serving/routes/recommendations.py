@@ -16,9 +16,7 @@ from serving.routes.asking import Asked, InUse, item_facts, item_indexes, may_be
 from serving.schemas import (
     Count,
     Diversity,
-    RankedItem,
     RankRequest,
-    ReasonAnswer,
     RecommendationRequest,
     Recommendations,
     UserId,
@@ -108,21 +106,23 @@ def _answer(
 ) -> Recommendations:
     path: Literal["champion", "fallback"] = "fallback" if missed else "champion"
     service.metrics.answers.labels(path).inc()
-    return Recommendations(
-        request_id=secrets.token_hex(12),
-        model_version=champion.version,
-        path=path,
-        known_user=bool(np.any(making.history.lengths)),
-        items=[_row(champion, rank, one) for rank, one in enumerate(making.answer(), start=1)],
+    # Checked in one go, which costs a fraction of a check for each row.
+    return Recommendations.model_validate(
+        {
+            "request_id": secrets.token_hex(12),
+            "model_version": champion.version,
+            "path": path,
+            "known_user": bool(np.any(making.history.lengths)),
+            "items": [_row(champion, rank, one) for rank, one in enumerate(making.answer(), 1)],
+        }
     )
 
 
-def _row(champion: Champion, rank: int, one: Ranked) -> RankedItem:
-    reason = ReasonAnswer(
-        sentence=one.reason.sentence,
-        modality_shares=one.reason.shares,
-        past_items=list(one.reason.past_items),
-    )
-    return RankedItem.model_validate(
-        {**item_facts(champion, one.item), "rank": rank, "score": one.score, "reason": reason}
-    )
+def _row(champion: Champion, rank: int, one: Ranked) -> dict[str, object]:
+    """The fields of a `RankedItem`."""
+    reason = {
+        "sentence": one.reason.sentence,
+        "modality_shares": one.reason.shares,
+        "past_items": list(one.reason.past_items),
+    }
+    return {**item_facts(champion, one.item), "rank": rank, "score": one.score, "reason": reason}

@@ -127,6 +127,18 @@ def test_an_mmnn_says_why_a_new_item_is_there() -> None:
         extended.save(Path("nowhere"))
 
 
+@pytest.mark.parametrize("family", ["mmnn", "mmnn of scores"])
+def test_users_read_once_are_scored_and_told_the_same_with_new_items(family: str) -> None:
+    tokens, places = newcomers()
+    extended = FAMILIES[family]().fit(DATA).extended(tokens, places)
+    assert isinstance(extended, MMNN)
+    users = DATA.histories()
+    scores, explain = extended.score_to_explain(users)
+    assert np.allclose(scores, extended.score(users), atol=1e-5)
+    shown = np.repeat(places[None], len(users), axis=0)
+    assert np.allclose(explain(shown).shares, extended.explain(users, shown).shares, atol=1e-5)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_tokens_of_another_width_are_left_out(family: str) -> None:
     model = FAMILIES[family]().fit(DATA)

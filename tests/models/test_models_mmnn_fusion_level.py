@@ -60,7 +60,7 @@ def answers(network: MMNNNetwork, content: Content, known: Tensor, seed: int) ->
     users = network.users(history, past.values, past.present)
     pairs = users[:, None].expand(-1, ITEMS, -1), codes.expand(USERS, -1, -1)
     context = torch.randn(USERS, ITEMS, CONTEXT, generator=rng)
-    without = network.users.without_each(history, past.values, past.present)
+    without = network.users.whole_and_without_each(history, past.values, past.present)
     return [
         network.logits(users, codes, network.bias(everything, known)),
         network.stars(*pairs, context),
@@ -150,7 +150,9 @@ def test_without_an_event_a_user_is_who_never_did_it(level, seed):
         history = codes[torch.randint(ITEMS, (USERS, LONGEST), generator=rng)]
         values = torch.randn(USERS, LONGEST, generator=rng)
         present = torch.rand(USERS, LONGEST, generator=rng) < 0.7
-        without = network.users.without_each(history, values, present)
+        both = network.users.whole_and_without_each(history, values, present)
+        whole, without = both[:, 0], both[:, 1:]
+        torch.testing.assert_close(whole, network.users(history, values, present))
         for event in range(LONGEST):
             others = present & (torch.arange(LONGEST) != event)
             expected = network.users(history, values, others)

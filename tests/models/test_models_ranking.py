@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.data import Floats, Histories, Ints
-from models.ranking import top_k
+from models.ranking import nearest_rows, top_k
 
 LEVELS = [2, 5, 10**6]
 
@@ -48,3 +48,20 @@ def test_a_list_is_the_whole_order_without_what_is_excluded(
         assert ranking.scores[row].tolist() == [
             score_of[item] if item >= 0 else -np.inf for item in expected
         ]
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.integers(0, 60), st.integers(1, 9), st.integers(1, 25), st.integers(1, 3), st.integers(0, 99)
+)
+def test_the_nearest_rows_of_blocks_are_those_of_the_whole(
+    rows: int, k: int, block: int, threads: int, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    vectors = rng.integers(-2, 3, (rows, 4)).astype(np.float32)
+    query = rng.integers(-2, 3, 4).astype(np.float32)
+    ties = rng.permutation(rows).astype(np.int32)
+    found = nearest_rows(vectors, query, k, ties, threads=threads, block=block)
+    whole = top_k((vectors @ query)[None], k, ties)
+    np.testing.assert_array_equal(found.items, whole.items)
+    np.testing.assert_array_equal(found.scores, whole.scores)

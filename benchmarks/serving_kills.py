@@ -1,0 +1,162 @@
+"""Kills processes of the online service under a stream of events, and looks for each event.
+
+    python -m benchmarks.serving_kills [--home HOME] [--kills 50] [--rate 100] [--workers 2]
+
+Every event is sent until it is acknowledged, as the client does it, and some are sent again after
+that. At the end the log must hold each acknowledged event once and no event that was never sent,
+and so must the lake's copy of it, made by the same command that the schedule runs.
+"""
+
+import argparse
+import asyncio
+import os
+import random
+import signal
+import subprocess
+import sys
+import uuid
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import psutil
+
+from benchmarks.serving_load import SEED, answering, ours, server
+from crossmodal.event_log import last_position, read_log
+from crossmodal.settings import load_settings
+from crossmodal.workspace import Workspace
+
+_PATIENCE_SECONDS = 120
+_SENT_AGAIN = 0.1
+
+
+@dataclass
+class Told:
+    """What became of the events.
+
+    Attributes:
+        acknowledged: ids that the service has acknowledged.
+        tried_again: requests that a kill cut off, or that found nobody.
+    """
+
+    acknowledged: set[str] = field(default_factory=set)
+    tried_again: int = 0
+
+
+def main() -> int:
+    """Runs the drill from the command line; 0 where every event is there once."""
+    chosen = _parsed()
+    workspace = Workspace(load_settings(home=chosen.home))
+    items = workspace.lake.read("items")["item_id"].to_list()
+    with server(ours(workspace, chosen.workers), "/readyz") as running:
+        told = asyncio.run(_drill(running.url, running.pid, items, chosen.kills, chosen.rate))
+        answering(f"{running.url}/readyz")
+    print(f"{chosen.kills} kills; {len(told.acknowledged)} events acknowledged, ", end="")
+    print(f"{told.tried_again} requests sent again.", flush=True)
+    path = workspace.paths.event_log
+    rows = [row[1] for block in read_log(path, last_position(path)) for row in block]
+    faults = _faults("log", rows, told.acknowledged)
+    if chosen.lake:
+        _take_in(workspace)
+        stored = workspace.lake.read("reported_events")["event_id"].to_list()
+        faults += _faults("lake", stored, told.acknowledged)
+    print("\n".join(faults) or "Every acknowledged event is there exactly once.")
+    return int(bool(faults))
+
+
+def _parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--home", type=Path, help="a state folder that a run has filled")
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--rate", type=float, default=100.0, help="events a second")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument(
+        "--lake", action=argparse.BooleanOptionalAction, default=True, help="look there too"
+    )
+    return parser.parse_args()
+
+
+async def _drill(url: str, pid: int, items: list[str], kills: int, rate: float) -> Told:
+    told, done = Told(), asyncio.Event()
+    async with httpx.AsyncClient(base_url=url, timeout=30) as client:
+        stream = asyncio.create_task(_stream(client, items, rate, told, done))
+        await _kill(client, psutil.Process(pid), kills)
+        done.set()
+        await stream
+    return told
+
+
+async def _stream(
+    client: httpx.AsyncClient, items: list[str], rate: float, told: Told, done: asyncio.Event
+) -> None:
+    draw, sending = random.Random(SEED), []
+    while not done.is_set():
+        event = {
+            "event_id": f"drill-{uuid.uuid4().hex}",
+            "user_id": f"drill {draw.randrange(1000)}",
+            "item_id": draw.choice(items),
+            "type": "click",
+        }
+        sending.append(asyncio.create_task(_send(client, event, told)))
+        if draw.random() < _SENT_AGAIN:
+            sending.append(asyncio.create_task(_send(client, event, told)))
+        await asyncio.sleep(1 / rate)
+    await asyncio.gather(*sending)
+
+
+async def _send(client: httpx.AsyncClient, event: dict[str, str], told: Told) -> None:
+    deadline = asyncio.get_running_loop().time() + _PATIENCE_SECONDS
+    while True:
+        try:
+            (await client.post("/v1/events", json=event)).raise_for_status()
+        except httpx.HTTPError:
+            if asyncio.get_running_loop().time() > deadline:
+                raise
+            told.tried_again += 1
+            await asyncio.sleep(0.1)
+        else:
+            told.acknowledged.add(event["event_id"])
+            return
+
+
+async def _kill(client: httpx.AsyncClient, supervisor: psutil.Process, kills: int) -> None:
+    """Kills a worker at a time, as soon as there are two that answer, at a random instant."""
+    draw = random.Random(SEED)
+    for number in range(kills):
+        await asyncio.sleep(draw.uniform(0.0, 0.5))
+        workers = await _workers(client, supervisor)
+        os.kill(draw.choice(workers), signal.SIGKILL)
+        print(f"Kill {number + 1}.", flush=True)
+
+
+async def _workers(client: httpx.AsyncClient, supervisor: psutil.Process) -> list[int]:
+    """Living workers, once somebody answers: a service without any has nothing to acknowledge."""
+    while True:
+        try:
+            (await client.get("/readyz")).raise_for_status()
+        except httpx.HTTPError:
+            await asyncio.sleep(0.1)
+            continue
+        living = [one for one in supervisor.children() if one.status() != psutil.STATUS_ZOMBIE]
+        found = [one.pid for one in living if "--multiprocessing-fork" in one.cmdline()]
+        if found:
+            return found
+
+
+def _faults(where: str, found: list[str], acknowledged: set[str]) -> list[str]:
+    counts = Counter(name for name in found if name.startswith("drill-"))
+    lost = len(acknowledged - counts.keys())
+    twice = sum(count > 1 for count in counts.values())
+    told = {"lost": lost, "more than once": twice}
+    return [f"In the {where}: {number} events {what}." for what, number in told.items() if number]
+
+
+def _take_in(workspace: Workspace) -> None:
+    command = [sys.executable, "-m", "orchestration.cli", "run", "--only", "reported_events"]
+    home = {"CROSSMODAL_HOME": str(workspace.paths.home)}
+    subprocess.run(command, env={**os.environ, **home}, check=True, stdout=subprocess.DEVNULL)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

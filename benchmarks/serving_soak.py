@@ -1,0 +1,115 @@
+"""Many requests to the online service: its memory and its open files at the end and after warm-up.
+
+    python -m benchmarks.serving_soak [--home HOME] [--requests 1000000] [--workers 1]
+
+Lists, events, similar items and feature look-ups, a few at a time, as fast as they are answered.
+"""
+
+import argparse
+import asyncio
+import random
+import sys
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import httpx
+import psutil
+
+from benchmarks.serving_load import SEED, ours, server, users_of
+from crossmodal.settings import load_settings
+from crossmodal.workspace import Workspace
+
+_AT_ONCE = 8
+_WARM_UP_SHARE = 0.05
+_MOST_GROWTH = 1.1
+_LOOKS = 20
+
+
+@dataclass(frozen=True)
+class Held:
+    """What the processes of the service hold: bytes of memory, and open files."""
+
+    rss: int
+    files: int
+
+
+def main() -> int:
+    """Runs the soak from the command line; 0 where memory and files have stayed as they were."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--home", type=Path, help="a state folder that a run has filled")
+    parser.add_argument("--requests", type=int, default=1_000_000)
+    parser.add_argument("--workers", type=int, default=1)
+    chosen = parser.parse_args()
+    workspace = Workspace(load_settings(home=chosen.home))
+    users = users_of(workspace)
+    items = workspace.lake.read("items")["item_id"].to_list()
+    with server(ours(workspace, chosen.workers), "/readyz") as running:
+        soak = _Soak(running.url, running.pid, users, items)
+        held, errors = asyncio.run(soak.run(chosen.requests))
+    growth = held[-1].rss / held[0].rss
+    print(
+        f"{chosen.requests} requests, {errors} failed; memory at the end {growth:.3f} times ",
+        end="",
+    )
+    print(f"that after the warm-up; open files {held[0].files}, then {held[-1].files}.")
+    return int(bool(errors) or growth > _MOST_GROWTH or held[-1].files > held[0].files)
+
+
+class _Soak:
+    def __init__(self, url: str, pid: int, users: Sequence[str], items: Sequence[str]) -> None:
+        self._url, self._process = url, psutil.Process(pid)
+        self._users, self._items = users, items
+        self._draw = random.Random(SEED)
+
+    async def run(self, requests: int) -> tuple[list[Held], int]:
+        """What was held after the warm-up and at some instants after it, and failed requests."""
+        warm_up = int(requests * _WARM_UP_SHARE)
+        part = (requests - warm_up) // _LOOKS
+        errors = await self._some(warm_up)
+        held = [self._held()]
+        for _ in range(_LOOKS):
+            errors += await self._some(part)
+            held.append(self._held())
+            print(f"{held[-1].rss / 1e6:.0f} MB, {held[-1].files} open files.", flush=True)
+        return held, errors
+
+    async def _some(self, requests: int) -> int:
+        async with httpx.AsyncClient(base_url=self._url, timeout=60) as client:
+            shares = [requests // _AT_ONCE] * _AT_ONCE
+            return sum(await asyncio.gather(*(self._one_by_one(client, n) for n in shares)))
+
+    async def _one_by_one(self, client: httpx.AsyncClient, requests: int) -> int:
+        errors = 0
+        for _ in range(requests):
+            try:
+                errors += (await self._ask(client)).status_code != 200
+            except httpx.HTTPError:
+                errors += 1
+        return errors
+
+    async def _ask(self, client: httpx.AsyncClient) -> httpx.Response:
+        user, item = self._draw.choice(self._users), self._draw.choice(self._items)
+        kind = self._draw.random()
+        if kind < 0.7:
+            query = {"k": 20, "diversity": self._draw.choice((0.0, 0.3))}
+            return await client.get(f"/v1/users/{user}/recommendations", params=query)
+        if kind < 0.9:
+            # Of many users: histories that grow without end would be growth of another kind.
+            event = {"event_id": uuid.uuid4().hex, "user_id": uuid.uuid4().hex, "item_id": item}
+            return await client.post("/v1/events", json={**event, "type": "click"})
+        if kind < 0.97:
+            return await client.get(f"/v1/items/{quote(item, safe='')}/similar")
+        return await client.get(f"/v1/features/recommendations/{user}")
+
+    def _held(self) -> Held:
+        family = [self._process, *self._process.children(recursive=True)]
+        return Held(
+            sum(one.memory_info().rss for one in family), sum(one.num_fds() for one in family)
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
