@@ -20,10 +20,11 @@ import numpy as np
 import psutil
 from threadpoolctl import threadpool_limits
 
-from benchmarks.serving_load import SEED, K
 from models.data import Floats, Ints
 from models.ranking import nearest_rows
 
+_K = 20
+_SEED = 42
 _WIDTH = 128
 _QUERIES = 30
 _PROCESSES = 2
@@ -58,7 +59,7 @@ def _milliseconds(path: Path) -> float:
 @contextmanager
 def _searching(path: Path) -> Iterator[tuple[Floats, Ints]]:
     vectors = np.asarray(np.load(path, mmap_mode="r"))
-    ties = np.random.default_rng(SEED).permutation(len(vectors)).astype(np.int32)
+    ties = np.random.default_rng(_SEED).permutation(len(vectors)).astype(np.int32)
     with threadpool_limits(1):
         yield vectors, ties
 
@@ -66,22 +67,22 @@ def _searching(path: Path) -> Iterator[tuple[Floats, Ints]]:
 def _query(vectors: Floats, ties: Ints, number: int, threads: int) -> float:
     query = np.random.default_rng(number).normal(size=_WIDTH).astype(np.float32)
     begun = time.perf_counter()
-    nearest_rows(vectors, query, K, ties, threads=threads)
+    nearest_rows(vectors, query, _K, ties, threads=threads)
     return time.perf_counter() - begun
 
 
 def _require_exact(vectors: Floats, ties: Ints) -> None:
-    query = np.random.default_rng(SEED).normal(size=_WIDTH).astype(np.float32)
-    found = nearest_rows(vectors, query, K, ties).items[0]
+    query = np.random.default_rng(_SEED).normal(size=_WIDTH).astype(np.float32)
+    found = nearest_rows(vectors, query, _K, ties).items[0]
     scores = np.concatenate(
         [vectors[start : start + _AT_ONCE] @ query for start in range(0, len(vectors), _AT_ONCE)]
     )
-    expected = np.sort(scores)[::-1][:K]
+    expected = np.sort(scores)[::-1][:_K]
     np.testing.assert_allclose(scores[found], expected, rtol=1e-5)
 
 
 def _write(path: Path, rows: int) -> None:
-    draw = np.random.default_rng(SEED)
+    draw = np.random.default_rng(_SEED)
     vectors = np.lib.format.open_memmap(path, "w+", np.float32, (rows, _WIDTH))
     for start in range(0, rows, _AT_ONCE):
         part = vectors[start : start + _AT_ONCE]
