@@ -124,7 +124,7 @@ def test_a_category_and_the_lists_for_everyone(client: TestClient, copied: Setti
         page = client.get("/v1/items", params={**asked, "k": 2, "offset": 1}).json()
         assert page["items"] == whole["items"][1:3]
     unknown = client.get("/v1/users/ada/recommendations", params={"category": "No such"})
-    assert unknown.status_code == 422 and "No such" in unknown.json()["detail"]
+    assert unknown.status_code == 404 and "No such" in unknown.json()["detail"]
 
 
 def test_words_find_the_item_they_describe(client: TestClient, copied: Settings) -> None:

@@ -56,8 +56,9 @@ class Silent(Popularity):
 @pytest.fixture
 def impatient(copied: Settings) -> Iterator[TestClient]:
     """A service that waits no longer than a tenth of a second for a ranking."""
+    budgets = {"user_state": 2.0, "ranking": 0.1, "features": 30.0}
     hurried = copied.model_copy(
-        update={"serve_ranking_seconds": 0.1, "serve_features_seconds": 30.0}
+        update={f"serve_{stage}_seconds": seconds for stage, seconds in budgets.items()}
     )
     with TestClient(create_app(hurried), raise_server_exceptions=False) as client:
         yield client
