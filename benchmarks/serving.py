@@ -8,6 +8,7 @@ answered, and its latency counts from then. The load generator shares the machin
 
 import argparse
 import asyncio
+import io
 import json
 import os
 import random
@@ -20,6 +21,7 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+from PIL import Image
 
 from benchmarks.quality.results import commit
 from benchmarks.quality.tables import machine
@@ -31,6 +33,8 @@ from crossmodal.workspace import Workspace
 
 OUT = Path(__file__).parent / "out" / "serving.json"
 _EVENTS = 200
+_ITEMS = 10
+_PIXELS = 400
 
 
 def main() -> int:
@@ -42,6 +46,7 @@ def main() -> int:
         ask = lists(users, chosen.diversity)
         own = asyncio.run(load(running.url, ask, chosen.rate, chosen.seconds))
         events = asyncio.run(_events(running.url, users))
+        items = asyncio.run(_new_items(running.url, users[0]))
     with server(feast(workspace), "/health") as running:
         look_ups = _feature_look_ups(workspace, users)
         peer = asyncio.run(load(running.url, look_ups, chosen.rate, chosen.seconds))
@@ -51,6 +56,7 @@ def main() -> int:
         "seconds": chosen.seconds,
         **peer.figures("feast_"),
         "event_to_rec_p99_ms": round(float(np.percentile(events, 99)), 2),
+        "item_to_rec_s": round(max(items), 2),
         **top_k,
         "rate": chosen.rate,
         "workers": chosen.workers,
@@ -120,6 +126,41 @@ async def _events(url: str, users: Sequence[str]) -> list[float]:
                 pass
             found.append((time.perf_counter() - begun) * 1000)
     return found
+
+
+async def _new_items(url: str, user: str) -> list[float]:
+    """Seconds from a new item's words and picture to its being found and in a user's list.
+
+    Each item is deleted again.
+    """
+    found, draw = [], np.random.default_rng(SEED)
+    async with httpx.AsyncClient(base_url=url, timeout=30) as client:
+        for number in range(_ITEMS):
+            path = f"/v1/items/new-{os.getpid()}-{number}"
+            words = f"The {number} lighthouses of a northern coast"
+            begun = time.perf_counter()
+            told = {"title": words, "text": "A keeper writes letters that no ship takes."}
+            (await client.put(path, json=told)).raise_for_status()
+            picture = _picture(draw)
+            (await client.put(f"{path}/media/image", content=picture)).raise_for_status()
+            item = path.rpartition("/")[2]
+            everything = f"/v1/users/{user}/recommendations?k=200&exclude_seen=false"
+            asked = (client.post("/v1/search", json={"text": words}), client.get(everything))
+            searched, listed = [(await one).json()["items"] for one in asked]
+            if item not in [row["item_id"] for row in searched]:
+                raise RuntimeError(f"A search for its title does not find {item}.")
+            ranked = {"user_id": user, "items": [item, *(row["item_id"] for row in listed)][:1000]}
+            (await client.post("/v1/rank", json=ranked)).raise_for_status()
+            found.append(time.perf_counter() - begun)
+            (await client.delete(path)).raise_for_status()
+    return found
+
+
+def _picture(draw: np.random.Generator) -> bytes:
+    file = io.BytesIO()
+    pixels = draw.integers(0, 255, (_PIXELS, _PIXELS, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(file, "JPEG")
+    return file.getvalue()
 
 
 if __name__ == "__main__":
