@@ -9,6 +9,7 @@ and so must the lake's copy of it, made by the same command that the schedule ru
 
 import argparse
 import asyncio
+import itertools
 import os
 import random
 import signal
@@ -28,6 +29,7 @@ from crossmodal.settings import load_settings
 from crossmodal.workspace import Workspace
 
 _PATIENCE_SECONDS = 120
+_LONGEST_WAIT_SECONDS = 5.0
 _SENT_AGAIN = 0.1
 
 
@@ -107,21 +109,22 @@ async def _stream(
 
 async def _send(client: httpx.AsyncClient, event: dict[str, str], told: Told) -> None:
     deadline = asyncio.get_running_loop().time() + _PATIENCE_SECONDS
-    while True:
+    # A little later each time: all that wait at once would keep a new worker from starting.
+    for attempt in itertools.count():
         try:
             (await client.post("/v1/events", json=event)).raise_for_status()
         except httpx.HTTPError:
             if asyncio.get_running_loop().time() > deadline:
                 raise
             told.tried_again += 1
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(min(_LONGEST_WAIT_SECONDS, 0.1 * 2**attempt) * random.random())
         else:
             told.acknowledged.add(event["event_id"])
             return
 
 
 async def _kill(client: httpx.AsyncClient, supervisor: psutil.Process, kills: int) -> None:
-    """Kills a worker at a time, as soon as there are two that answer, at a random instant."""
+    """Kills one worker after another, each at a random instant after somebody has answered."""
     draw = random.Random(SEED)
     for number in range(kills):
         await asyncio.sleep(draw.uniform(0.0, 0.5))

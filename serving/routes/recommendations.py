@@ -47,7 +47,11 @@ async def recommendations_of_user(
     def know(state: UserState) -> None:
         making.know(state.history, state.seen if exclude_seen else state.hidden)
 
-    return await _made_for(service, champion, user_id, making, know)
+    missed = await _walk(service, champion, user_id, making, know)
+    if not making.ranked:
+        stored = Step("features", lambda: making.take(service.stored_list_of(champion, user_id)))
+        missed += await service.feature_stages.walk([stored])
+    return _answer(service, champion, making, missed)
 
 
 @router.post("/recommendations")
@@ -78,27 +82,24 @@ async def rank(service: Asked, champion: InUse, asked: RankRequest) -> Recommend
     def know(state: UserState) -> None:
         making.know(state.history)
 
-    return await _made_for(service, champion, asked.user_id, making, know)
+    missed = await _walk(service, champion, asked.user_id, making, know)
+    return _answer(service, champion, making, missed)
 
 
-async def _made_for(
+async def _walk(
     service: Service,
     champion: Champion,
     user_id: str,
     making: ListInMaking,
     know: Callable[[UserState], None],
-) -> Recommendations:
-    """A user's list; where the champion cannot rank, the one that the last run stored for them."""
+) -> tuple[StageName, ...]:
+    """Makes a user's list; returns the stages that were missed."""
     state = Step(
         "user state",
         lambda: know(service.state_of(champion, user_id)),
         otherwise=lambda: know(service.remembered_state_of(champion, user_id)),
     )
-    missed = await service.stages.walk([state, *making.steps()])
-    if not making.ranked:
-        stored = Step("features", lambda: making.take(service.stored_list_of(champion, user_id)))
-        missed += await service.feature_stages.walk([stored])
-    return _answer(service, champion, making, missed)
+    return await service.stages.walk([state, *making.steps()])
 
 
 def _answer(

@@ -99,9 +99,13 @@ def test_a_ranking_that_fails_gives_the_stored_list_to_those_who_have_one(
     hide = {"event_id": "e1", "user_id": user, "item_id": first, "type": "hide"}
     assert impatient.post("/v1/events", json=hide).status_code == 200
     assert first not in answer(impatient, user, k=10)[1], "what is hidden stays hidden"
+    others = [item for item in popular(impatient) if item not in set(own["item_id"])][:5]
+    ranked = impatient.post("/v1/rank", json={"user_id": user, "items": others}).json()
+    assert ranked["path"] == "fallback"
+    assert [item["item_id"] for item in ranked["items"]] == others, "own candidates, no others"
     figures = impatient.get("/metrics").text
-    assert 'crossmodal_answers_total{path="fallback"} 2.0' in figures
-    assert 'crossmodal_stages_missed_total{stage="ranking",why="failed"} 2.0' in figures
+    assert 'crossmodal_answers_total{path="fallback"} 3.0' in figures
+    assert 'crossmodal_stages_missed_total{stage="ranking",why="failed"} 3.0' in figures
 
 
 def test_a_ranking_that_hangs_and_no_store_give_the_popular_list(
