@@ -1,9 +1,10 @@
-"""The pictures in the README: Dagster's UI and the HTML report, as a real browser shows them.
+"""The pictures in the docs: Dagster's UI, the HTML report and the service's page in a browser.
 
     python -m benchmarks.screenshots [--home HOME] [--out docs/pictures] [--browser PATH]
 
 It needs a state folder that `crossmodal run` has filled, and Chromium or Chrome. The UI is served
-read-only and without Dagster's daemon, so that nothing in the state folder is started or changed.
+read-only and without Dagster's daemon, so that nothing in the state folder is started or changed;
+the service makes the files that every `crossmodal serve` makes.
 """
 
 import argparse
@@ -15,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,10 +24,12 @@ from urllib.parse import urlencode
 
 import httpx
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from benchmarks.serving_load import users_of
 from crossmodal.paths import StatePaths
 from crossmodal.settings import Settings, load_settings
+from crossmodal.workspace import Workspace
 from orchestration.report import ReportNotReadyError, collect_report, write_html
 
 OUT = Path("docs") / "pictures"
@@ -74,6 +77,10 @@ ASSET_WINDOW = Window(1500, 860, 1.0)
 REPORT_WINDOW = Window(1200, 1400, 1.0)
 LISTS_WINDOW = Window(1200, 890, 1.5)
 LISTS_HEADING = "Lists, with reasons"
+SERVICE_WINDOW = Window(1200, 900, 1.0)
+DAGSTER = ("dagster_webserver", "--read-only", "--module-name", "orchestration.definitions")
+SERVICE = ("orchestration.cli", "serve")
+SEARCHED = "a haunted house at night"
 
 
 def main() -> int:
@@ -89,9 +96,13 @@ def main() -> int:
                 "report": report_picture(chromium, page),
                 "recommendation": lists_picture(chromium, page),
             }
-            with dagster_ui(settings) as address:
+            with served(settings, DAGSTER, "/server_info") as address:
                 shots["lineage"] = lineage_picture(chromium, address)
                 shots["materialization"] = metadata_picture(chromium, address, "media", "posters")
+            with served(settings, SERVICE, "/readyz") as address:
+                user = users_of(Workspace(settings))[0]
+                shots["service"] = service_picture(chromium, address, user)
+                shots["search"] = search_picture(chromium, address)
     except (ScreenshotError, ReportNotReadyError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -139,25 +150,24 @@ def browser(executable: Path) -> Iterator[Browser]:
 
 
 @contextmanager
-def dagster_ui(settings: Settings) -> Iterator[str]:
-    """Serves Dagster's UI on a free port, yields its address, and stops it.
+def served(settings: Settings, module: Sequence[str], probe: str) -> Iterator[str]:
+    """Runs a server on a free port, yields its address once the probe is good, and stops it.
 
     Raises:
         ScreenshotError: the server ended, or did not answer in time.
     """
     port = free_port()
-    command = [sys.executable, "-m", "dagster_webserver", "--read-only", "--port", str(port)]
-    command += ["--module-name", "orchestration.definitions"]
+    command = [sys.executable, "-m", *module, "--port", str(port)]
     with tempfile.TemporaryFile() as log:
         server = subprocess.Popen(
             command, env=server_environment(settings), stdout=log, stderr=subprocess.STDOUT
         )
         try:
             address = f"http://127.0.0.1:{port}"
-            if not answers(f"{address}/server_info", server):
+            if not answers(f"{address}{probe}", server):
                 log.seek(0)
                 said = log.read().decode(errors="replace")[-2000:]
-                raise ScreenshotError(f"Dagster's web server did not start. It said:\n{said}")
+                raise ScreenshotError(f"{module[0]} did not start. It said:\n{said}")
             yield address
         finally:
             stop(server)
@@ -183,9 +193,11 @@ def answers(url: str, server: subprocess.Popen[bytes]) -> bool:
     deadline = time.monotonic() + SERVER_START_SECONDS
     while time.monotonic() < deadline and server.poll() is None:
         try:
-            return httpx.get(url, timeout=5).is_success
+            if httpx.get(url, timeout=5).is_success:
+                return True
         except httpx.TransportError:
-            time.sleep(0.5)
+            pass
+        time.sleep(0.5)
     return False
 
 
@@ -253,6 +265,25 @@ def lists_picture(chromium: Browser, file: Path) -> bytes:
     with opened(chromium, file.as_uri(), LISTS_WINDOW) as page:
         heading = page.get_by_role("heading", name=LISTS_HEADING)
         heading.evaluate("element => element.scrollIntoView()")
+        return still(page)
+
+
+def service_picture(chromium: Browser, address: str, user: str) -> bytes:
+    """A user's list on the service's page (PNG)."""
+    with opened(chromium, address, SERVICE_WINDOW) as page:
+        page.get_by_label("User").fill(user)
+        page.get_by_role("button", name="Show").click()
+        expect(page.locator("#shown-user")).to_have_text(user)
+        return still(page)
+
+
+def search_picture(chromium: Browser, address: str) -> bytes:
+    """What a search by words finds on the service's page, side by side by modality (PNG)."""
+    with opened(chromium, address, SERVICE_WINDOW) as page:
+        page.get_by_label("Words").fill(SEARCHED)
+        page.keyboard.press("Enter")
+        page.locator("#found h3").first.wait_for()
+        page.locator("#search-form").evaluate("form => form.scrollIntoView()")
         return still(page)
 
 
