@@ -191,7 +191,7 @@ def test_a_trial_that_lags_behind_is_pruned_and_one_that_diverges_has_failed(
         loss = 0.9 if count == 8 else 0.5
         for number in range(1, 11):
             stopped.append((count, number))
-            on_epoch(Epoch(number, 1.0, loss))
+            on_epoch(Epoch(number, 10, 1.0, loss))
         return 1 - loss
 
     space = replace(TRANSITIONS, warm_steps=4, step=2)
