@@ -45,7 +45,7 @@ def url(copied: Settings) -> Iterator[str]:
 
 @retry(
     retry=retry_if_exception_type(httpx.HTTPError),
-    stop=stop_after_delay(60),
+    stop=stop_after_delay(180),
     wait=wait_fixed(0.1),
 )
 def ready(url: str) -> None:
