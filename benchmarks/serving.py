@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
+import aiohttp
 import httpx
 import numpy as np
 from PIL import Image
@@ -99,10 +100,12 @@ def _feature_look_ups(workspace: Workspace, users: Sequence[str]) -> Ask:
     names = [pseudonym(user, key) for user in users]
     items = workspace.lake.read("items")["item_id"].to_list()
 
-    async def ask(client: httpx.AsyncClient, draw: random.Random) -> httpx.Response:
+    async def ask(session: aiohttp.ClientSession, draw: random.Random) -> int:
         keys = {"user_id": [draw.choice(names)] * K, "item_id": draw.sample(items, K)}
         body = {"feature_service": "ranking", "entities": keys, "full_feature_names": True}
-        return await client.post("/get-online-features", json=body)
+        async with session.post("/get-online-features", json=body) as answer:
+            await answer.read()
+            return answer.status
 
     return ask
 

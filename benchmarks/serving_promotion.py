@@ -12,8 +12,10 @@ import asyncio
 import random
 import sys
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from pathlib import Path
 
+import aiohttp
 import httpx
 
 from benchmarks.serving_load import Load, load, ours, server, users_of
@@ -114,14 +116,15 @@ class _Drill:
             answer = await client.get(f"/v1/users/{user}/recommendations", params={"k": 20})
             self._expected[version, user] = _items(answer.json())
 
-    async def _checked(self, client: httpx.AsyncClient, draw: random.Random) -> httpx.Response:
+    async def _checked(self, session: aiohttp.ClientSession, draw: random.Random) -> int:
         user = draw.choice(self._users)
-        answer = await client.get(f"/v1/users/{user}/recommendations", params={"k": 20})
-        if answer.status_code == 200:
-            told = answer.json()
-            right = self._expected[told["model_version"], user]
-            self.mixed += told["path"] == "champion" and _items(told) != right
-        return answer
+        path = f"/v1/users/{user}/recommendations"
+        async with session.get(path, params={"k": 20}) as answer:
+            told = await answer.json()
+            if answer.status == HTTPStatus.OK:
+                right = self._expected[told["model_version"], user]
+                self.mixed += told["path"] == "champion" and _items(told) != right
+            return answer.status
 
 
 def _items(answer: Mapping[str, list[dict[str, str]]]) -> Items:
