@@ -1,6 +1,5 @@
 """What apps report, on disk before it is acknowledged: an SQLite log that commits in groups."""
 
-import os
 import queue
 import sqlite3
 import threading
@@ -10,6 +9,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from crossmodal.durable import BUSY_SECONDS, make_private, open_durable
 
 SIGNS_OF_INTEREST = frozenset({"click", "play", "like", "rating"})
 """Event types that say a user wanted an item; what a model learns a user's taste from."""
@@ -44,7 +45,6 @@ FROM events WHERE position <= ? ORDER BY position
 _MONTHS = """
 SELECT DISTINCT strftime('%Y-%m', event_timestamp / 1000000, 'unixepoch') FROM events ORDER BY 1
 """
-_BUSY_SECONDS = 10.0
 _BATCHES_AT_ONCE = 64
 
 
@@ -113,7 +113,7 @@ def months(path: Path) -> list[str]:
 
 
 def _reader(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS)
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -135,15 +135,14 @@ class EventLog:
     """
 
     def __init__(self, path: Path, most_waiting: int = 256) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Reviews are people's own words: for the owner of the process alone.
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        # Reviews are people's own words.
+        make_private(path)
         self._path = path
         self._waiting: queue.Queue[_Batch | None] = queue.Queue(most_waiting)
         self._readers = threading.local()
         self._closed = False
         self._door = threading.Lock()
-        with closing(self._connect()) as connection:
+        with closing(open_durable(self._path)) as connection:
             connection.executescript(_SCHEMA)
         self._writer = threading.Thread(target=self._write, name="event-log", daemon=True)
         self._writer.start()
@@ -184,21 +183,15 @@ class EventLog:
                 self._waiting.put(None)
         self._writer.join()
 
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        return connection
-
     def _reader(self) -> sqlite3.Connection:
         """A connection of this thread: each one is used by the thread that made it."""
         if not hasattr(self._readers, "connection"):
-            self._readers.connection = self._connect()
+            self._readers.connection = open_durable(self._path)
         connection: sqlite3.Connection = self._readers.connection
         return connection
 
     def _write(self) -> None:
-        with closing(self._connect()) as connection:
+        with closing(open_durable(self._path)) as connection:
             while (first := self._waiting.get()) is not None:
                 batches = [first, *self._also_waiting()]
                 _commit(connection, [batch for batch in batches if batch is not None])

@@ -5,7 +5,6 @@ The newest state of each item, numbered: a reader that knows number n reads what
 
 import hashlib
 import json
-import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crossmodal.atomic import atomic_write_bytes
+from crossmodal.durable import make_private, open_durable
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS items (
@@ -57,7 +57,6 @@ FROM items WHERE number > ? ORDER BY number
 """
 _PUT_MEDIA = "INSERT OR REPLACE INTO media VALUES (?, ?, ?, ?)"
 _PUT_VECTOR = "INSERT OR REPLACE INTO vectors VALUES (?, ?, ?, ?)"
-_BUSY_SECONDS = 10.0
 
 
 class ItemExistsError(ValueError):
@@ -142,11 +141,10 @@ class ItemLog:
     """
 
     def __init__(self, path: Path, uploads: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        self._path, self._uploads = path, uploads
+        make_private(path)
+        self._uploads = uploads
         self._writing, self._reading = threading.Lock(), threading.Lock()
-        self._writer, self._reader = self._connect(), self._connect()
+        self._writer, self._reader = (open_durable(path, any_thread=True) for _ in range(2))
         self._writer.executescript(_SCHEMA)
 
     def version(self) -> int:
@@ -245,14 +243,6 @@ class ItemLog:
         with self._writing, self._reading:
             self._writer.close()
             self._reader.close()
-
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-        )
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        return connection
 
     @contextmanager
     def _change(self) -> Iterator[None]:

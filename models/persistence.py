@@ -99,14 +99,15 @@ def _mapped(path: Path) -> dict[str, np.ndarray]:
         SafetensorError: the file is damaged.
         ValueError: an array is of a type that NumPy has not.
     """
-    with safe_open(path, framework="np"):
-        pass  # The library has checked the header against the file.
+    # The library checks the header against the file before it names anything.
+    with safe_open(path, framework="np") as checked:
+        names = list(checked.keys())
     data = np.memmap(path, dtype=np.uint8, mode="c")
     start = 8 + int(data[:8].view("<u8")[0])
     header: dict[str, Any] = json.loads(data[8:start].tobytes())
-    header.pop("__metadata__", None)
     arrays = {}
-    for name, told in header.items():
+    for name in names:
+        told = header[name]
         if told["dtype"] not in _DTYPES:
             raise ValueError(f"{name!r} is of the type {told['dtype']}")
         begin, end = (start + offset for offset in told["data_offsets"])
