@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from models.content import CrossFitted, Reducer
 from models.persistence import tensor
+from models.reducers import CrossFitted, Reducer
 
 _PARTS = ("mean", "components", "fold_of")
 

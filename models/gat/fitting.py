@@ -13,19 +13,13 @@ import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from models.content import (
-    TIME_DEPENDENT,
-    Content,
-    CrossFitted,
-    behaviour_factors,
-    choices_by_item,
-    content_at,
-)
+from models.content import TIME_DEPENDENT, Content, content_at
 from models.data import Bools, Dataset, Floats, Longs
 from models.encoders.device import autocast
 from models.gat.config import GATConfig
 from models.gat.graph import Fanout, Graph, View
 from models.gat.network import GATNetwork
+from models.reducers import CrossFitted, behaviour_factors, choices_by_item
 from models.retrieval_loss import CandidateDraw, softmax_loss, without_past
 from models.sequences import (
     Events,

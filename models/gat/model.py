@@ -8,7 +8,7 @@ from typing import Any, Self, cast
 import numpy as np
 import torch
 
-from models.content import Content, CrossFitted, content_at, fit_reducers
+from models.content import Content, content_at
 from models.data import Dataset, Floats, Histories, Ints, TokenTable
 from models.gat.choices import Choices
 from models.gat.config import GATConfig
@@ -21,6 +21,7 @@ from models.persistence import ModelFormatError, NotFittedError, load_state, sav
 from models.protocol import Ranking
 from models.ranking import rank, tie_breaks
 from models.reducer_state import reducer_arrays, reducers_of
+from models.reducers import CrossFitted, fit_reducers
 from models.sequences import Scale, recent_of
 from models.training import Epoch, TrainingCurve, one_thread, run_epochs, seeded
 from models.validation import validation_loss

@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.content import Content, CrossFitted, content_at
+from models.content import Content, content_at
 from models.data import Dataset, Ints, TokenTable
 from models.extending import further_ties, of_width
 from models.mmnn.model import MMNN
+from models.reducers import CrossFitted
 from models.training import one_thread
 
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from models.content import TIME_DEPENDENT, Content, CrossFitted, content_at
+from models.content import TIME_DEPENDENT, Content, content_at
 from models.data import Dataset, Floats
 from models.encoders.device import autocast
 from models.mmnn.config import MMNNConfig
@@ -18,6 +18,7 @@ from models.mmnn.network import MMNNNetwork
 from models.mmnn.task_weights import task_weights
 from models.mmnn.tasks import Step, task_losses
 from models.modality_dropout import ModalityDropout
+from models.reducers import CrossFitted
 from models.retrieval_loss import CandidateDraw
 from models.sequences import (
     Events,

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.content import Content, CrossFitted, content_at, fit_reducers
+from models.content import Content, content_at
 from models.data import Dataset, Floats, Histories, Ints, TokenTable
 from models.mmnn.clicks import predict_clicks
 from models.mmnn.config import MMNNConfig, TaskName
@@ -22,6 +22,7 @@ from models.mmnn.state import put_together, taken_apart
 from models.persistence import ModelFormatError, NotFittedError, load_state, save_state
 from models.protocol import Ranking
 from models.ranking import rank, tie_breaks
+from models.reducers import CrossFitted, fit_reducers
 from models.sequences import Scale, recent_of
 from models.training import Epoch, TrainingCurve, one_thread, seeded
 from models.validation import validation_loss

@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from models.content import TIME_DEPENDENT, Content, CrossFitted, content_at
+from models.content import TIME_DEPENDENT, Content, content_at
 from models.data import Dataset
 from models.encoders.device import autocast
 from models.modality_dropout import ModalityDropout
+from models.reducers import CrossFitted
 from models.retrieval_loss import CandidateDraw, Candidates, focused_softmax_loss
 from models.sequences import Rows, Scale, knowledge_batches, period_of
 from models.training import torch_generator, warm_cosine

@@ -8,12 +8,13 @@ from typing import Any, Self, cast
 import numpy as np
 import torch
 
-from models.content import Content, CrossFitted, content_at, fit_reducers
+from models.content import Content, content_at
 from models.data import Dataset, Floats, Histories, Ints, TokenTable
 from models.persistence import ModelFormatError, NotFittedError, load_state, save_state, tensor
 from models.protocol import Ranking
 from models.ranking import rank, tie_breaks
 from models.reducer_state import reducer_arrays, reducers_of
+from models.reducers import CrossFitted, fit_reducers
 from models.sequences import Scale
 from models.training import Epoch, TrainingCurve, one_thread, run_epochs, seeded
 from models.transformer.config import TransformerConfig

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.content import content_at, fit_reducers
+from models.content import content_at
 from models.data import Dataset, Interactions, TokenTable, Vocabulary
 from models.fusion import (
     OPERATORS,
@@ -19,6 +19,7 @@ from models.fusion import (
 )
 from models.fusion.autoencoder import random_subset
 from models.mmnn import MMNN, MMNNConfig
+from models.reducers import fit_reducers
 
 DIM, MODALITIES, ROWS = 6, 4, 5
 WITHOUT_PLACES = ["maximum", "gated_attention", "cross_attention"]

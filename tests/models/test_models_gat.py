@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.content import content_at, fit_reducers
+from models.content import content_at
 from models.data import Dataset, Histories, Interactions, TokenTable, Vocabulary
 from models.gat import GAT, GATConfig, NotFittedError
 from models.gat.choices import Choices
@@ -15,6 +15,7 @@ from models.gat.nearest import NearestItems
 from models.gat.network import GATNetwork
 from models.persistence import ModelFormatError
 from models.protocol import Recommender
+from models.reducers import fit_reducers
 from models.sequences import Scale, recent_of
 
 USERS, ITEMS, KINDS, COLD = 60, 40, 4, 8

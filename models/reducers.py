@@ -1,0 +1,176 @@
+"""From a modality's own features to a few well-scaled numbers, by what behaviour says of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csr_matrix
+from scipy.sparse.linalg import svds
+
+from models.data import Floats, Interactions, Ints, Longs, TokenTable
+
+_STRENGTHS = np.logspace(-2, 5, 29)
+_FOLDS = 5
+_FEWEST_TO_SPLIT = 20
+
+
+@dataclass(frozen=True)
+class Reducer:
+    """A projection of one modality: (x - mean) P.
+
+    Attributes:
+        mean: (p,) of the tower's own features.
+        components: (p, c).
+    """
+
+    mean: Floats
+    components: Floats
+
+    def __call__(self, features: Floats, items: Longs | None = None) -> Floats:
+        """Features (n, p) → (n, c), whatever items they are of."""
+        return np.asarray((features - self.mean) @ self.components, dtype=np.float32)
+
+    @property
+    def width(self) -> int:
+        """c."""
+        return int(self.components.shape[1])
+
+    @staticmethod
+    def fit(features: Floats, behaviour: Floats) -> "Reducer":
+        """Ridge regression from content to what behaviour says of the items.
+
+        The strength is chosen for each direction by generalised cross-validation (Golub, Heath and
+        Wahba 1979), so that what the modality foretells badly stays small.
+
+        Args:
+            features: (n, p) of items that have the modality and were chosen.
+            behaviour: (n, c) of the same items.
+        """
+        mean = features.mean(axis=0, dtype=np.float64)
+        components = _ridge(features.astype(np.float64) - mean, behaviour)
+        return Reducer(mean.astype(np.float32), components.astype(np.float32))
+
+
+@dataclass(frozen=True)
+class CrossFitted:
+    """Reducers of one modality, of which none foretells an item that it was fitted on.
+
+    Items of the training are reduced by regressions that have not seen them, as an item to come
+    will be (stacking, Wolpert 1992). Otherwise a wide modality would look as strong in training as
+    it can fit noise, and the network would trust it on new items too.
+
+    Attributes:
+        whole: fitted on all items: for those it has not seen.
+        folds: each fitted without the items of its fold.
+        fold_of: (n_items,) the fold of an item; -1 for one that no reducer was fitted on.
+    """
+
+    whole: Reducer
+    folds: tuple[Reducer, ...]
+    fold_of: Ints
+
+    @property
+    def width(self) -> int:
+        """c."""
+        return self.whole.width
+
+    def __call__(self, features: Floats, items: Longs) -> Floats:
+        """Features (n, p) of the dense items (n,) → (n, c)."""
+        reduced = self.whole(features)
+        for fold, reducer in enumerate(self.folds):
+            rows = self.fold_of[items] == fold
+            reduced[rows] = reducer(features[rows])
+        return reduced
+
+    @staticmethod
+    def fit(
+        features: Floats, items: Longs, choices: csr_matrix, n_components: int, seed: int
+    ) -> "CrossFitted":
+        """Regressions onto the leading singular vectors of the choices.
+
+        Args:
+            features: (n, p) of items that have the modality and were chosen.
+            items: (n,) their dense indexes.
+            choices: (n_items, n_users) who chose what.
+            n_components: most directions kept.
+            seed: draws the folds.
+        """
+        behaviour = behaviour_factors(choices[items], n_components)
+        behaviour /= max(np.sqrt((behaviour**2).mean()), 1e-12)
+        fold_of = np.full(choices.shape[0], -1, dtype=np.int32)
+        fold_of[items] = np.random.default_rng(seed).permutation(len(items)) % _FOLDS
+        own = fold_of[items]
+        folds = tuple(
+            Reducer.fit(features[own != fold], behaviour[own != fold])
+            for fold in range(_FOLDS if len(items) >= _FEWEST_TO_SPLIT else 0)
+        )
+        return CrossFitted(Reducer.fit(features, behaviour), folds, fold_of)
+
+
+def behaviour_factors(choices: csr_matrix, n_components: int) -> Floats:
+    """Leading left singular vectors (n, c) of the choices, times their singular values.
+
+    Where the choices have fewer, the last columns are zero.
+    """
+    most = min(choices.shape)
+    if most <= n_components + 1:
+        vectors, values, _ = np.linalg.svd(choices.toarray(), full_matrices=False)
+        factors = (vectors * values)[:, :n_components]
+    else:
+        start = np.ones(most) / np.sqrt(most)
+        vectors, values, _ = svds(choices.astype(np.float64), k=n_components, v0=start)
+        factors = (vectors * values)[:, ::-1]
+    # Singular vectors have no sign of their own; this fixes one on every machine.
+    largest = factors[np.abs(factors).argmax(axis=0), np.arange(factors.shape[1])]
+    factors = factors * np.where(largest < 0, -1, 1)
+    return np.pad(factors, ((0, 0), (0, n_components - factors.shape[1])))
+
+
+def _spectrum(matrix: Floats) -> tuple[Floats, Floats]:
+    """Squared singular values (r,) above zero and right singular vectors (p, r) of (n, p)."""
+    wide = matrix.shape[0] < matrix.shape[1]
+    values, vectors = np.linalg.eigh(matrix @ matrix.T if wide else matrix.T @ matrix)
+    kept = values > 1e-9 * max(values.max(initial=0.0), 1e-12)
+    values, vectors = values[kept], vectors[:, kept]
+    return values, matrix.T @ vectors / np.sqrt(values) if wide else vectors
+
+
+def _ridge(centred: Floats, targets: Floats) -> Floats:
+    """Coefficients (p, c) of ridge regressions from (n, p) to targets (n, c).
+
+    With X = U √v Aᵀ, strength λ shrinks direction r of a target by v_r / (v_r + λ). The λ of each
+    target has the least ‖y - ŷ‖² / (n - 1 - Σ_r v_r / (v_r + λ))²: error over squared freedom.
+    """
+    n = len(centred)
+    targets = targets - targets.mean(axis=0)
+    variances, axes = _spectrum(centred)
+    told = axes.T @ (centred.T @ targets)  # r c
+    energy = told**2 / variances[:, None]
+    unexplained = np.maximum((targets**2).sum(axis=0) - energy.sum(axis=0), 0.0)
+    strengths = _STRENGTHS * variances.sum() / max(1, n)
+    remains = strengths[:, None] / (strengths[:, None] + variances)  # s r
+    errors = unexplained + remains**2 @ energy  # s c
+    freedom = n - 1 - (1 - remains).sum(axis=1)
+    chosen = (errors / np.maximum(freedom, 1e-9)[:, None] ** 2).argmin(axis=0)
+    return np.asarray(axes @ (told / (variances[:, None] + strengths[chosen])))
+
+
+def fit_reducers(
+    tokens: Mapping[str, TokenTable], train: Interactions, n_components: int, seed: int
+) -> dict[str, CrossFitted]:
+    """One reducer a modality, fitted on the items with training events that have it."""
+    reducers = {}
+    for name, table in tokens.items():
+        features, present = table.at()
+        choices = choices_by_item(train, table.n_items)
+        rows = np.flatnonzero(present & (choices.getnnz(axis=1) > 0))
+        if len(rows):
+            reducers[name] = CrossFitted.fit(features[rows], rows, choices, n_components, seed)
+    return reducers
+
+
+def choices_by_item(train: Interactions, n_items: int) -> csr_matrix:
+    """Who chose what (n_items, n_users); each user's column has unit length."""
+    counts = np.bincount(train.users) if len(train) else np.zeros(1)
+    weights = 1 / np.sqrt(np.maximum(counts, 1))[train.users]
+    return csr_matrix((weights, (train.items, train.users)), shape=(n_items, len(counts)))
