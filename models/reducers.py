@@ -9,7 +9,12 @@ from scipy.sparse.linalg import svds
 
 from models.data import Floats, Interactions, Ints, Longs, TokenTable
 
+BLOCKS: Mapping[str, tuple[str, ...]] = {"text": ("text", "title")}
+"""Vectors of equal width that stand side by side in a modality's features; elsewhere there is one.
+"""
+
 _STRENGTHS = np.logspace(-2, 5, 29)
+_LATER_BLOCKS = (0.0, 0.5, 1.0, 2.0)
 _FOLDS = 5
 _FEWEST_TO_SPLIT = 20
 
@@ -36,8 +41,8 @@ class Reducer:
         return int(self.components.shape[1])
 
     @staticmethod
-    def fit(features: Floats, behaviour: Floats) -> "Reducer":
-        """Ridge regression from content to what behaviour says of the items.
+    def fit(features: Floats, behaviour: Floats, weights: Floats) -> "Reducer":
+        """Ridge regression from weighed content to what behaviour says of the items.
 
         The strength is chosen for each direction by generalised cross-validation (Golub, Heath and
         Wahba 1979), so that what the modality foretells badly stays small.
@@ -45,9 +50,11 @@ class Reducer:
         Args:
             features: (n, p) of items that have the modality and were chosen.
             behaviour: (n, c) of the same items.
+            weights: (p,) of the features: what counts more is shrunk less.
         """
         mean = features.mean(axis=0, dtype=np.float64)
-        components = _ridge(features.astype(np.float64) - mean, behaviour)
+        components, _ = _ridge((features.astype(np.float64) - mean) * weights, behaviour)
+        components *= weights[:, None]
         return Reducer(mean.astype(np.float32), components.astype(np.float32))
 
 
@@ -84,7 +91,12 @@ class CrossFitted:
 
     @staticmethod
     def fit(
-        features: Floats, items: Longs, choices: csr_matrix, n_components: int, seed: int
+        features: Floats,
+        items: Longs,
+        choices: csr_matrix,
+        n_components: int,
+        seed: int,
+        n_blocks: int = 1,
     ) -> "CrossFitted":
         """Regressions onto the leading singular vectors of the choices.
 
@@ -94,17 +106,19 @@ class CrossFitted:
             choices: (n_items, n_users) who chose what.
             n_components: most directions kept.
             seed: draws the folds.
+            n_blocks: of how many parts of equal width the features are.
         """
         behaviour = behaviour_factors(choices[items], n_components)
         behaviour /= max(np.sqrt((behaviour**2).mean()), 1e-12)
         fold_of = np.full(choices.shape[0], -1, dtype=np.int32)
         fold_of[items] = np.random.default_rng(seed).permutation(len(items)) % _FOLDS
         own = fold_of[items]
+        weights = _block_weights(features, behaviour, n_blocks)
         folds = tuple(
-            Reducer.fit(features[own != fold], behaviour[own != fold])
+            Reducer.fit(features[own != fold], behaviour[own != fold], weights)
             for fold in range(_FOLDS if len(items) >= _FEWEST_TO_SPLIT else 0)
         )
-        return CrossFitted(Reducer.fit(features, behaviour), folds, fold_of)
+        return CrossFitted(Reducer.fit(features, behaviour, weights), folds, fold_of)
 
 
 def behaviour_factors(choices: csr_matrix, n_components: int) -> Floats:
@@ -135,8 +149,23 @@ def _spectrum(matrix: Floats) -> tuple[Floats, Floats]:
     return values, matrix.T @ vectors / np.sqrt(values) if wide else vectors
 
 
-def _ridge(centred: Floats, targets: Floats) -> Floats:
-    """Coefficients (p, c) of ridge regressions from (n, p) to targets (n, c).
+def _block_weights(features: Floats, behaviour: Floats, n_blocks: int) -> Floats:
+    """Weights (p,) of features: 1 in the first block, and one of a few in all later ones.
+
+    It is the one with which behaviour is foretold best, so that a block that says nothing, such
+    as titles that are mere names, takes nothing from the others.
+    """
+    centred = features.astype(np.float64) - features.mean(axis=0, dtype=np.float64)
+    later = np.arange(features.shape[1]) * n_blocks >= features.shape[1]
+    tried = [np.where(later, weight, 1.0) for weight in _LATER_BLOCKS if later.any()]
+    if not tried:
+        return np.ones(features.shape[1], dtype=np.float32)
+    errors = [_ridge(centred * weights, behaviour)[1] for weights in tried]
+    return np.asarray(tried[int(np.argmin(errors))], dtype=np.float32)
+
+
+def _ridge(centred: Floats, targets: Floats) -> tuple[Floats, float]:
+    """Coefficients (p, c) of ridge regressions from (n, p) to targets (n, c), and their error.
 
     With X = U √v Aᵀ, strength λ shrinks direction r of a target by v_r / (v_r + λ). The λ of each
     target has the least ‖y - ŷ‖² / (n - 1 - Σ_r v_r / (v_r + λ))²: error over squared freedom.
@@ -151,8 +180,10 @@ def _ridge(centred: Floats, targets: Floats) -> Floats:
     remains = strengths[:, None] / (strengths[:, None] + variances)  # s r
     errors = unexplained + remains**2 @ energy  # s c
     freedom = n - 1 - (1 - remains).sum(axis=1)
-    chosen = (errors / np.maximum(freedom, 1e-9)[:, None] ** 2).argmin(axis=0)
-    return np.asarray(axes @ (told / (variances[:, None] + strengths[chosen])))
+    judged = errors / np.maximum(freedom, 1e-9)[:, None] ** 2
+    chosen = judged.argmin(axis=0)
+    components = np.asarray(axes @ (told / (variances[:, None] + strengths[chosen])))
+    return components, float(judged.min(axis=0).sum())
 
 
 def fit_reducers(
@@ -165,7 +196,10 @@ def fit_reducers(
         choices = choices_by_item(train, table.n_items)
         rows = np.flatnonzero(present & (choices.getnnz(axis=1) > 0))
         if len(rows):
-            reducers[name] = CrossFitted.fit(features[rows], rows, choices, n_components, seed)
+            blocks = len(BLOCKS.get(name, (name,)))
+            reducers[name] = CrossFitted.fit(
+                features[rows], rows, choices, n_components, seed, blocks
+            )
     return reducers
 
 

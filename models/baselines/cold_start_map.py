@@ -8,13 +8,16 @@ from pydantic import Field
 from scipy.linalg import cho_factor, cho_solve
 
 from models.baselines.als import ALSConfig, factorise, fold_in
+from models.baselines.block_kernel import Strengths, learned_strengths
 from models.baselines.configured import BaselineConfig, ConfiguredBaseline
 from models.baselines.recency import choice_matrix, history_matrix
 from models.content import TIME_DEPENDENT
 from models.data import Bools, Dataset, Floats, Histories, Ints, TokenTable
 from models.extending import further_ties, of_width, placed
+from models.reducers import BLOCKS
 
 _BLOCK = 2048
+_MOST_VIEWERS = 4096
 
 
 class ColdStartMapConfig(BaselineConfig):
@@ -29,31 +32,23 @@ class ColdStartMapConfig(BaselineConfig):
     shrinkage: float = Field(
         default=10.0, gt=0, description="Ridge penalty of every vector of taste."
     )
-    penalty: float = Field(default=0.3, gt=0, description="Ridge penalty λ of the map.")
-    closeness: float = Field(
-        default=1.0, gt=0, description="γ of the kernel: the larger, the closer items must be."
-    )
     blocks: Mapping[str, tuple[str, ...]] = Field(
-        default={"text": ("text", "title")},
+        default=BLOCKS,
         description="What stands side by side in a modality's features, in parts of equal width; "
         "a modality that is not named is one block of its own name.",
     )
-    strengths: Mapping[str, float] = Field(
-        default={"text": 0.5, "title": 0.5, "attributes": 1.0, "image": 0.3, "audio": 0.3},
-        description="Weight of each block in the distance of two items; 1 where not named. A "
-        "weak block with a small weight cannot drown a strong one.",
-    )
-    presence: float = Field(
-        default=1.0,
-        ge=0,
-        description="Weight of whether an item has a modality at all, where a block of it has any.",
-    )
+    left_out: tuple[str, ...] = Field(default=(), description="Names of blocks that are not read.")
     widest: int = Field(
         default=512, ge=1, description="A block with more numbers is cut to `components`."
     )
-    components: int = Field(default=64, ge=1, description="Principal components of a wide one.")
+    components: int = Field(default=32, ge=1, description="Principal components of a wide one.")
     anchors: int = Field(
         default=8192, ge=1, description="Most items that are learned from, the most chosen first."
+    )
+    judges: int = Field(
+        default=800,
+        ge=1,
+        description="How many of the anchors judge what a block counts for, the most chosen first.",
     )
     decay: float = Field(
         default=1.0,
@@ -72,16 +67,18 @@ class ColdStartMap(ConfiguredBaseline[ColdStartMapConfig]):
 
     Taste is what alternating least squares makes of the choices (`models.baselines.als`): a vector
     y_i an item. f is fitted to them: f(z) = ȳ + Σ_a k(z, z_a) c_a with c = (K + λI)⁻¹ (Y - ȳ) and
-    k(z, z') = exp(-γ ‖z - z'‖² / 2σ²), σ² the summed variance of z. A user is the vector x that
-    the items of the history solve for, so that a new event counts at once. z has the blocks of
-    the modalities, standardised, absent ones at their mean, and a number a modality that says
-    whether it is there.
+    k(z, z') = exp(-‖z - z'‖²_w) + ⟨z, z'⟩_a. What is linear in the content is a matrix, so that
+    f(z) = ȳ + Σ_a exp(-‖z - z_a‖²_w) c_a + S z. The weights w and a, one of each a block, and λ
+    are learned (`models.baselines.block_kernel`), from errors as users would see them: X (y - f).
+    A user is the vector x that the items of the history solve for, so that a new event counts at
+    once. z has the blocks of the modalities, standardised, absent ones at their mean, and a
+    number a modality that says whether it is there.
     (Attributes to factors: Gantner et al. 2010; kernel ridge: Saunders, Gammerman and Vovk 1998.)
     """
 
     family = name = "cold_start_map"
     settings_type = ColdStartMapConfig
-    stored = ("codes", "taste", "anchors", "coefficients", "offset", "scale")
+    stored = ("codes", "taste", "anchors", "coefficients", "offset", "slopes", "nearness")
 
     def fit(self, dataset: Dataset) -> Self:
         """Regresses the taste of the training's choices on content."""
@@ -92,18 +89,17 @@ class ColdStartMap(ConfiguredBaseline[ColdStartMapConfig]):
         for name, table in tokens.items():
             learned |= self._standardisations(name, table, warm)
         self._remember(dataset, **learned)
-        content = self._content(tokens, dataset.n_items)
-        taste = self._targets(dataset)
+        self.arrays["taste"] = taste = self._targets(dataset)
         rows = np.argsort(-counts, kind="stable")[: min(int(warm.sum()), self.config.anchors)]
         offset = taste[rows].mean(axis=0) if len(rows) else np.zeros(taste.shape[1])
-        spread = float(content[rows].var(axis=0).sum()) if len(rows) else 0.0
-        self.arrays |= {
-            "anchors": content[rows],
-            "scale": np.array([max(spread, 1e-12)]),
-            "offset": offset.astype(np.float32),
-            "taste": taste,
-        }
-        self.arrays["coefficients"] = self._coefficients(taste[rows] - offset)
+        self.arrays["offset"] = offset.astype(np.float32)
+        blocks = self._parts(tokens, dataset.n_items)
+        judges = rows[: self.config.judges]
+        found = learned_strengths(
+            [block[judges] for block in blocks], self._as_seen(taste[judges], dataset)
+        )
+        content = np.hstack(blocks)
+        self._regress(content[rows], taste[rows] - offset, found, [x.shape[1] for x in blocks])
         self.arrays["codes"] = self._codes(content)
         return self
 
@@ -140,6 +136,30 @@ class ColdStartMap(ConfiguredBaseline[ColdStartMapConfig]):
         }
         return other
 
+    def _as_seen(self, taste: Floats, dataset: Dataset) -> np.ndarray:
+        """Targets (n, factors), so turned that ‖y‖ is that of what users see of it, X (y - ȳ)."""
+        step = -(-dataset.n_users // _MOST_VIEWERS)
+        viewers = np.arange(0, dataset.n_users, max(1, step), dtype=np.int32)
+        users = self._vectors(dataset.histories(viewers)).astype(np.float64)
+        values, axes = np.linalg.eigh(users.T @ users)
+        centred = taste.astype(np.float64) - (taste.mean(axis=0) if len(taste) else 0)
+        return np.asarray(centred @ (axes * np.sqrt(np.maximum(values, 0))))
+
+    def _regress(
+        self, anchors: Floats, targets: np.ndarray, found: Strengths, widths: list[int]
+    ) -> None:
+        """Coefficients (a, f) and slopes (q, f) of targets (a, f) on anchors (a, q)."""
+        slope = np.repeat(found.slope, widths)
+        self.arrays |= {"anchors": anchors, "nearness": np.repeat(found.near, widths)}
+        kernel = self._nearness(anchors).astype(np.float64) + (anchors * slope) @ anchors.T
+        kernel.flat[:: len(kernel) + 1] += found.penalty
+        solved = np.zeros(targets.shape)
+        if len(kernel):
+            factor = cho_factor(kernel, lower=True, overwrite_a=True)
+            solved = cho_solve(factor, targets.astype(np.float64))
+        self.arrays["coefficients"] = solved.astype(np.float32)
+        self.arrays["slopes"] = (slope[:, None] * (anchors.T @ solved)).astype(np.float32)
+
     def _targets(self, dataset: Dataset) -> Floats:
         """What content foretells: y (n_items, factors)."""
         choices = choice_matrix(
@@ -173,21 +193,28 @@ class ColdStartMap(ConfiguredBaseline[ColdStartMapConfig]):
         names = self.config.blocks_of(modality)
         return zip(names, np.array_split(features, len(names), axis=1), strict=True)
 
-    def _content(self, tokens: Mapping[str, TokenTable], n_items: int) -> Floats:
-        """z (n_items, q)."""
-        columns = []
+    def _parts(self, tokens: Mapping[str, TokenTable], n_items: int) -> list[Floats]:
+        """The parts of z, (n_items, q_b) each: a modality's blocks, then whether it is there."""
+        parts: list[Floats] = []
         for modality in sorted({key.split(".")[1] for key in self.arrays if "content." in key}):
+            if set(self.config.blocks_of(modality)).issubset(self.config.left_out):
+                continue
             features, present = self._features(modality, tokens, n_items)
-            for block, x in self._blocks(modality, features):
+            parts += self._standardised(modality, features, present)
+            parts.append(present[:, None].astype(np.float32))
+        return parts or [np.zeros((n_items, 1), dtype=np.float32)]
+
+    def _standardised(self, modality: str, features: Floats, present: Bools) -> Iterator[Floats]:
+        """The blocks of a modality that are read, (n_items, q_b) each, 0 where absent."""
+        for block, x in self._blocks(modality, features):
+            if block not in self.config.left_out:
                 mean = self.arrays[f"content.{modality}.{block}.mean"]
                 z = (x - mean) @ self.arrays[f"content.{modality}.{block}.axes"]
-                strength = np.float32(self.config.strengths.get(block, 1.0) ** 0.5)
-                columns.append(np.where(present[:, None], z * strength, np.float32(0)))
-            if any(
-                self.config.strengths.get(block, 1.0) for block in self.config.blocks_of(modality)
-            ):
-                columns.append(present[:, None] * np.float32(self.config.presence**0.5))
-        return np.hstack(columns) if columns else np.zeros((n_items, 1), dtype=np.float32)
+                yield np.where(present[:, None], z, np.float32(0))
+
+    def _content(self, tokens: Mapping[str, TokenTable], n_items: int) -> Floats:
+        """z (n_items, q)."""
+        return np.hstack(self._parts(tokens, n_items))
 
     def _features(
         self, modality: str, tokens: Mapping[str, TokenTable], n_items: int
@@ -207,31 +234,21 @@ class ColdStartMap(ConfiguredBaseline[ColdStartMapConfig]):
                 widths[modality] = widths.get(modality, 0) + len(mean)
         return widths
 
-    def _coefficients(self, targets: np.ndarray) -> Floats:
-        anchors = self.learned("anchors")
-        kernel = self._kernel(anchors).astype(np.float64)
-        kernel.flat[:: len(kernel) + 1] += self.config.penalty
-        if not len(kernel):
-            return np.zeros(targets.shape, dtype=np.float32)
-        factor = cho_factor(kernel, lower=True, overwrite_a=True)
-        return np.asarray(cho_solve(factor, targets), dtype=np.float32)
-
     def _codes(self, content: Floats) -> Floats:
         parts = [
-            self._kernel(content[start : start + _BLOCK]) @ self.learned("coefficients")
+            self._nearness(content[start : start + _BLOCK]) @ self.learned("coefficients")
             for start in range(0, len(content), _BLOCK)
         ]
-        return np.asarray(np.concatenate(parts) + self.learned("offset"), dtype=np.float32)
+        linear = content @ self.learned("slopes") + self.learned("offset")
+        return np.asarray(np.concatenate([*parts, linear[:0]]) + linear, dtype=np.float32)
 
-    def _kernel(self, content: Floats) -> Floats:
-        """k (n, a) of content (n, q) with the anchors."""
-        anchors = self.learned("anchors")
+    def _nearness(self, content: Floats) -> Floats:
+        """exp(-‖z - z_a‖²_w) (n, a) of content (n, q) to the anchors."""
+        scale = np.sqrt(self.learned("nearness"))
+        anchors, own = self.learned("anchors") * scale, content * scale
         lengths = np.einsum("aq,aq->a", anchors, anchors)
-        own = np.einsum("nq,nq->n", content, content)
-        distances = np.maximum(own[:, None] + lengths - 2 * (content @ anchors.T), 0)
-        rate = self.config.closeness / (2 * float(self.learned("scale")[0]))
-        kernel: Floats = np.exp(-np.float32(rate) * distances)
-        return kernel
+        distances = np.einsum("nq,nq->n", own, own)[:, None] + lengths - 2 * (own @ anchors.T)
+        return np.asarray(np.exp(-np.maximum(distances, 0)), dtype=np.float32)
 
 
 class ContentPopularity(ColdStartMap):

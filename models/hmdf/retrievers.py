@@ -95,11 +95,10 @@ def cold_item_retrievers(dataset: Dataset, seed: int = 42) -> Builders:
     blocks = [block for name in timeless for block in ColdStartMapConfig().blocks_of(name)]
     maps = {
         "cold_start_map": ColdStartMapConfig(seed=seed),
-        "cold_start_map_smooth": ColdStartMapConfig(closeness=0.4, penalty=0.1, seed=seed),
         "cold_start_map_small": ColdStartMapConfig.model_validate(few),
         **{
             f"cold_start_map_{block}": ColdStartMapConfig.model_validate(
-                few | {"strengths": {other: float(other == block) for other in blocks}}
+                few | {"left_out": tuple(other for other in blocks if other != block)}
             )
             for block in blocks
         },

@@ -115,7 +115,6 @@ def nested(values: Mapping[str, Any]) -> dict[str, Any]:
 
 _DROPOUT = Real(0.0, 0.6)
 _DECAY = Real(0.6, 1.0)
-_STRENGTH = Real(0.03, 3.0, log=True)
 
 SPACES: Mapping[str, Space] = {
     "item_knn": Space(
@@ -154,14 +153,8 @@ SPACES: Mapping[str, Space] = {
         ("models.baselines", "ColdStartMapConfig"),
         {
             "factors": Whole(32, 256, log=True),
-            "penalty": Real(0.05, 20.0, log=True),
-            "closeness": Real(0.1, 10.0, log=True),
-            "strengths.text": _STRENGTH,
-            "strengths.title": _STRENGTH,
-            "strengths.attributes": _STRENGTH,
-            "strengths.image": _STRENGTH,
-            "strengths.audio": _STRENGTH,
-            "presence": Real(0.0, 2.0),
+            "confidence": Real(0.5, 20.0, log=True),
+            "shrinkage": Real(1.0, 100.0, log=True),
             "components": Whole(16, 128, log=True),
             "decay": _DECAY,
         },
