@@ -38,6 +38,7 @@ _OF_USER = """
 SELECT event_id, user_id, item_id, event_type, value, text, request_id, event_timestamp
 FROM events WHERE user_id = ? ORDER BY position
 """
+_LAST_OF_USER = "SELECT coalesce(max(position), 0) FROM events WHERE user_id = ?"
 _ALL = """
 SELECT position, event_id, user_id, item_id, event_type, value, text, request_id, event_timestamp
 FROM events WHERE position <= ? ORDER BY position
@@ -170,6 +171,11 @@ class EventLog:
     def of_user(self, user_id: str) -> list[LoggedEvent]:
         """A user's events in the order they were acknowledged, by any process."""
         return [LoggedEvent(*row) for row in self._reader().execute(_OF_USER, (user_id,))]
+
+    def last_of_user(self, user_id: str) -> int:
+        """The position of a user's last event, by any process; 0 where nothing was reported."""
+        (last,) = self._reader().execute(_LAST_OF_USER, (user_id,)).fetchone()
+        return int(last)
 
     def waiting(self) -> int:
         """Batches that wait for the disk."""

@@ -50,6 +50,11 @@ class Metrics:
             ("path",),
             registry=self.registry,
         )
+        self.remembered = Counter(
+            "crossmodal_lists_remembered",
+            "Lists told again, since nothing that they depend on had changed.",
+            registry=self.registry,
+        )
         self.missed = Counter(
             "crossmodal_stages_missed",
             "Stages that failed or were late, and that an answer did without.",

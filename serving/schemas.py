@@ -223,12 +223,15 @@ class RankedItem(ItemAnswer):
     reason: ReasonAnswer
 
 
+AnswerPath = Literal["champion", "fallback"]
+
+
 class Recommendations(BaseModel):
     """A list, and how it came about."""
 
     request_id: str = Field(description="Name it in the events that come from this answer.")
     model_version: str = Field(description="The model that made it.")
-    path: Literal["champion", "fallback"] = Field(
+    path: AnswerPath = Field(
         description="What made it: the champion, or what was at hand where a stage failed or was "
         "late."
     )

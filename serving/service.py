@@ -15,6 +15,7 @@ from serving.feast_features import OnlineFeatures
 from serving.histories import UserState, user_state
 from serving.metrics import Metrics
 from serving.new_items import NewItems
+from serving.remembered_lists import RememberedLists
 from serving.shared_space import SharedSpace
 from serving.stages import Stages, budgets_of
 from serving.uploads import Uploads
@@ -41,6 +42,7 @@ class Service:
         features: Feast's online store.
         stages: walk through what an answer is made of.
         feature_stages: the same for what Feast is asked.
+        lists: those that were made last.
         items: what apps put into the catalogue.
         new_items: lays it over the model in use.
         uploads: reads pictures and sounds.
@@ -57,6 +59,7 @@ class Service:
         self.stages = Stages(budgets_of(settings), self.metrics)
         # Of their own: Feast answers one at a time, and a list should not wait for its turn.
         self.feature_stages = Stages(budgets_of(settings), self.metrics, "features", threads=1)
+        self.lists = RememberedLists(settings.serve_remembered_lists)
         self.items = ItemLog(paths.item_log, paths.uploads)
         self.new_items = NewItems(workspace, self.items)
         self.uploads = Uploads(workspace)
@@ -114,7 +117,11 @@ class Service:
         name = self.pseudonym(user_id)
         return user_state(champion, name, self.events.of_user(name))
 
-    def remembered_state_of(self, champion: Champion, user_id: str) -> UserState:
+    def last_event_of(self, user_id: str) -> int:
+        """The place in the log of the event of a user that was acknowledged last; 0 for none."""
+        return self.events.last_of_user(self.pseudonym(user_id))
+
+    def lake_state_of(self, champion: Champion, user_id: str) -> UserState:
         """What a user did, as far as the lake knew when the champion was loaded."""
         return user_state(champion, self.pseudonym(user_id), ())
 

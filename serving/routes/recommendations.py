@@ -1,19 +1,21 @@
 """Lists for a user, for someone without an account, and an app's own candidates in order."""
 
 import secrets
-from collections.abc import Callable, Collection
-from typing import Annotated, Literal
+from collections.abc import Callable, Collection, Hashable
+from typing import Annotated
 
 import numpy as np
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Response
 
 from serving.champion import Champion
 from serving.histories import UserState, guest_history
 from serving.making import ListInMaking
 from serving.problems import problem_responses
 from serving.recommending import Ranked
+from serving.remembered_lists import Question
 from serving.routes.asking import Asked, InUse, item_facts, item_indexes, may_be_shown
 from serving.schemas import (
+    AnswerPath,
     Count,
     Diversity,
     RankRequest,
@@ -24,12 +26,14 @@ from serving.schemas import (
 from serving.service import Service
 from serving.stages import StageName, Step
 
+_NO_ID = "{request_id}"
+
 router = APIRouter(
     prefix="/v1", tags=["recommendations"], responses=problem_responses(404, 422, 503)
 )
 
 
-@router.get("/users/{user_id:path}/recommendations")
+@router.get("/users/{user_id:path}/recommendations", response_model=Recommendations)
 async def recommendations_of_user(
     service: Asked,
     champion: InUse,
@@ -40,9 +44,14 @@ async def recommendations_of_user(
     exclude_seen: Annotated[
         bool, Query(description="Leave out what the user had to do with; hidden items always are.")
     ] = True,
-) -> Recommendations:
+) -> Response:
     """The best items for a user. Nobody need be registered: a newcomer gets a newcomer's list."""
-    making = ListInMaking(champion, may_be_shown(champion, category), k, diversity)
+    allowed = may_be_shown(champion, category)
+    question = await _question(service, user_id, (k, diversity, category, exclude_seen))
+    if question and (known := service.lists.recall(champion, question)):
+        service.metrics.remembered.inc()
+        return _told(service, known, "champion")
+    making = ListInMaking(champion, allowed, k, diversity)
 
     def know(state: UserState) -> None:
         making.know(state.history, state.seen if exclude_seen else state.hidden)
@@ -51,13 +60,17 @@ async def recommendations_of_user(
     if not making.ranked:
         stored = Step("features", lambda: making.take(service.stored_list_of(champion, user_id)))
         missed += await service.feature_stages.walk([stored])
-    return _answer(service, champion, making, missed)
+    path = _path(missed)
+    written = _written(champion, making, path)
+    if question and not missed:
+        service.lists.keep(champion, question, written)
+    return _told(service, written, path)
 
 
-@router.post("/recommendations")
+@router.post("/recommendations", response_model=Recommendations)
 async def recommendations_of_guest(
     service: Asked, champion: InUse, asked: RecommendationRequest
-) -> Recommendations:
+) -> Response:
     """The best items for someone without an account, whose history comes with the request."""
     items = item_indexes(
         champion, [event.item_id for event in asked.history], "body.history.{}.item_id"
@@ -71,8 +84,8 @@ async def recommendations_of_guest(
     return _answer(service, champion, making, await service.stages.walk(making.steps()))
 
 
-@router.post("/rank")
-async def rank(service: Asked, champion: InUse, asked: RankRequest) -> Recommendations:
+@router.post("/rank", response_model=Recommendations)
+async def rank(service: Asked, champion: InUse, asked: RankRequest) -> Response:
     """An app's own candidates in the order that suits a user; each is answered once."""
     items = item_indexes(champion, dict.fromkeys(asked.items), "body.items.{}")
     making = ListInMaking(champion, champion.listed, len(items), given=items)
@@ -86,6 +99,20 @@ async def rank(service: Asked, champion: InUse, asked: RankRequest) -> Recommend
     return _answer(service, champion, making, missed)
 
 
+async def _question(
+    service: Service, user_id: str, wishes: tuple[Hashable, ...]
+) -> Question | None:
+    """What a user's list depends on; None where the log does not tell in time.
+
+    It is read before what the user did is: a list may know of a later event than its question
+    says, and then is not told again, but never of fewer.
+    """
+    found: list[int] = []
+    read = Step("user state", lambda: found.append(service.last_event_of(user_id)))
+    missed = await service.stages.walk([read])
+    return None if missed else Question(service.pseudonym(user_id), found[0], wishes)
+
+
 async def _walk(
     service: Service,
     champion: Champion,
@@ -97,26 +124,41 @@ async def _walk(
     state = Step(
         "user state",
         lambda: know(service.state_of(champion, user_id)),
-        otherwise=lambda: know(service.remembered_state_of(champion, user_id)),
+        otherwise=lambda: know(service.lake_state_of(champion, user_id)),
     )
     return await service.stages.walk([state, *making.steps()])
 
 
 def _answer(
     service: Service, champion: Champion, making: ListInMaking, missed: Collection[StageName]
-) -> Recommendations:
-    path: Literal["champion", "fallback"] = "fallback" if missed else "champion"
+) -> Response:
+    path = _path(missed)
+    return _told(service, _written(champion, making, path), path)
+
+
+def _path(missed: Collection[StageName]) -> AnswerPath:
+    return "fallback" if missed else "champion"
+
+
+def _told(service: Service, written: str, path: AnswerPath) -> Response:
+    """An answer of its own: what `_written` wrote, under a new id."""
     service.metrics.answers.labels(path).inc()
-    # Checked in one go, which costs a fraction of a check for each row.
+    body = written.replace(_NO_ID, secrets.token_hex(12), 1)
+    return Response(body, media_type="application/json")
+
+
+def _written(champion: Champion, making: ListInMaking, path: AnswerPath) -> str:
+    """The answer as JSON, with `_NO_ID` where its id belongs, which comes first."""
+    # Checked and written in one go, which costs a fraction of doing so row by row.
     return Recommendations.model_validate(
         {
-            "request_id": secrets.token_hex(12),
+            "request_id": _NO_ID,
             "model_version": champion.version,
             "path": path,
             "known_user": bool(np.any(making.history.lengths)),
             "items": [_row(champion, rank, one) for rank, one in enumerate(making.answer(), 1)],
         }
-    )
+    ).model_dump_json()
 
 
 def _row(champion: Champion, rank: int, one: Ranked) -> dict[str, object]:

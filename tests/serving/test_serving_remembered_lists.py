@@ -1,0 +1,86 @@
+"""A list that was made is told again as long as it would come out the same, and no longer."""
+
+from contextlib import closing
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from crossmodal.event_log import EventLog, LoggedEvent
+from crossmodal.pseudonyms import pseudonym
+from crossmodal.settings import Settings
+from crossmodal.workspace import Workspace
+from serving.app import create_app
+
+pytestmark = pytest.mark.slow
+
+KEY = b"a key for tests"
+
+
+def asked(client: TestClient, user: str = "ada", **query: object) -> dict[str, Any]:
+    found = client.get(f"/v1/users/{user}/recommendations", params={"k": 10, **query})
+    assert found.status_code == 200, found.text
+    told: dict[str, Any] = found.json()
+    return told
+
+
+def items(answer: dict[str, Any]) -> list[str]:
+    return [item["item_id"] for item in answer["items"]]
+
+
+def remembered(client: TestClient) -> float:
+    lines = client.get("/metrics").text.splitlines()
+    name = "crossmodal_lists_remembered_total "
+    return next(float(line.removeprefix(name)) for line in lines if line.startswith(name))
+
+
+def test_a_second_answer_is_the_first_under_another_id(client: TestClient) -> None:
+    first, second = asked(client), asked(client)
+    assert first.pop("request_id") != second.pop("request_id")
+    assert first == second
+    assert remembered(client) == 1
+
+
+def test_other_wishes_and_other_users_get_lists_of_their_own(client: TestClient) -> None:
+    lists = [asked(client), asked(client, k=3), asked(client, diversity=0.9), asked(client, "bob")]
+    assert remembered(client) == 0
+    assert [len(one["items"]) for one in lists] == [10, 3, 10, 10]
+
+
+def test_an_event_that_another_process_took_makes_another_list(
+    client: TestClient, copied: Settings
+) -> None:
+    before = asked(client)
+    liked = LoggedEvent(
+        "e1",
+        pseudonym("ada", KEY),
+        items(before)[0],
+        "like",
+        None,
+        None,
+        None,
+        1_700_000_000_000_000,
+    )
+    with closing(EventLog(Workspace(copied).paths.event_log)) as log:
+        log.append([liked]).result(timeout=60)
+    after = asked(client)
+    assert not before["known_user"] and after["known_user"]
+    assert liked.item_id not in items(after)
+    assert items(asked(client)) == items(after)
+    assert remembered(client) == 1
+
+
+def test_a_deleted_item_leaves_a_remembered_list(client: TestClient) -> None:
+    gone = items(asked(client))[0]
+    assert client.delete(f"/v1/items/{gone}").status_code == 204
+    assert gone not in items(asked(client))
+    assert remembered(client) == 0
+
+
+def test_the_oldest_list_is_forgotten_first_and_none_is_kept_on_demand(copied: Settings) -> None:
+    for kept, expected in ((2, 1), (0, 0)):
+        few = copied.model_copy(update={"serve_remembered_lists": kept})
+        with TestClient(create_app(few)) as client:
+            for user in ("ada", "bob", "eve", "ada", "eve"):
+                asked(client, user)
+            assert remembered(client) == expected, kept
