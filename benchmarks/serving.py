@@ -1,9 +1,12 @@
 """The online service under a constant rate of requests, beside Feast's own feature server.
 
-    python -m benchmarks.serving [--home HOME] [--rate 100] [--seconds 60] [--workers 1]
+    python -m benchmarks.serving [--home HOME] [--rate 100] [--seconds 60] [--workers 2]
 
 The load is open-loop: a request starts when it is due, whether or not those before it were
 answered, and its latency counts from then. The load generator shares the machine with the servers.
+Users are drawn alike from all. The service tells a list again while nothing has changed; the
+figures with the prefix `anew_` are of one that makes each list anew. Feast's server has a rate of
+its own, since it does not bear that of the lists.
 """
 
 import argparse
@@ -43,19 +46,26 @@ def main() -> int:
     chosen = _parsed()
     workspace = Workspace(load_settings(home=chosen.home))
     users = users_of(workspace)
+    ask = lists(users, chosen.diversity)
     with server(ours(workspace, chosen.workers), "/readyz") as running:
-        ask = lists(users, chosen.diversity)
         own = asyncio.run(load(running.url, ask, chosen.rate, chosen.seconds))
+        remembered = _remembered_share(running.url)
         events = asyncio.run(_events(running.url, users))
         items = asyncio.run(_new_items(running.url, users[0]))
+    forgetful = {"CROSSMODAL_SERVE_REMEMBERED_LISTS": "0"}
+    with server(ours(workspace, chosen.workers, forgetful), "/readyz") as running:
+        anew = asyncio.run(load(running.url, ask, chosen.rate, chosen.seconds))
     with server(feast(workspace), "/health") as running:
         look_ups = _feature_look_ups(workspace, users)
-        peer = asyncio.run(load(running.url, look_ups, chosen.rate, chosen.seconds))
+        peer = asyncio.run(load(running.url, look_ups, chosen.feast_rate, chosen.seconds))
     top_k = _exact_search(chosen.rows)
     result = {
         **own.figures(),
         "seconds": chosen.seconds,
+        "remembered_share": remembered,
+        **anew.figures("anew_"),
         **peer.figures("feast_"),
+        "feast_rate": chosen.feast_rate,
         "event_to_rec_p99_ms": round(float(np.percentile(events, 99)), 2),
         "item_to_rec_s": round(max(items), 2),
         **top_k,
@@ -70,7 +80,7 @@ def main() -> int:
     atomic_write_bytes(chosen.out, f"{json.dumps(result, indent=1)}\n".encode())
     for name, value in result.items():
         print(f"{name}: {value}")
-    return 1 if own.errors or peer.errors else 0
+    return 1 if own.errors or anew.errors or peer.errors else 0
 
 
 def _parsed() -> argparse.Namespace:
@@ -78,11 +88,23 @@ def _parsed() -> argparse.Namespace:
     parser.add_argument("--home", type=Path, help="a state folder that a run has filled")
     parser.add_argument("--rate", type=float, default=100.0, help="requests a second")
     parser.add_argument("--seconds", type=float, default=60.0, help="of each load")
-    parser.add_argument("--workers", type=int, default=1, help="processes of the service")
+    parser.add_argument("--feast-rate", type=float, default=20.0, help="the same for Feast")
+    parser.add_argument("--workers", type=int, default=2, help="processes of the service")
     parser.add_argument("--diversity", type=float, default=0.3)
     parser.add_argument("--rows", type=int, default=1_000_000, help="of the exact search")
     parser.add_argument("--out", type=Path, default=OUT)
     return parser.parse_args()
+
+
+def _remembered_share(url: str) -> float:
+    """Of all lists of the service, how many it told again."""
+    lines = httpx.get(f"{url}/metrics").text.splitlines()
+    told = [line.rpartition(" ") for line in lines if not line.startswith("#")]
+    again, all_lists = (
+        sum(float(value) for key, _, value in told if key.startswith(name))
+        for name in ("crossmodal_lists_remembered_total", "crossmodal_answers_total")
+    )
+    return round(again / all_lists, 3)
 
 
 def _exact_search(rows: int) -> dict[str, float]:

@@ -7,11 +7,12 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -108,8 +109,10 @@ Command = Callable[[int], tuple[list[str], dict[str, str]]]
 """What starts a server on a port: words, and what the environment has beside its own."""
 
 
-def ours(workspace: Workspace, workers: int) -> Command:
-    home = {"CROSSMODAL_HOME": str(workspace.paths.home)}
+def ours(
+    workspace: Workspace, workers: int, settings: Mapping[str, str] = MappingProxyType({})
+) -> Command:
+    home = {"CROSSMODAL_HOME": str(workspace.paths.home), **settings}
     words = [sys.executable, "-m", "orchestration.cli", "serve", "--workers", str(workers)]
     return lambda port: ([*words, "--port", str(port)], home)
 
