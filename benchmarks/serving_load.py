@@ -19,6 +19,7 @@ from urllib.parse import quote
 import aiohttp
 import httpx
 import numpy as np
+import psutil
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from assets.ingestion import source_of
@@ -132,6 +133,20 @@ class Server:
 
     url: str
     pid: int
+
+
+@dataclass(frozen=True)
+class Held:
+    """What the processes of a server hold: bytes of memory, and open files."""
+
+    rss: int
+    files: int
+
+
+def held_by(pid: int) -> Held:
+    """What a process and all that descend from it hold."""
+    family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+    return Held(sum(one.memory_info().rss for one in family), sum(one.num_fds() for one in family))
 
 
 @contextmanager

@@ -11,14 +11,12 @@ import random
 import sys
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
 import httpx
-import psutil
 
-from benchmarks.serving_load import SEED, ours, server, users_of
+from benchmarks.serving_load import SEED, Held, held_by, ours, server, users_of
 from crossmodal.settings import load_settings
 from crossmodal.workspace import Workspace
 
@@ -26,14 +24,6 @@ _AT_ONCE = 8
 _WARM_UP_SHARE = 0.05
 _MOST_GROWTH = 1.1
 _LOOKS = 20
-
-
-@dataclass(frozen=True)
-class Held:
-    """What the processes of the service hold: bytes of memory, and open files."""
-
-    rss: int
-    files: int
 
 
 def main() -> int:
@@ -60,7 +50,7 @@ def main() -> int:
 
 class _Soak:
     def __init__(self, url: str, pid: int, users: Sequence[str], items: Sequence[str]) -> None:
-        self._url, self._process = url, psutil.Process(pid)
+        self._url, self._pid = url, pid
         self._users, self._items = users, items
         self._draw = random.Random(SEED)
 
@@ -69,10 +59,10 @@ class _Soak:
         warm_up = int(requests * _WARM_UP_SHARE)
         part = (requests - warm_up) // _LOOKS
         errors = await self._some(warm_up)
-        held = [self._held()]
+        held = [held_by(self._pid)]
         for _ in range(_LOOKS):
             errors += await self._some(part)
-            held.append(self._held())
+            held.append(held_by(self._pid))
             print(f"{held[-1].rss / 1e6:.0f} MB, {held[-1].files} open files.", flush=True)
         return held, errors
 
@@ -103,12 +93,6 @@ class _Soak:
         if kind < 0.97:
             return await client.get(f"/v1/items/{quote(item, safe='')}/similar")
         return await client.get(f"/v1/features/recommendations/{user}")
-
-    def _held(self) -> Held:
-        family = [self._process, *self._process.children(recursive=True)]
-        return Held(
-            sum(one.memory_info().rss for one in family), sum(one.num_fds() for one in family)
-        )
 
 
 if __name__ == "__main__":
