@@ -52,7 +52,7 @@ def main() -> int:
         remembered = _remembered_share(running.url)
         events = asyncio.run(_events(running.url, users))
         items = asyncio.run(_new_items(running.url, users[0]))
-    forgetful = {"CROSSMODAL_SERVE_REMEMBERED_LISTS": "0"}
+    forgetful = {"CROSSMODAL_SERVE_REMEMBERED_BYTES": "0"}
     with server(ours(workspace, chosen.workers, forgetful), "/readyz") as running:
         anew = asyncio.run(load(running.url, ask, chosen.rate, chosen.seconds))
     with server(feast(workspace), "/health") as running:

@@ -28,6 +28,8 @@ CREATE TABLE IF NOT EXISTS events (
     event_timestamp INTEGER NOT NULL
 );
 CREATE INDEX IF NOT EXISTS events_of_user ON events (user_id, position);
+CREATE INDEX IF NOT EXISTS acts_of_user ON events (user_id, position)
+    WHERE event_type <> 'impression';
 """
 _INSERT = """
 INSERT INTO events
@@ -38,7 +40,9 @@ _OF_USER = """
 SELECT event_id, user_id, item_id, event_type, value, text, request_id, event_timestamp
 FROM events WHERE user_id = ? ORDER BY position
 """
-_LAST_OF_USER = "SELECT coalesce(max(position), 0) FROM events WHERE user_id = ?"
+_LAST_OF_USER = """
+SELECT coalesce(max(position), 0) FROM events WHERE user_id = ? AND event_type <> 'impression'
+"""
 _ALL = """
 SELECT position, event_id, user_id, item_id, event_type, value, text, request_id, event_timestamp
 FROM events WHERE position <= ? ORDER BY position
@@ -122,6 +126,10 @@ class _Batch:
     events: Sequence[LoggedEvent]
     counted: "Future[int]"
 
+    def begins(self) -> bool:
+        """Whether somebody still waits; from now on they can no longer cancel."""
+        return self.counted.set_running_or_notify_cancel()
+
 
 class EventLog:
     """An append-only log that several processes write to and read from at once.
@@ -173,7 +181,7 @@ class EventLog:
         return [LoggedEvent(*row) for row in self._reader().execute(_OF_USER, (user_id,))]
 
     def last_of_user(self, user_id: str) -> int:
-        """The position of a user's last event, by any process; 0 where nothing was reported."""
+        """The position of a user's last event, impressions aside, by any process; 0 for none."""
         (last,) = self._reader().execute(_LAST_OF_USER, (user_id,)).fetchone()
         return int(last)
 
@@ -200,7 +208,9 @@ class EventLog:
         with closing(open_durable(self._path)) as connection:
             while (first := self._waiting.get()) is not None:
                 batches = [first, *self._also_waiting()]
-                _commit(connection, [batch for batch in batches if batch is not None])
+                # Who has gone meanwhile was told nothing: their batch need not be taken.
+                waited = [one for one in batches if one is not None and one.begins()]
+                _commit(connection, waited)
                 if batches[-1] is None:
                     return
 
@@ -222,7 +232,7 @@ def _commit(connection: sqlite3.Connection, batches: list[_Batch]) -> None:
         connection.execute("BEGIN IMMEDIATE")
         counts = [_insert(connection, batch.events) for batch in batches]
         connection.execute("COMMIT")
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OverflowError, ValueError) as error:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         for batch in batches:

@@ -156,11 +156,11 @@ class Settings(BaseSettings):
     serve_key_burst: int = Field(
         default=400, ge=1, description="Requests that a key may make at once."
     )
-    serve_remembered_lists: int = Field(
-        default=2000,
+    serve_remembered_bytes: int = Field(
+        default=32_000_000,
         ge=0,
-        description="Lists a process keeps for users who do nothing between two requests; 0 makes "
-        "each one anew.",
+        description="Bytes of lists a process keeps for users who do nothing between two requests; "
+        "0 makes each one anew.",
     )
     serve_user_state_seconds: float = Field(
         default=0.2, gt=0, description="Time to read what a user did; past it, what is in memory."

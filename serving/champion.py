@@ -26,6 +26,7 @@ _log = logging.getLogger(__name__)
 
 UNUSABLE = (
     ArithmeticError,
+    EOFError,
     LookupError,
     ModelFormatError,
     OSError,
@@ -109,7 +110,18 @@ class Champion:
 
     def items_in(self, category: str) -> Bools:
         """Which items (n_items,) are in a category."""
-        return np.array([category in names for names in self.categories], dtype=bool)
+        inside = np.zeros(len(self.categories), dtype=bool)
+        inside[self._members.get(category, [])] = True
+        return inside
+
+    @cached_property
+    def _members(self) -> Mapping[str, list[int]]:
+        """The dense indexes of the items of each category."""
+        members: dict[str, list[int]] = {}
+        for item, names in enumerate(self.categories):
+            for name in names:
+                members.setdefault(name, []).append(item)
+        return members
 
 
 def load_champion(workspace: Workspace, version: str) -> Champion:
@@ -131,24 +143,24 @@ def load_champion(workspace: Workspace, version: str) -> Champion:
         log = _mapped(event_log(known, item_ids, workspace.settings.seed), arrays)
         found = {name: _vectors(lake, name, log, arrays) for name in MODALITIES}
         arrays.sweep()
-        trained_at = registry.written_at(version)
+        champion = Champion(
+            version,
+            model,
+            log,
+            items["title"].to_numpy(),
+            tuple(tuple(names or ()) for names in items["categories"].to_list()),
+            items["listed"].to_numpy(),
+            items["created_at"].dt.timestamp("us").fill_null(0).to_numpy(),
+            {name: one for name, one in found.items() if one is not None},
+            media_files(lake, log.item_ids),
+            tie_breaks(item_ids, workspace.settings.seed),
+            ValueScale.of(log.events.values),
+            registry.written_at(version),
+        )
     except UNUSABLE as error:
         raise NoChampionError(f"The champion {version} cannot be loaded. {error}") from error
     _require_answer(version, model, len(item_ids))
-    return Champion(
-        version,
-        model,
-        log,
-        items["title"].to_numpy(),
-        tuple(tuple(names or ()) for names in items["categories"].to_list()),
-        items["listed"].to_numpy(),
-        items["created_at"].dt.timestamp("us").fill_null(0).to_numpy(),
-        {name: one for name, one in found.items() if one is not None},
-        media_files(lake, log.item_ids),
-        tie_breaks(item_ids, workspace.settings.seed),
-        ValueScale.of(log.events.values),
-        trained_at,
-    )
+    return champion
 
 
 def _require_answer(version: str, model: Recommender, n_items: int) -> None:

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from feast import FeatureStore
 
 
+class LookUpError(RuntimeError):
+    """Feast's own failure while it looked something up; the message says what."""
+
+
 class OnlineFeatures:
     """Look-ups in the online store in force; a store that a run has replaced is opened again.
 
@@ -50,9 +54,16 @@ class OnlineFeatures:
 
         Raises:
             NotAppliedError: no run has made the stores yet.
+            LookUpError: Feast cannot answer.
         """
+        # Feast takes seconds to import, which a service without stores need not wait for.
+        from feast.errors import FeastError
+
         with self._lock:
-            return online(self._paths, keys, service, self._store())
+            try:
+                return online(self._paths, keys, service, self._store())
+            except FeastError as error:
+                raise LookUpError(f"Feast cannot look up {service}. {error}") from error
 
     def close(self) -> None:
         """Lets go of the open store."""

@@ -24,6 +24,9 @@ from serving.stages import Step
 class ListInMaking:
     """The list of one request.
 
+    Its steps find without changing anything; what one has found is kept before the next begins, so
+    that a late one never reaches into an answer that is being written.
+
     Args:
         champion: ranks and explains.
         allowed: (n_items,) what may be shown before anything is known of the user.
@@ -59,10 +62,10 @@ class ListInMaking:
 
     def steps(self) -> list[Step]:
         """Ranking, diversity where it is asked for, and reasons."""
-        asked = [Step("ranking", self._rank, needed=True)]
+        asked = [Step("ranking", self._rank, self._keep_ranking, needed=True)]
         if self._diversity > 0:
-            asked.append(Step("diversity", self._diversify))
-        return [*asked, Step("reasons", self._explain)]
+            asked.append(Step("diversity", self._diversify, self._keep_found))
+        return [*asked, Step("reasons", self._explain, self._keep_reasons)]
 
     @property
     def ranked(self) -> bool:
@@ -70,7 +73,7 @@ class ListInMaking:
         return self._found is not None
 
     def take(self, items: Ints) -> None:
-        """Makes the list of items (n,) that were found elsewhere, in their order, best first."""
+        """Makes the list of items (n,) that were found elsewhere, best first."""
         usable = items[items >= 0]
         usable = usable[self._allowed[usable]]
         if len(usable):
@@ -86,22 +89,29 @@ class ListInMaking:
             for item, score, reason in zip(items.tolist(), scores.tolist(), why, strict=True)
         ]
 
-    def _rank(self) -> None:
+    def _rank(self) -> tuple[tuple[Ints, Floats], Explainer | None]:
         champion, history = self._champion, self.history
-        if self._given is None:
-            scores, self._explainer = scored(champion, history)
-            self._found = best(champion, scores, self._allowed, self._k, self._diversity)
-        else:
-            self._explainer = explainer(champion, history)
-            self._found = best_given(champion, history, self._given)
+        if self._given is not None:
+            return best_given(champion, history, self._given), explainer(champion, history)
+        scores, explain = scored(champion, history)
+        return best(champion, scores, self._allowed, self._k, self._diversity), explain
 
-    def _diversify(self) -> None:
+    def _diversify(self) -> tuple[Ints, Floats]:
         assert self._found is not None
-        self._found = diverse(self._champion, *self._found, self._k, self._diversity)
+        return diverse(self._champion, *self._found, self._k, self._diversity)
 
-    def _explain(self) -> None:
+    def _explain(self) -> Sequence[Reason]:
         assert self._found is not None
-        self._reasons = reasons_of(self._champion, self._explainer, self._found[0][: self._k])
+        return reasons_of(self._champion, self._explainer, self._found[0][: self._k])
+
+    def _keep_ranking(self, ranking: tuple[tuple[Ints, Floats], Explainer | None]) -> None:
+        self._found, self._explainer = ranking
+
+    def _keep_found(self, found: tuple[Ints, Floats]) -> None:
+        self._found = found
+
+    def _keep_reasons(self, found: Sequence[Reason]) -> None:
+        self._reasons = found
 
     def _popular(self) -> tuple[Ints, Floats]:
         order = self._champion.most_popular

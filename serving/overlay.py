@@ -53,8 +53,9 @@ class ExtendedVectors(Vectors):
         found = np.zeros((len(items), self.unit.shape[1]), dtype=np.float32)
         inside = items < len(self.unit)
         found[inside] = self.unit[items[inside]]
-        for slot, place in enumerate(self.places):
-            found[items == place] = self.own[slot]
+        slots = np.searchsorted(self.places, items)
+        put = np.isin(items, self.places)
+        found[put] = self.own[slots[put]]
         return found
 
 
@@ -145,6 +146,8 @@ def overlaid(
 
 def _listed(base: Champion, changes: Changes) -> Bools:
     listed = np.concatenate([base.listed, np.ones(len(changes.further), dtype=bool)])
+    described = [at for at, item in changes.items.items() if item.description is not None]
+    listed[np.array(described, dtype=np.int64)] = True
     listed[changes.deleted] = False
     return listed
 

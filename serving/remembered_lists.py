@@ -12,12 +12,12 @@ class Question:
     """All that a user's list depends on beside the champion.
 
     Attributes:
-        user: a pseudonym.
+        user: a pseudonym; None for all those of whom nothing is known.
         last_event: the place in the log of the user's last event; 0 where there is none.
         wishes: what the caller asked for.
     """
 
-    user: str
+    user: str | None
     last_event: int
     wishes: tuple[Hashable, ...]
 
@@ -29,26 +29,31 @@ class RememberedLists:
     asked, the others are another champion, with which all are forgotten. Used by one thread.
 
     Args:
-        most: lists that are kept; the one that was asked for longest ago goes first.
+        most_bytes: of all answers; the one that was asked for longest ago is forgotten first.
     """
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
         self._champion: Champion | None = None
-        self._answers: OrderedDict[Question, str] = OrderedDict()
+        self._answers: OrderedDict[Question, bytes] = OrderedDict()
+        self._bytes = 0
 
-    def recall(self, champion: Champion, question: Question) -> str | None:
+    def recall(self, champion: Champion, question: Question) -> bytes | None:
         """What `keep` was given for the same question; None where it has to be made."""
-        if champion is not self._champion or question not in self._answers:
+        if champion is not self._champion:
+            self._champion, self._bytes = champion, 0
+            self._answers.clear()
+        if question not in self._answers:
             return None
         self._answers.move_to_end(question)
         return self._answers[question]
 
-    def keep(self, champion: Champion, question: Question, answer: str) -> None:
-        """Remembers an answer."""
+    def keep(self, champion: Champion, question: Question, answer: bytes) -> None:
+        """Remembers an answer, unless another champion has been asked since."""
         if champion is not self._champion:
-            self._champion = champion
-            self._answers.clear()
+            return
+        self._bytes += len(answer) - len(self._answers.pop(question, b""))
         self._answers[question] = answer
-        while len(self._answers) > self._most:
-            self._answers.popitem(last=False)
+        while self._bytes > self._most_bytes:
+            _, forgotten = self._answers.popitem(last=False)
+            self._bytes -= len(forgotten)

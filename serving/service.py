@@ -59,7 +59,7 @@ class Service:
         self.stages = Stages(budgets_of(settings), self.metrics)
         # Of their own: Feast answers one at a time, and a list should not wait for its turn.
         self.feature_stages = Stages(budgets_of(settings), self.metrics, "features", threads=1)
-        self.lists = RememberedLists(settings.serve_remembered_lists)
+        self.lists = RememberedLists(settings.serve_remembered_bytes)
         self.items = ItemLog(paths.item_log, paths.uploads)
         self.new_items = NewItems(workspace, self.items)
         self.uploads = Uploads(workspace)

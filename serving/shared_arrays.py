@@ -1,6 +1,7 @@
 """Large arrays as files that every process of the service maps: memory holds them once."""
 
 import hashlib
+import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -32,11 +33,12 @@ class SharedArrays:
             return array
         path = self._folder / f"{_digest(array)}.npy"
         self._used.add(path.name)
-        if not path.is_file():
+        try:
+            os.utime(path)
+        except FileNotFoundError:
             self._folder.mkdir(parents=True, exist_ok=True)
             with atomic_path(path) as beside, beside.open("wb") as file:
                 np.save(file, np.ascontiguousarray(array), allow_pickle=False)
-        path.touch()
         # As a plain array: NumPy's class for mapped ones makes every slice of it slower.
         return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
 

@@ -8,14 +8,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Literal, get_args
+from functools import partial
+from typing import Any, Literal, get_args
 
 from crossmodal.settings import Settings
 from serving.metrics import Metrics
 
 _log = logging.getLogger(__name__)
 
-StageName = Literal["user state", "ranking", "diversity", "reasons", "features"]
+StageName = Literal["last event", "user state", "ranking", "diversity", "reasons", "features"]
 STAGES: tuple[StageName, ...] = get_args(StageName)
 
 FAILURES = (
@@ -39,13 +40,15 @@ class Step:
 
     Attributes:
         stage: its name in `/metrics` and in the settings.
-        do: makes it, and keeps what it made.
+        find: makes it. It changes nothing, since nobody can stop it once it is late.
+        keep: takes what `find` found, unless it came too late. It is quick, and never fails.
         otherwise: does what can be done without it; None where there is nothing to do.
-        needed: whether the steps after it are in vain where it failed.
+        needed: whether the steps after it are in vain where it was missed.
     """
 
     stage: StageName
-    do: Callable[[], None]
+    find: Callable[[], Any]
+    keep: Callable[[Any], None]
     otherwise: Callable[[], None] | None = None
     needed: bool = False
 
@@ -65,27 +68,33 @@ class _Progress:
     def __init__(self, first: StageName) -> None:
         self.at = _Instant(0, first, time.perf_counter())
         self.missed: list[StageName] = []
-        self.given_up = False
+        self._given_up = False
         self._lock = threading.Lock()
 
-    def begin(self, place: int, stage: StageName) -> bool:
-        """Notes that a step begins; False where nobody waits for it any more."""
+    def begin(self, place: int, stage: StageName) -> None:
+        """Notes that a step begins."""
+        self.at = _Instant(place, stage, time.perf_counter())
+
+    def in_time(self, do: Callable[[], None]) -> bool:
+        """Does what changes the answer; False, and nothing done, where nobody waits any more."""
         with self._lock:
-            self.at = _Instant(place, stage, time.perf_counter())
-            return not self.given_up
+            if not self._given_up:
+                do()
+            return not self._given_up
 
     def give_up(self) -> int:
         """Tells the thread that nobody waits any more; returns the step it is in."""
         with self._lock:
-            self.given_up = True
+            self._given_up = True
             return self.at.place
 
 
 class Stages:
     """Walks through the steps of answers in a few threads, and waits no longer than it may.
 
-    A thread cannot be stopped: one that is late goes on alone, and what it finds is dropped. While
-    all of them are late, steps that wait for one are late too, and answers are made without.
+    A thread cannot be stopped: one that is late goes on alone, and what it finds is dropped, while
+    another does the steps after it. While all of them are late, steps that wait for one are late
+    too, and answers are made without.
 
     Args:
         budgets: seconds of each stage, the wait for a thread included.
@@ -106,7 +115,20 @@ class Stages:
 
     async def walk(self, steps: Sequence[Step]) -> tuple[StageName, ...]:
         """Does the steps in their order; returns the stages that failed or were late."""
-        progress = _Progress(steps[0].stage)
+        missed: list[StageName] = []
+        while steps:
+            progress = _Progress(steps[0].stage)
+            late = await self._late(steps, progress)
+            missed += progress.missed
+            if late is None:
+                break
+            missed.append(steps[late].stage)
+            self._miss(steps[late], "late", None)
+            steps = () if steps[late].needed else steps[late + 1 :]
+        return tuple(missed)
+
+    async def _late(self, steps: Sequence[Step], progress: _Progress) -> int | None:
+        """Waits for the steps; returns the place of the one that took too long, where one did."""
         work = self._threads.submit(self._do, steps, progress)
         waiting = asyncio.wrap_future(work)
         while not waiting.done():
@@ -114,11 +136,10 @@ class Stages:
             left = at.since + self._budgets[at.stage] - time.perf_counter()
             if left <= 0:
                 work.cancel()
-                self._miss(progress, steps[progress.give_up()], "late", None)
-                return tuple(progress.missed)
+                return progress.give_up()
             await asyncio.wait((waiting,), timeout=left)
         waiting.result()
-        return tuple(progress.missed)
+        return None
 
     def close(self) -> None:
         """Begins nothing more; waits for nobody, since a stage that hangs never ends."""
@@ -126,35 +147,39 @@ class Stages:
 
     def _do(self, steps: Sequence[Step], progress: _Progress) -> None:
         for place, step in enumerate(steps):
-            if not progress.begin(place, step.stage):
-                return
+            progress.begin(place, step.stage)
             try:
                 with self._metrics.stage(step.stage):
-                    step.do()
+                    found = step.find()
             except FAILURES as error:
-                if progress.given_up:
+                failed = partial(self._failed, progress, step, error)
+                if not progress.in_time(failed) or step.needed:
                     return
-                self._miss(progress, step, "failed", error)
-                if step.needed:
+            else:
+                if not progress.in_time(partial(step.keep, found)):
                     return
 
-    def _miss(
-        self,
-        progress: _Progress,
-        step: Step,
-        why: Literal["failed", "late"],
-        error: BaseException | None,
-    ) -> None:
+    def _failed(self, progress: _Progress, step: Step, error: BaseException) -> None:
         progress.missed.append(step.stage)
+        self._miss(step, "failed", error)
+
+    def _miss(
+        self, step: Step, why: Literal["failed", "late"], error: BaseException | None
+    ) -> None:
         self._metrics.missed.labels(step.stage, why).inc()
         _log.error("The stage %s %s; the answer does without.", step.stage, why, exc_info=error)
-        if step.otherwise is not None:
+        if step.otherwise is None:
+            return
+        try:
             step.otherwise()
+        except FAILURES:
+            _log.exception("What stands in for the stage %s failed too.", step.stage)
 
 
 def budgets_of(settings: Settings) -> dict[StageName, float]:
     """Seconds that each stage may take."""
     return {
+        "last event": settings.serve_user_state_seconds,
         "user state": settings.serve_user_state_seconds,
         "ranking": settings.serve_ranking_seconds,
         "diversity": settings.serve_diversity_seconds,

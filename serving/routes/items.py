@@ -1,10 +1,11 @@
 """Lists for everyone, similar items, and what the catalogue shows of them."""
 
+import hashlib
 from http import HTTPStatus
 from typing import Annotated, Literal
 
 import numpy as np
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Header, Path, Query, Response
 from fastapi.responses import FileResponse
 
 from serving.champion import Champion
@@ -83,13 +84,17 @@ def similar(
     response_class=FileResponse,
     responses={
         200: {"content": {"image/*": {}, "audio/*": {}}, "description": "The file itself."},
+        304: {"description": "The caller has the file already."},
     },
 )
 def media(
     champion: InUse,
     item_id: Annotated[ItemId, Path()],
     modality: Annotated[Literal["image", "audio"], Path(description="Picture or sound.")],
-) -> FileResponse:
+    if_none_match: Annotated[
+        str | None, Header(description="The ETag of an earlier answer: 304 while it holds.")
+    ] = None,
+) -> Response:
     """An item's picture or sound, as the catalogue's source has it."""
     file = champion.files[modality].get(item_index(champion, item_id, "path.item_id"))
     path = None if file is None else file.path()
@@ -99,7 +104,16 @@ def media(
             f"The item has no {modality}.",
             (FieldError(field="path.modality", message="The item lacks it."),),
         )
-    headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, max-age=3600"}
+    facts = path.stat()
+    told = f"{file.uri} {facts.st_mtime_ns} {facts.st_size}".encode()
+    headers = {
+        "X-Content-Type-Options": "nosniff",
+        # Kept, and asked about each time: what was put in its place shows at once.
+        "Cache-Control": "private, no-cache",
+        "ETag": f'"{hashlib.blake2b(told, digest_size=16).hexdigest()}"',
+    }
+    if if_none_match == headers["ETag"]:
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     return FileResponse(path, media_type=file.mime, headers=headers)
 
 

@@ -26,8 +26,6 @@ from serving.schemas import (
 from serving.service import Service
 from serving.stages import StageName, Step
 
-_NO_ID = "{request_id}"
-
 router = APIRouter(
     prefix="/v1", tags=["recommendations"], responses=problem_responses(404, 422, 503)
 )
@@ -47,10 +45,10 @@ async def recommendations_of_user(
 ) -> Response:
     """The best items for a user. Nobody need be registered: a newcomer gets a newcomer's list."""
     allowed = may_be_shown(champion, category)
-    question = await _question(service, user_id, (k, diversity, category, exclude_seen))
+    question = await _question(service, champion, user_id, (k, diversity, category, exclude_seen))
     if question and (known := service.lists.recall(champion, question)):
         service.metrics.remembered.inc()
-        return _told(service, known, "champion")
+        return _respond(service, known, "champion")
     making = ListInMaking(champion, allowed, k, diversity)
 
     def know(state: UserState) -> None:
@@ -58,13 +56,15 @@ async def recommendations_of_user(
 
     missed = await _walk(service, champion, user_id, making, know)
     if not making.ranked:
-        stored = Step("features", lambda: making.take(service.stored_list_of(champion, user_id)))
+        stored = Step(
+            "features", lambda: service.stored_list_of(champion, user_id), keep=making.take
+        )
         missed += await service.feature_stages.walk([stored])
     path = _path(missed)
     written = _written(champion, making, path)
     if question and not missed:
         service.lists.keep(champion, question, written)
-    return _told(service, written, path)
+    return _respond(service, written, path)
 
 
 @router.post("/recommendations", response_model=Recommendations)
@@ -87,7 +87,8 @@ async def recommendations_of_guest(
 @router.post("/rank", response_model=Recommendations)
 async def rank(service: Asked, champion: InUse, asked: RankRequest) -> Response:
     """An app's own candidates in the order that suits a user; each is answered once."""
-    items = item_indexes(champion, dict.fromkeys(asked.items), "body.items.{}")
+    items = item_indexes(champion, asked.items, "body.items.{}")
+    items = items[np.sort(np.unique(items, return_index=True)[1])]
     making = ListInMaking(champion, champion.listed, len(items), given=items)
     if asked.user_id is None:
         return _answer(service, champion, making, await service.stages.walk(making.steps()))
@@ -100,7 +101,7 @@ async def rank(service: Asked, champion: InUse, asked: RankRequest) -> Response:
 
 
 async def _question(
-    service: Service, user_id: str, wishes: tuple[Hashable, ...]
+    service: Service, champion: Champion, user_id: str, wishes: tuple[Hashable, ...]
 ) -> Question | None:
     """What a user's list depends on; None where the log does not tell in time.
 
@@ -108,9 +109,12 @@ async def _question(
     says, and then is not told again, but never of fewer.
     """
     found: list[int] = []
-    read = Step("user state", lambda: found.append(service.last_event_of(user_id)))
-    missed = await service.stages.walk([read])
-    return None if missed else Question(service.pseudonym(user_id), found[0], wishes)
+    read = Step("last event", lambda: service.last_event_of(user_id), keep=found.append)
+    if await service.stages.walk([read]):
+        return None
+    name = service.pseudonym(user_id)
+    nobody = not found[0] and name not in champion.log.user_ids.index_of
+    return Question(None if nobody else name, found[0], wishes)
 
 
 async def _walk(
@@ -123,7 +127,8 @@ async def _walk(
     """Makes a user's list; returns the stages that were missed."""
     state = Step(
         "user state",
-        lambda: know(service.state_of(champion, user_id)),
+        lambda: service.state_of(champion, user_id),
+        keep=know,
         otherwise=lambda: know(service.lake_state_of(champion, user_id)),
     )
     return await service.stages.walk([state, *making.steps()])
@@ -133,32 +138,33 @@ def _answer(
     service: Service, champion: Champion, making: ListInMaking, missed: Collection[StageName]
 ) -> Response:
     path = _path(missed)
-    return _told(service, _written(champion, making, path), path)
+    return _respond(service, _written(champion, making, path), path)
 
 
 def _path(missed: Collection[StageName]) -> AnswerPath:
     return "fallback" if missed else "champion"
 
 
-def _told(service: Service, written: str, path: AnswerPath) -> Response:
-    """An answer of its own: what `_written` wrote, under a new id."""
+def _respond(service: Service, written: bytes, path: AnswerPath) -> Response:
+    """What `_written` wrote, under an id of its own."""
     service.metrics.answers.labels(path).inc()
-    body = written.replace(_NO_ID, secrets.token_hex(12), 1)
-    return Response(body, media_type="application/json")
+    named = b'{"request_id":"%b",' % secrets.token_hex(12).encode()
+    return Response(named + written.removeprefix(b"{"), media_type="application/json")
 
 
-def _written(champion: Champion, making: ListInMaking, path: AnswerPath) -> str:
-    """The answer as JSON, with `_NO_ID` where its id belongs, which comes first."""
+def _written(champion: Champion, making: ListInMaking, path: AnswerPath) -> bytes:
+    """A `Recommendations` as JSON, without its id."""
     # Checked and written in one go, which costs a fraction of doing so row by row.
-    return Recommendations.model_validate(
+    found = Recommendations.model_validate(
         {
-            "request_id": _NO_ID,
+            "request_id": "",
             "model_version": champion.version,
             "path": path,
             "known_user": bool(np.any(making.history.lengths)),
             "items": [_row(champion, rank, one) for rank, one in enumerate(making.answer(), 1)],
         }
-    ).model_dump_json()
+    )
+    return found.model_dump_json(exclude={"request_id"}).encode()
 
 
 def _row(champion: Champion, rank: int, one: Ranked) -> dict[str, object]:

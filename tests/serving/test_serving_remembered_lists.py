@@ -34,6 +34,11 @@ def remembered(client: TestClient) -> float:
     return next(float(line.removeprefix(name)) for line in lines if line.startswith(name))
 
 
+def like(client: TestClient, user: str, item: str, event_id: str, kind: str = "like") -> None:
+    event = {"event_id": event_id, "user_id": user, "item_id": item, "type": kind}
+    assert client.post("/v1/events", json=event).status_code == 200
+
+
 def test_a_second_answer_is_the_first_under_another_id(client: TestClient) -> None:
     first, second = asked(client), asked(client)
     assert first.pop("request_id") != second.pop("request_id")
@@ -42,6 +47,7 @@ def test_a_second_answer_is_the_first_under_another_id(client: TestClient) -> No
 
 
 def test_other_wishes_and_other_users_get_lists_of_their_own(client: TestClient) -> None:
+    like(client, "bob", items(asked(client, k=5))[0], event_id="e1")
     lists = [asked(client), asked(client, k=3), asked(client, diversity=0.9), asked(client, "bob")]
     assert remembered(client) == 0
     assert [len(one["items"]) for one in lists] == [10, 3, 10, 10]
@@ -77,10 +83,25 @@ def test_a_deleted_item_leaves_a_remembered_list(client: TestClient) -> None:
     assert remembered(client) == 0
 
 
+def test_those_of_whom_nothing_is_known_share_a_list(client: TestClient) -> None:
+    assert items(asked(client, "ada")) == items(asked(client, "bob"))
+    assert remembered(client) == 1
+
+
+def test_an_impression_changes_no_list(client: TestClient) -> None:
+    like(client, "ada", items(asked(client))[0], event_id="e1")
+    shown = items(asked(client))
+    like(client, "ada", shown[0], event_id="e2", kind="impression")
+    assert items(asked(client)) == shown
+    assert remembered(client) == 1
+
+
 def test_the_oldest_list_is_forgotten_first_and_none_is_kept_on_demand(copied: Settings) -> None:
-    for kept, expected in ((2, 1), (0, 0)):
-        few = copied.model_copy(update={"serve_remembered_lists": kept})
+    with TestClient(create_app(copied)) as client:
+        long = len(client.get("/v1/users/ada/recommendations", params={"k": 10}).content)
+    for most, expected in ((int(2.5 * long), 1), (0, 0)):
+        few = copied.model_copy(update={"serve_remembered_bytes": most})
         with TestClient(create_app(few)) as client:
-            for user in ("ada", "bob", "eve", "ada", "eve"):
-                asked(client, user)
-            assert remembered(client) == expected, kept
+            for k in (10, 11, 12, 10, 12):
+                asked(client, k=k)
+            assert remembered(client) == expected, most

@@ -10,6 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from assets.ingestion import source_of
+from crossmodal.event_log import LoggedEvent
 from crossmodal.pseudonyms import pseudonym
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
@@ -56,7 +57,7 @@ class Silent(Popularity):
 @pytest.fixture
 def impatient(copied: Settings) -> Iterator[TestClient]:
     """A service that waits no longer than a tenth of a second for a ranking."""
-    budgets = {"user_state": 2.0, "ranking": 0.1, "features": 30.0}
+    budgets = {"user_state": 5.0, "ranking": 0.1, "features": 30.0}
     hurried = copied.model_copy(
         update={f"serve_{stage}_seconds": seconds for stage, seconds in budgets.items()}
     )
@@ -129,6 +130,31 @@ def test_a_ranking_that_hangs_and_no_store_give_the_popular_list(
         assert 'stages_missed_total{stage="ranking",why="late"}' in impatient.get("/metrics").text
     finally:
         model.let_go.set()
+
+
+def test_a_stage_that_hangs_leaves_those_after_it_to_another_thread(
+    impatient: TestClient, copied: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = impatient.app.state.service  # type: ignore[attr-defined]
+    user, let_go = known_user(copied), threading.Event()
+    whole = impatient.get(f"/v1/users/{user}/recommendations").json()
+    service.stages._budgets["user state"] = 0.1
+    read = service.events.of_user
+
+    def hangs(name: str) -> list[LoggedEvent]:
+        let_go.wait(60)
+        found: list[LoggedEvent] = read(name)
+        return found
+
+    monkeypatch.setattr(service.events, "of_user", hangs)
+    try:
+        found = impatient.get(f"/v1/users/{user}/recommendations", params={"k": 19}).json()
+    finally:
+        let_go.set()
+    assert found["path"] == "fallback"
+    assert found["items"] == whole["items"][:19], "ranked and explained by the lake's events"
+    figures = impatient.get("/metrics").text
+    assert 'crossmodal_stages_missed_total{stage="user state",why="late"} 1.0' in figures
 
 
 def test_reasons_that_fail_leave_the_list_as_it_is(impatient: TestClient) -> None:
