@@ -32,7 +32,7 @@ class Reducer:
     components: Floats
 
     def __call__(self, features: Floats, items: Longs | None = None) -> Floats:
-        """Features (n, p) → (n, c), whatever items they are of."""
+        """Features (n, p) → (n, c), whatever items they are of: called as `CrossFitted` is."""
         return np.asarray((features - self.mean) @ self.components, dtype=np.float32)
 
     @property

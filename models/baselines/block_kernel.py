@@ -9,7 +9,7 @@ from torch import Tensor
 
 from models.data import Floats
 
-_START = {"near": 0.2, "slope": 0.1, "penalty": 0.3}
+_START = {"near": 0.2, "linear": 0.1, "penalty": 0.3}
 _STEPS = 30
 _STEP_SIZE = 0.2
 
@@ -20,12 +20,12 @@ class Strengths:
 
     Attributes:
         near: (b,) w, how fast items grow apart with their distance in a block.
-        slope: (b,) a, how much of what is foretold is linear in a block.
+        linear: (b,) a, how much of what is foretold is linear in a block.
         penalty: λ.
     """
 
     near: Floats
-    slope: Floats
+    linear: Floats
     penalty: float
 
 
@@ -35,7 +35,7 @@ def learned_strengths(blocks: Sequence[Floats], targets: np.ndarray) -> Strength
     k(z, z') = exp(-Σ_b w_b ‖z_b - z'_b‖²) + Σ_b a_b ⟨z_b, z'_b⟩. With c = (K + λI)⁻¹ Y, what the
     others foretell of item i is off by c_i / ((K + λI)⁻¹)_ii; Σ_i of its square is made small by
     gradient steps. A block that says nothing of the targets ends near 0, so it cannot drown
-    another; of one that is the same for all of them nothing is learned, and it keeps its start.
+    another; of one that is 0 for all of them nothing is learned, and it keeps its start.
     (Leaving one out in closed form: Sundararajan and Keerthi 2001; strengths of parts of a
     kernel: multiple kernel learning, Gönen and Alpaydın 2011.)
 
@@ -47,19 +47,19 @@ def learned_strengths(blocks: Sequence[Floats], targets: np.ndarray) -> Strength
         np.stack([np.asarray(x, np.float64) @ np.asarray(x, np.float64).T for x in blocks])
     )
     wanted = torch.from_numpy(targets / max(float(np.linalg.norm(targets)), 1e-12))
-    near, slope, penalty = (
+    near, linear, penalty = (
         torch.full((size,), float(np.log(_START[name])), dtype=torch.float64, requires_grad=True)
-        for name, size in (("near", len(inner)), ("slope", len(inner)), ("penalty", 1))
+        for name, size in (("near", len(inner)), ("linear", len(inner)), ("penalty", 1))
     )
     apart = _distances(inner)
-    optimizer = torch.optim.Adam([near, slope, penalty], lr=_STEP_SIZE)
+    optimizer = torch.optim.Adam([near, linear, penalty], lr=_STEP_SIZE)
     for _ in range(_STEPS if len(wanted) else 0):
         optimizer.zero_grad()
         kernel = torch.exp(-torch.einsum("bij,b->ij", apart, near.exp()))
-        kernel = kernel + torch.einsum("bij,b->ij", inner, slope.exp())
+        kernel = kernel + torch.einsum("bij,b->ij", inner, linear.exp())
         _left_out_error(kernel, penalty.exp(), wanted).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-    found = [np.exp(x.detach().numpy()).astype(np.float32) for x in (near, slope, penalty)]
+    found = [np.exp(x.detach().numpy()).astype(np.float32) for x in (near, linear, penalty)]
     return Strengths(found[0], found[1], float(found[2][0]))
 
 

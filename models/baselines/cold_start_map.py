@@ -1,6 +1,6 @@
 """From what an item is to who will choose it: the retriever of items nobody has touched."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Self
 
 import numpy as np
@@ -10,9 +10,10 @@ from scipy.linalg import cho_factor, cho_solve
 from models.baselines.als import ALSConfig, factorise, fold_in
 from models.baselines.block_kernel import Strengths, learned_strengths
 from models.baselines.configured import BaselineConfig, ConfiguredBaseline
+from models.baselines.content_blocks import ContentBlocks
 from models.baselines.recency import choice_matrix, history_matrix
 from models.content import TIME_DEPENDENT
-from models.data import Bools, Dataset, Floats, Histories, Ints, TokenTable
+from models.data import Dataset, Floats, Histories, Ints, TokenTable
 from models.extending import further_ties, of_width, placed
 from models.reducers import BLOCKS
 
@@ -57,10 +58,6 @@ class ColdStartMapConfig(BaselineConfig):
         description="Weight of an event of a history over that of the one after it.",
     )
 
-    def blocks_of(self, modality: str) -> tuple[str, ...]:
-        """Names of the blocks of a modality."""
-        return self.blocks.get(modality, (modality,))
-
 
 class ColdStartMap(ConfiguredBaseline[ColdStartMapConfig]):
     """score(u, j) = x_u · f(z_j), f a kernel ridge regression from content to taste.
@@ -68,7 +65,7 @@ class ColdStartMap(ConfiguredBaseline[ColdStartMapConfig]):
     Taste is what alternating least squares makes of the choices (`models.baselines.als`): a vector
     y_i an item. f is fitted to them: f(z) = ȳ + Σ_a k(z, z_a) c_a with c = (K + λI)⁻¹ (Y - ȳ) and
     k(z, z') = exp(-‖z - z'‖²_w) + ⟨z, z'⟩_a. What is linear in the content is a matrix, so that
-    f(z) = ȳ + Σ_a exp(-‖z - z_a‖²_w) c_a + S z. The weights w and a, one of each a block, and λ
+    f(z) = ȳ + Σ_a exp(-‖z - z_a‖²_w) c_a + Aᵀz. The weights w and a, one of each a block, and λ
     are learned (`models.baselines.block_kernel`), from errors as users would see them: X (y - f).
     A user is the vector x that the items of the history solve for, so that a new event counts at
     once. z has the blocks of the modalities, standardised, absent ones at their mean, and a
@@ -78,29 +75,34 @@ class ColdStartMap(ConfiguredBaseline[ColdStartMapConfig]):
 
     family = name = "cold_start_map"
     settings_type = ColdStartMapConfig
-    stored = ("codes", "taste", "anchors", "coefficients", "offset", "slopes", "nearness")
+    stored = (
+        "codes",
+        "taste",
+        "anchors",
+        "near_weights",
+        "coefficients",
+        "linear_map",
+        "offset",
+    )
 
     def fit(self, dataset: Dataset) -> Self:
         """Regresses the taste of the training's choices on content."""
         counts = np.bincount(dataset.train.items, minlength=dataset.n_items)
         warm = counts > 0
-        tokens = _timeless(dataset.tokens)
-        learned: dict[str, np.ndarray] = {}
-        for name, table in tokens.items():
-            learned |= self._standardisations(name, table, warm)
-        self._remember(dataset, **learned)
-        self.arrays["taste"] = taste = self._targets(dataset)
-        rows = np.argsort(-counts, kind="stable")[: min(int(warm.sum()), self.config.anchors)]
+        tokens, config = _timeless(dataset.tokens), self.config
+        content = ContentBlocks.fit(tokens, warm, config.blocks, config.widest, config.components)
+        taste = self._targets(dataset)
+        self._remember(dataset, taste=taste, **content.arrays())
+        most = min(int(warm.sum()), config.anchors)
+        rows: Ints = np.argsort(-counts, kind="stable")[:most].astype(np.int32)
         offset = taste[rows].mean(axis=0) if len(rows) else np.zeros(taste.shape[1])
+        parts = content.parts(tokens, dataset.n_items, config.left_out)
+        judges = rows[: config.judges]
+        found = learned_strengths([x[judges] for x in parts], self._as_seen(judges, dataset))
+        z, widths = np.hstack(parts), [x.shape[1] for x in parts]
+        self.arrays |= _regressed(z[rows], taste[rows] - offset, found, widths)
         self.arrays["offset"] = offset.astype(np.float32)
-        blocks = self._parts(tokens, dataset.n_items)
-        judges = rows[: self.config.judges]
-        found = learned_strengths(
-            [block[judges] for block in blocks], self._as_seen(taste[judges], dataset)
-        )
-        content = np.hstack(blocks)
-        self._regress(content[rows], taste[rows] - offset, found, [x.shape[1] for x in blocks])
-        self.arrays["codes"] = self._codes(content)
+        self.arrays["codes"] = self._codes(z)
         return self
 
     def score(self, users: Histories, items: Ints | None = None) -> Floats:
@@ -122,7 +124,12 @@ class ColdStartMap(ConfiguredBaseline[ColdStartMapConfig]):
 
         In a history, an item that has no taste yet has the one that its content foretells.
         """
-        own = self._codes(self._content(of_width(_timeless(tokens), self._widths()), len(places)))
+        own = self._codes(
+            self._content(
+                of_width(_timeless(tokens), ContentBlocks.of_arrays(self.arrays).widths),
+                len(places),
+            )
+        )
         taste = self.learned("taste")
         new = places >= len(taste)
         other = type(self)(self.config)
@@ -136,29 +143,15 @@ class ColdStartMap(ConfiguredBaseline[ColdStartMapConfig]):
         }
         return other
 
-    def _as_seen(self, taste: Floats, dataset: Dataset) -> np.ndarray:
-        """Targets (n, factors), so turned that ‖y‖ is that of what users see of it, X (y - ȳ)."""
+    def _as_seen(self, items: Ints, dataset: Dataset) -> np.ndarray:
+        """Tastes of items (n,), centred and so turned that ‖y‖ is what users see of it, ‖X y‖."""
         step = -(-dataset.n_users // _MOST_VIEWERS)
         viewers = np.arange(0, dataset.n_users, max(1, step), dtype=np.int32)
         users = self._vectors(dataset.histories(viewers)).astype(np.float64)
         values, axes = np.linalg.eigh(users.T @ users)
-        centred = taste.astype(np.float64) - (taste.mean(axis=0) if len(taste) else 0)
+        taste = self.learned("taste")[items].astype(np.float64)
+        centred = taste - (taste.mean(axis=0) if len(taste) else 0)
         return np.asarray(centred @ (axes * np.sqrt(np.maximum(values, 0))))
-
-    def _regress(
-        self, anchors: Floats, targets: np.ndarray, found: Strengths, widths: list[int]
-    ) -> None:
-        """Coefficients (a, f) and slopes (q, f) of targets (a, f) on anchors (a, q)."""
-        slope = np.repeat(found.slope, widths)
-        self.arrays |= {"anchors": anchors, "nearness": np.repeat(found.near, widths)}
-        kernel = self._nearness(anchors).astype(np.float64) + (anchors * slope) @ anchors.T
-        kernel.flat[:: len(kernel) + 1] += found.penalty
-        solved = np.zeros(targets.shape)
-        if len(kernel):
-            factor = cho_factor(kernel, lower=True, overwrite_a=True)
-            solved = cho_solve(factor, targets.astype(np.float64))
-        self.arrays["coefficients"] = solved.astype(np.float32)
-        self.arrays["slopes"] = (slope[:, None] * (anchors.T @ solved)).astype(np.float32)
 
     def _targets(self, dataset: Dataset) -> Floats:
         """What content foretells: y (n_items, factors)."""
@@ -173,82 +166,19 @@ class ColdStartMap(ConfiguredBaseline[ColdStartMapConfig]):
         history = history_matrix(users, len(taste), self.config.decay)
         return fold_in(history, taste, _als(self.config), self.arrays.get("fitted_taste"))
 
-    def _standardisations(
-        self, modality: str, table: TokenTable, warm: Bools
-    ) -> dict[str, np.ndarray]:
-        """Mean (p,) and axes (p, c) of each block: z = (x - mean) axes has variance 1 in all."""
-        features, present = table.at()
-        known = features[present & warm].astype(np.float64)
-        if not len(known):
-            known = np.zeros((1, features.shape[1]))
-        learned: dict[str, np.ndarray] = {}
-        for block, x in self._blocks(modality, known):
-            axes = _axes(x, self.config.widest, self.config.components)
-            learned[f"content.{modality}.{block}.mean"] = x.mean(axis=0).astype(np.float32)
-            learned[f"content.{modality}.{block}.axes"] = axes.astype(np.float32)
-        return learned
-
-    def _blocks(self, modality: str, features: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-        """Names and columns of the blocks of a modality's features (n, p)."""
-        names = self.config.blocks_of(modality)
-        return zip(names, np.array_split(features, len(names), axis=1), strict=True)
-
-    def _parts(self, tokens: Mapping[str, TokenTable], n_items: int) -> list[Floats]:
-        """The parts of z, (n_items, q_b) each: a modality's blocks, then whether it is there."""
-        parts: list[Floats] = []
-        for modality in sorted({key.split(".")[1] for key in self.arrays if "content." in key}):
-            if set(self.config.blocks_of(modality)).issubset(self.config.left_out):
-                continue
-            features, present = self._features(modality, tokens, n_items)
-            parts += self._standardised(modality, features, present)
-            parts.append(present[:, None].astype(np.float32))
-        return parts or [np.zeros((n_items, 1), dtype=np.float32)]
-
-    def _standardised(self, modality: str, features: Floats, present: Bools) -> Iterator[Floats]:
-        """The blocks of a modality that are read, (n_items, q_b) each, 0 where absent."""
-        for block, x in self._blocks(modality, features):
-            if block not in self.config.left_out:
-                mean = self.arrays[f"content.{modality}.{block}.mean"]
-                z = (x - mean) @ self.arrays[f"content.{modality}.{block}.axes"]
-                yield np.where(present[:, None], z, np.float32(0))
-
     def _content(self, tokens: Mapping[str, TokenTable], n_items: int) -> Floats:
         """z (n_items, q)."""
-        return np.hstack(self._parts(tokens, n_items))
-
-    def _features(
-        self, modality: str, tokens: Mapping[str, TokenTable], n_items: int
-    ) -> tuple[Floats, Bools]:
-        """Features (n_items, p) of a modality and who has them: nobody where tokens lack it."""
-        if modality in tokens:
-            return tokens[modality].at()
-        width = self._widths()[modality]
-        return np.zeros((n_items, width), np.float32), np.zeros(n_items, dtype=bool)
-
-    def _widths(self) -> dict[str, int]:
-        """Numbers of each modality's features."""
-        widths: dict[str, int] = {}
-        for key, mean in self.arrays.items():
-            if key.startswith("content.") and key.endswith(".mean"):
-                modality = key.split(".")[1]
-                widths[modality] = widths.get(modality, 0) + len(mean)
-        return widths
+        blocks = ContentBlocks.of_arrays(self.arrays)
+        return np.hstack(blocks.parts(tokens, n_items, self.config.left_out))
 
     def _codes(self, content: Floats) -> Floats:
-        parts = [
-            self._nearness(content[start : start + _BLOCK]) @ self.learned("coefficients")
-            for start in range(0, len(content), _BLOCK)
-        ]
-        linear = content @ self.learned("slopes") + self.learned("offset")
-        return np.asarray(np.concatenate([*parts, linear[:0]]) + linear, dtype=np.float32)
-
-    def _nearness(self, content: Floats) -> Floats:
-        """exp(-‖z - z_a‖²_w) (n, a) of content (n, q) to the anchors."""
-        scale = np.sqrt(self.learned("nearness"))
-        anchors, own = self.learned("anchors") * scale, content * scale
-        lengths = np.einsum("aq,aq->a", anchors, anchors)
-        distances = np.einsum("nq,nq->n", own, own)[:, None] + lengths - 2 * (own @ anchors.T)
-        return np.asarray(np.exp(-np.maximum(distances, 0)), dtype=np.float32)
+        """f(z) (n, factors) of content (n, q)."""
+        anchors, weights = self.learned("anchors"), self.learned("near_weights")
+        codes = content @ self.learned("linear_map") + self.learned("offset")
+        for start in range(0, len(content), _BLOCK):
+            near = _nearness(content[start : start + _BLOCK], anchors, weights)
+            codes[start : start + _BLOCK] += near @ self.learned("coefficients")
+        return np.asarray(codes, dtype=np.float32)
 
 
 class ContentPopularity(ColdStartMap):
@@ -267,16 +197,31 @@ class ContentPopularity(ColdStartMap):
         return np.ones((len(users), 1), dtype=np.float32)
 
 
-def _axes(x: np.ndarray, widest: int, components: int) -> np.ndarray:
-    """Axes (p, c) on which the rows (n, p) have variance 1 in all, c < p where p is too wide."""
-    centred, deviation = x - x.mean(axis=0), x.std(axis=0)
-    axes = np.diag(np.divide(1, deviation, out=np.zeros_like(deviation), where=deviation > 0))
-    if x.shape[1] > widest:
-        scaled = centred @ axes
-        _, vectors = np.linalg.eigh(scaled.T @ scaled)
-        axes = axes @ vectors[:, ::-1][:, :components]
-    spread = (centred @ axes).var(axis=0).sum()
-    return axes / np.sqrt(spread) if spread > 0 else axes
+def _regressed(
+    anchors: Floats, targets: np.ndarray, found: Strengths, widths: list[int]
+) -> dict[str, np.ndarray]:
+    """The ridge regression of targets (a, f) on anchors (a, q), parts of the given widths."""
+    near, linear = np.repeat(found.near, widths), np.repeat(found.linear, widths)
+    kernel = _nearness(anchors, anchors, near).astype(np.float64) + (anchors * linear) @ anchors.T
+    kernel.flat[:: len(kernel) + 1] += found.penalty
+    solved = np.zeros(targets.shape)
+    if len(kernel):
+        factor = cho_factor(kernel, lower=True, overwrite_a=True)
+        solved = cho_solve(factor, targets.astype(np.float64))
+    return {
+        "anchors": anchors,
+        "near_weights": near,
+        "coefficients": solved.astype(np.float32),
+        "linear_map": (linear[:, None] * (anchors.T @ solved)).astype(np.float32),
+    }
+
+
+def _nearness(content: Floats, anchors: Floats, weights: Floats) -> Floats:
+    """exp(-‖z - z_a‖²_w) (n, a) of content (n, q) to anchors (a, q), of weights w (q,)."""
+    own, others = content * np.sqrt(weights), anchors * np.sqrt(weights)
+    lengths = np.einsum("aq,aq->a", others, others)
+    distances = np.einsum("nq,nq->n", own, own)[:, None] + lengths - 2 * (own @ others.T)
+    return np.asarray(np.exp(-np.maximum(distances, 0)), dtype=np.float32)
 
 
 def _timeless(tokens: Mapping[str, TokenTable]) -> dict[str, TokenTable]:

@@ -26,6 +26,7 @@ from models.baselines import (
 from models.content import TIME_DEPENDENT
 from models.data import Dataset
 from models.protocol import Recommender
+from models.reducers import BLOCKS
 
 _FEW_FACTORS = 24
 """Directions of taste that one modality alone, or a few events, can tell of."""
@@ -92,7 +93,7 @@ def cold_item_retrievers(dataset: Dataset, seed: int = 42) -> Builders:
     """
     timeless = [name for name in dataset.tokens if name not in TIME_DEPENDENT]
     few = {"factors": _FEW_FACTORS, "seed": seed}
-    blocks = [block for name in timeless for block in ColdStartMapConfig().blocks_of(name)]
+    blocks = [block for name in timeless for block in BLOCKS.get(name, (name,))]
     maps = {
         "cold_start_map": ColdStartMapConfig(seed=seed),
         "cold_start_map_small": ColdStartMapConfig.model_validate(few),
