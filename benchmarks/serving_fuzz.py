@@ -8,7 +8,6 @@ uploads that are made to break a decoder. The service works on a copy of the hom
 
 import argparse
 import io
-import shutil
 import subprocess
 import sys
 import time
@@ -16,13 +15,12 @@ import wave
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import httpx
 import numpy as np
 from PIL import Image
 
-from benchmarks.serving_load import SEED, held_by, ours, server
+from benchmarks.serving_load import SEED, copied_home, held_by, ours, server
 from crossmodal.settings import load_settings
 from crossmodal.workspace import Workspace
 from serving.keys import KeyRing
@@ -39,9 +37,7 @@ def main() -> int:
     parser.add_argument("--home", type=Path, help="a state folder that a run has filled")
     parser.add_argument("--examples", type=int, default=60, help="most of each kind of request")
     chosen = parser.parse_args()
-    with TemporaryDirectory(prefix="fuzz-") as folder:
-        home = Path(folder) / "home"
-        shutil.copytree(load_settings(home=chosen.home).home, home)
+    with copied_home(load_settings(home=chosen.home).home) as home:
         workspace = Workspace(load_settings(home=home))
         key = KeyRing(workspace.paths.api_keys).add("fuzz", ["admin"])
         settings = {"CROSSMODAL_SERVE_KEY_RATE": "10000", "CROSSMODAL_SERVE_KEY_BURST": "10000"}

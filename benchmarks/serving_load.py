@@ -3,6 +3,7 @@
 import asyncio
 import os
 import random
+import shutil
 import socket
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
@@ -133,6 +135,15 @@ class Server:
 
     url: str
     pid: int
+
+
+@contextmanager
+def copied_home(home: Path) -> Iterator[Path]:
+    """A copy of a home, for what reports events and items to it that nobody meant."""
+    with TemporaryDirectory(prefix="home-") as folder:
+        copied = Path(folder) / "home"
+        shutil.copytree(home, copied)
+        yield copied
 
 
 @dataclass(frozen=True)
