@@ -230,8 +230,12 @@ def comparisons(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.
 def _compared(per_user: pl.DataFrame, samples: int, seed: int) -> Iterator[dict[str, Any]]:
     """All comparisons of one split."""
     models = per_user["model"].unique(maintain_order=True).to_list()
-    # All models of a split were judged on the same users.
     values = per_user.pivot("model", index="user_id", values="ndcg_10").sort("user_id")
+    if unlike := [name for name in models if values[name].null_count()]:
+        raise ValueError(
+            f"The users of {', '.join(unlike)} are not those of the other models of the split; "
+            "evaluate all models of the split in one run."
+        )
     for baseline in BASELINES:
         others = [name for name in models if name != baseline]
         if baseline in models and others:

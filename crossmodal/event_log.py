@@ -34,7 +34,9 @@ CREATE INDEX IF NOT EXISTS acts_of_user ON events (user_id, position)
 _INSERT = """
 INSERT INTO events
     (event_id, user_id, item_id, event_type, value, text, request_id, event_timestamp)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (event_id) DO NOTHING
+VALUES (
+    :event_id, :user_id, :item_id, :event_type, :value, :text, :request_id, :event_timestamp
+) ON CONFLICT (event_id) DO NOTHING
 """
 _OF_USER = """
 SELECT event_id, user_id, item_id, event_type, value, text, request_id, event_timestamp
@@ -244,6 +246,5 @@ def _commit(connection: sqlite3.Connection, batches: list[_Batch]) -> None:
 
 def _insert(connection: sqlite3.Connection, events: Sequence[LoggedEvent]) -> int:
     before = connection.total_changes
-    rows = [tuple(vars(event).values()) for event in events]
-    connection.executemany(_INSERT, rows)
+    connection.executemany(_INSERT, [vars(event) for event in events])
     return connection.total_changes - before
