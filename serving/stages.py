@@ -131,13 +131,15 @@ class Stages:
         """Waits for the steps; returns the place of the one that took too long, where one did."""
         work = self._threads.submit(self._do, steps, progress)
         waiting = asyncio.wrap_future(work)
+        # A step that begins meanwhile may have less time than the one that is waited for.
+        shortest = min(self._budgets[step.stage] for step in steps)
         while not waiting.done():
             at = progress.at
             left = at.since + self._budgets[at.stage] - time.perf_counter()
             if left <= 0:
                 work.cancel()
                 return progress.give_up()
-            await asyncio.wait((waiting,), timeout=left)
+            await asyncio.wait((waiting,), timeout=min(left, shortest))
         waiting.result()
         return None
 

@@ -92,7 +92,7 @@ def media(
     item_id: Annotated[ItemId, Path()],
     modality: Annotated[Literal["image", "audio"], Path(description="Picture or sound.")],
     if_none_match: Annotated[
-        str | None, Header(description="The ETag of an earlier answer: 304 while it holds.")
+        str | None, Header(description="ETags of earlier answers: 304 while one of them holds.")
     ] = None,
 ) -> Response:
     """An item's picture or sound, as the catalogue's source has it."""
@@ -112,7 +112,8 @@ def media(
         "Cache-Control": "private, no-cache",
         "ETag": f'"{hashlib.blake2b(told, digest_size=16).hexdigest()}"',
     }
-    if if_none_match == headers["ETag"]:
+    had = {tag.strip().removeprefix("W/") for tag in (if_none_match or "").split(",")}
+    if had & {"*", headers["ETag"]}:
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     return FileResponse(path, media_type=file.mime, headers=headers)
 
