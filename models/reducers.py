@@ -62,9 +62,10 @@ class Reducer:
 class CrossFitted:
     """Reducers of one modality, of which none foretells an item that it was fitted on.
 
-    Items of the training are reduced by regressions that have not seen them, as an item to come
-    will be (stacking, Wolpert 1992). Otherwise a wide modality would look as strong in training as
-    it can fit noise, and the network would trust it on new items too.
+    Items of the training are reduced by regressions that were not fitted to them, as an item to
+    come will be (stacking, Wolpert 1992); only what a block weighs is chosen from all of them.
+    Otherwise a wide modality would look as strong in training as it can fit noise, and the network
+    would trust it on new items too.
 
     Attributes:
         whole: fitted on all items: for those it has not seen.

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from feast import FeatureStore
 
 
-class LookUpError(RuntimeError):
+class FeatureLookUpError(RuntimeError):
     """Feast's own failure while it looked something up; the message says what."""
 
 
@@ -54,7 +54,7 @@ class OnlineFeatures:
 
         Raises:
             NotAppliedError: no run has made the stores yet.
-            LookUpError: Feast cannot answer.
+            FeatureLookUpError: Feast cannot answer.
         """
         # Feast takes seconds to import, which a service without stores need not wait for.
         from feast.errors import FeastError
@@ -63,7 +63,7 @@ class OnlineFeatures:
             try:
                 return online(self._paths, keys, service, self._store())
             except FeastError as error:
-                raise LookUpError(f"Feast cannot look up {service}. {error}") from error
+                raise FeatureLookUpError(f"Feast cannot look up {service}. {error}") from error
 
     def close(self) -> None:
         """Lets go of the open store."""

@@ -32,6 +32,8 @@ FAILURES = (
 """What a model, a store or a log can end in while an answer is made."""
 
 _THREADS = 4
+_SHORTEST_WAIT = 0.005
+"""Seconds between two looks at the steps: a budget of nothing must not keep the loop busy."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ class Stages:
         work = self._threads.submit(self._do, steps, progress)
         waiting = asyncio.wrap_future(work)
         # A step that begins meanwhile may have less time than the one that is waited for.
-        shortest = min(self._budgets[step.stage] for step in steps)
+        shortest = max(_SHORTEST_WAIT, min(self._budgets[step.stage] for step in steps))
         while not waiting.done():
             at = progress.at
             left = at.since + self._budgets[at.stage] - time.perf_counter()

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 
 from feature_repo.store import NotAppliedError
+from serving.feast_features import FeatureLookUpError
 from serving.problems import FieldError, Problem, problem_responses
 from serving.routes.asking import Asked
 from serving.schemas import MOST_KEYS, FeatureAnswer, FeatureRequest
@@ -76,7 +77,7 @@ def _answer(
     try:
         with service.metrics.stage("features"):
             columns = service.features.look_up(feature_service, stored)
-    except NotAppliedError as error:
+    except (NotAppliedError, FeatureLookUpError) as error:
         raise _not_yet(error) from error
     return FeatureAnswer(
         service=feature_service,
@@ -84,5 +85,5 @@ def _answer(
     )
 
 
-def _not_yet(error: NotAppliedError) -> Problem:
+def _not_yet(error: NotAppliedError | FeatureLookUpError) -> Problem:
     return Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers={"Retry-After": "5"})

@@ -44,12 +44,11 @@ async def recommendations_of_user(
     ] = True,
 ) -> Response:
     """The best items for a user. Nobody need be registered: a newcomer gets a newcomer's list."""
-    allowed = may_be_shown(champion, category)
     question = await _question(service, champion, user_id, (k, diversity, category, exclude_seen))
     if question and (known := service.lists.recall(champion, question)):
         service.metrics.remembered.inc()
         return _respond(service, known, "champion")
-    making = ListInMaking(champion, allowed, k, diversity)
+    making = ListInMaking(champion, may_be_shown(champion, category), k, diversity)
 
     def know(state: UserState) -> None:
         making.know(state.history, state.seen if exclude_seen else state.hidden)
