@@ -18,6 +18,8 @@ _WORDS = frozenset({"text", "reviews"})
 _RANK_OFFSET = 60
 """Of reciprocal rank fusion, as in its paper."""
 
+_LEAST = 1e-9
+
 
 @dataclass(frozen=True)
 class Query:
@@ -56,11 +58,9 @@ class Match:
 def nearest(champion: Champion, queries: Sequence[Query], allowed: Bools, k: int) -> list[Match]:
     """The k items nearest to some queries.
 
-    Cosines of different modalities are not on one scale: an item's score is the weighted mean of
-    (cosine - mean) / deviation, those of all items, over the queries that it can be compared with
-    (Montague and Aslam 2001). A mean, since a sum would put a new item, about which nobody has
-    written yet, behind others; and no ranks, which hardly tell an item that is what was asked for
-    from the next best.
+    Cosines of different modalities are not on one scale: each becomes (cosine - mean) / deviation
+    over all items, and `fused` puts those of an item together. No ranks are fused, which hardly
+    tell an item that is what was asked for from the next best.
 
     Args:
         champion: holds the vectors.
@@ -68,27 +68,67 @@ def nearest(champion: Champion, queries: Sequence[Query], allowed: Bools, k: int
         allowed: (n_items,) what may be found.
         k: most items.
     """
-    total, weights = (np.zeros(len(allowed), dtype=np.float32) for _ in range(2))
-    cosines: dict[str, Floats] = {}
-    for query in queries:
-        vectors = champion.vectors[query.modality]
-        usable = vectors.present if query.among is None else vectors.present & query.among
-        found = np.where(usable, vectors.cosines(query.vector), np.float32(np.nan))
-        total += np.where(usable, query.weight * query.scale * _standardised(found, usable), 0)
-        weights += query.weight * usable
-        before = cosines.get(query.modality, found)
-        cosines[query.modality] = np.fmax(before, found)
-    compared = allowed & (weights > 0)
-    fused = np.divide(total, weights, out=np.full_like(total, -np.inf), where=compared)
-    found = top_k(fused[None], k, champion.ties).items[0]
+    if not queries:
+        return []
+    usable = np.array([_usable(champion, query) for query in queries])
+    cosines = np.array([champion.vectors[one.modality].cosines(one.vector) for one in queries])
+    cosines = np.where(usable, cosines, np.float32(np.nan))
+    scaled = np.array(
+        [
+            one.scale * _standardised(*row)
+            for one, *row in zip(queries, cosines, usable, strict=True)
+        ]
+    )
+    weights = np.array([query.weight for query in queries], dtype=np.float32)
+    scores = np.where(allowed, fused(scaled, usable, weights), -np.inf)
+    found = top_k(scores[None], k, champion.ties).items[0]
+    nearness = _by_modality(queries, cosines)
     return [
         Match(
             int(item),
-            float(fused[item]),
-            {name: float(own[item]) for name, own in cosines.items() if np.isfinite(own[item])},
+            float(scores[item]),
+            {name: float(own[item]) for name, own in nearness.items() if np.isfinite(own[item])},
         )
         for item in found[found >= 0]
     ]
+
+
+def fused(scaled: Floats, usable: Bools, weights: Floats) -> Floats:
+    """One score (n_items,) of q standardised scores; -inf for an item that has none.
+
+    The weighted sum over what an item has, divided by the deviation that such sums have, which
+    comes of the scores' correlations (Stouffer's method for correlated tests, Strube 1985). A bare
+    sum would put a new item, about which nobody has written yet, behind others. A mean would put
+    it before them: the mean of few scores strays further than that of many.
+
+    Args:
+        scaled: (q, n_items); nothing is read where it is not usable.
+        usable: (q, n_items).
+        weights: (q,) of the queries.
+    """
+    known = np.where(usable, scaled, 0).astype(np.float64)
+    both = np.maximum(usable.astype(np.float64) @ usable.T, 1)
+    products = known @ known.T / both
+    deviations = np.sqrt(np.maximum(np.diag(products), _LEAST))
+    correlations = products / np.outer(deviations, deviations)
+    counted = weights[:, None] * usable
+    spread = np.einsum("qi,qp,pi->i", counted, correlations, counted)
+    total = (weights[:, None] * known).sum(axis=0)
+    found = total / np.sqrt(np.maximum(spread, _LEAST))
+    return np.where((counted > 0).any(axis=0), found, -np.inf).astype(np.float32)
+
+
+def _usable(champion: Champion, query: Query) -> Bools:
+    present = champion.vectors[query.modality].present
+    return present if query.among is None else present & query.among
+
+
+def _by_modality(queries: Sequence[Query], cosines: Floats) -> dict[str, Floats]:
+    """The largest cosine (n_items,) of each modality; NaN for an item without it."""
+    found: dict[str, Floats] = {}
+    for query, own in zip(queries, cosines, strict=True):
+        found[query.modality] = np.fmax(found.get(query.modality, own), own)
+    return found
 
 
 def _standardised(cosines: Floats, usable: Bools) -> Floats:
