@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.concurrency import run_in_threadpool
+from fastapi_offline import FastAPIOffline
 from threadpoolctl import threadpool_limits
 
 from crossmodal.paths import StatePaths
@@ -65,12 +66,14 @@ def create_app(settings: Settings, figures: Path | None = None) -> FastAPI:
                 await run_in_threadpool(service.stop)
                 limit.close()
 
-    app = FastAPI(
+    # FastAPI's own /docs loads its script from a network, which the service may not have.
+    app = FastAPIOffline(
         title="crossmodal",
         version=version("crossmodal"),
         description=_DESCRIPTION,
         lifespan=lifespan,
         redoc_url=None,
+        static_url="/docs-files",
     )
     app.state.service = service
     app.state.rate_limit = limit

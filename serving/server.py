@@ -40,7 +40,8 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     if open_to_all:
         _require_loopback(settings.serve_host)
     _require_free(settings.serve_host, settings.serve_port)
-    announce(f"http://{settings.serve_host}:{settings.serve_port} shows it, /docs describes it.")
+    address = f"http://{settings.serve_host}:{settings.serve_port}"
+    announce(f"Starting: in some seconds {address} shows it, and {address}/docs describes it.")
     if open_to_all:
         announce("There is no key yet, so that only this machine can call, and without one.")
     if settings.serve_workers == 1:

@@ -1,6 +1,7 @@
 """The service over HTTP on a real home: what an app sees."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -52,6 +53,16 @@ def test_the_list_of_a_user_is_the_one_that_the_run_stored(
     )
     assert answer["known_user"] and answer["model_version"] == own["model_version"][0]
     assert len(answer["request_id"]) == 24
+
+
+def test_the_description_of_the_calls_needs_no_network(client: TestClient) -> None:
+    described = client.get("/docs").text
+    loaded = re.findall(r'(?:src|href)="([^"]+)"|(?:url): \'([^\']+)\'', described)
+    addresses = [one or other for one, other in loaded]
+    assert len(addresses) >= 3
+    for address in addresses:
+        assert client.get(address).status_code == 200, address
+    assert not re.findall(r'(?:src|href)="(?:https?:)?//', described)
 
 
 def test_an_event_counts_in_the_next_answer_and_once(client: TestClient) -> None:
