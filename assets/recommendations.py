@@ -39,7 +39,7 @@ _LISTS = pl.Schema(
     group_name="recommendations",
     owners=OWNERS,
     kinds={"torch", "parquet"},
-    code_version="1",
+    code_version="2",
 )
 def recommendations(
     context: Context, workspace: dg.ResourceParam[Workspace]

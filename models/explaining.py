@@ -59,7 +59,7 @@ def reasons(explanation: Explanation, titles: NDArray[np.object_]) -> list[str]:
 def _sentence(modality: str, share: float, past: NDArray[np.object_]) -> str:
     items = " and ".join(f"“{title}”" for title in past if title is not None)
     if share > 0 and items:
-        return f"{modality} ({share:.0%}), as in {items}"
+        return f"{modality} ({share:.0%}); goes with {items}"
     if share > 0:
         return f"{modality} ({share:.0%})"
     return f"goes with {items}" if items else "what most people chose"
