@@ -11,10 +11,12 @@ import random
 import sys
 import uuid
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import quote
 
-import httpx
+import aiohttp
 
 from benchmarks.serving_load import SEED, Held, held_by, ours, server, users_of
 from crossmodal.settings import load_settings
@@ -24,6 +26,7 @@ _AT_ONCE = 8
 _WARM_UP_SHARE = 0.05
 _MOST_GROWTH = 1.1
 _LOOKS = 20
+_PATIENCE_SECONDS = 60
 
 
 def main() -> int:
@@ -67,32 +70,37 @@ class _Soak:
         return held, errors
 
     async def _some(self, requests: int) -> int:
-        async with httpx.AsyncClient(base_url=self._url, timeout=60) as client:
+        patience = aiohttp.ClientTimeout(total=_PATIENCE_SECONDS)
+        async with aiohttp.ClientSession(self._url, timeout=patience) as session:
             shares = [requests // _AT_ONCE] * _AT_ONCE
-            return sum(await asyncio.gather(*(self._one_by_one(client, n) for n in shares)))
+            return sum(await asyncio.gather(*(self._one_by_one(session, n) for n in shares)))
 
-    async def _one_by_one(self, client: httpx.AsyncClient, requests: int) -> int:
+    async def _one_by_one(self, session: aiohttp.ClientSession, requests: int) -> int:
         errors = 0
         for _ in range(requests):
             try:
-                errors += (await self._ask(client)).status_code != 200
-            except httpx.HTTPError:
+                async with self._ask(session) as answer:
+                    await answer.read()
+                    errors += answer.status != HTTPStatus.OK
+            except (aiohttp.ClientError, TimeoutError):
                 errors += 1
         return errors
 
-    async def _ask(self, client: httpx.AsyncClient) -> httpx.Response:
+    def _ask(
+        self, session: aiohttp.ClientSession
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         user, item = self._draw.choice(self._users), self._draw.choice(self._items)
         kind = self._draw.random()
         if kind < 0.7:
             query = {"k": 20, "diversity": self._draw.choice((0.0, 0.3))}
-            return await client.get(f"/v1/users/{user}/recommendations", params=query)
+            return session.get(f"/v1/users/{quote(user, safe='')}/recommendations", params=query)
         if kind < 0.9:
             # Of many users: histories that grow without end would be growth of another kind.
             event = {"event_id": uuid.uuid4().hex, "user_id": uuid.uuid4().hex, "item_id": item}
-            return await client.post("/v1/events", json={**event, "type": "click"})
+            return session.post("/v1/events", json={**event, "type": "click"})
         if kind < 0.97:
-            return await client.get(f"/v1/items/{quote(item, safe='')}/similar")
-        return await client.get(f"/v1/features/recommendations/{user}")
+            return session.get(f"/v1/items/{quote(item, safe='')}/similar")
+        return session.get(f"/v1/features/recommendations/{quote(user, safe='')}")
 
 
 if __name__ == "__main__":
