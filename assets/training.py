@@ -198,7 +198,8 @@ def _model_asset(recipe: Recipe) -> dg.AssetsDefinition:
 
         def make() -> dict[str, Any]:
             if not wanted:
-                context.log.debug(f"CROSSMODAL_EXTRA_MODELS does not name {recipe.name}.")
+                left_out = f"CROSSMODAL_EXTRA_MODELS does not name {recipe.name}"
+                context.log.info(f"{table}: not fitted, since {left_out}.")
             found = list(_fits(context, workspace, recipe, choices, stamp)) if wanted else []
             rows = [fit.row for fit in found]
             _draw_curves(workspace, recipe.name, rows)
