@@ -11,7 +11,7 @@ from assets.partitions import month_of, months
 from assets.reported_events import reported_interactions
 from assets.stage import OWNERS, Context, made_from, materialize_table
 from crossmodal.lake import Lake
-from crossmodal.pseudonyms import load_key, pseudonymize
+from crossmodal.pseudonyms import pseudonymize
 from crossmodal.workspace import Workspace
 from sources.factory import open_source
 from sources.protocol import Source, SourceError, SourceFile
@@ -143,8 +143,7 @@ def cleaned_source(
         lake.write("staged_items", source.items().frame.collect(), stamps["staged_items"])
 
     def make_interactions() -> None:
-        key = load_key(_configured_key(workspace), workspace.paths.id_key)
-        own = pseudonymize(source.interactions().frame, key)
+        own = pseudonymize(source.interactions().frame, workspace.id_key)
         item_ids = lake.scan("staged_items").select("item_id").collect().to_series()
         reported, unknown = reported_interactions(lake, own, item_ids)
         if unknown:
@@ -326,15 +325,9 @@ def _rejects(source: Source) -> pl.DataFrame:
 def _reading_choices(workspace: Workspace) -> dict[str, str]:
     """What decides how rows are read besides the rows: the source, its mapping, the key."""
     settings = workspace.settings
-    key = load_key(_configured_key(workspace), workspace.paths.id_key)
     mapping = settings.source_path if settings.source == "tables" else None
     return {
         "source": settings.source,
         "mapping": "" if mapping is None else _sha256(mapping),
-        "key_identity": hashlib.sha256(b"key identity" + key).hexdigest()[:8],
+        "key_identity": hashlib.sha256(b"key identity" + workspace.id_key).hexdigest()[:8],
     }
-
-
-def _configured_key(workspace: Workspace) -> str | None:
-    key = workspace.settings.id_key
-    return key.get_secret_value() if key else None

@@ -43,7 +43,7 @@ from benchmarks.serving_load import (
     users_of,
 )
 from crossmodal.atomic import atomic_write_bytes
-from crossmodal.pseudonyms import load_key, pseudonym
+from crossmodal.pseudonyms import pseudonym
 from crossmodal.settings import load_settings
 from crossmodal.workspace import Workspace
 
@@ -140,9 +140,7 @@ def _exact_search(rows: int) -> dict[str, float]:
 
 def _feature_look_ups(workspace: Workspace, users: Sequence[str]) -> Ask:
     """One look-up of the statistics of a user and as many items as a list has."""
-    configured = workspace.settings.id_key
-    key = load_key(configured.get_secret_value() if configured else None, workspace.paths.id_key)
-    names = [pseudonym(user, key) for user in users]
+    names = [pseudonym(user, workspace.id_key) for user in users]
     items = workspace.lake.read("items")["item_id"].to_list()
 
     async def ask(session: aiohttp.ClientSession, draw: random.Random) -> int:

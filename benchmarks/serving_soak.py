@@ -61,19 +61,20 @@ class _Soak:
         """What was held after the warm-up and at some instants after it, and failed requests."""
         warm_up = int(requests * _WARM_UP_SHARE)
         part = (requests - warm_up) // _LOOKS
-        errors = await self._some(warm_up)
-        held = [held_by(self._pid)]
-        for _ in range(_LOOKS):
-            errors += await self._some(part)
-            held.append(held_by(self._pid))
-            print(f"{held[-1].rss / 1e6:.0f} MB, {held[-1].files} open files.", flush=True)
+        patience = aiohttp.ClientTimeout(total=_PATIENCE_SECONDS)
+        # Open until the end: connections that close between two looks would look like files.
+        async with aiohttp.ClientSession(self._url, timeout=patience) as session:
+            errors = await self._some(session, warm_up)
+            held = [held_by(self._pid)]
+            for _ in range(_LOOKS):
+                errors += await self._some(session, part)
+                held.append(held_by(self._pid))
+                print(f"{held[-1].rss / 1e6:.0f} MB, {held[-1].files} open files.", flush=True)
         return held, errors
 
-    async def _some(self, requests: int) -> int:
-        patience = aiohttp.ClientTimeout(total=_PATIENCE_SECONDS)
-        async with aiohttp.ClientSession(self._url, timeout=patience) as session:
-            shares = [requests // _AT_ONCE] * _AT_ONCE
-            return sum(await asyncio.gather(*(self._one_by_one(session, n) for n in shares)))
+    async def _some(self, session: aiohttp.ClientSession, requests: int) -> int:
+        shares = [requests // _AT_ONCE] * _AT_ONCE
+        return sum(await asyncio.gather(*(self._one_by_one(session, n) for n in shares)))
 
     async def _one_by_one(self, session: aiohttp.ClientSession, requests: int) -> int:
         errors = 0

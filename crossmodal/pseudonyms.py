@@ -17,19 +17,28 @@ class PseudonymKeyError(Exception):
     """The pseudonym key cannot be used; the message says which and the way out."""
 
 
-def load_key(configured: str | None, key_file: Path) -> bytes:
-    """The pseudonym key: the configured one, else the key file's, which is made where absent.
+def load_key(configured: str | None, key_file: Path, *, may_make: bool) -> bytes:
+    """The pseudonym key: the configured one, else the key file's.
 
-    The file is readable by its owner alone (mode 0600).
+    Args:
+        configured: from the settings.
+        key_file: readable by its owner alone (mode 0600).
+        may_make: whether an absent file is made. With another key nobody's history is found again.
 
     Raises:
-        PseudonymKeyError: the configured key or the key file is empty.
+        PseudonymKeyError: the configured key or the key file is empty, or there is none.
     """
     if configured is not None:
         if not configured.strip():
             raise PseudonymKeyError("CROSSMODAL_ID_KEY is empty; unset it or give it a value.")
         return configured.strip().encode()
     if not key_file.is_file():
+        if not may_make:
+            raise PseudonymKeyError(
+                f"{key_file} is missing, and the users of {key_file.parent} are named by it: "
+                "restore it from a backup, set CROSSMODAL_ID_KEY to the key, or begin anew with "
+                "`crossmodal reset`."
+            )
         atomic_write_bytes(key_file, secrets.token_hex(_KEY_BYTES).encode())
         if os.name != "nt":
             key_file.chmod(0o600)

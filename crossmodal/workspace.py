@@ -6,6 +6,7 @@ from functools import cached_property
 
 from crossmodal.lake import Lake
 from crossmodal.paths import StatePaths
+from crossmodal.pseudonyms import load_key
 from crossmodal.settings import Settings
 
 ProgressCallback = Callable[[str, int, int | None], None]
@@ -32,3 +33,17 @@ class Workspace:
     def lake(self) -> Lake:
         """The Parquet tables."""
         return Lake(self.paths.lake)
+
+    @cached_property
+    def id_key(self) -> bytes:
+        """The key of the user pseudonyms; made with a new home, never for one that holds events.
+
+        Raises:
+            PseudonymKeyError: the key is empty, or that of this home's users is missing.
+        """
+        configured = self.settings.id_key
+        return load_key(
+            configured.get_secret_value() if configured else None,
+            self.paths.id_key,
+            may_make=not (self.lake.exists("staged_interactions") or self.paths.event_log.exists()),
+        )

@@ -255,13 +255,14 @@ def serve(
 ) -> None:
     """Answers apps over HTTP until Ctrl-C: recommendations, search, features, events."""
     settings = _settings(serve_port=port, serve_workers=workers)
+    from crossmodal.pseudonyms import PseudonymKeyError
     from serving.keys import KeyFileError
     from serving.server import AddressError, serve
 
     _make_home(settings.home)
     try:
         serve(settings, typer.echo)
-    except (AddressError, KeyFileError) as error:
+    except (AddressError, KeyFileError, PseudonymKeyError) as error:
         _fail(str(error))
 
 

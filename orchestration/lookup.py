@@ -8,8 +8,9 @@ import typer
 from assets.recommendations import NEW_USER
 from crossmodal.lake import Lake, TableMissingError
 from crossmodal.paths import StatePaths
-from crossmodal.pseudonyms import load_key, pseudonym
+from crossmodal.pseudonyms import PseudonymKeyError, pseudonym
 from crossmodal.settings import Settings
+from crossmodal.workspace import Workspace
 
 _PREFIX = "user_recommendations__"
 
@@ -55,7 +56,7 @@ def recommendations_of(settings: Settings, user: str) -> Answer:
     paths = StatePaths(settings.home)
     if not paths.online_store.is_file():
         raise LookupFailedError("Nothing was recommended yet: run `crossmodal run` first.")
-    key = _pseudonym(settings, paths, user)
+    key = _pseudonym(settings, user)
     found = online(paths, {"user_id": [key, NEW_USER]}, "recommendations")
     rows = {name.removeprefix(_PREFIX): values for name, values in found.items()}
     known = rows["item_ids"][0] is not None
@@ -91,7 +92,7 @@ def features_of(settings: Settings, entity: str, key: str) -> dict[str, Any]:
     paths = StatePaths(settings.home)
     if not paths.online_store.is_file():
         raise LookupFailedError("The online store is empty: run `crossmodal run` first.")
-    stored = _pseudonym(settings, paths, key) if entity == "user" else key
+    stored = _pseudonym(settings, key) if entity == "user" else key
     rows = online(paths, {f"{entity}_id": [stored]}, _references(entity))
     found = {name: values[0] for name, values in rows.items() if name != f"{entity}_id"}
     if all(value is None for value in found.values()):
@@ -111,9 +112,11 @@ def _references(entity: str) -> list[str]:
     ]
 
 
-def _pseudonym(settings: Settings, paths: StatePaths, user: str) -> str:
-    configured = settings.id_key.get_secret_value() if settings.id_key else None
-    return pseudonym(user, load_key(configured, paths.id_key))
+def _pseudonym(settings: Settings, user: str) -> str:
+    try:
+        return pseudonym(user, Workspace(settings).id_key)
+    except PseudonymKeyError as error:
+        raise LookupFailedError(str(error)) from error
 
 
 def _titles(lake: Lake) -> dict[str, str]:

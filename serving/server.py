@@ -14,6 +14,7 @@ from uvicorn.supervisors import Multiprocess
 
 from crossmodal.paths import StatePaths
 from crossmodal.settings import Settings
+from crossmodal.workspace import Workspace
 from serving.keys import KeyRing
 from serving.worker import application
 
@@ -35,7 +36,10 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     Raises:
         AddressError: other machines could reach the service and nobody is asked for a key, or the
             address is taken.
+        PseudonymKeyError: the key of the home's users is missing or empty.
     """
+    # Before the workers, two of which would each make a key for a new home.
+    _ = Workspace(settings).id_key
     open_to_all = not KeyRing(StatePaths(settings.home).api_keys).all()
     if open_to_all:
         _require_loopback(settings.serve_host)

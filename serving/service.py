@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from crossmodal.event_log import EventLog
 from crossmodal.item_log import ItemLog
-from crossmodal.pseudonyms import load_key, pseudonym
+from crossmodal.pseudonyms import pseudonym
 from crossmodal.workspace import Workspace
 from models.data import Floats, Ints
 from serving.champion import Champion, ChampionWatch
@@ -50,9 +50,8 @@ class Service:
 
     def __init__(self, workspace: Workspace, metrics: Metrics) -> None:
         settings, paths = workspace.settings, workspace.paths
-        configured = settings.id_key.get_secret_value() if settings.id_key else None
         self._workspace = workspace
-        self._key = load_key(configured, paths.id_key)
+        self._key = workspace.id_key
         self.metrics = metrics
         self.events = EventLog(paths.event_log, settings.serve_waiting_batches)
         self.features = OnlineFeatures(paths)

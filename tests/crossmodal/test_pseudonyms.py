@@ -9,8 +9,12 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
+from crossmodal.lake import Lake
 from crossmodal.pseudonyms import PseudonymKeyError, load_key, pseudonym, pseudonymize
+from crossmodal.settings import Settings
+from crossmodal.workspace import Workspace
 
 
 def test_pseudonym_is_hmac_sha256() -> None:
@@ -29,8 +33,8 @@ def test_pseudonymize_agrees_with_one_by_one_and_keeps_order(raw: list[str]) -> 
 
 def test_key_file_is_made_once_and_private(tmp_path: Path) -> None:
     file = tmp_path / "home" / "id.key"
-    key = load_key(None, file)
-    assert load_key(None, file) == key
+    key = load_key(None, file, may_make=True)
+    assert load_key(None, file, may_make=True) == key
     assert len(key) == 64
     if os.name != "nt":
         assert file.stat().st_mode & 0o777 == 0o600
@@ -38,13 +42,24 @@ def test_key_file_is_made_once_and_private(tmp_path: Path) -> None:
 
 def test_configured_key_comes_first_and_writes_nothing(tmp_path: Path) -> None:
     file = tmp_path / "id.key"
-    assert load_key("secret", file) == b"secret"
+    assert load_key("secret", file, may_make=True) == b"secret"
     assert not file.exists()
 
 
 def test_empty_keys_are_refused(tmp_path: Path) -> None:
     with pytest.raises(PseudonymKeyError, match="CROSSMODAL_ID_KEY"):
-        load_key("  ", tmp_path / "id.key")
+        load_key("  ", tmp_path / "id.key", may_make=True)
     (tmp_path / "id.key").write_bytes(b"")
     with pytest.raises(PseudonymKeyError, match=r"id\.key"):
-        load_key(None, tmp_path / "id.key")
+        load_key(None, tmp_path / "id.key", may_make=True)
+
+
+def test_a_home_with_events_gets_no_other_key(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    key = Workspace(settings).id_key
+    Lake(tmp_path / "lake").write("staged_interactions", pl.DataFrame({"user_id": ["ada"]}), {})
+    assert Workspace(settings).id_key == key
+    (tmp_path / "id.key").unlink()
+    with pytest.raises(PseudonymKeyError, match=r"id\.key is missing.*CROSSMODAL_ID_KEY"):
+        _ = Workspace(settings).id_key
+    assert Workspace(settings.model_copy(update={"id_key": SecretStr("k")})).id_key == b"k"
