@@ -143,7 +143,7 @@ def cleaned_source(
         lake.write("staged_items", source.items().frame.collect(), stamps["staged_items"])
 
     def make_interactions() -> None:
-        own = pseudonymize(source.interactions().frame, workspace.id_key)
+        own = pseudonymize(source.interactions().frame, workspace.id_key())
         item_ids = lake.scan("staged_items").select("item_id").collect().to_series()
         reported, unknown = reported_interactions(lake, own, item_ids)
         if unknown:
@@ -329,5 +329,5 @@ def _reading_choices(workspace: Workspace) -> dict[str, str]:
     return {
         "source": settings.source,
         "mapping": "" if mapping is None else _sha256(mapping),
-        "key_identity": hashlib.sha256(b"key identity" + workspace.id_key).hexdigest()[:8],
+        "key_identity": hashlib.sha256(b"key identity" + workspace.id_key()).hexdigest()[:8],
     }

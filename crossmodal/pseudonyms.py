@@ -8,8 +8,6 @@ from pathlib import Path
 
 import polars as pl
 
-from crossmodal.atomic import atomic_write_bytes
-
 _KEY_BYTES = 32
 
 
@@ -32,22 +30,33 @@ def load_key(configured: str | None, key_file: Path, *, may_make: bool) -> bytes
         if not configured.strip():
             raise PseudonymKeyError("CROSSMODAL_ID_KEY is empty; unset it or give it a value.")
         return configured.strip().encode()
+    if may_make:
+        _make(key_file)
     if not key_file.is_file():
-        if not may_make:
-            raise PseudonymKeyError(
-                f"{key_file} is missing, and the users of {key_file.parent} are named by it: "
-                "restore it from a backup, set CROSSMODAL_ID_KEY to the key, or begin anew with "
-                "`crossmodal reset`."
-            )
-        atomic_write_bytes(key_file, secrets.token_hex(_KEY_BYTES).encode())
-        if os.name != "nt":
-            key_file.chmod(0o600)
+        raise PseudonymKeyError(
+            f"There is no {key_file}, and a key has named the users of {key_file.parent}: restore "
+            "the file from a backup, set CROSSMODAL_ID_KEY if the key was there, or begin anew "
+            "with `crossmodal reset`."
+        )
     key = key_file.read_bytes().strip()
     if not key:
         raise PseudonymKeyError(
             f"{key_file} is empty; restore it from a backup, or delete it with all state beside it."
         )
     return key
+
+
+def _make(key_file: Path) -> None:
+    """A new key, unless the file is there: of two processes at once, one makes it."""
+    key_file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        file = os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return
+    with os.fdopen(file, "wb") as writer:
+        writer.write(secrets.token_hex(_KEY_BYTES).encode())
+        writer.flush()
+        os.fsync(file)
 
 
 def pseudonym(raw_id: str, key: bytes) -> str:

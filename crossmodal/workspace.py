@@ -34,16 +34,15 @@ class Workspace:
         """The Parquet tables."""
         return Lake(self.paths.lake)
 
-    @cached_property
     def id_key(self) -> bytes:
-        """The key of the user pseudonyms; made with a new home, never for one that holds events.
+        """The key of the user pseudonyms; a home whose users no key has named yet gets one.
 
         Raises:
             PseudonymKeyError: the key is empty, or that of this home's users is missing.
         """
-        configured = self.settings.id_key
+        configured, paths = self.settings.id_key, self.paths
+        named = self.lake.exists("staged_interactions")
+        named |= paths.event_log.exists() or paths.online_store.exists()
         return load_key(
-            configured.get_secret_value() if configured else None,
-            self.paths.id_key,
-            may_make=not (self.lake.exists("staged_interactions") or self.paths.event_log.exists()),
+            configured.get_secret_value() if configured else None, paths.id_key, may_make=not named
         )

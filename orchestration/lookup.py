@@ -49,7 +49,7 @@ def recommendations_of(settings: Settings, user: str) -> Answer:
     """The stored list of a user; the list for newcomers where the user is unknown.
 
     Raises:
-        LookupFailedError: no recommendations were made yet.
+        LookupFailedError: no recommendations were made yet, or the key of the users is missing.
     """
     from feature_repo.store import online
 
@@ -85,7 +85,8 @@ def features_of(settings: Settings, entity: str, key: str) -> dict[str, Any]:
     """Every online feature of a user or an item.
 
     Raises:
-        LookupFailedError: nothing is in the online store, or not this key.
+        LookupFailedError: nothing is in the online store, or not this key, or the key that names
+            users is missing.
     """
     from feature_repo.store import online
 
@@ -114,7 +115,7 @@ def _references(entity: str) -> list[str]:
 
 def _pseudonym(settings: Settings, user: str) -> str:
     try:
-        return pseudonym(user, Workspace(settings).id_key)
+        return pseudonym(user, Workspace(settings).id_key())
     except PseudonymKeyError as error:
         raise LookupFailedError(str(error)) from error
 

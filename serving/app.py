@@ -8,7 +8,6 @@ from pathlib import Path
 
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.concurrency import run_in_threadpool
-from fastapi_offline import FastAPIOffline
 from threadpoolctl import threadpool_limits
 
 from crossmodal.paths import StatePaths
@@ -66,14 +65,13 @@ def create_app(settings: Settings, figures: Path | None = None) -> FastAPI:
                 await run_in_threadpool(service.stop)
                 limit.close()
 
-    # FastAPI's own /docs loads its script from a network, which the service may not have.
-    app = FastAPIOffline(
+    app = FastAPI(
         title="crossmodal",
         version=version("crossmodal"),
         description=_DESCRIPTION,
         lifespan=lifespan,
+        docs_url=None,
         redoc_url=None,
-        static_url="/docs-files",
     )
     app.state.service = service
     app.state.rate_limit = limit
@@ -96,6 +94,7 @@ def create_app(settings: Settings, figures: Path | None = None) -> FastAPI:
     app.include_router(operations.probes)
     app.include_router(page.router)
     app.mount("/page", page.PageFiles(directory=page.FOLDER))
+    app.mount("/swagger-ui", page.PageFiles(packages=[page.SWAGGER_UI]))
     app.add_middleware(BodyLimit, most_bytes=settings.serve_max_body_bytes)
     app.add_middleware(Measured, metrics=service.metrics)
     return app

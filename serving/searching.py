@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.data import Bools, Floats, Histories
 from models.ranking import top_k
@@ -18,7 +19,10 @@ _WORDS = frozenset({"text", "reviews"})
 _RANK_OFFSET = 60
 """Of reciprocal rank fusion, as in its paper."""
 
-_LEAST = 1e-9
+_ALIKE = 1e-6
+"""Deviation below which cosines differ by rounding alone."""
+
+Doubles = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -73,14 +77,13 @@ def nearest(champion: Champion, queries: Sequence[Query], allowed: Bools, k: int
     usable = np.array([_usable(champion, query) for query in queries])
     cosines = np.array([champion.vectors[one.modality].cosines(one.vector) for one in queries])
     cosines = np.where(usable, cosines, np.float32(np.nan))
-    scaled = np.array(
-        [
-            one.scale * _standardised(*row)
-            for one, *row in zip(queries, cosines, usable, strict=True)
-        ]
+    fusion = fused(
+        np.array([_standardised(own, has) for own, has in zip(cosines, usable, strict=True)]),
+        usable,
+        np.array([query.weight for query in queries]),
+        np.array([query.scale for query in queries]),
     )
-    weights = np.array([query.weight for query in queries], dtype=np.float32)
-    scores = np.where(allowed, fused(scaled, usable, weights), -np.inf)
+    scores: Floats = np.where(allowed, fusion, -np.inf).astype(np.float32)
     found = top_k(scores[None], k, champion.ties).items[0]
     nearness = _by_modality(queries, cosines)
     return [
@@ -93,29 +96,41 @@ def nearest(champion: Champion, queries: Sequence[Query], allowed: Bools, k: int
     ]
 
 
-def fused(scaled: Floats, usable: Bools, weights: Floats) -> Floats:
-    """One score (n_items,) of q standardised scores; -inf for an item that has none.
+def fused(standardised: Doubles, usable: Bools, weights: Doubles, scales: Doubles) -> Doubles:
+    """One score (n_items,) of q comparisons; -inf for an item that no weighted one reaches.
 
-    The weighted sum over what an item has, divided by the deviation that such sums have, which
-    comes of the scores' correlations (Stouffer's method for correlated tests, Strube 1985). A bare
-    sum would put a new item, about which nobody has written yet, behind others. A mean would put
-    it before them: the mean of few scores strays further than that of many.
+    The weighted sum over the comparisons that an item has, divided by the deviation of such a sum
+    (Stouffer's method for correlated tests, Strube 1985). A bare sum would put a new item, about
+    which nobody has written yet, behind others. A mean would put it before them: the mean of few
+    scores strays further than that of many.
 
     Args:
-        scaled: (q, n_items); nothing is read where it is not usable.
+        standardised: (q, n_items) of mean 0 and deviation 1; read where it is usable.
         usable: (q, n_items).
-        weights: (q,) of the queries.
+        weights: (q,) from 0; only their proportions count, among those that an item has.
+        scales: (q,) what a comparison's scores are worth beside others' at the same weight, also
+            where it is an item's only one.
     """
-    known = np.where(usable, scaled, 0).astype(np.float64)
-    both = np.maximum(usable.astype(np.float64) @ usable.T, 1)
-    products = known @ known.T / both
-    deviations = np.sqrt(np.maximum(np.diag(products), _LEAST))
-    correlations = products / np.outer(deviations, deviations)
-    counted = weights[:, None] * usable
-    spread = np.einsum("qi,qp,pi->i", counted, correlations, counted)
-    total = (weights[:, None] * known).sum(axis=0)
-    found = total / np.sqrt(np.maximum(spread, _LEAST))
-    return np.where((counted > 0).any(axis=0), found, -np.inf).astype(np.float32)
+    known = np.where(usable, standardised, 0)
+    shares = weights / max(weights.max(), np.finfo(float).tiny)
+    counted = shares[:, None] * usable
+    variances = np.einsum("qi,qp,pi->i", counted, _correlations(known, usable), counted)
+    total = ((shares * scales)[:, None] * known).sum(axis=0)
+    found: Doubles = np.full(len(total), -np.inf)
+    np.divide(total, np.sqrt(variances), out=found, where=variances > 0)
+    return found
+
+
+def _correlations(known: Doubles, usable: Bools) -> Doubles:
+    """Correlations (q, q) over the items that two comparisons share.
+
+    What a few items say can lie anywhere: what is below 0, where a sum's deviation could vanish,
+    counts as none.
+    """
+    overlaps = usable.astype(np.float64) @ usable.T
+    found: Doubles = np.clip(known @ known.T / np.maximum(overlaps, 1), 0, 1)
+    np.fill_diagonal(found, 1)
+    return found
 
 
 def _usable(champion: Champion, query: Query) -> Bools:
@@ -131,13 +146,12 @@ def _by_modality(queries: Sequence[Query], cosines: Floats) -> dict[str, Floats]
     return found
 
 
-def _standardised(cosines: Floats, usable: Bools) -> Floats:
-    """Cosines (n_items,) with mean 0 and deviation 1 over the usable ones."""
-    known = cosines[usable]
-    if not len(known):
-        return cosines
-    spread = known.std()
-    found: Floats = (cosines - known.mean()) / (spread if spread > 0 else np.float32(1))
+def _standardised(cosines: Floats, usable: Bools) -> Doubles:
+    """Cosines (n_items,) with mean 0 and deviation 1 over the usable ones; 0 if all are alike."""
+    known = cosines[usable].astype(np.float64)
+    if not len(known) or known.std() < _ALIKE:
+        return np.zeros(len(cosines))
+    found: Doubles = (cosines - known.mean()) / known.std()
     return found
 
 

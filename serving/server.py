@@ -38,12 +38,12 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
             address is taken.
         PseudonymKeyError: the key of the home's users is missing or empty.
     """
-    # Before the workers, two of which would each make a key for a new home.
-    _ = Workspace(settings).id_key
     open_to_all = not KeyRing(StatePaths(settings.home).api_keys).all()
     if open_to_all:
         _require_loopback(settings.serve_host)
     _require_free(settings.serve_host, settings.serve_port)
+    # The workers read it too, but a worker's failure is no sentence that an operator sees.
+    Workspace(settings).id_key()
     address = f"http://{settings.serve_host}:{settings.serve_port}"
     announce(f"Starting: in some seconds {address} shows it, and {address}/docs describes it.")
     if open_to_all:

@@ -7,6 +7,9 @@ from fastapi.responses import FileResponse
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+SWAGGER_UI = ("fastapi_offline", "static")
+"""Swagger UI in a package: FastAPI's own page of the calls loads it from a network."""
+
 FOLDER = Path(__file__).resolve().parents[1] / "page"
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -26,8 +29,14 @@ async def page() -> FileResponse:
     return FileResponse(FOLDER / "index.html", headers=_HEADERS)
 
 
+@router.get("/docs")
+async def calls() -> FileResponse:
+    """Every call with its fields, to read and to try."""
+    return FileResponse(FOLDER / "docs.html", headers=_HEADERS)
+
+
 class PageFiles(StaticFiles):
-    """Script and style, with the headers of the page."""
+    """Scripts and styles, with the headers of the page."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         """A file of the folder."""

@@ -11,10 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from crossmodal.lake import Lake
+from crossmodal.paths import StatePaths
 from crossmodal.pseudonyms import PseudonymKeyError, load_key, pseudonym, pseudonymize
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
+from orchestration.lookup import LookupFailedError, features_of, recommendations_of
+from serving.server import serve
 
 
 def test_pseudonym_is_hmac_sha256() -> None:
@@ -54,12 +56,33 @@ def test_empty_keys_are_refused(tmp_path: Path) -> None:
         load_key(None, tmp_path / "id.key", may_make=True)
 
 
-def test_a_home_with_events_gets_no_other_key(tmp_path: Path) -> None:
+@pytest.mark.parametrize("held", ["lake/staged_interactions.parquet", "serving/events.db"])
+def test_a_home_with_users_gets_no_other_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, held: str
+) -> None:
+    monkeypatch.delenv("CROSSMODAL_ID_KEY", raising=False)
     settings = Settings(home=tmp_path)
-    key = Workspace(settings).id_key
-    Lake(tmp_path / "lake").write("staged_interactions", pl.DataFrame({"user_id": ["ada"]}), {})
-    assert Workspace(settings).id_key == key
+    key = Workspace(settings).id_key()
+    (tmp_path / held).parent.mkdir(parents=True)
+    (tmp_path / held).touch()
+    assert Workspace(settings).id_key() == key
     (tmp_path / "id.key").unlink()
-    with pytest.raises(PseudonymKeyError, match=r"id\.key is missing.*CROSSMODAL_ID_KEY"):
-        _ = Workspace(settings).id_key
-    assert Workspace(settings.model_copy(update={"id_key": SecretStr("k")})).id_key == b"k"
+    for refused in (Workspace(settings).id_key, lambda: serve(settings, print)):
+        with pytest.raises(PseudonymKeyError, match=r"no .*id\.key.*CROSSMODAL_ID_KEY"):
+            refused()
+    assert not (tmp_path / "id.key").exists()
+    configured = settings.model_copy(update={"id_key": SecretStr("k")})
+    assert Workspace(configured).id_key() == b"k"
+
+
+def test_a_look_up_makes_no_key(tmp_path: Path) -> None:
+    paths = StatePaths(tmp_path)
+    paths.online_store.parent.mkdir(parents=True)
+    paths.online_store.touch()
+    for look_up in (
+        lambda: recommendations_of(Settings(home=tmp_path), "ada"),
+        lambda: features_of(Settings(home=tmp_path), "user", "ada"),
+    ):
+        with pytest.raises(LookupFailedError, match=r"id\.key"):
+            look_up()
+    assert not paths.id_key.exists()

@@ -9,36 +9,63 @@ from serving.searching import fused
 N_ITEMS = 2_000
 
 
-def noise(queries: int, seed: int = 0) -> np.ndarray:
-    drawn = np.random.default_rng(seed).normal(size=(queries, N_ITEMS)).astype(np.float32)
+def noise(queries: int, seed: int = 0, n_items: int = N_ITEMS) -> np.ndarray:
+    drawn = np.random.default_rng(seed).normal(size=(queries, n_items))
     return (drawn - drawn.mean(axis=1, keepdims=True)) / drawn.std(axis=1, keepdims=True)
 
 
-def everywhere(scores: np.ndarray) -> np.ndarray:
-    return np.ones(scores.shape, dtype=bool)
+def fuse(scores: np.ndarray, usable: np.ndarray, weights: object = None) -> np.ndarray:
+    ones = np.ones(len(scores))
+    return fused(scores, usable, ones if weights is None else np.asarray(weights, float), ones)
 
 
-@given(st.integers(1, 5), st.floats(0.1, 10))
+@given(st.integers(1, 5), st.floats(1e-30, 1e30))
 def test_the_same_comparison_again_says_nothing_new(times: int, weight: float) -> None:
-    once = noise(1)
-    weights = np.full(times, weight, dtype=np.float32)
-    again = fused(np.repeat(once, times, axis=0), everywhere(np.repeat(once, times, 0)), weights)
-    np.testing.assert_allclose(again, once[0], atol=1e-4)
+    again = np.repeat(noise(1), times, axis=0)
+    found = fuse(again, np.ones(again.shape, dtype=bool), np.full(times, weight))
+    np.testing.assert_allclose(found, again[0], atol=1e-9)
+
+
+@given(st.floats(1e-30, 1e30), st.integers(0, 99))
+def test_only_the_proportions_of_weights_count(factor: float, seed: int) -> None:
+    scores, weights = noise(3, seed, 50), np.array([1.0, 0.2, 3.0])
+    usable = np.random.default_rng(seed).random(scores.shape) < 0.7
+    found, other = (fuse(scores, usable, own) for own in (weights, weights * factor))
+    np.testing.assert_allclose(found, other)
+
+
+@given(st.integers(0, 9_999), st.integers(1, 4), st.integers(0, 3))
+def test_few_shared_items_blow_nothing_up(seed: int, queries: int, shared: int) -> None:
+    scores = noise(queries, seed, 60)
+    usable = np.random.default_rng(seed).random(scores.shape) < 0.5
+    usable[-1] = False
+    usable[-1, :shared] = True
+    found = fuse(scores, usable)
+    reached = usable.any(axis=0)
+    assert np.isneginf(found[~reached]).all()
+    largest = np.abs(np.where(usable, scores, 0)).max(axis=0)
+    assert (np.abs(found[reached]) <= np.sqrt(queries) * largest[reached] + 1e-9).all()
 
 
 def test_neither_few_nor_many_comparisons_bring_an_item_to_the_front() -> None:
-    scores, usable = noise(4), everywhere(noise(4))
+    scores = noise(4)
+    usable = np.ones(scores.shape, dtype=bool)
     usable[1:, : N_ITEMS // 2] = False
-    found = fused(scores, usable, np.ones(4, dtype=np.float32))
-    first = np.argsort(-found)[:200]
+    first = np.argsort(-fuse(scores, usable))[:200]
     assert 80 < (first < N_ITEMS // 2).sum() < 120
 
 
 def test_what_an_item_lacks_is_not_read_and_nothing_at_all_is_last() -> None:
-    scores, usable = noise(2), everywhere(noise(2))
+    scores = noise(2)
+    usable = np.ones(scores.shape, dtype=bool)
     usable[1, 0], usable[:, 1] = False, False
-    weights = np.array([1.0, 2.0], dtype=np.float32)
-    found = fused(scores, usable, weights)
-    scores[1, 0], scores[:, 1] = 1e9, 1e9
-    np.testing.assert_array_equal(fused(scores, usable, weights), found)
+    found = fuse(scores, usable, [1, 2])
+    scores[1, 0], scores[:, 1] = np.nan, 1e9
+    np.testing.assert_array_equal(fuse(scores, usable, [1, 2]), found)
     assert found[1] == -np.inf and np.isfinite(np.delete(found, 1)).all()
+
+
+def test_a_scale_counts_where_it_is_the_only_comparison_too() -> None:
+    scores = noise(1)
+    halved = fused(scores, np.ones(scores.shape, dtype=bool), np.ones(1), np.full(1, 0.5))
+    np.testing.assert_allclose(halved, scores[0] / 2)

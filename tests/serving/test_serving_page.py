@@ -147,3 +147,10 @@ def test_a_screen_reader_finds_no_serious_obstacle(
     found = Axe().run(page).response["violations"]
 
     assert [one["help"] for one in found if one["impact"] in ("serious", "critical")] == []
+
+
+def test_the_calls_are_described_in_a_browser_without_a_network(page: Page, url: str) -> None:
+    page.goto(f"{url}/docs")
+    expect(page.locator(".opblock")).not_to_have_count(0)
+    page.locator(".opblock-summary-control").first.click()
+    expect(page.locator(".opblock-body").first).to_be_visible()
