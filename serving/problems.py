@@ -23,17 +23,24 @@ MEDIA_TYPE = "application/problem+json"
 class FieldError(BaseModel):
     """One field of a request that cannot be used."""
 
-    field: str = Field(description="Where, such as query.k or body.events.3.item_id.")
-    message: str = Field(description="What is wrong with it.")
+    field: str = Field(
+        description="Where, such as query.k or body.events.3.item_id.", examples=["query.k"]
+    )
+    message: str = Field(
+        description="What is wrong with it.", examples=["Input should be less than 201."]
+    )
 
 
 class ProblemDocument(BaseModel):
     """An error as RFC 9457 describes it."""
 
     type: str = Field(default="about:blank", description="The kind of problem.")
-    title: str = Field(description="The status in words.")
-    status: int = Field(description="The HTTP status.")
-    detail: str = Field(description="What happened, and the way out.")
+    title: str = Field(description="The status in words.", examples=["Unprocessable Content"])
+    status: int = Field(description="The HTTP status.", examples=[422])
+    detail: str = Field(
+        description="What happened, and the way out.",
+        examples=["A field cannot be used: query.k."],
+    )
     errors: list[FieldError] = Field(default=[], description="Fields that cannot be used.")
 
 

@@ -10,11 +10,23 @@ _IN_PRINT = "^[^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029]+$"
 
 UserId = Annotated[
     str,
-    Field(min_length=1, max_length=256, pattern=_IN_PRINT, description="The app's own user id."),
+    Field(
+        min_length=1,
+        max_length=256,
+        pattern=_IN_PRINT,
+        description="The app's own user id.",
+        examples=["user-000042"],
+    ),
 ]
 ItemId = Annotated[
     str,
-    Field(min_length=1, max_length=256, pattern=_IN_PRINT, description="An item of the catalogue."),
+    Field(
+        min_length=1,
+        max_length=256,
+        pattern=_IN_PRINT,
+        description="An item of the catalogue.",
+        examples=["item-00042"],
+    ),
 ]
 EventType = Literal["impression", "click", "play", "like", "rating", "hide", "review"]
 Modality = Literal["text", "image", "audio", "reviews", "attributes"]
@@ -25,11 +37,23 @@ Diversity = Annotated[
 ]
 
 Value = Annotated[
-    float, Field(ge=-1e6, le=1e6, allow_inf_nan=False, description="Stars or strength.")
+    float,
+    Field(ge=-1e6, le=1e6, allow_inf_nan=False, description="Stars or strength.", examples=[4.5]),
+]
+CategoryName = Annotated[
+    str, Field(max_length=256, description="Only items in it.", examples=["Comedy"])
 ]
 
 Weight = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False, description="0 leaves it out.")]
 Base64 = Annotated[str, Field(min_length=4, json_schema_extra={"contentEncoding": "base64"})]
+
+_PICTURE = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAAAAADhZOFXAAAAEElEQVR42mNsYIAAJgaKGAAmCACQtTEK"
+    "kQAAAABJRU5ErkJggg=="
+)
+_SOUND = (
+    "UklGRjwAAABXQVZFZm10IBAAAAABAAEAQB8AAEAfAAABAAgAZGF0YRgAAACAoICggKCAoICggKCAoICggKCAoICggKA="
+)
 
 MOST_EVENTS = 1000
 MOST_CANDIDATES = 1000
@@ -56,7 +80,7 @@ class PastEvent(Sent):
     """One thing that someone without an account did."""
 
     item_id: ItemId
-    value: Value | None = None
+    value: Value | None = Field(default=None, description="Stars or strength.")
 
 
 class RecommendationRequest(Sent):
@@ -67,7 +91,7 @@ class RecommendationRequest(Sent):
     )
     k: Count = 20
     diversity: Diversity = 0.0
-    category: str | None = Field(default=None, max_length=256, description="Only items in it.")
+    category: CategoryName | None = Field(default=None, description="Only items in it.")
     exclude: list[ItemId] = Field(
         default=[], max_length=MOST_CANDIDATES, description="Items never to show."
     )
@@ -78,7 +102,10 @@ class RankRequest(Sent):
 
     user_id: UserId | None = Field(default=None, description="For whom; nobody known by default.")
     items: list[ItemId] = Field(
-        min_length=1, max_length=MOST_CANDIDATES, description="The candidates."
+        min_length=1,
+        max_length=MOST_CANDIDATES,
+        description="The candidates.",
+        examples=[["item-00042", "item-00007"]],
     )
 
 
@@ -94,13 +121,22 @@ class SearchRequest(Sent):
     """A search by words, a picture, a sound, or several at once."""
 
     text: str | None = Field(
-        default=None, min_length=1, max_length=2000, description="Words for what is looked for."
+        default=None,
+        min_length=1,
+        max_length=2000,
+        description="Words for what is looked for.",
+        examples=["a haunted house at night"],
     )
-    image: Base64 | None = Field(default=None, description="A picture like it, in base64.")
-    audio: Base64 | None = Field(default=None, description="A sound like it, in base64.")
+    image: Base64 | None = Field(
+        default=None, description="A picture like it, in base64.", examples=[_PICTURE]
+    )
+    audio: Base64 | None = Field(
+        default=None, description="A sound like it, in base64.", examples=[_SOUND]
+    )
     weights: Weights = Field(default=Weights(), description="Of text, image and audio.")
     modalities: list[Modality] | None = Field(
         default=None,
+        examples=[["text", "image"]],
         min_length=1,
         description="What of the items to compare. By default words are compared with everything, "
         "a picture with pictures, a sound with sounds, and both with the words of items that have "
@@ -110,31 +146,41 @@ class SearchRequest(Sent):
         default=None, description="Whose taste the best finds are put in order by; nobody's."
     )
     k: Count = 20
-    category: str | None = Field(default=None, max_length=256, description="Only items in it.")
+    category: CategoryName | None = Field(default=None, description="Only items in it.")
 
 
 class ItemDescription(Sent):
     """What an item is; its picture and sound are put apart."""
 
     title: str = Field(
-        min_length=1, max_length=500, pattern=r"\S", description="What people call it."
+        min_length=1,
+        max_length=500,
+        pattern=r"\S",
+        description="What people call it.",
+        examples=["The Long Room"],
     )
     text: str = Field(default="", max_length=20_000, description="What it is, in words.")
     categories: list[Annotated[str, Field(min_length=1, max_length=256)]] = Field(
-        default=[], max_length=100, description="What it is filed under."
+        default=[],
+        max_length=100,
+        description="What it is filed under.",
+        examples=[["Science", "Sports"]],
     )
     created_at: datetime | None = Field(
         default=None,
         description="From when it is in the catalogue; now by default. A zone is needed.",
+        examples=["2026-11-27T18:00:00Z"],
     )
 
 
 class ItemStored(BaseModel):
     """An item that is on the disk, found by search, and may be recommended."""
 
-    item_id: str = Field(description="Of the catalogue.")
-    created: bool = Field(description="False where it was there before.")
-    media: list[str] = Field(description="Of image and audio, what it has.")
+    item_id: str = Field(description="Of the catalogue.", examples=["item-00042"])
+    created: bool = Field(description="False where it was there before.", examples=[True])
+    media: list[str] = Field(
+        description="Of image and audio, what it has.", examples=[["image", "audio"]]
+    )
     scored_by: Literal["champion", "neighbours"] = Field(
         description="The model reads what it is, or only items that are near speak for it."
     )
@@ -156,6 +202,7 @@ class Event(Sent):
         min_length=1,
         max_length=128,
         description="The app's own id of the event; sent again, it counts once.",
+        examples=["7f3c9a"],
     )
     user_id: UserId
     item_id: ItemId
@@ -163,12 +210,22 @@ class Event(Sent):
     value: Value | None = Field(
         default=None, description="Stars of a rating; no other type needs it."
     )
-    text: str | None = Field(default=None, max_length=10_000, description="What a review says.")
+    text: str | None = Field(
+        default=None,
+        max_length=10_000,
+        description="What a review says.",
+        examples=["Slow, but the music stays with you."],
+    )
     request_id: str | None = Field(
-        default=None, max_length=64, description="Of the answer that the event came from."
+        default=None,
+        max_length=64,
+        description="Of the answer that the event came from.",
+        examples=["5e1f0c2a9b7d4e6f8a0b1c2d"],
     )
     timestamp: datetime | None = Field(
-        default=None, description="When it happened; now by default. A zone is needed."
+        default=None,
+        description="When it happened; now by default. A zone is needed.",
+        examples=["2026-11-27T18:00:00Z"],
     )
 
 
@@ -192,35 +249,46 @@ EventOrBatch = Annotated[
 class EventsTaken(BaseModel):
     """What became of a batch: it is on the disk."""
 
-    acknowledged: int = Field(description="Events of the batch.")
-    new: int = Field(description="Those whose id was not known before.")
+    acknowledged: int = Field(description="Events of the batch.", examples=[1])
+    new: int = Field(description="Those whose id was not known before.", examples=[1])
 
 
 class ReasonAnswer(BaseModel):
     """Why an item is in a list."""
 
-    sentence: str = Field(description="In words.")
-    modality_shares: dict[str, float] = Field(
-        description="Each modality's share in the score; empty where the model cannot say."
+    sentence: str = Field(
+        description="In words.", examples=["its picture (53%); goes with “Only Room”"]
     )
-    past_items: list[str] = Field(description="Past items that count most, the strongest first.")
+    modality_shares: dict[str, float] = Field(
+        description="Each modality's share in the score; empty where the model cannot say.",
+        examples=[{"image": 0.53, "text": 0.47}],
+    )
+    past_items: list[str] = Field(
+        description="Past items that count most, the strongest first.", examples=[["item-00007"]]
+    )
 
 
 class ItemAnswer(BaseModel):
     """An item as people see it."""
 
-    item_id: str = Field(description="Of the catalogue.")
-    title: str = Field(description="What people call it.")
-    categories: list[str] = Field(description="What it is filed under.")
-    media: list[str] = Field(description="Of image and audio, what can be fetched.")
+    item_id: str = Field(description="Of the catalogue.", examples=["item-00042"])
+    title: str = Field(description="What people call it.", examples=["The Long Room"])
+    categories: list[str] = Field(
+        description="What it is filed under.", examples=[["Science", "Sports"]]
+    )
+    media: list[str] = Field(
+        description="Of image and audio, what can be fetched.", examples=[["image"]]
+    )
 
 
 class RankedItem(ItemAnswer):
     """One row of a list."""
 
-    rank: int = Field(description="From 1.")
-    score: float = Field(description="The model's; only its order means something.")
-    reason: ReasonAnswer
+    rank: int = Field(description="From 1.", examples=[1])
+    score: float = Field(
+        description="The model's; only its order means something.", examples=[0.87]
+    )
+    reason: ReasonAnswer = Field(description="Why it is here.")
 
 
 AnswerPath = Literal["champion", "fallback"]
@@ -229,56 +297,74 @@ AnswerPath = Literal["champion", "fallback"]
 class Recommendations(BaseModel):
     """A list, and how it came about."""
 
-    request_id: str = Field(description="Name it in the events that come from this answer.")
-    model_version: str = Field(description="The model that made it.")
+    request_id: str = Field(
+        description="Name it in the events that come from this answer.",
+        examples=["5e1f0c2a9b7d4e6f8a0b1c2d"],
+    )
+    model_version: str = Field(
+        description="The model that made it.", examples=["mmnn-user-temporal-f7da3de3"]
+    )
     path: AnswerPath = Field(
         description="What made it: the champion, or what was at hand where a stage failed or was "
         "late."
     )
-    known_user: bool = Field(description="False where nothing is known of the user.")
-    items: list[RankedItem]
+    known_user: bool = Field(
+        description="False where nothing is known of the user.", examples=[True]
+    )
+    items: list[RankedItem] = Field(description="Best first.")
 
 
 class FoundItem(ItemAnswer):
     """One row of a search."""
 
-    rank: int = Field(description="From 1.")
-    score: float = Field(description="Of all comparisons; only its order means something.")
-    cosines: dict[str, float] = Field(description="Closeness in each modality it was found by.")
+    rank: int = Field(description="From 1.", examples=[1])
+    score: float = Field(
+        description="Of all comparisons; only its order means something.", examples=[5.1]
+    )
+    cosines: dict[str, float] = Field(
+        description="Closeness in each modality it was found by.", examples=[{"text": 0.61}]
+    )
 
 
 class Found(BaseModel):
     """What a search found."""
 
-    model_version: str = Field(description="Whose catalogue was searched.")
-    items: list[FoundItem]
+    model_version: str = Field(
+        description="Whose catalogue was searched.", examples=["mmnn-user-temporal-f7da3de3"]
+    )
+    items: list[FoundItem] = Field(description="Nearest first.")
 
 
 class ItemList(BaseModel):
     """A list for everyone."""
 
-    model_version: str = Field(description="Whose catalogue it is.")
-    total: int = Field(description="Items of all pages.")
-    items: list[ItemAnswer]
+    model_version: str = Field(
+        description="Whose catalogue it is.", examples=["mmnn-user-temporal-f7da3de3"]
+    )
+    total: int = Field(description="Items of all pages.", examples=[800])
+    items: list[ItemAnswer] = Field(description="Those of this page, in order.")
 
 
 class FeatureAnswer(BaseModel):
     """Feast's features, column by column."""
 
-    service: str = Field(description="The feature service.")
+    service: str = Field(description="The feature service.", examples=["ranking"])
     columns: dict[str, list[Any]] = Field(
-        description="Join keys and view__feature; a value a key, null where nothing is known."
+        description="Join keys and view__feature; a value a key, null where nothing is known.",
+        examples=[{"user_id": ["ada"], "user_statistics__n_events": [17]}],
     )
 
 
 class Health(BaseModel):
     """Whether the service lives."""
 
-    status: Literal["alive"] = "alive"
+    status: Literal["alive"] = Field(default="alive", description="It answers.")
 
 
 class Readiness(BaseModel):
     """Whether the service can answer."""
 
-    status: Literal["ready"] = "ready"
-    model_version: str
+    status: Literal["ready"] = Field(default="ready", description="It has all that it needs.")
+    model_version: str = Field(
+        description="The model in use.", examples=["mmnn-user-temporal-f7da3de3"]
+    )

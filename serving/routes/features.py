@@ -14,7 +14,10 @@ from serving.schemas import MOST_KEYS, FeatureAnswer, FeatureRequest
 from serving.service import Service
 
 router = APIRouter(prefix="/v1", tags=["features"], responses=problem_responses(404, 422, 503))
-ServiceName = Annotated[str, Path(max_length=128, description="A feature service of Feast.")]
+ServiceName = Annotated[
+    str,
+    Path(max_length=128, description="A feature service of Feast.", examples=["recommendations"]),
+]
 _USER = "user_id"
 
 
@@ -22,7 +25,9 @@ _USER = "user_id"
 def features_of_key(
     service: Asked,
     feature_service: ServiceName,
-    key: Annotated[str, Path(min_length=1, max_length=256, description="A user or an item.")],
+    key: Annotated[
+        str, Path(min_length=1, max_length=256, description="A user or an item.", examples=["ada"])
+    ],
 ) -> FeatureAnswer:
     """The newest features of one key, for a service with one kind of key."""
     names = _join_keys(service, feature_service)

@@ -18,6 +18,7 @@ from serving.routes.asking import (
     may_be_shown,
 )
 from serving.schemas import (
+    CategoryName,
     Count,
     Found,
     ItemAnswer,
@@ -39,7 +40,7 @@ def items(
         Literal["popular", "trending", "latest"],
         Query(description="Most events; most in the last 30 days of events; newest first."),
     ] = "popular",
-    category: Annotated[str | None, Query(max_length=256, description="Only items in it.")] = None,
+    category: Annotated[CategoryName | None, Query(description="Only items in it.")] = None,
     k: Annotated[Count, Query()] = 20,
     offset: Annotated[int, Query(ge=0, le=1_000_000, description="Items to skip.")] = 0,
 ) -> ItemList:
@@ -92,7 +93,11 @@ def media(
     item_id: Annotated[ItemId, Path()],
     modality: Annotated[Literal["image", "audio"], Path(description="Picture or sound.")],
     if_none_match: Annotated[
-        str | None, Header(description="ETags of earlier answers: 304 while one of them holds.")
+        str | None,
+        Header(
+            description="ETags of earlier answers: 304 while one of them holds.",
+            examples=['"5f3a"'],
+        ),
     ] = None,
 ) -> Response:
     """An item's picture or sound, as the catalogue's source has it."""

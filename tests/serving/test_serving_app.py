@@ -64,6 +64,29 @@ def test_the_description_of_the_calls_needs_no_network(client: TestClient) -> No
         assert client.get(address).status_code == 200, address
 
 
+def shown(schema: dict) -> bool:
+    """Whether someone who reads a field's schema sees what a value looks like."""
+    parts = [schema, *schema.get("anyOf", [])]
+    told = any(part.keys() & {"examples", "default", "const", "enum"} for part in parts)
+    return told or "$ref" in schema or "$ref" in schema.get("items", {})
+
+
+def test_every_field_is_described_with_an_example(client: TestClient) -> None:
+    described = client.get("/openapi.json").json()
+    fields = {
+        f"{name}.{field}": (schema, schema)
+        for name, model in described["components"]["schemas"].items()
+        for field, schema in model["properties"].items()
+    }
+    for path, calls in described["paths"].items():
+        for method, call in calls.items():
+            for one in call.get("parameters", []):
+                fields[f"{method} {path} {one['name']}"] = (one, one["schema"] | one)
+    assert len(fields) > 80
+    assert [name for name, (told, _) in fields.items() if not told.get("description")] == []
+    assert [name for name, (_, schema) in fields.items() if not shown(schema)] == []
+
+
 def test_an_event_counts_in_the_next_answer_and_once(client: TestClient) -> None:
     before = listed(client, "a newcomer")
     assert report(client, "a newcomer", before[0], "like") == {"acknowledged": 1, "new": 1}
