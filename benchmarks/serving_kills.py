@@ -23,7 +23,7 @@ from pathlib import Path
 import httpx
 import psutil
 
-from benchmarks.serving_load import SEED, answering, ours, server
+from benchmarks.serving_load import SEED, answering, copied_home, ours, server
 from crossmodal.event_log import last_position, read_log
 from crossmodal.settings import load_settings
 from crossmodal.workspace import Workspace
@@ -54,7 +54,11 @@ class Told:
 def main() -> int:
     """Runs the drill from the command line; 0 where every event is there once."""
     chosen = _parsed()
-    workspace = Workspace(load_settings(home=chosen.home))
+    with copied_home(load_settings(home=chosen.home).home) as home:
+        return _run(Workspace(load_settings(home=home)), chosen)
+
+
+def _run(workspace: Workspace, chosen: argparse.Namespace) -> int:
     items = workspace.lake.read("items")["item_id"].to_list()
     with server(ours(workspace, chosen.workers), "/readyz") as running:
         told = asyncio.run(_drill(running.url, running.pid, items, chosen.kills, chosen.rate))

@@ -3,6 +3,7 @@
     python -m benchmarks.serving_soak [--home HOME] [--requests 1000000] [--workers 1]
 
 Lists, events, similar items and feature look-ups, a few at a time, as fast as they are answered.
+The service works on a copy of the home: nobody meant the events.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from urllib.parse import quote
 
 import aiohttp
 
-from benchmarks.serving_load import SEED, Held, held_by, ours, server, users_of
+from benchmarks.serving_load import SEED, Held, copied_home, held_by, ours, server, users_of
 from crossmodal.settings import load_settings
 from crossmodal.workspace import Workspace
 
@@ -26,7 +27,8 @@ _AT_ONCE = 8
 _WARM_UP_SHARE = 0.05
 _MOST_GROWTH = 1.1
 _LOOKS = 20
-_PATIENCE_SECONDS = 60
+_LEAST_REQUESTS = 2 * _LOOKS * _AT_ONCE
+_TIMEOUT_SECONDS = 60
 
 
 def main() -> int:
@@ -36,17 +38,17 @@ def main() -> int:
     parser.add_argument("--requests", type=int, default=1_000_000)
     parser.add_argument("--workers", type=int, default=1)
     chosen = parser.parse_args()
-    workspace = Workspace(load_settings(home=chosen.home))
-    users = users_of(workspace)
-    items = workspace.lake.read("items")["item_id"].to_list()
-    with server(ours(workspace, chosen.workers), "/readyz") as running:
-        soak = _Soak(running.url, running.pid, users, items)
-        held, errors = asyncio.run(soak.run(chosen.requests))
+    if chosen.requests < _LEAST_REQUESTS:
+        parser.error(f"--requests: {_LEAST_REQUESTS} at least, so that each look is after some.")
+    with copied_home(load_settings(home=chosen.home).home) as home:
+        workspace = Workspace(load_settings(home=home))
+        users = users_of(workspace)
+        items = workspace.lake.read("items")["item_id"].to_list()
+        with server(ours(workspace, chosen.workers), "/readyz") as running:
+            soak = _Soak(running.url, running.pid, users, items)
+            held, errors = asyncio.run(soak.run(chosen.requests))
     growth = held[-1].rss / held[0].rss
-    print(
-        f"{chosen.requests} requests, {errors} failed; memory at the end {growth:.3f} times ",
-        end="",
-    )
+    print(f"{soak.sent} requests, {errors} failed; memory at the end {growth:.3f} times ", end="")
     print(f"that after the warm-up; open files {held[0].files}, then {held[-1].files}.")
     return int(bool(errors) or growth > _MOST_GROWTH or held[-1].files > held[0].files)
 
@@ -56,12 +58,13 @@ class _Soak:
         self._url, self._pid = url, pid
         self._users, self._items = users, items
         self._draw = random.Random(SEED)
+        self.sent = 0
 
     async def run(self, requests: int) -> tuple[list[Held], int]:
         """What was held after the warm-up and at some instants after it, and failed requests."""
         warm_up = int(requests * _WARM_UP_SHARE)
         part = (requests - warm_up) // _LOOKS
-        patience = aiohttp.ClientTimeout(total=_PATIENCE_SECONDS)
+        patience = aiohttp.ClientTimeout(total=_TIMEOUT_SECONDS)
         # Open until the end: connections that close between two looks would look like files.
         async with aiohttp.ClientSession(self._url, timeout=patience) as session:
             errors = await self._some(session, warm_up)
@@ -79,6 +82,7 @@ class _Soak:
     async def _one_by_one(self, session: aiohttp.ClientSession, requests: int) -> int:
         errors = 0
         for _ in range(requests):
+            self.sent += 1
             try:
                 async with self._ask(session) as answer:
                     await answer.read()
