@@ -169,7 +169,7 @@ class ItemDescription(Sent):
     created_at: datetime | None = Field(
         default=None,
         description="From when it is in the catalogue; now by default. A zone is needed.",
-        examples=["2026-11-27T18:00:00Z"],
+        examples=["2026-01-31T18:00:00Z"],
     )
 
 
@@ -225,7 +225,7 @@ class Event(Sent):
     timestamp: datetime | None = Field(
         default=None,
         description="When it happened; now by default. A zone is needed.",
-        examples=["2026-11-27T18:00:00Z"],
+        examples=["2026-01-31T18:00:00Z"],
     )
 
 
