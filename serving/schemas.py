@@ -3,10 +3,34 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    model_validator,
+)
 
 _IN_PRINT = "^[^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029]+$"
 """No control characters and no line breaks: they would be read as something else in a path."""
+
+
+def _number(sent: Any) -> Any:
+    if isinstance(sent, bool | str):
+        raise ValueError("A number is needed.")
+    return sent
+
+
+def _instant(sent: Any) -> Any:
+    if sent is not None and not isinstance(sent, str | datetime):
+        raise ValueError("An instant is text, such as 2026-01-31T18:00:00Z.")
+    return sent
+
+
+_JsonNumber = BeforeValidator(_number)
+"""In JSON neither true nor "1" is a number; in a query all are text."""
 
 UserId = Annotated[
     str,
@@ -39,12 +63,15 @@ Diversity = Annotated[
 Value = Annotated[
     float,
     Field(ge=-1e6, le=1e6, allow_inf_nan=False, description="Stars or strength.", examples=[4.5]),
+    _JsonNumber,
 ]
 CategoryName = Annotated[
     str, Field(max_length=256, description="Only items in it.", examples=["Comedy"])
 ]
 
-Weight = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False, description="0 leaves it out.")]
+Weight = Annotated[
+    float, Field(ge=0, le=100, allow_inf_nan=False, description="0 leaves it out."), _JsonNumber
+]
 Base64 = Annotated[str, Field(min_length=4, json_schema_extra={"contentEncoding": "base64"})]
 
 _PICTURE = (
@@ -89,8 +116,8 @@ class RecommendationRequest(Sent):
     history: list[PastEvent] = Field(
         default=[], max_length=MOST_EVENTS, description="What they did, oldest first."
     )
-    k: Count = 20
-    diversity: Diversity = 0.0
+    k: Annotated[Count, _JsonNumber] = 20
+    diversity: Annotated[Diversity, _JsonNumber] = 0.0
     category: CategoryName | None = Field(default=None, description="Only items in it.")
     exclude: list[ItemId] = Field(
         default=[], max_length=MOST_CANDIDATES, description="Items never to show."
@@ -145,7 +172,7 @@ class SearchRequest(Sent):
     user_id: UserId | None = Field(
         default=None, description="Whose taste the best finds are put in order by; nobody's."
     )
-    k: Count = 20
+    k: Annotated[Count, _JsonNumber] = 20
     category: CategoryName | None = Field(default=None, description="Only items in it.")
 
 
@@ -166,7 +193,7 @@ class ItemDescription(Sent):
         description="What it is filed under.",
         examples=[["Science", "Sports"]],
     )
-    created_at: datetime | None = Field(
+    created_at: Annotated[datetime | None, BeforeValidator(_instant)] = Field(
         default=None,
         description="From when it is in the catalogue; now by default. A zone is needed.",
         examples=["2026-01-31T18:00:00Z"],
@@ -222,7 +249,7 @@ class Event(Sent):
         description="Of the answer that the event came from.",
         examples=["5e1f0c2a9b7d4e6f8a0b1c2d"],
     )
-    timestamp: datetime | None = Field(
+    timestamp: Annotated[datetime | None, BeforeValidator(_instant)] = Field(
         default=None,
         description="When it happened; now by default. A zone is needed.",
         examples=["2026-01-31T18:00:00Z"],

@@ -21,7 +21,9 @@ def application(settings: Settings, figures: Path | None = None) -> "FastAPI":
         figures: folder in which the processes keep their figures together; None for a lone one.
     """
     from serving.app import create_app
+    from serving.memory import give_back_large_blocks
 
+    give_back_large_blocks()
     threading.Thread(target=_end_with_supervisor, name="supervisor-watch", daemon=True).start()
     return create_app(settings, figures)
 

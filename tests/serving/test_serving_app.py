@@ -87,6 +87,26 @@ def test_every_field_is_described_with_an_example(client: TestClient) -> None:
     assert [name for name, (_, schema) in fields.items() if not shown(schema)] == []
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("/v1/recommendations", {"k": True}, "body.k"),
+        ("/v1/recommendations", {"diversity": "0.5"}, "body.diversity"),
+        ("/v1/search", {"text": "rain", "weights": {"text": True}}, "body.weights.text"),
+        ("/v1/events", {"value": False}, "body.value"),
+        ("/v1/events", {"timestamp": 1_700_000_000}, "body.timestamp"),
+    ],
+)
+def test_another_type_of_json_is_refused_and_not_converted(
+    client: TestClient, path: str, body: dict, field: str
+) -> None:
+    if path == "/v1/events":
+        body = {"event_id": "e", "user_id": "u", "item_id": "i", "type": "click", **body}
+    answer = client.post(path, json=body)
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == [field]
+
+
 def test_an_event_counts_in_the_next_answer_and_once(client: TestClient) -> None:
     before = listed(client, "a newcomer")
     assert report(client, "a newcomer", before[0], "like") == {"acknowledged": 1, "new": 1}
