@@ -140,7 +140,8 @@ def _exact_search(rows: int) -> dict[str, float]:
 
 def _feature_look_ups(workspace: Workspace, users: Sequence[str]) -> Ask:
     """One look-up of the statistics of a user and as many items as a list has."""
-    names = [pseudonym(user, workspace.id_key()) for user in users]
+    key = workspace.id_key()
+    names = [pseudonym(user, key) for user in users]
     items = workspace.lake.read("items")["item_id"].to_list()
 
     async def ask(session: aiohttp.ClientSession, draw: random.Random) -> int:

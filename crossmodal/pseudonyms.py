@@ -15,13 +15,12 @@ class PseudonymKeyError(Exception):
     """The pseudonym key cannot be used; the message says which and the way out."""
 
 
-def load_key(configured: str | None, key_file: Path, *, may_make: bool) -> bytes:
+def load_key(configured: str | None, key_file: Path) -> bytes:
     """The pseudonym key: the configured one, else the key file's.
 
     Args:
         configured: from the settings.
-        key_file: readable by its owner alone (mode 0600).
-        may_make: whether an absent file is made. With another key nobody's history is found again.
+        key_file: read where nothing is configured.
 
     Raises:
         PseudonymKeyError: the configured key or the key file is empty, or there is none.
@@ -30,8 +29,6 @@ def load_key(configured: str | None, key_file: Path, *, may_make: bool) -> bytes
         if not configured.strip():
             raise PseudonymKeyError("CROSSMODAL_ID_KEY is empty; unset it or give it a value.")
         return configured.strip().encode()
-    if may_make:
-        _make(key_file)
     if not key_file.is_file():
         raise PseudonymKeyError(
             f"There is no {key_file}, and a key has named the users of {key_file.parent}: restore "
@@ -46,8 +43,11 @@ def load_key(configured: str | None, key_file: Path, *, may_make: bool) -> bytes
     return key
 
 
-def _make(key_file: Path) -> None:
-    """A new key, unless the file is there: of two processes at once, one makes it."""
+def make_key(key_file: Path) -> None:
+    """Writes a new key, readable by its owner alone (mode 0600), unless the file is there.
+
+    Of two processes at once, one makes it.
+    """
     key_file.parent.mkdir(parents=True, exist_ok=True)
     try:
         file = os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

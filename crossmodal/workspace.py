@@ -6,7 +6,7 @@ from functools import cached_property
 
 from crossmodal.lake import Lake
 from crossmodal.paths import StatePaths
-from crossmodal.pseudonyms import load_key
+from crossmodal.pseudonyms import load_key, make_key
 from crossmodal.settings import Settings
 
 ProgressCallback = Callable[[str, int, int | None], None]
@@ -37,12 +37,14 @@ class Workspace:
     def id_key(self) -> bytes:
         """The key of the user pseudonyms; a home whose users no key has named yet gets one.
 
+        With another key than theirs nobody's history would be found again.
+
         Raises:
             PseudonymKeyError: the key is empty, or that of this home's users is missing.
         """
-        configured, paths = self.settings.id_key, self.paths
+        if self.settings.id_key is not None:
+            return load_key(self.settings.id_key.get_secret_value(), self.paths.id_key)
         named = self.lake.exists("staged_interactions")
-        named |= paths.event_log.exists() or paths.online_store.exists()
-        return load_key(
-            configured.get_secret_value() if configured else None, paths.id_key, may_make=not named
-        )
+        if not (named or self.paths.event_log.exists() or self.paths.online_store.exists()):
+            make_key(self.paths.id_key)
+        return load_key(None, self.paths.id_key)

@@ -32,26 +32,9 @@ def _instant(sent: Any) -> Any:
 _JsonNumber = BeforeValidator(_number)
 """In JSON neither true nor "1" is a number; in a query all are text."""
 
-UserId = Annotated[
-    str,
-    Field(
-        min_length=1,
-        max_length=256,
-        pattern=_IN_PRINT,
-        description="The app's own user id.",
-        examples=["user-000042"],
-    ),
-]
-ItemId = Annotated[
-    str,
-    Field(
-        min_length=1,
-        max_length=256,
-        pattern=_IN_PRINT,
-        description="An item of the catalogue.",
-        examples=["item-00042"],
-    ),
-]
+_Id = Annotated[str, Field(min_length=1, max_length=256, pattern=_IN_PRINT)]
+UserId = Annotated[_Id, Field(description="The app's own user id.", examples=["user-000042"])]
+ItemId = Annotated[_Id, Field(description="An item of the catalogue.", examples=["item-00042"])]
 EventType = Literal["impression", "click", "play", "like", "rating", "hide", "review"]
 Modality = Literal["text", "image", "audio", "reviews", "attributes"]
 Count = Annotated[int, Field(ge=1, le=200, description="Most items of the answer.")]
@@ -65,8 +48,8 @@ Value = Annotated[
     Field(ge=-1e6, le=1e6, allow_inf_nan=False, description="Stars or strength.", examples=[4.5]),
     _JsonNumber,
 ]
-CategoryName = Annotated[
-    str, Field(max_length=256, description="Only items in it.", examples=["Comedy"])
+Category = Annotated[
+    str | None, Field(max_length=256, description="Only items in it.", examples=["Comedy"])
 ]
 
 Weight = Annotated[
@@ -118,7 +101,7 @@ class RecommendationRequest(Sent):
     )
     k: Annotated[Count, _JsonNumber] = 20
     diversity: Annotated[Diversity, _JsonNumber] = 0.0
-    category: CategoryName | None = Field(default=None, description="Only items in it.")
+    category: Category = None
     exclude: list[ItemId] = Field(
         default=[], max_length=MOST_CANDIDATES, description="Items never to show."
     )
@@ -173,7 +156,7 @@ class SearchRequest(Sent):
         default=None, description="Whose taste the best finds are put in order by; nobody's."
     )
     k: Annotated[Count, _JsonNumber] = 20
-    category: CategoryName | None = Field(default=None, description="Only items in it.")
+    category: Category = None
 
 
 class ItemDescription(Sent):

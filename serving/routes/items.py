@@ -18,7 +18,7 @@ from serving.routes.asking import (
     may_be_shown,
 )
 from serving.schemas import (
-    CategoryName,
+    Category,
     Count,
     Found,
     ItemAnswer,
@@ -40,7 +40,7 @@ def items(
         Literal["popular", "trending", "latest"],
         Query(description="Most events; most in the last 30 days of events; newest first."),
     ] = "popular",
-    category: Annotated[CategoryName | None, Query(description="Only items in it.")] = None,
+    category: Annotated[Category, Query()] = None,
     k: Annotated[Count, Query()] = 20,
     offset: Annotated[int, Query(ge=0, le=1_000_000, description="Items to skip.")] = 0,
 ) -> ItemList:

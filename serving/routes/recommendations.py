@@ -16,7 +16,7 @@ from serving.remembered_lists import Question
 from serving.routes.asking import Asked, InUse, item_facts, item_indexes, may_be_shown
 from serving.schemas import (
     AnswerPath,
-    CategoryName,
+    Category,
     Count,
     Diversity,
     RankRequest,
@@ -39,7 +39,7 @@ async def recommendations_of_user(
     user_id: Annotated[UserId, Path()],
     k: Annotated[Count, Query()] = 20,
     diversity: Annotated[Diversity, Query()] = 0.0,
-    category: Annotated[CategoryName | None, Query(description="Only items in it.")] = None,
+    category: Annotated[Category, Query()] = None,
     exclude_seen: Annotated[
         bool, Query(description="Leave out what the user had to do with; hidden items always are.")
     ] = True,

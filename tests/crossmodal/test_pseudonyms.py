@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from crossmodal.paths import StatePaths
-from crossmodal.pseudonyms import PseudonymKeyError, load_key, pseudonym, pseudonymize
+from crossmodal.pseudonyms import PseudonymKeyError, load_key, make_key, pseudonym, pseudonymize
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
 from orchestration.lookup import LookupFailedError, features_of, recommendations_of
@@ -35,8 +35,10 @@ def test_pseudonymize_agrees_with_one_by_one_and_keeps_order(raw: list[str]) -> 
 
 def test_key_file_is_made_once_and_private(tmp_path: Path) -> None:
     file = tmp_path / "home" / "id.key"
-    key = load_key(None, file, may_make=True)
-    assert load_key(None, file, may_make=True) == key
+    make_key(file)
+    key = load_key(None, file)
+    make_key(file)
+    assert load_key(None, file) == key
     assert len(key) == 64
     if os.name != "nt":
         assert file.stat().st_mode & 0o777 == 0o600
@@ -44,16 +46,16 @@ def test_key_file_is_made_once_and_private(tmp_path: Path) -> None:
 
 def test_configured_key_comes_first_and_writes_nothing(tmp_path: Path) -> None:
     file = tmp_path / "id.key"
-    assert load_key("secret", file, may_make=True) == b"secret"
+    assert load_key("secret", file) == b"secret"
     assert not file.exists()
 
 
 def test_empty_keys_are_refused(tmp_path: Path) -> None:
     with pytest.raises(PseudonymKeyError, match="CROSSMODAL_ID_KEY"):
-        load_key("  ", tmp_path / "id.key", may_make=True)
+        load_key("  ", tmp_path / "id.key")
     (tmp_path / "id.key").write_bytes(b"")
     with pytest.raises(PseudonymKeyError, match=r"id\.key"):
-        load_key(None, tmp_path / "id.key", may_make=True)
+        load_key(None, tmp_path / "id.key")
 
 
 @pytest.mark.parametrize("held", ["lake/staged_interactions.parquet", "serving/events.db"])
@@ -75,7 +77,8 @@ def test_a_home_with_users_gets_no_other_key(
     assert Workspace(configured).id_key() == b"k"
 
 
-def test_a_look_up_makes_no_key(tmp_path: Path) -> None:
+def test_a_look_up_makes_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CROSSMODAL_ID_KEY", raising=False)
     paths = StatePaths(tmp_path)
     paths.online_store.parent.mkdir(parents=True)
     paths.online_store.touch()
