@@ -4,10 +4,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 from psutil import pid_exists
+
+from serving.schemas import AnswerPath
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
@@ -50,6 +53,8 @@ class Metrics:
             ("path",),
             registry=self.registry,
         )
+        for path in get_args(AnswerPath):
+            self.answers.labels(path)
         self.remembered = Counter(
             "crossmodal_lists_remembered",
             "Lists told again, since nothing that they depend on had changed.",

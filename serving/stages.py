@@ -18,6 +18,7 @@ _log = logging.getLogger(__name__)
 
 StageName = Literal["last event", "user state", "ranking", "diversity", "reasons", "features"]
 STAGES: tuple[StageName, ...] = get_args(StageName)
+Why = Literal["failed", "late"]
 
 FAILURES = (
     ArithmeticError,
@@ -113,6 +114,10 @@ class Stages:
         threads: int = _THREADS,
     ) -> None:
         self._budgets, self._metrics = budgets, metrics
+        # Known from the start, so that a rate over them does not miss the first that is missed.
+        for stage in budgets:
+            for why in get_args(Why):
+                metrics.missed.labels(stage, why)
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix=name)
 
     async def walk(self, steps: Sequence[Step]) -> tuple[StageName, ...]:
@@ -167,9 +172,7 @@ class Stages:
         progress.missed.append(step.stage)
         self._miss(step, "failed", error)
 
-    def _miss(
-        self, step: Step, why: Literal["failed", "late"], error: BaseException | None
-    ) -> None:
+    def _miss(self, step: Step, why: Why, error: BaseException | None) -> None:
         self._metrics.missed.labels(step.stage, why).inc()
         _log.error("The stage %s %s; the answer does without.", step.stage, why, exc_info=error)
         if step.otherwise is None:

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 from fastapi.testclient import TestClient
+from prometheus_text import figure
 
 from assets.ingestion import source_of
 from crossmodal.pseudonyms import pseudonym
@@ -31,6 +32,10 @@ def listed(client: TestClient, user: str, **query: object) -> list[str]:
     answer = client.get(f"/v1/users/{user}/recommendations", params=query)
     assert answer.status_code == 200, answer.text
     return [item["item_id"] for item in answer.json()["items"]]
+
+
+def refused_champions(client: TestClient) -> float:
+    return figure(client.get("/metrics").text, "crossmodal_champions_refused_total")
 
 
 def report(client: TestClient, user: str, item: str, kind: str, name: str = "e1") -> dict:
@@ -247,12 +252,13 @@ def test_a_new_champion_takes_over_and_a_broken_one_does_not(
     service.champions.look()
     assert client.get("/readyz").json()["model_version"] == other
     assert listed(client, "ada")
+    refused = refused_champions(client)
     broken = next(one.version for one in registry.versions() if one.name == "als-user-temporal")
     (registry.root / broken / "weights.safetensors").write_bytes(b"not a model")
     registry.promote(broken)
     service.champions.look()
     assert client.get("/readyz").json()["model_version"] == other
-    assert "crossmodal_champions_refused_total 1.0" in client.get("/metrics").text
+    assert refused_champions(client) == refused + 1
     listing = registry.root / broken / "items.json"
     for content in ('{"a": 1}', json.dumps(json.loads(listing.read_text())[1:]), "["):
         listing.write_text(content)

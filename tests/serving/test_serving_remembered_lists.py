@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from prometheus_text import figure
 
 from crossmodal.event_log import EventLog, LoggedEvent
 from crossmodal.pseudonyms import pseudonym
@@ -30,14 +31,12 @@ def items(answer: dict[str, Any]) -> list[str]:
 
 @pytest.fixture
 def before(client: TestClient) -> float:
-    """What was told again before the test: processes that share figures share their counts."""
+    """What was told again before the test."""
     return remembered(client)
 
 
 def remembered(client: TestClient) -> float:
-    lines = client.get("/metrics").text.splitlines()
-    name = "crossmodal_lists_remembered_total "
-    return next(float(line.removeprefix(name)) for line in lines if line.startswith(name))
+    return figure(client.get("/metrics").text, "crossmodal_lists_remembered_total")
 
 
 def like(client: TestClient, user: str, item: str, event_id: str, kind: str = "like") -> None:

@@ -12,6 +12,7 @@ import httpx
 import psutil
 import pytest
 from conftest import ready
+from prometheus_text import figure
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from crossmodal.event_log import read_log
@@ -44,10 +45,9 @@ class Running:
         """An answer of whichever process takes a new connection."""
         return httpx.get(f"{self.url}{path}", timeout=60)
 
-    def figure(self, name: str) -> float:
+    def figure(self, name: str, **labels: str) -> float:
         """A figure of all processes together."""
-        lines = self.get("/metrics").text.splitlines()
-        return sum(float(line.split(" ")[1]) for line in lines if line.startswith(name))
+        return figure(self.get("/metrics").text, name, **labels)
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def both_answer(service: Running) -> None:
 def promoted(service: Running, version: str) -> Callable[[], None]:
     @patiently
     def everywhere() -> None:
-        assert service.figure(f'crossmodal_champion_workers{{model_version="{version}"}}') == 2
+        assert service.figure("crossmodal_champion_workers", model_version=version) == 2
 
     return everywhere
 
