@@ -17,7 +17,7 @@ from models.baselines.random_ranking import RandomRanking
 from models.baselines.recent_popularity import RecentPopularity
 from models.baselines.transition import Transition
 from models.data import MODALITIES, Dataset
-from models.hmdf import HMDF, HMDFConfig, all_retrievers, cold_item_retrievers, item_slices
+from models.hmdf import HMDF, OF_ITEMS, HMDFConfig, all_retrievers, cold_item_retrievers
 from models.matrix_factorisation import MatrixFactorisation, MatrixFactorisationConfig
 from models.mmnn import MMNN, MMNNConfig
 from models.protocol import Recommender
@@ -179,7 +179,7 @@ def _hmdf(seed: int) -> Recommender:
 
 def _cold_hmdf(seed: int) -> Recommender:
     choose = partial(cold_item_retrievers, seed=seed)
-    return HMDF(choose, HMDFConfig(seed=seed, slices=5), slicing=item_slices, processes=_PROCESSES)
+    return HMDF(choose, HMDFConfig(seed=seed, slices=5), slicing=OF_ITEMS, processes=_PROCESSES)
 
 
 def _gat(seed: int) -> Recommender:

@@ -2,15 +2,21 @@
 
 from models.hmdf.config import HMDFConfig
 from models.hmdf.model import HMDF
-from models.hmdf.retrievers import all_retrievers, cold_item_retrievers, simple_retrievers
-from models.hmdf.slices import item_slices, time_slices
+from models.hmdf.retrievers import (
+    all_retrievers,
+    cold_item_retrievers,
+    simple_cold_item_retrievers,
+    simple_retrievers,
+)
+from models.hmdf.slices import OF_ITEMS, OF_TIME
 
 __all__ = [
     "HMDF",
+    "OF_ITEMS",
+    "OF_TIME",
     "HMDFConfig",
     "all_retrievers",
     "cold_item_retrievers",
-    "item_slices",
+    "simple_cold_item_retrievers",
     "simple_retrievers",
-    "time_slices",
 ]

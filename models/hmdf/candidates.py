@@ -32,7 +32,7 @@ class Candidates:
 
 def feature_names(retrievers: Sequence[str], numbers: ItemNumbers) -> tuple[str, ...]:
     """Names of the f features."""
-    told = [f"{name}_{kind}" for name in retrievers for kind in ("share", "log_rank")]
+    told = [f"{name}_{kind}" for name in retrievers for kind in ("standardised", "log_rank")]
     return (*told, *NAMES, *numbers.names())
 
 
@@ -73,17 +73,27 @@ def candidates_of(
 
 
 def _told(scores: Floats, rows: Ints, items: Ints, ties: Ints) -> tuple[Floats, Floats]:
-    """A retriever's score as a share of the user's best, and log(1 + rank) among the candidates.
+    """A retriever's score, standardised over what it can tell the user, and log(1 + rank).
 
     The score itself is left out: how large it is depends on how much the retriever was fitted to,
     which differs from slice to slice.
     """
     own = scores[rows, items]
     finite = np.isfinite(own)
-    best = np.maximum(scores.max(axis=1, initial=0, where=np.isfinite(scores)), 1e-12)
+    mean, deviation = _moments(scores)
     order = np.lexsort((ties[items], -own, rows))
     begins = np.searchsorted(rows, np.arange(len(scores)))
     rank = np.empty(len(rows), dtype=np.int64)
     rank[order] = np.arange(len(rows)) - begins[rows[order]]
-    share = np.where(finite, own, np.nan) / best[rows]
-    return share, np.where(finite, np.log1p(rank), np.nan)
+    standardised = (np.where(finite, own, np.nan) - mean[rows]) / deviation[rows]
+    return standardised, np.where(finite, np.log1p(rank), np.nan)
+
+
+def _moments(scores: Floats) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and deviation (n_users,) of each row's finite scores; 1 where nothing differs."""
+    finite = np.isfinite(scores)
+    count = np.maximum(finite.sum(axis=1), 1)
+    mean = scores.sum(axis=1, where=finite, dtype=np.float64) / count
+    apart = np.square(scores - mean[:, None], where=finite, out=np.zeros(scores.shape))
+    deviation = np.sqrt(apart.sum(axis=1) / count)
+    return mean, np.where(deviation > 0, deviation, 1.0)

@@ -21,7 +21,7 @@ class HMDFConfig(BaseModel):
     )
     rounds: int = Field(default=400, ge=1, description="Most trees.")
     patience: int = Field(
-        default=100, ge=1, description="Trees without a better NDCG@10 on the last slice."
+        default=100, ge=1, description="Trees without a better NDCG@10 on the slices that judge."
     )
     bags: int = Field(
         default=3, ge=1, description="Fits of the final trees, each with its own draws; their mean."

@@ -15,9 +15,9 @@ from models.hmdf.candidates import Candidates, candidates_of, feature_names
 from models.hmdf.config import HMDFConfig
 from models.hmdf.numbers import ItemNumbers
 from models.hmdf.retrievers import Builders, simple_retrievers
-from models.hmdf.slices import Slice, Slicing, before, time_slices
+from models.hmdf.slices import OF_TIME, Fold, Slice, Slicing, before
 from models.hmdf.statistics import ItemStatistics
-from models.hmdf.trees import LabelledSlice, choose_trees, fit_trees, mean_score, shap_values
+from models.hmdf.trees import LabelledSlice, choose_rounds, fit_trees, mean_score, shap_values
 from models.parallel import fit_all
 from models.persistence import ModelFormatError, NotFittedError, load_state, save_state, tensor
 from models.protocol import FeatureWorth, Maskable, Ranking, Recommender
@@ -33,8 +33,8 @@ class HMDF:
 
     Each slice is scored by retrievers fitted on its past alone (stacking, Wolpert 1992), so that no
     score has seen its label. By default the slices are of time, and the past is what each user had
-    done before; for items to come they are of items (`models.hmdf.slices.item_slices`). At the end
-    the retrievers are fitted to all that is known.
+    done before; for items to come they are of items (`models.hmdf.slices.OF_ITEMS`). At the end the
+    retrievers are fitted to all that is known.
 
     Args:
         choose: which retrievers a dataset gets, by name.
@@ -45,8 +45,8 @@ class HMDF:
 
     Attributes:
         config: the settings.
-        curve: NDCG@10 losses a round on the last slice; None before a fit.
-        validated: NDCG@10 on the last slice, of trees and retrievers that had not seen it; NaN
+        curve: NDCG@10 losses a round on the slices that judge; None before a fit.
+        validated: NDCG@10 on those slices, of trees and retrievers that had not seen them; NaN
             before a fit. What the validation events say of the final model is no such figure: it
             learns from them too.
         retrievers: fitted models by name.
@@ -60,7 +60,7 @@ class HMDF:
         choose: Callable[[Dataset], Builders] = simple_retrievers,
         config: HMDFConfig | None = None,
         on_epoch: Callable[[Epoch], None] | None = None,
-        slicing: Slicing = time_slices,
+        slicing: Slicing = OF_TIME,
         processes: int = 1,
     ) -> None:
         self.config = config or HMDFConfig()
@@ -88,9 +88,9 @@ class HMDF:
         """
         slices = self.labelled_slices(dataset)
         names = self.feature_names
-        chosen = choose_trees(slices, names, self.config, self._on_epoch)
+        chosen = choose_rounds(slices, self.folds, names, self.config, self._on_epoch)
         self.curve, self.validated = chosen.curve, chosen.validated
-        self.bags = fit_trees(slices, names, self.config, chosen.curve.best_epoch)
+        self.bags = fit_trees(slices, names, self.config, chosen.rounds)
         self._fit_retrievers(self._choose(dataset), dataset, known_events(dataset))
         return self
 
@@ -99,8 +99,13 @@ class HMDF:
         """Names of what the trees read, once retrievers are fitted."""
         return feature_names(list(self.retrievers), self._numbers)
 
+    @property
+    def folds(self) -> tuple[Fold, ...]:
+        """Which of the slices judge trees of which others."""
+        return self._slicing.folds(self.config.slices)
+
     def labelled_slices(self, dataset: Dataset) -> tuple[LabelledSlice, ...]:
-        """What the trees are fitted to, oldest first, with the retrievers fitted once a slice.
+        """What the trees are fitted to, with the retrievers fitted once a slice.
 
         The last slice's retrievers stay, so that their names are those of the features.
         """
@@ -108,7 +113,7 @@ class HMDF:
         self.ties = tie_breaks(dataset.item_ids.ids, self.config.seed)
         self._numbers = ItemNumbers.of(dataset.tokens, dataset.n_items)
         slices: list[LabelledSlice] = []
-        for part in self._slicing(dataset, known, self.config.slices, self.config.seed):
+        for part in self._slicing.cut(dataset, known, self.config.slices, self.config.seed):
             _log.info("Fitting %d retrievers on %d events.", len(builders), len(part.past))
             self._fit_retrievers(builders, dataset, part.past)
             slices.append(self._labelled(dataset, part))

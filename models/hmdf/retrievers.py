@@ -85,6 +85,16 @@ def simple_retrievers(dataset: Dataset, seed: int = 42) -> Builders:
 
 
 def cold_item_retrievers(dataset: Dataset, seed: int = 42) -> Builders:
+    """The simple ones of items without events, and the network that ranks those best."""
+    from models.mmnn import MMNN, MMNNConfig
+
+    return {
+        **simple_cold_item_retrievers(dataset, seed),
+        "mmnn": partial(MMNN, MMNNConfig(seed=seed)),
+    }
+
+
+def simple_cold_item_retrievers(dataset: Dataset, seed: int = 42) -> Builders:
     """Retrievers of items without events: maps of all content and of each block, and neighbours.
 
     Args:

@@ -28,8 +28,30 @@ class Slice:
     candidates: Bools
 
 
-Slicing = Callable[[Dataset, Interactions, int, int], tuple[Slice, ...]]
-"""Slices of a dataset's known events, so many of them, with a seed."""
+@dataclass(frozen=True)
+class Fold:
+    """Slices that trees are fitted to, and the one that says how good they are.
+
+    Attributes:
+        fitted: places of the slices.
+        judge: the place of another one.
+    """
+
+    fitted: tuple[int, ...]
+    judge: int
+
+
+@dataclass(frozen=True)
+class Slicing:
+    """How what is known is cut, and which slices may judge trees of which others.
+
+    Attributes:
+        cut: slices of a dataset's known events, so many of them, with a seed.
+        folds: of so many slices.
+    """
+
+    cut: Callable[[Dataset, Interactions, int, int], tuple[Slice, ...]]
+    folds: Callable[[int], tuple[Fold, ...]]
 
 
 def time_slices(dataset: Dataset, known: Interactions, slices: int, seed: int) -> tuple[Slice, ...]:
@@ -68,6 +90,19 @@ def item_slices(dataset: Dataset, known: Interactions, slices: int, seed: int) -
     return tuple(
         Slice(known.take(held != fold), known.take(held == fold), fold_of == fold)
         for fold in range(slices)
+    )
+
+
+def last_judges(slices: int) -> tuple[Fold, ...]:
+    """The last slice judges trees of those before it: nothing may learn from what comes later."""
+    return (Fold(tuple(range(slices - 1)), slices - 1),)
+
+
+def each_judges(slices: int) -> tuple[Fold, ...]:
+    """Each slice judges trees of all the others, since no order is among them."""
+    return tuple(
+        Fold(tuple(place for place in range(slices) if place != judge), judge)
+        for judge in range(slices)
     )
 
 
@@ -115,3 +150,10 @@ def before(dataset: Dataset, known: Interactions) -> Dataset:
         context=nothing,
         context_names=(),
     )
+
+
+OF_TIME = Slicing(time_slices, last_judges)
+"""What comes next is to be foretold."""
+
+OF_ITEMS = Slicing(item_slices, each_judges)
+"""Who chooses what nobody has touched is to be foretold."""

@@ -1,8 +1,8 @@
-"""LambdaRank: gradient-boosted trees over candidates, stopped on a later slice of time."""
+"""LambdaRank: gradient-boosted trees over candidates, as many as slices they never saw like."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import lightgbm as lgb
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from models.data import Bools, Floats, Ints
 from models.hmdf.candidates import Candidates
 from models.hmdf.config import HMDFConfig
+from models.hmdf.slices import Fold
 from models.metrics import ndcg
 from models.training import Epoch, TrainingCurve
 
@@ -18,7 +19,7 @@ _CUTOFF = 10
 
 @dataclass(frozen=True)
 class LabelledSlice:
-    """Candidates of a slice of time, and what was chosen in it.
+    """Candidates of a slice, and what was chosen in it.
 
     Attributes:
         candidates: of the users who chose anything.
@@ -43,58 +44,72 @@ class LabelledSlice:
 
 
 @dataclass(frozen=True)
-class ChosenTrees:
-    """Trees on the earlier slices, as many as did best on the last one.
+class ChosenRounds:
+    """As many trees as did best on slices that they had not seen.
 
     Attributes:
-        trees: they have seen no label of the last slice.
-        curve: 1 - NDCG@10 a round, as LightGBM counts it: among candidates alone.
-        validated: NDCG@10 on the last slice, of all that its users chose.
+        curve: 1 - NDCG@10 a round, the mean of the folds, as LightGBM counts it: among candidates
+            alone.
+        validated: NDCG@10 on the judging slices, the mean of them, of all that their users chose.
     """
 
-    trees: lgb.Booster
     curve: TrainingCurve
     validated: float
 
+    @property
+    def rounds(self) -> int:
+        """How many trees."""
+        return self.curve.best_epoch
 
-def choose_trees(
+
+def choose_rounds(
     slices: Sequence[LabelledSlice],
+    folds: Sequence[Fold],
     names: Sequence[str],
     config: HMDFConfig,
     on_epoch: Callable[[Epoch], None] | None = None,
-) -> ChosenTrees:
-    """Trees (Burges 2010) on all slices but the last, which says how many are best.
+) -> ChosenRounds:
+    """Fits trees (Burges 2010) a fold, stopped together once their mean no longer gains.
 
     Args:
-        slices: oldest first.
+        slices: what is learned from.
+        folds: which of them trees are fitted to, and which judges them.
         names: of the features.
         config: settings of the trees.
         on_epoch: told of each round: training and validation loss, 1 - NDCG@10.
     """
-    *earlier, last = slices
     judged: dict[str, dict[str, list[float]]] = {}
-    training = _together(earlier, names)
     told: list[Callable[..., Any]] = [
         lgb.record_evaluation(judged),
         lgb.early_stopping(config.patience, verbose=False),
     ]
     if on_epoch is not None:
         told.append(_telling(on_epoch))
-    trees = lgb.train(
+    sizes = [int(_told(part).sum()) for part in slices]
+    rows = np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1])
+    outcome = lgb.cv(
         _parameters(config),
-        training,
+        _together(slices, names),
         config.rounds,
-        valid_sets=[training, _together([last], names, reference=training)],
-        valid_names=["train", "validation"],
+        folds=[
+            (np.concatenate([rows[place] for place in fold.fitted]), rows[fold.judge])
+            for fold in folds
+        ],
+        eval_train_metric=True,
+        return_cvbooster=True,
         callbacks=told,
     )
+    found = cast(lgb.CVBooster, outcome["cvbooster"])
     losses = {
-        name: tuple(1 - value for value in judged[name][f"ndcg@{_CUTOFF}"])
-        for name in ("train", "validation")
+        name: tuple(1 - value for value in judged[name][f"ndcg@{_CUTOFF}-mean"])
+        for name in ("train", "valid")
     }
-    curve = TrainingCurve(losses["train"], losses["validation"], max(1, trees.best_iteration))
-    validated = last.ndcg(np.asarray(trees.predict(last.candidates.features)))
-    return ChosenTrees(trees, curve, validated)
+    curve = TrainingCurve(losses["train"], losses["valid"], max(1, found.best_iteration))
+    validated = [
+        _judged(trees, slices[fold.judge], curve.best_epoch)
+        for trees, fold in zip(found.boosters, folds, strict=True)
+    ]
+    return ChosenRounds(curve, float(np.mean(validated)))
 
 
 def fit_trees(
@@ -135,28 +150,28 @@ def _parameters(config: HMDFConfig) -> dict[str, Any]:
     }
 
 
-def _together(
-    slices: Sequence[LabelledSlice],
-    names: Sequence[str],
-    reference: lgb.Dataset | None = None,
-) -> lgb.Dataset:
-    """The slices as one table, without the users none of whose candidates was chosen."""
-    tables, labels, groups = [], [], []
-    for part in slices:
-        candidates, chosen = part.candidates, part.chosen
-        sizes = candidates.groups()
-        starts = np.cumsum(sizes) - sizes
-        told = np.add.reduceat(chosen, starts) > 0 if len(sizes) else np.zeros(0, dtype=bool)
-        rows = np.repeat(told, sizes)
-        tables.append(candidates.features[rows])
-        labels.append(chosen[rows])
-        groups.append(sizes[told])
+def _judged(trees: lgb.Booster, judge: LabelledSlice, rounds: int) -> float:
+    return judge.ndcg(np.asarray(trees.predict(judge.candidates.features, num_iteration=rounds)))
+
+
+def _told(part: LabelledSlice) -> Bools:
+    """Candidates (r,) of users any of whose candidates was chosen; the others tell of no order."""
+    sizes = part.candidates.groups()
+    starts = np.cumsum(sizes) - sizes
+    told = np.add.reduceat(part.chosen, starts) > 0 if len(sizes) else np.zeros(0, dtype=bool)
+    return np.repeat(told, sizes)
+
+
+def _together(slices: Sequence[LabelledSlice], names: Sequence[str]) -> lgb.Dataset:
+    """The slices as one table, in their order, of the candidates that `_told` says."""
+    rows = [_told(part) for part in slices]
+    parts = list(zip(slices, rows, strict=True))
+    groups = [np.unique(part.candidates.rows[told], return_counts=True)[1] for part, told in parts]
     return lgb.Dataset(
-        np.concatenate(tables),
-        label=np.concatenate(labels).astype(np.float32),
+        np.concatenate([part.candidates.features[told] for part, told in parts]),
+        label=np.concatenate([part.chosen[told] for part, told in parts]).astype(np.float32),
         group=np.concatenate(groups),
         feature_name=list(names),
-        reference=reference,
         params={"verbosity": -1},
     )
 
@@ -165,7 +180,7 @@ def _telling(on_epoch: Callable[[Epoch], None]) -> Callable[[Any], None]:
     def tell(state: Any) -> None:
         losses = {name: 1 - value for name, _, value, *_ in state.evaluation_result_list}
         number, most = state.iteration + 1, state.end_iteration
-        on_epoch(Epoch(number, most, losses["train"], losses["validation"]))
+        on_epoch(Epoch(number, most, losses["train"], losses["valid"]))
 
     return tell
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from models.data import Dataset
 from models.hmdf.model import HMDF
-from models.hmdf.trees import LabelledSlice, choose_trees
+from models.hmdf.trees import LabelledSlice, choose_rounds
 from models.protocol import Recommender, SelfValidated
 from models.search.spaces import Settings
 from models.training import Epoch
@@ -68,7 +68,7 @@ def trees_objective(build: Callable[[Settings, OnEpoch], HMDF], dataset: Dataset
             slices = hybrid.labelled_slices(dataset)
             made.append((slices, hybrid.feature_names))
         slices, names = made[0]
-        return choose_trees(slices, names, hybrid.config, on_epoch).validated
+        return choose_rounds(slices, hybrid.folds, names, hybrid.config, on_epoch).validated
 
     return value
 

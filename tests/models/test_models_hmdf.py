@@ -14,13 +14,21 @@ from models.baselines import Popularity, Transition, TransitionConfig
 from models.data import Histories, Interactions, TokenTable, Vocabulary
 from models.evaluation import known_events
 from models.families import load_model
-from models.hmdf import HMDF, HMDFConfig, cold_item_retrievers, item_slices
+from models.hmdf import HMDF, OF_ITEMS, OF_TIME, HMDFConfig, simple_cold_item_retrievers
 from models.hmdf.candidates import Candidates, candidates_of
 from models.hmdf.numbers import ItemNumbers, numbers_of
 from models.hmdf.retrievers import simple_retrievers
-from models.hmdf.slices import before, label_slices, ninths, time_slices
+from models.hmdf.slices import (
+    Fold,
+    before,
+    each_judges,
+    item_slices,
+    label_slices,
+    ninths,
+    time_slices,
+)
 from models.hmdf.statistics import NAMES, ItemStatistics, statistics_of
-from models.hmdf.trees import LabelledSlice, shap_values
+from models.hmdf.trees import LabelledSlice, choose_rounds, shap_values
 
 DAY = 86_400_000_000
 SMALL = HMDFConfig(candidates=15, rounds=40, patience=10, leaf_rows=5, penalty=1.0)
@@ -86,13 +94,44 @@ def test_fitted_on_folds_of_items_it_finds_items_that_nobody_had(tmp_path: Path)
         tokens={"text": rows},
         context=np.zeros((len(events), 0), np.float32),
     )
-    fitted = HMDF(cold_item_retrievers, SMALL, slicing=item_slices).fit(given)
+    fitted = HMDF(simple_cold_item_retrievers, SMALL, slicing=OF_ITEMS).fit(given)
     scores = fitted.score(given.histories(), everything[cold])
     best = np.argsort(-scores, axis=1)[:, :3]
     assert np.take_along_axis(liked[:, cold], best, axis=1).mean() > 2 * liked[:, cold].mean()
     fitted.save(tmp_path)
     again = load_model(tmp_path).score(given.histories(), everything[cold])
     np.testing.assert_array_equal(again, scores)
+
+
+def test_trees_are_judged_by_slices_that_may_judge_them() -> None:
+    (last,) = OF_TIME.folds(4)
+    assert last == Fold((0, 1, 2), 3), "nothing learns from what comes later"
+    folds = OF_ITEMS.folds(4)
+    assert [fold.judge for fold in folds] == [0, 1, 2, 3]
+    assert all({*fold.fitted, fold.judge} == {0, 1, 2, 3} for fold in folds)
+
+
+def test_every_judge_has_a_say_in_how_many_trees_there_are() -> None:
+    rng = np.random.default_rng(11)
+    slices = [labelled(rng, share) for share in (0.9, 0.3, 0.6)]
+    settings = SMALL.model_copy(update={"rounds": 12, "patience": 12})
+    folds = each_judges(3)
+    together = choose_rounds(slices, folds, ("a", "b"), settings)
+    alone = [choose_rounds(slices, [fold], ("a", "b"), settings) for fold in folds]
+    curves = np.array([one.curve.validation for one in alone])
+    np.testing.assert_allclose(together.curve.validation, curves.mean(axis=0), atol=1e-12)
+    assert together.rounds == 1 + int(np.argmin(curves.mean(axis=0)))
+
+
+def labelled(rng: np.random.Generator, told: float) -> LabelledSlice:
+    """Forty users with ten candidates each, of whose choices the first feature tells a share."""
+    rows, items = np.repeat(np.arange(40), 10), np.tile(np.arange(10), 40)
+    features = rng.standard_normal((400, 2)).astype(np.float32)
+    worth = told * features[:, 0] + (1 - told) * rng.standard_normal(400)
+    best = np.zeros(400, dtype=bool)
+    best[np.argmax(worth.reshape(40, 10), axis=1) + 10 * np.arange(40)] = True
+    candidates = Candidates(rows.astype(np.int32), items.astype(np.int32), features)
+    return LabelledSlice(candidates, best, np.ones(40, np.int32))
 
 
 @pytest.mark.slow
@@ -287,7 +326,7 @@ def test_the_hybrid_listens_to_the_numbers_and_keeps_them(tmp_path: Path) -> Non
         context=np.zeros((len(events), 0), np.float32),
     )
     small = SMALL.model_copy(update={"candidates": 150})
-    fitted = HMDF(lambda _: {"popularity": Popularity}, small, slicing=item_slices).fit(given)
+    fitted = HMDF(lambda _: {"popularity": Popularity}, small, slicing=OF_ITEMS).fit(given)
     scores = fitted.score(given.histories(), everything[cold])
     best = np.argsort(-scores, axis=1)[:, :3]
     assert np.take_along_axis(liked[:, cold], best, axis=1).mean() > 4 * liked[:, cold].mean()
