@@ -259,6 +259,38 @@ def test_what_a_retriever_cannot_score_is_no_candidate_of_its_own() -> None:
     np.testing.assert_array_equal(found.items, np.arange(0, 300, 30))
 
 
+@settings(max_examples=40, deadline=None)
+@given(st.floats(0.01, 100), st.floats(-10, 10), st.integers(0, 2**16))
+def test_how_large_a_retrievers_scores_are_says_nothing(
+    scale: float, shift: float, seed: int
+) -> None:
+    scores = np.random.default_rng(seed).standard_normal((1, 30)).astype(np.float32)
+    scores[0, :3] = -np.inf
+    told = standardised_of(scores)
+    np.testing.assert_allclose([told.mean(), told.std()], [0, 1], atol=1e-5)
+    larger = (scores * scale + shift).astype(np.float32)
+    np.testing.assert_allclose(standardised_of(larger), told, atol=0.01)
+
+
+def test_a_retriever_to_which_all_is_alike_says_nothing() -> None:
+    assert not standardised_of(np.full((1, 30), 0.25, np.float32)).any()
+
+
+def standardised_of(scores: np.ndarray) -> np.ndarray:
+    """What the first feature says of all that a retriever scores."""
+    n_items = scores.shape[1]
+    found = candidates_of(
+        {"one": scores},
+        Histories.empty(),
+        ItemStatistics.of(walks().train.take(np.zeros(0, np.int64)), n_items),
+        ItemNumbers.of({}, n_items),
+        np.arange(n_items, dtype=np.int32),
+        n_items,
+        np.ones(n_items, dtype=bool),
+    )
+    return found.features[:, 0]
+
+
 def test_what_was_done_before_is_not_wanted_again() -> None:
     """Candidates leave it out, so that it would count as missed whatever the trees do."""
     dataset = walks()
