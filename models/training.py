@@ -47,12 +47,10 @@ class EarlyStopping:
 
     Args:
         patience: epochs without an improvement after which training stops.
-        tolerance: an improvement is a loss lower by more than this.
     """
 
-    def __init__(self, patience: int, tolerance: float = 0.0) -> None:
+    def __init__(self, patience: int) -> None:
         self.patience = patience
-        self.tolerance = tolerance
         self.best_loss = math.inf
         self.best_epoch = 0
         self._epoch = 0
@@ -61,7 +59,7 @@ class EarlyStopping:
     def update(self, module: nn.Module, loss: float) -> bool:
         """Notes the validation loss of the next epoch; True where training should stop."""
         self._epoch += 1
-        if loss < self.best_loss - self.tolerance:
+        if loss < self.best_loss:
             self.best_loss, self.best_epoch = loss, self._epoch
             self._keep(module)
         return self._epoch - self.best_epoch >= self.patience
@@ -83,11 +81,10 @@ class EarlyStopping:
 def run_epochs(
     module: nn.Module,
     train_epoch: Callable[[], float],
-    validate: Callable[[], float],
+    validate: Callable[[], float] | None,
     *,
     epochs: int,
     patience: int,
-    tolerance: float = 0.0,
     start: float | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
 ) -> TrainingCurve:
@@ -97,16 +94,16 @@ def run_epochs(
         module: what is trained; its state is saved and restored.
         train_epoch: one pass over the training data in training mode; returns its mean loss.
         validate: the validation loss, less is better; called in evaluation mode without gradients.
+            With None the training loss takes its place: nothing else says which epoch is best.
         epochs: most epochs.
         patience: epochs without an improvement after which training stops.
-        tolerance: an improvement is a loss lower by more than this.
         start: the validation loss before the first epoch, where those weights are worth keeping.
         on_epoch: told of every epoch as it ends.
 
     Raises:
         DivergedError: a loss became NaN or infinite.
     """
-    stopping = EarlyStopping(patience, tolerance)
+    stopping = EarlyStopping(patience)
     if start is not None:
         stopping.begin(module, start)
     done: list[Epoch] = []
@@ -115,7 +112,8 @@ def run_epochs(
         train_loss = train_epoch()
         module.eval()
         with torch.no_grad():
-            epoch = Epoch(number, epochs, train_loss, validate())
+            loss = validate() if validate else train_loss
+        epoch = Epoch(number, epochs, train_loss, loss)
         _require_finite(epoch)
         done.append(epoch)
         _log.info("Epoch %d: train %.4f, validation %.4f", number, epoch.train, epoch.validation)
@@ -175,21 +173,17 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def minibatches(
-    n: int, size: int, generator: torch.Generator, *, drop_last: bool = False
-) -> Iterator[Tensor]:
+def minibatches(n: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:
     """Shuffled indexes (b,) int64 that cover `range(n)` once, at most `size` at a time.
 
     Args:
         n: number of examples.
         size: examples a batch.
         generator: where the order comes from; its device is the indexes' device.
-        drop_last: leave out a last batch that is smaller than `size`.
     """
     order = torch.randperm(n, generator=generator, device=generator.device)
-    stop = n - n % size if drop_last else n
-    for start in range(0, stop, size):
-        yield order[start : min(start + size, stop)]
+    for start in range(0, n, size):
+        yield order[start : start + size]
 
 
 def _require_finite(epoch: Epoch) -> None:

@@ -53,6 +53,28 @@ def validation_loss(dataset: Dataset, score: Score, seed: int) -> Callable[[], f
     return loss
 
 
+def network_judge(
+    dataset: Dataset, score: Score, seed: int, encode: Callable[[], None]
+) -> Callable[[], float] | None:
+    """The validation loss of a network's weights as they are; None where nothing is held out.
+
+    Args:
+        dataset: whose validation events judge.
+        score: of the network.
+        seed: see `validation_loss`.
+        encode: makes what `score` reads from the weights.
+    """
+    if not len(dataset.validation):
+        return None
+    loss = validation_loss(dataset, score, seed)
+
+    def judge() -> float:
+        encode()
+        return loss()
+
+    return judge
+
+
 def _matrix(histories: Histories, n_items: int, items: Ints | None) -> Bools:
     """Which of the items (all by default) are in each history."""
     rows = np.repeat(np.arange(len(histories)), histories.lengths)

@@ -80,7 +80,7 @@ def _on_split(
 
 def _write(chosen: argparse.Namespace, found: list[SplitFigures], seconds: float) -> None:
     result = {
-        "data": chosen.data.name if chosen.data else chosen.source,
+        "data": chosen.data.name,
         "seed": chosen.seed,
         "commit": commit(),
         "seconds": seconds,
@@ -109,8 +109,7 @@ def _command(chosen: argparse.Namespace) -> str:
     }
     flags = ["--skip-peers"] if chosen.skip_peers else []
     flags += [f"--{name} {value}" for name, value in given.items() if value]
-    data = chosen.data.name if chosen.data else chosen.source
-    return f'make bench-quality DATA={data} ARGS="{" ".join(flags)}"'
+    return f'make bench-quality DATA={chosen.data.name} ARGS="{" ".join(flags)}"'
 
 
 _DEFAULTS: Mapping[str, Any] = {
@@ -167,7 +166,7 @@ def _peers(chosen: argparse.Namespace) -> tuple[PeerEntry, ...]:
 
 def _parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("data", type=Path, help="folder or zip of a MovieLens set")
+    parser.add_argument("data", type=Path, help="folder or zip of a MovieLens set, YAML of a `tables` source, or `sample`")
     parser.add_argument(
         "--source", default=_DEFAULTS["source"], choices=("movielens", "sample", "tables")
     )

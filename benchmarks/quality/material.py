@@ -12,6 +12,7 @@ from models.assembly import dataset, matrix
 from models.data import Bools, Floats, TokenTable
 from models.encoders.reviews import cumulative_reviews
 from models.splits import Split, cold_item, random_split, user_temporal
+from models.standardisation import Standardisation
 from sources.protocol import Source
 
 SPLITS = (USER_TEMPORAL, COLD_ITEM, RANDOM)
@@ -126,6 +127,6 @@ def _standardised(features: Floats, present: Bools) -> Floats:
     known = features[present]
     if not len(known):
         return features
-    deviation = known.std(axis=0)
-    scaled = (features - known.mean(axis=0)) / np.where(deviation > 0, deviation, np.float32(1))
+    found = Standardisation.of(known)
+    scaled = (features - found.mean) / found.deviation
     return np.where(present[:, None], scaled, np.float32(0))

@@ -36,7 +36,8 @@ def segments(
     - activity-low, -mid, -high: terciles of the users by the length of their history;
     - recency-hour, -between, -day: first test event within an hour of the last known one, after
       a day, or between; left out where events of the test lie before the known ones;
-    - items-head, -tail: the 20 % of the items with most training users, and the other warm ones;
+    - items-head, -tail: the 20 % of the warm items with most training events, of equal ones the
+      first of the catalogue, and the other warm ones;
     - items-cold, -warm: items without and with a training event;
     - missing-<modality>: relevant items that lack the modality.
     """

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from copy import copy
+from functools import partial
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -24,7 +25,7 @@ from models.reducer_state import reducer_arrays, reducers_of
 from models.reducers import CrossFitted, fit_reducers
 from models.sequences import Scale, recent_of
 from models.training import Epoch, TrainingCurve, one_thread, run_epochs, seeded
-from models.validation import validation_loss
+from models.validation import network_judge
 
 _USERS_AT_ONCE = 1024
 
@@ -94,18 +95,14 @@ class GAT:
                 network, dataset, graph, self._reducers, self._scale, config, self.device
             )
             self._network = averaged = cast(GATNetwork, trainer.averaged.module)
-            loss = validation_loss(dataset, self.score, config.seed)
-
-            def validate() -> float:
-                self._encode(averaged, graph, content)
-                return loss()
-
+            encode = partial(self._encode, averaged, graph, content)
+            judge = network_judge(dataset, self.score, config.seed, encode)
             averaged.eval()
             self.curve = run_epochs(
                 averaged,
                 trainer.epoch,
-                validate,
-                start=validate(),
+                judge,
+                start=judge() if judge else None,
                 epochs=config.epochs if len(dataset.train) else 0,
                 patience=config.patience,
                 on_epoch=self._on_epoch,

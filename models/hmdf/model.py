@@ -34,7 +34,8 @@ class HMDF:
     Each slice is scored by retrievers fitted on its past alone (stacking, Wolpert 1992), so that no
     score has seen its label. By default the slices are of time, and the past is what each user had
     done before; for items to come they are of items (`models.hmdf.slices.OF_ITEMS`). At the end the
-    retrievers are fitted to all that is known.
+    retrievers are fitted to all that is known. Of users with five events or more the newest is held
+    out of every fit of a retriever, since networks stop by it.
 
     Args:
         choose: which retrievers a dataset gets, by name.
@@ -81,8 +82,6 @@ class HMDF:
     def fit(self, dataset: Dataset) -> Self:
         """Fits the retrievers once a slice, the trees to the slices, and the retrievers to all.
 
-        Each user's newest event is held out of every fit of a retriever, since networks stop by it.
-
         Raises:
             ValueError: a slice has no choices.
         """
@@ -120,16 +119,24 @@ class HMDF:
         return tuple(slices)
 
     def score(self, users: Histories, items: Ints | None = None) -> Floats:
-        """Scores (n_users, n_items); -inf for what no retriever has among its best."""
+        """Scores (n_users, n_items); -inf for what no retriever has among its best, or was had.
+
+        Where `items` says what may be shown, scores and ranks of the retrievers are standardised
+        and counted among those, so that they are other scores than those of all items.
+
+        Raises:
+            NotFittedError: the hybrid was neither fitted nor loaded.
+        """
         allowed = np.ones(len(self.ties), dtype=bool)
         if items is not None:
             allowed[:] = False
             allowed[items] = True
+        bags = self._fitted()
         scores = np.full((len(users), len(self.ties)), -np.inf, dtype=np.float32)
         for start in range(0, len(users), _USERS_AT_ONCE):
             found = self.candidates(users.rows(start, start + _USERS_AT_ONCE), allowed)
             if len(found.items):
-                told = mean_score(self._fitted(), found.features)
+                told = mean_score(bags, found.features)
                 scores[start + found.rows, found.items] = told
         return scores if items is None else scores[:, items]
 
@@ -230,6 +237,11 @@ class HMDF:
         model.retrievers = {
             name: load_model(folder / f"retriever-{place}") for place, name in enumerate(names)
         }
+        if tuple(model.bags[0].feature_name()) != model.feature_names:
+            raise ModelFormatError(
+                f"The trees in {folder} read other features than this version makes; fit the model "
+                "again."
+            )
         return model
 
     def _fit_retrievers(self, builders: Builders, dataset: Dataset, known: Interactions) -> None:
@@ -239,7 +251,7 @@ class HMDF:
 
     def _labelled(self, dataset: Dataset, part: Slice) -> LabelledSlice:
         """Candidates of the users who have a label, and which of them were chosen."""
-        labels, users = part.labels, np.unique(part.labels.users)
+        users, chosen = _new_choices(part, dataset.n_items)
         if not len(users):
             raise ValueError(
                 "A slice has no choices to learn from: the hybrid needs users with nine events or "
@@ -256,10 +268,6 @@ class HMDF:
             np.concatenate([found.items for found in found_parts]),
             np.concatenate([found.features for found in found_parts]),
         )
-        owners = np.repeat(np.arange(len(users)), histories.lengths)
-        had = owners * dataset.n_items + histories.items
-        chosen = np.unique(np.searchsorted(users, labels.users) * dataset.n_items + labels.items)
-        chosen = chosen[~np.isin(chosen, had)]
         pairs = candidates.rows.astype(np.int64) * dataset.n_items + candidates.items
         wanted = np.bincount(chosen // dataset.n_items, minlength=len(users)).astype(np.int32)
         return LabelledSlice(candidates, np.isin(pairs, chosen), wanted)
@@ -268,3 +276,13 @@ class HMDF:
         if not self.bags:
             raise NotFittedError("This hybrid has no trees yet; call fit or load first.")
         return self.bags
+
+
+def _new_choices(part: Slice, n_items: int) -> tuple[Ints, np.ndarray]:
+    """Users (n_users,) who chose what they never had, and their pairs, row · n_items + item."""
+    past, labels = part.past, part.labels
+    chosen = np.unique(labels.users.astype(np.int64) * n_items + labels.items)
+    chosen = chosen[~np.isin(chosen, past.users.astype(np.int64) * n_items + past.items)]
+    users = np.unique(chosen // n_items)
+    pairs = np.searchsorted(users, chosen // n_items) * n_items + chosen % n_items
+    return users.astype(labels.users.dtype), pairs

@@ -1,6 +1,5 @@
 """The training of one fit: its steps and epochs."""
 
-import math
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -68,7 +67,7 @@ class Trainer:
         ]
         self.context = torch.from_numpy(_standardise(dataset.context))
         self.generator = torch_generator(config.seed)
-        self.epochs_done, self.loss = 0, math.inf
+        self.epochs_done = 0
         self.losses = task_losses(config, self.generator)
         self.weights = task_weights(config).to(device)
         # Validated and kept are averaged weights: steps this large are noisy one by one.
@@ -92,14 +91,14 @@ class Trainer:
         """Trains; the averaged network ends with its best weights.
 
         Args:
-            judge: validation loss of the averaged network; None lets the training loss choose.
+            judge: validation loss of the averaged network; see `models.training.run_epochs`.
             on_epoch: told of every epoch as it ends.
         """
         network = self.averaged_network.eval()
         return run_epochs(
             network,
             self.epoch,
-            judge or (lambda: self.loss),
+            judge,
             start=judge() if judge else None,
             epochs=self.config.epochs if len(self.events) else 0,
             patience=self.config.patience,
@@ -124,8 +123,7 @@ class Trainer:
             self.averaged.update_parameters(self.network)
             total += float(loss.detach()) * len(rows)
         self.epochs_done += 1
-        self.loss = total / max(1, len(targets))
-        return self.loss
+        return total / max(1, len(targets))
 
     def _loss(self, content: Content, rows: Rows) -> Tensor:
         """The losses of the tasks, weighed, and beside them what the item tower itself wants."""

@@ -25,7 +25,7 @@ from models.ranking import rank, tie_breaks
 from models.reducers import CrossFitted, fit_reducers
 from models.sequences import Scale, recent_of
 from models.training import Epoch, TrainingCurve, one_thread, seeded
-from models.validation import validation_loss
+from models.validation import network_judge
 
 _USERS_AT_ONCE = 1024
 
@@ -112,7 +112,9 @@ class MMNN:
             network = self.build(dataset.n_items)
             trainer = Trainer(network, dataset, self.reducers, self.scale, self.config, self.device)
             self._network = trainer.averaged_network
-            self.curve = trainer.run(self._judge(dataset, content), self._on_epoch)
+            encode = partial(self._encode, content)
+            judge = network_judge(dataset, self.score, self.config.seed, encode)
+            self.curve = trainer.run(judge, self._on_epoch)
             self.task_weights = trainer.weights.factors()
             self._read(content)
             if "rating" in self.config.tasks:
@@ -262,18 +264,6 @@ class MMNN:
         """A network without training, which is the model's from now on."""
         self._network = MMNNNetwork(len(self.reducers), n_items, self.n_context, self.config)
         return self._network.to(self.device)
-
-    def _judge(self, dataset: Dataset, content: Content) -> Callable[[], float] | None:
-        """The validation loss of the weights as they are; None where nothing is held out."""
-        if not len(dataset.validation):
-            return None
-        loss = validation_loss(dataset, self.score, self.config.seed)
-
-        def judge() -> float:
-            self._encode(content)
-            return loss()
-
-        return judge
 
     def _content(self, tokens: Mapping[str, TokenTable]) -> Content:
         return content_at(tokens, self.reducers, len(self.known)).to(self.device)

@@ -1,5 +1,6 @@
 """Trials of one model's settings, kept in a file, so that a stopped search goes on."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -159,7 +160,11 @@ def _run(study: optuna.Study, space: Space, objective: Objective) -> None:
         trial.set_user_attr(_ERROR, str(error))
         study.tell(trial, state=TrialState.FAIL)
     else:
-        study.tell(trial, value)
+        if not math.isfinite(value):
+            trial.set_user_attr(_ERROR, f"The validation figure is {value}.")
+            study.tell(trial, state=TrialState.FAIL)
+        else:
+            study.tell(trial, value)
 
 
 def _judged_by(trial: optuna.Trial, space: Space) -> OnEpoch:

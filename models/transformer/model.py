@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from copy import copy
+from functools import partial
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -21,7 +22,7 @@ from models.transformer.config import TransformerConfig
 from models.transformer.fitting import Trainer
 from models.transformer.network import Codes, TransformerNetwork
 from models.transformer.windows import Log
-from models.validation import validation_loss
+from models.validation import network_judge
 
 _ITEMS_AT_ONCE = 8192
 _NUMBERS_AT_ONCE = 500_000
@@ -88,18 +89,14 @@ class Transformer:
             network = self._build(dataset.n_items)
             trainer = Trainer(network, dataset, self._reducers, self._scale, config, self.device)
             self._network = averaged = cast(TransformerNetwork, trainer.averaged.module)
-            loss = validation_loss(dataset, self.score, config.seed)
-
-            def validate() -> float:
-                self._encode(content)
-                return loss()
-
+            encode = partial(self._encode, content)
+            judge = network_judge(dataset, self.score, config.seed, encode)
             averaged.eval()
             self.curve = run_epochs(
                 averaged,
                 trainer.epoch,
-                validate,
-                start=validate(),
+                judge,
+                start=judge() if judge else None,
                 epochs=config.epochs if len(dataset.train) else 0,
                 patience=config.patience,
                 on_epoch=self._on_epoch,

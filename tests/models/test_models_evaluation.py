@@ -205,6 +205,8 @@ def test_rating_errors_have_intervals_over_users() -> None:
     assert mse.ci_low is not None and mse.ci_high is not None
     assert mse.ci_low < mse.value < mse.ci_high
     assert rmse.value == pytest.approx(np.sqrt(mse.value))
+    off = model.predict_ratings(test.users, test.items) - test.values
+    assert mse.value == pytest.approx(float(np.square(off, dtype=np.float64).mean()), rel=1e-5)
 
 
 def test_intervals_cover_the_truth_about_as_often_as_they_say() -> None:

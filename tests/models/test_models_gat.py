@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -148,7 +149,15 @@ def test_held_out_items_rank_above_chance(data, model):
 
 def test_training_lowers_the_loss_and_tells_its_curve(model):
     assert model.curve.train[-1] < model.curve.train[0]
+    assert model.curve.best_epoch > 0, "the weights it began with are not the best"
     assert len(model.curve.train) == len(model.curve.validation)
+
+
+def test_without_validation_events_the_training_loss_chooses(data):
+    nothing = data.validation.take(np.zeros(0, dtype=np.int64))
+    curve = GAT(SMALL).fit(replace(data, validation=nothing)).curve
+    assert curve.validation == curve.train
+    assert curve.best_epoch == 1 + int(np.argmin(curve.train))
 
 
 def test_the_same_seed_gives_the_same_bytes(data, model, tmp_path: Path):

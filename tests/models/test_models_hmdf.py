@@ -29,6 +29,7 @@ from models.hmdf.slices import (
 )
 from models.hmdf.statistics import NAMES, ItemStatistics, statistics_of
 from models.hmdf.trees import LabelledSlice, choose_rounds, shap_values
+from models.persistence import ModelFormatError, NotFittedError
 
 DAY = 86_400_000_000
 SMALL = HMDFConfig(candidates=15, rounds=40, patience=10, leaf_rows=5, penalty=1.0)
@@ -312,6 +313,40 @@ def test_what_was_done_before_is_not_wanted_again() -> None:
     )
     users = np.isin(np.unique(both.users), np.unique(part.labels.users))
     np.testing.assert_array_equal(twice.wanted[users], once.wanted)
+
+
+def test_who_only_did_again_what_they_had_done_is_not_asked() -> None:
+    """Nothing could be foretold of them, and a mean over them would be no number."""
+    dataset = walks()
+    part = next(iter(time_slices(dataset, known_events(dataset), 2, 1)))
+    nobody = int(part.labels.users[0])
+    own = part.past.take(part.past.users == nobody)
+    others = part.labels.take(part.labels.users != nobody)
+    labels = Interactions(
+        *(
+            np.concatenate([vars(one)[name] for one in (own, others)])
+            for name in ("users", "items", "values", "timestamps")
+        )
+    )
+    model = HMDF(lambda _: {"popularity": Popularity}, SMALL).fit(dataset)
+    found = model._labelled(dataset, replace(part, labels=labels))
+    assert (found.wanted > 0).all()
+    assert len(found.wanted) == len(np.unique(others.users))
+    with pytest.raises(ValueError, match="no choices"):
+        model._labelled(dataset, replace(part, labels=own))
+
+
+def test_a_hybrid_that_is_not_fitted_says_so() -> None:
+    with pytest.raises(NotFittedError):
+        HMDF().score(Histories.empty())
+
+
+def test_trees_of_other_features_are_refused(tmp_path: Path) -> None:
+    fitted = HMDF(lambda _: {"popularity": Popularity}, SMALL).fit(walks())
+    fitted.retrievers = {"another": fitted.retrievers["popularity"]}
+    fitted.save(tmp_path)
+    with pytest.raises(ModelFormatError, match="fit the model again"):
+        load_model(tmp_path)
 
 
 def test_numbers_are_told_beside_those_of_the_history() -> None:

@@ -205,6 +205,13 @@ def test_a_trial_that_lags_behind_is_pruned_and_one_that_diverges_has_failed(
     assert best_trial(trials) == trials[0]
 
 
+def test_a_figure_that_is_no_number_is_a_failed_trial(tmp_path: Path) -> None:
+    figures = iter([float("nan"), 0.3])
+    trials = searched(tmp_path / "store.db", lambda chosen, on_epoch: next(figures), 2)
+    assert [trial.state for trial in trials] == ["failed", "complete"]
+    assert best_trial(trials) == trials[1]
+
+
 def test_without_validation_events_there_is_nothing_to_choose_by() -> None:
     data = random_walks()
     nothing = replace(data, validation=data.validation.take(np.zeros(0, dtype=np.int64)))

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -105,7 +106,16 @@ def test_cold_items_beside_the_walk_come_first(data, model):
 
 def test_training_lowers_the_loss_and_tells_its_curve(model):
     assert model.curve.train[-1] < model.curve.train[0]
+    assert model.curve.best_epoch > 0, "the weights it began with are not the best"
     assert len(model.curve.train) == len(model.curve.validation) <= SMALL.epochs
+
+
+def test_without_validation_events_the_training_loss_chooses(data):
+    nothing = data.validation.take(np.zeros(0, dtype=np.int64))
+    model = Transformer(SMALL).fit(replace(data, validation=nothing))
+    assert model.curve.validation == model.curve.train
+    assert model.curve.best_epoch == 1 + int(np.argmin(model.curve.train))
+    assert next_item_ndcg(model, data) > 2 * next_item_ndcg(Popularity().fit(data), data)
 
 
 def test_the_same_seed_gives_the_same_bytes(data, model, tmp_path: Path):
