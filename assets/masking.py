@@ -109,7 +109,7 @@ def _told_of(
 
 def modalities_read(recipe: Recipe, tokens: Mapping[str, TokenTable]) -> tuple[str, ...]:
     """The modalities that some item has and the model looks at."""
-    return tuple(name for name in MODALITIES if name in tokens and recipe.modality in (None, name))
+    return tuple(name for name in MODALITIES if name in tokens and name in recipe.reads)
 
 
 def drawn_users(test: Interactions, most: int, seed: int) -> Interactions:

@@ -23,6 +23,9 @@ RANKED_SPLITS = (USER_TEMPORAL, GLOBAL_TEMPORAL, COLD_ITEM)
 WARM_AND_COLD = (USER_TEMPORAL, COLD_ITEM)
 """Known users' next choices, and items that nobody has chosen: what most models are fitted on."""
 
+_LASTING = tuple(name for name in MODALITIES if name != "reviews")
+"""What users' behaviour does not make: it is the same at every instant, and for an item to come."""
+
 _NETWORKS = 3
 """Of the hybrid's retrievers; more processes than that have nothing long to fit."""
 
@@ -43,6 +46,7 @@ class Recipe:
             every epoch.
         code_version: raised when the same choices would give another model.
         modality: the one modality without which there is no such model; None where it needs none.
+        reads: modalities that it looks at where some item has them.
         learns: whether it trains weights; a baseline only counts.
         candidate: whether it may become champion.
         optional: whether it is fitted only where CROSSMODAL_EXTRA_MODELS names it.
@@ -55,6 +59,7 @@ class Recipe:
     build: Callable[[Choices, str, OnEpoch], "Recommender"]
     code_version: str = "1"
     modality: str | None = None
+    reads: tuple[str, ...] = MODALITIES
     learns: bool = False
     candidate: bool = False
     optional: bool = False
@@ -223,6 +228,7 @@ RECIPES = (
         _choose_seed,
         partial(_build_baseline, "ColdStartMap"),
         code_version="5",
+        reads=_LASTING,
     ),
     *(
         Recipe(
@@ -233,6 +239,7 @@ RECIPES = (
             _build_content,
             code_version="3",
             modality=modality,
+            reads=(modality,),
         )
         for modality in MODALITIES
     ),
@@ -291,6 +298,7 @@ RECIPES = (
         _choose_seed,
         _build_hmdf,
         code_version="5",
+        reads=_LASTING,
         learns=True,
         optional=True,
     ),

@@ -166,7 +166,11 @@ def _peers(chosen: argparse.Namespace) -> tuple[PeerEntry, ...]:
 
 def _parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("data", type=Path, help="folder or zip of a MovieLens set, YAML of a `tables` source, or `sample`")
+    parser.add_argument(
+        "data",
+        type=Path,
+        help="folder or zip of a MovieLens set, YAML of a `tables` source, or `sample`",
+    )
     parser.add_argument(
         "--source", default=_DEFAULTS["source"], choices=("movielens", "sample", "tables")
     )
