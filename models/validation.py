@@ -1,83 +1,75 @@
 """The validation that stops a fit: NDCG@10 of the users' held-out events."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
-from models.data import Bools, Dataset, Floats, Histories, Ints
-from models.metrics import ndcg
+from models.data import Bools, Dataset, Interactions
+from models.evaluation import user_measure
+from models.protocol import Recommender
+from models.ranking import ScoreError
 
-_K = 10
 _MOST_USERS = 4096
-_USERS_AT_ONCE = 512
-
-Score = Callable[[Histories, Ints | None], Floats]
 
 
-def validation_loss(dataset: Dataset, score: Score, seed: int) -> Callable[[], float]:
+def validation_loss(dataset: Dataset, model: Recommender, seed: int) -> Callable[[], float]:
     """A function that gives 1 - NDCG@10 of the validation events, or 1 where there are none.
 
-    Every item not in the user's training is ranked. Where no validation item was seen in training
-    (items held out whole), they are ranked among themselves, since that is what is asked of them.
-    Of very many users a seeded draw is asked, and a block of them at a time.
+    It is the evaluation's own NDCG@10, of every item that is not in the user's training. Where no
+    validation item was seen in training (items held out whole), they are ranked among themselves,
+    since that is what is asked of them. Of very many users a seeded draw is asked.
     """
-    events = dataset.validation
-    users = np.unique(events.users)
-    if len(users) > _MOST_USERS:
-        drawn = np.random.default_rng(seed).choice(users, _MOST_USERS, replace=False)
-        users = np.sort(drawn)
-    seen = np.zeros(dataset.n_items, dtype=bool)
-    seen[dataset.train.items] = True
-    cold = len(events) > 0 and not seen[events.items].any()
-    items = np.unique(events.items).astype(np.int32) if cold else None
-
-    def gains(block: Ints) -> NDArray[np.float64]:
-        histories = dataset.histories(block)
-        relevant = _matrix(Histories.of(events, block), dataset.n_items, items)
-        masked = _matrix(histories, dataset.n_items, items)
-        scores = np.where(masked & ~relevant, -np.inf, score(histories, items))
-        k = min(_K, scores.shape[1])
-        best = np.argpartition(-scores, k - 1, axis=1)[:, :k]
-        order = np.argsort(-np.take_along_axis(scores, best, axis=1), axis=1, kind="stable")
-        hits = np.take_along_axis(relevant, np.take_along_axis(best, order, axis=1), axis=1)
-        return ndcg(hits, relevant.sum(axis=1), _K)
+    events = _of_a_draw(dataset.validation, seed)
+    measure = user_measure(
+        dataset, events, candidates=_candidates(dataset), known=dataset.train, seed=seed
+    )
 
     def loss() -> float:
-        blocks = [
-            gains(users[start : start + _USERS_AT_ONCE])
-            for start in range(0, len(users), _USERS_AT_ONCE)
-        ]
-        return 1.0 - float(np.concatenate(blocks).mean()) if blocks else 1.0
+        values = measure(model)
+        return 1.0 - float(values.mean()) if len(values) else 1.0
 
     return loss
 
 
 def network_judge(
-    dataset: Dataset, score: Score, seed: int, encode: Callable[[], None]
+    dataset: Dataset, network: Recommender, seed: int, encode: Callable[[], None]
 ) -> Callable[[], float] | None:
     """The validation loss of a network's weights as they are; None where nothing is held out.
 
+    It is NaN where the weights no longer give scores, by which `run_epochs` knows a divergence.
+
     Args:
         dataset: whose validation events judge.
-        score: of the network.
+        network: what is judged.
         seed: see `validation_loss`.
-        encode: makes what `score` reads from the weights.
+        encode: makes what the network's `score` reads from its weights.
     """
     if not len(dataset.validation):
         return None
-    loss = validation_loss(dataset, score, seed)
+    loss = validation_loss(dataset, network, seed)
 
     def judge() -> float:
         encode()
-        return loss()
+        try:
+            return loss()
+        except ScoreError:
+            return math.nan
 
     return judge
 
 
-def _matrix(histories: Histories, n_items: int, items: Ints | None) -> Bools:
-    """Which of the items (all by default) are in each history."""
-    rows = np.repeat(np.arange(len(histories)), histories.lengths)
-    matrix = np.zeros((len(histories), n_items), dtype=bool)
-    matrix[rows, histories.items] = True
-    return matrix if items is None else matrix[:, items]
+def _of_a_draw(events: Interactions, seed: int) -> Interactions:
+    users = np.unique(events.users)
+    if len(users) <= _MOST_USERS:
+        return events
+    drawn = np.random.default_rng(seed).choice(users, _MOST_USERS, replace=False)
+    return events.take(np.isin(events.users, drawn))
+
+
+def _candidates(dataset: Dataset) -> Bools | None:
+    """The held-out items (n_items,) where none of them was seen in training; None for all items."""
+    seen, held = np.zeros((2, dataset.n_items), dtype=bool)
+    seen[dataset.train.items] = True
+    held[dataset.validation.items] = True
+    return held if held.any() and not (seen & held).any() else None

@@ -96,7 +96,7 @@ class GAT:
             )
             self._network = averaged = cast(GATNetwork, trainer.averaged.module)
             encode = partial(self._encode, averaged, graph, content)
-            judge = network_judge(dataset, self.score, config.seed, encode)
+            judge = network_judge(dataset, self, config.seed, encode)
             averaged.eval()
             self.curve = run_epochs(
                 averaged,

@@ -113,7 +113,7 @@ class MMNN:
             trainer = Trainer(network, dataset, self.reducers, self.scale, self.config, self.device)
             self._network = trainer.averaged_network
             encode = partial(self._encode, content)
-            judge = network_judge(dataset, self.score, self.config.seed, encode)
+            judge = network_judge(dataset, self, self.config.seed, encode)
             self.curve = trainer.run(judge, self._on_epoch)
             self.task_weights = trainer.weights.factors()
             self._read(content)

@@ -41,7 +41,7 @@ def validation_objective(
         model = build(settings, on_epoch).fit(dataset)
         if isinstance(model, SelfValidated):
             return model.validated
-        return 1.0 - validation_loss(dataset, model.score, seed)()
+        return 1.0 - validation_loss(dataset, model, seed)()
 
     return value
 

@@ -90,7 +90,7 @@ class Transformer:
             trainer = Trainer(network, dataset, self._reducers, self._scale, config, self.device)
             self._network = averaged = cast(TransformerNetwork, trainer.averaged.module)
             encode = partial(self._encode, content)
-            judge = network_judge(dataset, self.score, config.seed, encode)
+            judge = network_judge(dataset, self, config.seed, encode)
             averaged.eval()
             self.curve = run_epochs(
                 averaged,

@@ -115,10 +115,10 @@ def test_a_search_begins_with_the_defaults_and_ends_no_worse(tmp_path: Path) -> 
     first, best = trials[0], best_trial(trials)
     assert first.settings == DEFAULTS
     model = Transition().fit(data)
-    assert first.value == pytest.approx(1 - validation_loss(data, model.score, 42)())
+    assert first.value == pytest.approx(1 - validation_loss(data, model, 42)())
     assert best is not None and best.value >= first.value
     again = Transition(TransitionConfig(**best.settings)).fit(data)
-    assert best.value == pytest.approx(1 - validation_loss(data, again.score, 42)())
+    assert best.value == pytest.approx(1 - validation_loss(data, again, 42)())
 
 
 def test_the_best_of_equals_is_the_first() -> None:

@@ -58,7 +58,7 @@ def test_two_models_are_searched_and_more_trials_go_on_from_there(copied: Settin
     for row in ease:
         config = SPACES["ease"].config_class(**json.loads(row["settings"]), seed=two.seed)
         model = EASE(config).fit(data)
-        assert row["value"] == pytest.approx(1 - validation_loss(data, model.score, two.seed)())
+        assert row["value"] == pytest.approx(1 - validation_loss(data, model, two.seed)())
     assert json.loads(ease[0]["settings"]) == {"strength": 300.0, "decay": 0.9}
 
     summary = Workspace(two).lake.version("hyperparameter_trials").summary["best"]
