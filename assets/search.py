@@ -35,13 +35,16 @@ _SCHEMA = pl.Schema(
     }
 )
 
+_CODE_VERSION = "2"
+"""Raised when the same settings would be judged otherwise."""
+
 
 @dg.asset(
     deps=list(SPLIT_INPUTS),
     group_name="training",
     owners=OWNERS,
     kinds={"optuna", "parquet"},
-    code_version="1",
+    code_version=_CODE_VERSION,
 )
 def hyperparameter_search(
     context: Context, workspace: dg.ResourceParam[Workspace]
@@ -91,7 +94,12 @@ def _stamp(context: Context, workspace: Workspace, recipes: Sequence[Recipe]) ->
 def _made_of(recipe: Recipe, settings: Settings) -> list[Any]:
     """All that a trial depends on but the data and the searched settings."""
     space = SPACES[recipe.name]
-    return [recipe.code_version, dict(recipe.choose(settings)), repr(space.parameters)]
+    return [
+        _CODE_VERSION,
+        recipe.code_version,
+        dict(recipe.choose(settings)),
+        repr(space.parameters),
+    ]
 
 
 def _search(context: Context, workspace: Workspace, recipe: Recipe) -> tuple["Trial", ...]:
