@@ -24,10 +24,15 @@ _LINE_EVERY_SECONDS = 10.0
 
 
 class _RateColumn(ProgressColumn):
-    """Steps a second."""
+    """How fast steps are done."""
 
     def render(self, task: Task) -> Text:
-        return Text(f"{task.speed:,.0f}/s" if task.speed else "")
+        return Text(pace(task.speed) if task.speed else "")
+
+
+def pace(a_second: float) -> str:
+    """How fast steps are done, as people say it: many a second, or seconds for one."""
+    return f"{a_second:,.0f} a second" if a_second >= 1 else f"{1 / a_second:,.0f} s each"
 
 
 @contextmanager
@@ -77,5 +82,5 @@ class _PlainLines:
             return
         self._shown = now
         of_total = f" of {total:,}" if total else ""
-        rate = done / (now - started)
-        print(f"  {work}: {done:,}{of_total}, {rate:,.0f} a second", file=sys.stderr, flush=True)
+        how_fast = f", {pace(done / (now - started))}" if done else ""
+        print(f"  {work}: {done:,}{of_total}{how_fast}", file=sys.stderr, flush=True)
