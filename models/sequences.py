@@ -49,9 +49,9 @@ class Scale:
         """The scale of these values; a constant has deviation 1, no values have mean 0."""
         if not len(values):
             return Scale(0.0, 1.0)
-        # The deviation of a constant need not be 0: its mean is rounded.
-        deviation = float(values.std()) if np.ptp(values) > 0 else 1.0
-        return Scale(float(values.mean()), deviation)
+        # Rounding gives a constant a deviation, and hides that of numbers next to each other.
+        deviation = float(values.std()) if np.ptp(values) > 0 else 0.0
+        return Scale(float(values.mean()), deviation or 1.0)
 
 
 def recent(

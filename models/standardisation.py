@@ -27,10 +27,10 @@ class Standardisation:
             return Standardisation(
                 np.zeros(width, dtype=np.float32), np.ones(width, dtype=np.float32)
             )
-        # The deviation of a constant need not be 0: its mean is rounded.
-        differs = np.ptp(features, axis=0) > 0
-        deviation = np.where(differs, features.std(axis=0), np.float32(1))
-        return Standardisation(features.mean(axis=0), deviation)
+        # Rounding gives a constant a deviation, and hides that of numbers next to each other.
+        deviation = features.std(axis=0)
+        differs = (np.ptp(features, axis=0) > 0) & (deviation > 0)
+        return Standardisation(features.mean(axis=0), np.where(differs, deviation, np.float32(1)))
 
     def unit(self, features: Floats) -> Floats:
         """Unit vectors (n, p) of the standardised features; zeros for an item at the mean."""

@@ -22,6 +22,12 @@ def test_events_of_one_value_have_deviation_one(value: float) -> None:
     np.testing.assert_allclose(other, 1, atol=1e-3)
 
 
+def test_numbers_too_close_to_have_a_deviation_stay_finite() -> None:
+    close = np.array([[0.0], [1e-30]], dtype=np.float32)
+    assert np.isfinite(Standardisation.of(close).unit(close)).all()
+    assert np.isfinite(Scale.of(close[:, 0])(close[:, 0])).all()
+
+
 def test_columns_that_differ_get_mean_0_and_deviation_1() -> None:
     features = np.random.default_rng(3).normal(4, 7, (500, 3)).astype(np.float32)
     found = Standardisation.of(features)
