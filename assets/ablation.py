@@ -46,7 +46,7 @@ _WORTH = pl.Schema(
     group_name="evaluation",
     owners=OWNERS,
     kinds={"torch", "parquet"},
-    code_version="1",
+    code_version="2",
 )
 def modality_ablation(
     context: Context, workspace: dg.ResourceParam[Workspace]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from assets.datasets import COLD_ITEM, GLOBAL_TEMPORAL, RANDOM, USER_TEMPORAL
 from crossmodal.settings import Settings
-from models.data import MODALITIES
+from models.data import MODALITIES, TIME_DEPENDENT
 
 if TYPE_CHECKING:
     from models.protocol import Recommender
@@ -23,8 +23,8 @@ RANKED_SPLITS = (USER_TEMPORAL, GLOBAL_TEMPORAL, COLD_ITEM)
 WARM_AND_COLD = (USER_TEMPORAL, COLD_ITEM)
 """Known users' next choices, and items that nobody has chosen: what most models are fitted on."""
 
-_LASTING = tuple(name for name in MODALITIES if name != "reviews")
-"""What users' behaviour does not make: it is the same at every instant, and for an item to come."""
+_LASTING = tuple(name for name in MODALITIES if name not in TIME_DEPENDENT)
+"""What an item can have before anyone has touched it."""
 
 _NETWORKS = 3
 """Of the hybrid's retrievers; more processes than that have nothing long to fit."""

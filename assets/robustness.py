@@ -35,7 +35,7 @@ _SCHEMA = pl.Schema(
     group_name="evaluation",
     owners=OWNERS,
     kinds={"torch", "parquet"},
-    code_version="1",
+    code_version="2",
 )
 def modality_robustness(
     context: Context, workspace: dg.ResourceParam[Workspace]

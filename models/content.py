@@ -7,11 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.data import TokenTable
+from models.data import TIME_DEPENDENT, TokenTable
 from models.reducers import CrossFitted, Reducer
-
-TIME_DEPENDENT = frozenset({"reviews"})
-"""Modalities made of what users did; the others describe the item and hold at any time."""
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,7 @@ from models.baselines.block_kernel import Strengths, learned_strengths
 from models.baselines.configured import BaselineConfig, ConfiguredBaseline
 from models.baselines.content_blocks import ContentBlocks
 from models.baselines.recency import choice_matrix, history_matrix
-from models.content import TIME_DEPENDENT
-from models.data import Dataset, Floats, Histories, Ints, TokenTable
+from models.data import TIME_DEPENDENT, Dataset, Floats, Histories, Ints, TokenTable
 from models.extending import further_ties, of_width, placed
 from models.reducers import BLOCKS
 

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from models.content import TIME_DEPENDENT, Content, content_at
-from models.data import Bools, Dataset, Floats, Longs
+from models.content import Content, content_at
+from models.data import TIME_DEPENDENT, Bools, Dataset, Floats, Longs
 from models.encoders.device import autocast
 from models.gat.config import GATConfig
 from models.gat.graph import Fanout, Graph, View

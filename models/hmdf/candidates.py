@@ -96,4 +96,7 @@ def _moments(scores: Floats) -> tuple[np.ndarray, np.ndarray]:
     mean = scores.sum(axis=1, where=finite, dtype=np.float64) / count
     apart = np.square(scores - mean[:, None], where=finite, out=np.zeros(scores.shape))
     deviation = np.sqrt(apart.sum(axis=1) / count)
-    return mean, np.where(deviation > 0, deviation, 1.0)
+    # Rounding gives a constant a deviation, and hides that of numbers next to each other.
+    least = scores.min(axis=1, initial=np.inf, where=finite)
+    largest = scores.max(axis=1, initial=-np.inf, where=finite)
+    return mean, np.where((largest > least) & (deviation > 0), deviation, 1.0)

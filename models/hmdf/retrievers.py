@@ -23,8 +23,7 @@ from models.baselines import (
     Transition,
     TransitionConfig,
 )
-from models.content import TIME_DEPENDENT
-from models.data import Dataset
+from models.data import TIME_DEPENDENT, Dataset
 from models.protocol import Recommender
 from models.reducers import BLOCKS
 

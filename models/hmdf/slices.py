@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from models.content import TIME_DEPENDENT
-from models.data import Bools, Dataset, Floats, Interactions
+from models.data import TIME_DEPENDENT, Bools, Dataset, Floats, Interactions
 
 _NINTHS = 9
 _ITEM_FOLDS = 5

@@ -85,7 +85,7 @@ def choose_rounds(
     ]
     if on_epoch is not None:
         told.append(_telling(on_epoch))
-    sizes = [int(_told(part).sum()) for part in slices]
+    sizes = [int(_of_choosers(part).sum()) for part in slices]
     rows = np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1])
     outcome = lgb.cv(
         _parameters(config),
@@ -154,7 +154,7 @@ def _judged(trees: lgb.Booster, judge: LabelledSlice, rounds: int) -> float:
     return judge.ndcg(np.asarray(trees.predict(judge.candidates.features, num_iteration=rounds)))
 
 
-def _told(part: LabelledSlice) -> Bools:
+def _of_choosers(part: LabelledSlice) -> Bools:
     """Candidates (r,) of users any of whose candidates was chosen; the others tell of no order."""
     sizes = part.candidates.groups()
     starts = np.cumsum(sizes) - sizes
@@ -163,8 +163,8 @@ def _told(part: LabelledSlice) -> Bools:
 
 
 def _together(slices: Sequence[LabelledSlice], names: Sequence[str]) -> lgb.Dataset:
-    """The slices as one table, in their order, of the candidates that `_told` says."""
-    rows = [_told(part) for part in slices]
+    """The slices as one table, in their order, of the candidates that `_of_choosers` says."""
+    rows = [_of_choosers(part) for part in slices]
     parts = list(zip(slices, rows, strict=True))
     groups = [np.unique(part.candidates.rows[told], return_counts=True)[1] for part, told in parts]
     return lgb.Dataset(

@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from models.content import TIME_DEPENDENT, Content, content_at
-from models.data import Dataset, Floats
+from models.content import Content, content_at
+from models.data import TIME_DEPENDENT, Dataset, Floats
 from models.encoders.device import autocast
 from models.mmnn.config import MMNNConfig
 from models.mmnn.network import MMNNNetwork

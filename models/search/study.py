@@ -154,17 +154,15 @@ def _run(study: optuna.Study, space: Space, objective: Objective) -> None:
     values = {name: _suggest(trial, name, one) for name, one in space.parameters.items()}
     try:
         value = objective(nested(values), _judged_by(trial, space))
+        if not math.isfinite(value):
+            raise DivergedError(f"The validation figure is {value}.")
     except optuna.TrialPruned:
         study.tell(trial, state=TrialState.PRUNED)
     except (DivergedError, SingularError) as error:
         trial.set_user_attr(_ERROR, str(error))
         study.tell(trial, state=TrialState.FAIL)
     else:
-        if not math.isfinite(value):
-            trial.set_user_attr(_ERROR, f"The validation figure is {value}.")
-            study.tell(trial, state=TrialState.FAIL)
-        else:
-            study.tell(trial, value)
+        study.tell(trial, value)
 
 
 def _judged_by(trial: optuna.Trial, space: Space) -> OnEpoch:

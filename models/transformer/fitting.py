@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from models.content import TIME_DEPENDENT, Content, content_at
-from models.data import Dataset
+from models.content import Content, content_at
+from models.data import TIME_DEPENDENT, Dataset
 from models.encoders.device import autocast
 from models.modality_dropout import ModalityDropout
 from models.reducers import CrossFitted

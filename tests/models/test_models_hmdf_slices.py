@@ -1,0 +1,108 @@
+"""What the hybrid holds out, and which slices say how many trees there are."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from walking_users import random_walks
+
+from models.data import Interactions
+from models.hmdf import OF_ITEMS, OF_TIME, HMDFConfig
+from models.hmdf.candidates import Candidates
+from models.hmdf.slices import (
+    Fold,
+    before,
+    each_judges,
+    item_slices,
+    label_slices,
+    ninths,
+)
+from models.hmdf.trees import LabelledSlice, choose_rounds
+
+SMALL = HMDFConfig(candidates=15, rounds=40, patience=10, leaf_rows=5, penalty=1.0)
+walks = partial(random_walks, n_users=80, n_items=60, length=27, held=3)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(0, 40), min_size=1, max_size=6))
+def test_the_ninths_of_every_user_are_each_event_once(counts: list[int]) -> None:
+    users = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
+    n = len(users)
+    events = Interactions(users, np.zeros(n, np.int32), np.ones(n, np.float32), np.arange(n))
+    parts = np.array([ninths(events, place, place + 1) for place in range(9)])
+    assert (parts.sum(axis=0) == 1).all()
+    places = parts.argmax(axis=0) if n else np.zeros(0)
+    assert all((np.diff(places[users == user]) >= 0).all() for user in range(len(counts)))
+
+
+def test_no_retriever_sees_a_label_of_its_slice() -> None:
+    dataset = walks()
+    known = dataset.train
+    for first, stop in label_slices(3):
+        past = before(dataset, known.take(ninths(known, 0, first)))
+        labels = known.take(ninths(known, first, stop))
+        newest = np.zeros(dataset.n_users, dtype=np.int64)
+        for part in (past.train, past.validation):
+            np.maximum.at(newest, part.users, part.timestamps)
+        assert len(labels) and (labels.timestamps > newest[labels.users]).all()
+        assert len(past.validation) == dataset.n_users
+
+
+def test_no_retriever_sees_an_item_of_its_slice_of_items() -> None:
+    dataset = walks()
+    known = dataset.train.take(dataset.train.items % 7 > 0)
+    parts = item_slices(dataset, known, 5, seed=3)
+    folds = np.stack([part.candidates for part in parts]).sum(axis=0)
+    assert (folds[np.unique(known.items)] == 1).all()
+    for part in parts:
+        assert part.candidates[part.labels.items].all() and len(part.labels)
+        assert not part.candidates[part.past.items].any()
+        assert not part.candidates[::7].any(), "an item without events may be what is asked about"
+        assert len(part.labels) + len(part.past) == len(known)
+    with pytest.raises(ValueError, match="5 folds"):
+        item_slices(dataset, known, 6, seed=3)
+
+
+def test_trees_are_judged_by_slices_that_may_judge_them() -> None:
+    (last,) = OF_TIME.folds(4)
+    assert last == Fold((0, 1, 2), 3), "nothing learns from what comes later"
+    folds = OF_ITEMS.folds(4)
+    assert [fold.judge for fold in folds] == [0, 1, 2, 3]
+    assert all({*fold.fitted, fold.judge} == {0, 1, 2, 3} for fold in folds)
+
+
+def test_every_judge_has_a_say_in_how_many_trees_there_are() -> None:
+    rng = np.random.default_rng(11)
+    slices = [labelled(rng, share) for share in (0.9, 0.3, 0.6)]
+    settings = SMALL.model_copy(update={"rounds": 12, "patience": 12})
+    folds = each_judges(3)
+    together = choose_rounds(slices, folds, ("a", "b"), settings)
+    alone = [choose_rounds(slices, [fold], ("a", "b"), settings) for fold in folds]
+    curves = np.array([one.curve.validation for one in alone])
+    np.testing.assert_allclose(together.curve.validation, curves.mean(axis=0), atol=1e-12)
+    assert together.rounds == 1 + int(np.argmin(curves.mean(axis=0)))
+
+
+def labelled(rng: np.random.Generator, told: float) -> LabelledSlice:
+    """Forty users with ten candidates each, of whose choices the first feature tells a share."""
+    rows, items = np.repeat(np.arange(40), 10), np.tile(np.arange(10), 40)
+    features = rng.standard_normal((400, 2)).astype(np.float32)
+    worth = told * features[:, 0] + (1 - told) * rng.standard_normal(400)
+    best = np.zeros(400, dtype=bool)
+    best[np.argmax(worth.reshape(40, 10), axis=1) + 10 * np.arange(40)] = True
+    candidates = Candidates(rows.astype(np.int32), items.astype(np.int32), features)
+    return LabelledSlice(candidates, best, np.ones(40, np.int32))
+
+
+def test_what_no_candidate_reaches_counts_as_missed() -> None:
+    candidates = Candidates(
+        np.array([0, 0, 0, 2, 2], np.int32),
+        np.array([4, 7, 8, 4, 5], np.int32),
+        np.zeros((5, 1), np.float32),
+    )
+    chosen = np.array([False, True, False, False, False])
+    part = LabelledSlice(candidates, chosen, np.array([1, 2, 1], np.int32))
+    scores = np.array([0.3, 0.2, 0.1, 0.5, 0.4], np.float32)
+    assert part.ndcg(scores) == pytest.approx(1 / np.log2(3) / 3)
