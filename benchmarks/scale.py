@@ -1,6 +1,7 @@
 """Time and memory of the networks' fits as the events grow.
 
     python -m benchmarks.scale [--models transformer,gat,mmnn] [--events 500000,1600000,5000000]
+                               [--device cuda]
 
 The events are synthetic: users of a hidden taste choose items of a skewed popularity, and each item
 has a text token that tells its taste. Every fit is a process of its own, whose peak of resident
@@ -20,10 +21,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from models.data import Dataset, Interactions, TokenTable, Vocabulary
+from models.encoders.device import choose_device
 from models.families import family_class
-from models.protocol import Recommender
 from models.search import SPACES
 
 OUT = Path(__file__).parent / "out" / "scale.json"
@@ -39,12 +41,12 @@ def main() -> None:
     """Runs every fit in a process of its own and writes the table."""
     chosen = _parsed()
     if chosen.one:
-        print(json.dumps(measured(chosen.models[0], chosen.events[0], chosen.items, chosen.seed)))
+        print(json.dumps(measured(chosen.models[0], chosen.events[0], chosen)))
         return
     rows = []
     for model in chosen.models:
         for events in chosen.events:
-            rows.append(_in_a_process(model, events, chosen.items, chosen.seed))
+            rows.append(_in_a_process(model, events, chosen))
             print("  ".join(f"{key} {value}" for key, value in rows[-1].items()), flush=True)
     result = {"date": date.today().isoformat(), "cpus": os.cpu_count(), "rows": rows}
     chosen.out.parent.mkdir(parents=True, exist_ok=True)
@@ -52,21 +54,27 @@ def main() -> None:
     print(f"Written to {chosen.out}.")
 
 
-def measured(name: str, n_events: int, n_items: int, seed: int) -> dict[str, Any]:
-    """One fit: seconds of the wall clock and of the processor, and the peak of memory in GiB."""
-    dataset = synthetic(n_events, n_items, seed)
+def measured(name: str, n_events: int, chosen: argparse.Namespace) -> dict[str, Any]:
+    """One fit: seconds of the wall clock and of the processor, the peaks of memory in GiB (of the
+    process, of the GPU) and the validation loss that was reached."""
+    dataset = synthetic(n_events, chosen.items, chosen.seed)
+    device = choose_device(chosen.device)
     before = _peak()
     wall, cpu = time.perf_counter(), time.process_time()
-    _model(name, seed).fit(dataset)
+    model = _model(name, chosen.seed, device).fit(dataset)
     return {
         "model": name,
+        "device": _name_of(device),
         "events": n_events,
         "users": dataset.n_users,
-        "items": n_items,
+        "items": chosen.items,
         "fit_s": round(time.perf_counter() - wall, 1),
         "cpu_s": round(time.process_time() - cpu, 1),
         "events_gib": round(before, 2),
         "peak_gib": round(_peak(), 2),
+        "gpu_gib": round(torch.cuda.max_memory_allocated() / _GIB, 2),
+        "epochs": len(model.curve.train),
+        "loss": round(min(model.curve.validation), 4),
     }
 
 
@@ -104,17 +112,23 @@ def synthetic(n_events: int, n_items: int, seed: int) -> Dataset:
     )
 
 
-def _model(name: str, seed: int) -> Recommender:
+def _model(name: str, seed: int, device: torch.device) -> Any:
     """An unfitted model; only its own modules are imported, as they count in time and memory."""
-    return family_class(name)(SPACES[name].config_class(seed=seed))  # type: ignore[call-arg]
+    config = SPACES[name].config_class(seed=seed)
+    return family_class(name)(config, str(device))  # type: ignore[call-arg]
+
+
+def _name_of(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 def _peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / _GIB
 
 
-def _in_a_process(model: str, events: int, items: int, seed: int) -> dict[str, Any]:
-    told = {"models": model, "events": events, "items": items, "seed": seed}
+def _in_a_process(model: str, events: int, chosen: argparse.Namespace) -> dict[str, Any]:
+    told = {"models": model, "events": events, "items": chosen.items, "seed": chosen.seed}
+    told["device"] = chosen.device
     flags = [part for key, value in told.items() for part in (f"--{key}", str(value))]
     command = [sys.executable, "-m", "benchmarks.scale", "--one", *flags]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -137,6 +151,7 @@ def _parsed() -> argparse.Namespace:
     )
     parser.add_argument("--items", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=42)
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     parser.add_argument("--one", action="store_true", help="fit one model here and print its row")
     parser.add_argument("--out", type=Path, default=OUT)
     return parser.parse_args()
