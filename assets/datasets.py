@@ -122,7 +122,9 @@ def review_tokens(lake: Lake, item_ids: Vocabulary, written: pl.LazyFrame) -> To
         item_ids: dense indexes of the items.
         written: item_id, event_timestamp and text of the reviews that may be known.
     """
-    rows = written.join(lake.scan("review_texts").select("text", "features"), on="text").collect()
+    known = written.join(lake.scan("review_texts").select("text", "features"), on="text")
+    # Sums of floats depend on the order, and a join promises none.
+    rows = known.sort("item_id", "event_timestamp", "text").collect()
     vectors = matrix(rows["features"])
     times = rows["event_timestamp"].dt.timestamp("us").to_numpy()
     items = item_ids.indexes(rows["item_id"].to_list())

@@ -60,8 +60,9 @@ def splits(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.Mater
 
     def make() -> None:
         item_ids = lake.scan("items").select("item_id").collect().to_series()
-        frame = positive_events(lake).select("user_id", "item_id", "value", "event_timestamp")
-        log = event_log(frame.collect(), item_ids.to_list(), seed)
+        columns = ("user_id", "item_id", "value", "event_timestamp")
+        events = positive_events(lake).select(columns).collect()
+        log = event_log(events, item_ids.to_list(), seed)
         cold = cold_item(log.events, len(log.item_ids), seed)
         made = [
             user_temporal(log.events, len(log.user_ids)),
@@ -70,10 +71,10 @@ def splits(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.Mater
             random_split(len(log.events), seed),
         ]
         lake.write("cold_items", _cold_items(log, cold), stamp)
-        columns = {split.name: _parts(split) for split in made}
+        parts = {split.name: _parts(split) for split in made}
         lake.write(
             "splits",
-            frame.collect()[log.order.tolist()].with_columns(**columns),
+            events[log.order.tolist()].with_columns(**parts),
             stamp,
             seed=seed,
             parts=[

@@ -106,6 +106,10 @@ class Reader:
         rest = video.join(own, on="item_id", how="anti")
         return pl.concat([own, rest]).select("item_id", "uri").sort("item_id")
 
+    def _contents(self, files: pl.DataFrame) -> list[tuple[str, ...]]:
+        """Each item and its file, and the file's size and time: other bytes are other features."""
+        return [(item, uri, *_seen(self.source.root / uri)) for item, uri in files.iter_rows()]
+
     def _encoded(self, texts: pl.DataFrame) -> np.ndarray:
         """Vectors of a key column and the texts beside it."""
         rows = texts.rows()
@@ -141,7 +145,7 @@ class Reader:
                 else np.zeros((0, 1), dtype=np.float32),
             }
 
-        kept = self._kept(modality, [(row.key, row.uri) for row in rows], encode)
+        kept = self._kept(modality, self._contents(files), encode)
         return kept["keys"].tolist(), kept["vectors"]
 
     def _media_form(
@@ -170,7 +174,7 @@ class Reader:
                 "vectors": np.hstack([numbers.to_numpy(), kinds.to_numpy()]).astype(np.float32),
             }
 
-        kept = self._kept(f"{modality}-form", pairs, look)
+        kept = self._kept(f"{modality}-form", self._contents(files), look)
         rows = [row for row, key in enumerate(kept["keys"].tolist()) if key in usable]
         return _table(item_ids, kept["keys"][rows].tolist(), kept["vectors"][rows])
 
@@ -197,6 +201,13 @@ class Reader:
                 np.savez(file, **make())  # type: ignore[arg-type]
         with np.load(path) as kept:
             return dict(kept)
+
+
+def _seen(path: Path) -> tuple[str, ...]:
+    if not path.is_file():
+        return ("missing",)
+    found = path.stat()
+    return (str(found.st_size), str(found.st_mtime_ns))
 
 
 def _item_texts(items: pl.DataFrame) -> pl.DataFrame:

@@ -1,1 +1,1 @@
-"""Media, encoders, alignment, fusion models and their evaluation: torch and numpy only."""
+"""Media, encoders, alignment, fusion models and their evaluation: no asset, no store."""

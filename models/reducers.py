@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse import csr_matrix
-from scipy.sparse.linalg import svds
 
 from models.data import Floats, Interactions, Ints, Longs, TokenTable
+from models.singular_vectors import leading_singular_vectors
 
 BLOCKS: Mapping[str, tuple[str, ...]] = {"text": ("text", "title")}
 """Vectors of equal width that stand side by side in a modality's features; elsewhere there is one.
@@ -64,6 +64,7 @@ class CrossFitted:
 
     Items of the training are reduced by regressions that were not fitted to them, as an item to
     come will be (stacking, Wolpert 1992); only what a block weighs is chosen from all of them.
+    Fewer than 20 items are too few to be parted: one regression reads them all.
     Otherwise a wide modality would look as strong in training as it can fit noise, and the network
     would trust it on new items too.
 
@@ -132,9 +133,8 @@ def behaviour_factors(choices: csr_matrix, n_components: int) -> Floats:
         vectors, values, _ = np.linalg.svd(choices.toarray(), full_matrices=False)
         factors = (vectors * values)[:, :n_components]
     else:
-        start = np.ones(most) / np.sqrt(most)
-        vectors, values, _ = svds(choices.astype(np.float64), k=n_components, v0=start)
-        factors = (vectors * values)[:, ::-1]
+        vectors, values, _ = leading_singular_vectors(choices.astype(np.float64), n_components)
+        factors = vectors * values
     # Singular vectors have no sign of their own; this fixes one on every machine.
     largest = factors[np.abs(factors).argmax(axis=0), np.arange(factors.shape[1])]
     factors = factors * np.where(largest < 0, -1, 1)

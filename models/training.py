@@ -163,7 +163,7 @@ def seeded(seed: int) -> Iterator[None]:
 def one_thread() -> Iterator[None]:
     """Torch on one CPU thread, and on as many as before afterwards.
 
-    Small networks are faster so, and sums come in one order whatever machine runs them.
+    Small networks are faster so, and torch's sums come in one order however many cores there are.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -61,7 +61,9 @@ def line(one: Given, measured: Measured | None) -> str:
         assert not isinstance(one.answer, Answer)
         return f"  {one.name:<22} {one.kind:<9} skipped: {one.answer.reason}"
     facts = one.answer.facts
-    first = next(row for row in measured.rows if _is_headline(row.metric, row.k))
+    first = next((row for row in measured.rows if _is_headline(row.metric, row.k)), None)
+    if first is None:
+        return f"  {one.name:<22} {one.kind:<9} no user to judge it by"
     return (
         f"  {one.name:<22} {one.kind:<9} {first.value:.4f} [{first.ci_low:.4f}, "
         f"{first.ci_high:.4f}]  validation {abs(facts['validation']):.4f}  "

@@ -23,7 +23,7 @@ class PeersMissingError(RuntimeError):
 
 @dataclass(frozen=True)
 class Skipped:
-    """Why a peer has no answer."""
+    """Why a model has no answer."""
 
     reason: str
     failed: bool

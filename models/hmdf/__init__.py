@@ -8,13 +8,14 @@ from models.hmdf.retrievers import (
     simple_cold_item_retrievers,
     simple_retrievers,
 )
-from models.hmdf.slices import OF_ITEMS, OF_TIME
+from models.hmdf.slices import OF_ITEMS, OF_TIME, NothingToLearnError
 
 __all__ = [
     "HMDF",
     "OF_ITEMS",
     "OF_TIME",
     "HMDFConfig",
+    "NothingToLearnError",
     "all_retrievers",
     "cold_item_retrievers",
     "simple_cold_item_retrievers",

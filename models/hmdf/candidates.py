@@ -13,7 +13,7 @@ from models.ranking import top_k
 
 @dataclass(frozen=True)
 class Candidates:
-    """Pairs of a user row and an item with their features, sorted by user.
+    """Pairs of a user row and an item with their features, sorted by user, then tie breaks.
 
     Attributes:
         rows: (r,) user row.
@@ -66,6 +66,9 @@ def candidates_of(
         owners, places = np.nonzero(best >= 0)
         chosen[owners, best[owners, places]] = True
     rows, items = (part.astype(np.int32) for part in np.nonzero(chosen & ~hidden))
+    # Whoever sorts them by score later leaves equal ones as they are here.
+    order = np.lexsort((ties[items], rows))
+    rows, items = rows[order], items[order]
     told = [column for found in masked.values() for column in _told(found, rows, items, ties)]
     known = statistics_of(statistics, users, rows, items)
     compared = numbers_of(numbers, users, rows, items)

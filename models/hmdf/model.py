@@ -1,7 +1,7 @@
 """The hybrid as a recommender: fit, score, recommend, save, load."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from pathlib import Path
 from typing import Self
@@ -15,7 +15,7 @@ from models.hmdf.candidates import Candidates, candidates_of, feature_names
 from models.hmdf.config import HMDFConfig
 from models.hmdf.numbers import ItemNumbers
 from models.hmdf.retrievers import Builders, simple_retrievers
-from models.hmdf.slices import OF_TIME, Fold, Slice, Slicing, before
+from models.hmdf.slices import OF_TIME, Fold, NothingToLearnError, Slice, Slicing, before
 from models.hmdf.statistics import ItemStatistics
 from models.hmdf.trees import LabelledSlice, choose_rounds, fit_trees, mean_score, shap_values
 from models.parallel import fit_all
@@ -26,6 +26,7 @@ from models.training import Epoch, TrainingCurve
 
 _log = logging.getLogger(__name__)
 _USERS_AT_ONCE = 256
+_FEWEST_SLICES = 2
 
 
 class HMDF:
@@ -83,11 +84,11 @@ class HMDF:
         """Fits the retrievers once a slice, the trees to the slices, and the retrievers to all.
 
         Raises:
-            ValueError: a slice has no choices.
+            NothingToLearnError: fewer than two slices hold a choice that some retriever found.
         """
         slices = self.labelled_slices(dataset)
-        names = self.feature_names
-        chosen = choose_rounds(slices, self.folds, names, self.config, self._on_epoch)
+        names, folds = self.feature_names, self.folds(slices)
+        chosen = choose_rounds(slices, folds, names, self.config, self._on_epoch)
         self.curve, self.validated = chosen.curve, chosen.validated
         self.bags = fit_trees(slices, names, self.config, chosen.rounds)
         self._fit_retrievers(self._choose(dataset), dataset, known_events(dataset))
@@ -98,15 +99,18 @@ class HMDF:
         """Names of what the trees read, once retrievers are fitted."""
         return feature_names(list(self.retrievers), self._numbers)
 
-    @property
-    def folds(self) -> tuple[Fold, ...]:
+    def folds(self, slices: Sequence[LabelledSlice]) -> tuple[Fold, ...]:
         """Which of the slices judge trees of which others."""
-        return self._slicing.folds(self.config.slices)
+        return self._slicing.folds(len(slices))
 
     def labelled_slices(self, dataset: Dataset) -> tuple[LabelledSlice, ...]:
         """What the trees are fitted to, with the retrievers fitted once a slice.
 
-        The last slice's retrievers stay, so that their names are those of the features.
+        The last slice's retrievers stay, so that their names are those of the features. A slice
+        without a choice that some retriever found is left out, with a warning.
+
+        Raises:
+            NothingToLearnError: fewer than two slices are left.
         """
         known, builders = known_events(dataset), self._choose(dataset)
         self.ties = tie_breaks(dataset.item_ids.ids, self.config.seed)
@@ -115,7 +119,16 @@ class HMDF:
         for part in self._slicing.cut(dataset, known, self.config.slices, self.config.seed):
             _log.info("Fitting %d retrievers on %d events.", len(builders), len(part.past))
             self._fit_retrievers(builders, dataset, part.past)
-            slices.append(self._labelled(dataset, part))
+            labelled = self._labelled(dataset, part)
+            if labelled.chosen.any():
+                slices.append(labelled)
+            else:
+                _log.warning("A slice of %d events holds no choice to learn from.", len(part.past))
+        if len(slices) < _FEWEST_SLICES:
+            raise NothingToLearnError(
+                "The hybrid needs two slices with a choice that some retriever foretold; there are "
+                f"{len(slices)} among {len(known)} events. It takes more events, or other models."
+            )
         return tuple(slices)
 
     def score(self, users: Histories, items: Ints | None = None) -> Floats:
@@ -252,14 +265,10 @@ class HMDF:
     def _labelled(self, dataset: Dataset, part: Slice) -> LabelledSlice:
         """Candidates of the users who have a label, and which of them were chosen."""
         users, chosen = _new_choices(part, dataset.n_items)
-        if not len(users):
-            raise ValueError(
-                "A slice has no choices to learn from: the hybrid needs users with nine events or "
-                "more, or fewer slices."
-            )
         histories = Histories.of(part.past, users)
         found_parts = []
-        for start in range(0, len(users), _USERS_AT_ONCE):
+        # A block of nobody says how many features there are where there is no user.
+        for start in range(0, max(1, len(users)), _USERS_AT_ONCE):
             rows = histories.rows(start, start + _USERS_AT_ONCE)
             found = self.candidates(rows, part.candidates)
             found_parts.append(Candidates(found.rows + start, found.items, found.features))

@@ -27,6 +27,10 @@ class Slice:
     candidates: Bools
 
 
+class NothingToLearnError(ValueError):
+    """Fewer than two slices hold a choice that some retriever found."""
+
+
 @dataclass(frozen=True)
 class Fold:
     """Slices that trees are fitted to, and the one that says how good they are.

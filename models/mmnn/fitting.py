@@ -30,6 +30,7 @@ from models.sequences import (
     recent,
     upcoming,
 )
+from models.standardisation import Standardisation
 from models.training import Epoch, TrainingCurve, run_epochs, torch_generator, warm_cosine
 
 
@@ -170,7 +171,5 @@ class Trainer:
 
 
 def _standardise(context: Floats) -> Floats:
-    deviation = context.std(axis=0) if len(context) else np.ones(context.shape[1])
-    mean = context.mean(axis=0) if len(context) else np.zeros(context.shape[1])
-    scaled = (context - mean) / np.where(deviation > 0, deviation, 1)
-    return np.nan_to_num(scaled).astype(np.float32)
+    scale = Standardisation.of(context)
+    return (context - scale.mean) / scale.deviation

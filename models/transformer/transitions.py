@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse import coo_matrix, csr_matrix, diags
-from scipy.sparse.linalg import svds
 
 from models.data import Floats, Interactions, Ints
+from models.singular_vectors import leading_singular_vectors
 
 _STEPS = 20
 _DECAY = 0.9
@@ -109,8 +109,7 @@ def _svd(matrix: csr_matrix, rank: int) -> tuple[Floats, Floats, Floats]:
         left, right = np.zeros((n, kept)), np.zeros((kept, n))
         left[rows], right[:, columns], values = inner[:, :kept], outer[:kept], values[:kept]
     else:
-        left, values, right = svds(matrix, k=rank, v0=np.ones(n) / np.sqrt(n))
-        left, values, right = left[:, ::-1], values[::-1], right[::-1]
+        left, values, right = leading_singular_vectors(matrix, rank)
     # Singular vectors have no sign of their own; this fixes one on every machine.
     signs = np.sign(left[np.abs(left).argmax(axis=0), np.arange(left.shape[1])])
     return left * signs, values, right.T * signs

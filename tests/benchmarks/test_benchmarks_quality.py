@@ -1,10 +1,12 @@
 from dataclasses import fields, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from assets.datasets import USER_TEMPORAL, SplitData
+from benchmarks._tokens import Material
 from benchmarks.peers.catalogue import entries
 from benchmarks.peers.exchange import (
     Answer,
@@ -22,6 +24,8 @@ from benchmarks.quality.comparing import compare
 from benchmarks.quality.handover import K, task
 from benchmarks.quality.measuring import ListError, measure
 from benchmarks.quality.registry import registry
+from benchmarks.quality.running import Run, answers
+from benchmarks.quality.theirs import Skipped
 from models.baselines import Popularity
 from models.data import Dataset, Interactions, Vocabulary
 from models.evaluation import EvaluationConfig, evaluate
@@ -182,6 +186,26 @@ def test_the_best_model_is_held_against_every_other_one() -> None:
     beside = {row["other"]: row for row in rows if row["segment"] == "all"}
     assert beside["bad"]["ci_low"] > 0 and beside["bad"]["ratio_low"] > 1
     assert beside["twin"]["ratio"] == 1 and beside["twin"]["p_holm"] == 1
+
+
+def test_a_hybrid_with_nothing_to_learn_from_does_not_end_the_run(
+    data: SplitData, tmp_path: Path
+) -> None:
+    few = replace(data.dataset.train, users=np.arange(len(data.dataset.train), dtype=np.int32))
+    n_users = len(few)
+    alone = replace(
+        data.dataset,
+        user_ids=Vocabulary(tuple(f"u{user}" for user in range(n_users))),
+        train=few,
+        validation=data.dataset.validation.take(np.zeros(len(data.dataset.validation), bool)),
+    )
+    run = Run(tmp_path, 42, frozenset({"hmdf", "popularity"}), ())
+    material = Material(*[None] * 5)  # type: ignore[arg-type]
+    given = list(islice(answers(run, replace(data, dataset=alone), material), 2))
+    assert [one.name for one in given] == ["popularity", "hmdf"]
+    assert isinstance(given[0].answer, Answer)
+    assert isinstance(given[1].answer, Skipped) and "two slices" in given[1].answer.reason
+    assert not given[1].answer.failed
 
 
 def test_names_are_told_apart() -> None:

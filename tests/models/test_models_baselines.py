@@ -89,6 +89,23 @@ def test_ease_is_its_closed_form_on_either_side(dataset: Dataset) -> None:
 
 
 @settings(max_examples=50, deadline=None)
+@given(datasets(), st.integers(1, 4))
+def test_ease_of_the_most_chosen_items_is_ease_without_the_others(
+    dataset: Dataset, most: int
+) -> None:
+    chosen = dense(dataset)
+    kept = np.sort(np.argsort(-(chosen > 0).sum(axis=0), kind="stable")[:most])
+    inverse = np.linalg.inv(chosen[:, kept].T @ chosen[:, kept] + 3.0 * np.eye(len(kept)))
+    weights = -inverse / np.diag(inverse)
+    np.fill_diagonal(weights, 0)
+    expected = np.zeros_like(chosen)
+    expected[:, kept] = chosen[:, kept] @ weights
+    config = EASEConfig(strength=3.0, decay=1.0, most_items=most)
+    found = EASE(config).fit(dataset).score(dataset.histories())
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+@settings(max_examples=50, deadline=None)
 @given(datasets(), st.integers(1, 4), st.floats(0.1, 1.0))
 def test_transitions_are_counts_along_the_histories(
     dataset: Dataset, steps: int, step_decay: float

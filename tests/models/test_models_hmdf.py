@@ -12,7 +12,13 @@ from models.baselines import Popularity, Transition, TransitionConfig
 from models.data import Histories, Interactions, TokenTable, Vocabulary
 from models.evaluation import known_events
 from models.families import load_model
-from models.hmdf import HMDF, OF_ITEMS, HMDFConfig, simple_cold_item_retrievers
+from models.hmdf import (
+    HMDF,
+    OF_ITEMS,
+    HMDFConfig,
+    NothingToLearnError,
+    simple_cold_item_retrievers,
+)
 from models.hmdf.retrievers import simple_retrievers
 from models.hmdf.slices import (
     ninths,
@@ -153,8 +159,34 @@ def test_who_only_did_again_what_they_had_done_is_not_asked() -> None:
     found = model._labelled(dataset, replace(part, labels=labels))
     assert (found.wanted > 0).all()
     assert len(found.wanted) == len(np.unique(others.users))
-    with pytest.raises(ValueError, match="no choices"):
-        model._labelled(dataset, replace(part, labels=own))
+    assert not model._labelled(dataset, replace(part, labels=own)).chosen.any()
+
+
+def test_histories_too_short_for_slices_are_an_error_of_its_own() -> None:
+    short = walks(length=2, held=1)
+    with pytest.raises(NothingToLearnError, match="two slices"):
+        HMDF(lambda _: {"transition": Transition}, SMALL).fit(short)
+
+
+def test_a_slice_that_no_retriever_foretold_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    dataset = walks()
+    known = known_events(dataset)
+    first, *_ = time_slices(dataset, known, 3, 42)
+    # What the first slice wants is out of reach: its items are new, and one candidate is taken.
+    items = known.items.copy()
+    items[ninths(known, 6, 7)] = np.arange(len(first.labels), dtype=np.int32) + 60
+    n_items = int(items.max()) + 1
+    given = replace(
+        dataset,
+        item_ids=Vocabulary(tuple(f"i{n}" for n in range(n_items))),
+        train=replace(known, items=items),
+        validation=known.take(np.zeros(len(known), dtype=bool)),
+        context=np.zeros((len(known), 0), np.float32),
+    )
+    narrow = SMALL.model_copy(update={"candidates": 5})
+    fitted = HMDF(lambda _: {"transition": Transition}, narrow).fit(given)
+    assert "no choice to learn from" in caplog.text
+    assert 0 < fitted.validated <= 1
 
 
 def test_a_hybrid_that_is_not_fitted_says_so() -> None:
