@@ -11,13 +11,12 @@ import polars as pl
 import torch
 
 from crossmodal.atomic import atomic_path
-from models.assembly import EventLog, event_log, matrix
-from models.data import Bools, TokenTable, Vocabulary
+from models.assembly import EventLog, event_log
+from models.data import TokenTable, Vocabulary
 from models.encoders.attributes import encode_attributes
 from models.encoders.factory import load_audio_encoder, load_image_encoder, load_text_encoder
 from models.encoders.fingerprints import Kind, fingerprint_of
 from models.encoders.item_text import read_of_items, weigh_title
-from models.encoders.reviews import cumulative_reviews
 from models.encoders.stream import MediaRow, encode_media, encode_texts
 from models.media import DecodePool, MediaError, MediaLimits
 from sources.protocol import Source
@@ -46,14 +45,6 @@ class Material:
     tokens: dict[str, TokenTable]
     controls: dict[str, TokenTable]
     reviews: pl.DataFrame
-
-    def review_tokens(self, hidden: Bools) -> TokenTable:
-        """Reviews of the items that are not hidden (n_items,)."""
-        ids = self.log.item_ids
-        dense = ids.indexes(self.reviews["item_id"].to_list())
-        times = self.reviews["event_timestamp"].dt.timestamp("us").to_numpy()
-        vectors = matrix(self.reviews["vector"])
-        return TokenTable(len(ids), *cumulative_reviews(dense, times, vectors)).without(hidden)
 
 
 @dataclass(frozen=True)
@@ -96,6 +87,7 @@ class Reader:
         known = encode_attributes(items["categories"], items["attributes"])
         rows = np.flatnonzero(known.present)
         tokens["attributes"] = _rows(len(items), rows, known.features[rows])
+        controls["attributes"] = _rows(len(items), rows, _attributes_form(items)[rows])
         return Material(log, items, tokens, controls, self._reviews(events))
 
     def _files(self, modality: str) -> pl.DataFrame:
@@ -201,6 +193,12 @@ class Reader:
                 np.savez(file, **make())  # type: ignore[arg-type]
         with np.load(path) as kept:
             return dict(kept)
+
+
+def _attributes_form(items: pl.DataFrame) -> np.ndarray:
+    """How many categories and numbers (n_items, 2) are known."""
+    counts = items.select(pl.col("categories", "attributes").list.len().fill_null(0))
+    return np.log1p(counts.to_numpy())
 
 
 def _seen(path: Path) -> tuple[str, ...]:

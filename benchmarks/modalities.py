@@ -1,17 +1,22 @@
 """What each modality is worth on items nobody has touched.
 
 An MMNN (tokens concatenated, or fused by cross-attention) and a cold-start map are fitted with all
-modalities, with each alone, with each left out, and with controls that know only whether a modality
-is there and what its file looks like from outside. Every fit sees the same events; a variant is a
-`Dataset` with other tokens.
+modalities, none, each alone, each left out, each dealt out anew among the items that have it, and
+with controls that know only whether a modality is there and what it looks like from outside. Every
+fit sees the same events; a variant is a `Dataset` with other tokens. Reviews are left out: an item
+that nobody has touched has none.
 
     python -m benchmarks.modalities --source sample --out benchmarks/out/modalities.json
+
+No fit begins after `--minutes`. What was found is kept, and the same command goes on from there.
 """
 
 import argparse
+import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -20,19 +25,28 @@ import numpy as np
 import polars as pl
 
 from benchmarks._tokens import Material, Reader
+from benchmarks.quality.results import code_digest, key_of
+from crossmodal.atomic import atomic_path
 from models.assembly import dataset
 from models.baselines import ColdStartMap, ColdStartMapConfig
 from models.data import Dataset, Floats, Histories, Ints, TokenTable
-from models.evaluation import EvaluationConfig, bootstrap_interval, evaluate, paired_difference
+from models.evaluation import (
+    EvaluationConfig,
+    bootstrap_interval,
+    evaluate,
+    paired_difference,
+    permuted,
+)
 from models.mmnn import MMNN, MMNNConfig
 from models.protocol import Recommender
 from models.splits import Split, cold_item
 from sources.factory import open_source
 
-CONTENT = ("text", "image", "audio")
+CONTENT = ("text", "image", "audio", "attributes")
 MODELS = ("mmnn", "mmnn_cross_attention", "cold_start_map")
 METRIC = ("ndcg", 10)
 _DRIFT_RADIANS_HALFWAY = 0.3
+_CODE = ("models", "benchmarks/_tokens.py", "benchmarks/modalities.py")
 
 PerUser = dict[str, np.ndarray]
 
@@ -58,12 +72,27 @@ class Truth:
         return rows if items is None else rows[:, items]
 
 
+@dataclass(frozen=True)
+class Budget:
+    """How long may be fitted, and where what was found is kept.
+
+    Attributes:
+        ends: `time.monotonic()` after which no fit begins.
+        folder: of the kept figures.
+        inputs: what they depend on beside the variant's tokens.
+    """
+
+    ends: float
+    folder: Path
+    inputs: tuple[Any, ...]
+
+
 def variants(
-    tokens: Mapping[str, TokenTable], controls: Mapping[str, TokenTable]
+    tokens: Mapping[str, TokenTable], controls: Mapping[str, TokenTable], seed: int
 ) -> dict[str, dict[str, TokenTable]]:
     """The token tables of every variant by its name."""
-    there = {name: table for name, table in tokens.items() if len(table.items)}
-    alone = {name: {name: there[name]} for name in CONTENT if name in there}
+    there = {name: tokens[name] for name in CONTENT if len(tokens[name].items)}
+    alone = {name: {name: table} for name, table in there.items()}
     without = {
         f"all but {name}": {key: table for key, table in there.items() if key != name}
         for name in alone
@@ -74,17 +103,22 @@ def variants(
         for name in alone
         if name != "text"
     }
-    return {"nothing": {}, "all": there, **alone, **without, **form, **pairs}
+    dealt = {
+        f"{name} dealt out anew": {**there, name: permuted(table, seed)}
+        for name, table in there.items()
+    }
+    return {"nothing": {}, "all": there, **alone, **without, **form, **pairs, **dealt}
 
 
 def comparisons(names: list[str]) -> list[tuple[str, str]]:
     """Which variants are held against each other: (a, b) asks for a - b."""
-    alone = [name for name in CONTENT if name in names]
-    return [
-        *(("all", f"all but {name}") for name in alone),
-        *((name, f"{name}: presence and format") for name in alone),
-        *((f"text and {name}", "text") for name in alone if name != "text"),
+    wanted = [
+        *(("all", f"all but {name}") for name in CONTENT),
+        *((name, f"{name}: presence and format") for name in CONTENT),
+        *((f"text and {name}", "text") for name in CONTENT if name != "text"),
+        *(("all", f"{name} dealt out anew") for name in CONTENT),
     ]
+    return [pair for pair in wanted if set(pair) <= set(names)]
 
 
 def per_user(
@@ -104,24 +138,30 @@ def per_user(
 
 
 def measure(
-    material: Material, build: Callable[[], Recommender], seed: int, truth: Path | None
+    material: Material,
+    build: Callable[[], Recommender],
+    seed: int,
+    truth: Path | None,
+    budget: Budget,
 ) -> dict[str, Any]:
     """Fits a model to every variant and compares them; the result is JSON-able."""
     log = material.log
     split = cold_item(log.events, len(log.item_ids), seed=seed)
-    assert split.test_candidates is not None and split.validation_candidates is not None
-    hidden = split.test_candidates | split.validation_candidates
-    tokens = {**material.tokens, "reviews": material.review_tokens(hidden)}
     data = dataset(log, split.train, split.validation, {})
     scores: PerUser = {}
-    rows = []
-    for name, chosen in variants(tokens, material.controls).items():
-        started = time.perf_counter()
-        model = build().fit(data.with_tokens(chosen))
-        seconds = time.perf_counter() - started
-        scores[name] = per_user(model, data, split, material, seed)
+    rows, left = [], []
+    known = [_digest(array) for array in _arrays(data, split)]
+    for name, chosen in variants(material.tokens, material.controls, seed).items():
+        find = partial(_fit_and_judge, build, data.with_tokens(chosen), split, material, seed)
+        found = _kept(budget, [*known, *_told(chosen)], find)
+        if found is None:
+            left.append(name)
+            continue
+        scores[name], seconds = found
         rows.append({"variant": name, **_interval(scores[name]), "fit_seconds": round(seconds, 1)})
         print(_line(rows[-1]), flush=True)
+    if left:
+        print(f"Out of time before: {', '.join(left)}. The same command goes on from here.")
     if truth is not None:
         scores["truth"] = per_user(
             cast(Recommender, Truth(truth, material)), data, split, material, seed
@@ -132,7 +172,53 @@ def measure(
         {"a": a, "b": b, **vars(paired_difference(scores[a], scores[b]))}
         for a, b in comparisons(list(scores))
     ]
-    return {"variants": rows, "differences": differences}
+    return {"variants": rows, "differences": differences, "left": left}
+
+
+def _fit_and_judge(
+    build: Callable[[], Recommender], data: Dataset, split: Split, material: Material, seed: int
+) -> tuple[np.ndarray, float]:
+    """NDCG@10 a user, and the seconds of the fit."""
+    started = time.perf_counter()
+    model = build().fit(data)
+    seconds = time.perf_counter() - started
+    return per_user(model, data, split, material, seed), seconds
+
+
+def _arrays(data: Dataset, split: Split) -> list[np.ndarray]:
+    """What every variant's figure depends on."""
+    events = (data.train, data.validation)
+    masks = (split.train, split.validation, split.test, split.test_candidates)
+    arrays = [vars(part)[name] for part in events for name in ("users", "items", "timestamps")]
+    return [*arrays, *(mask for mask in masks if mask is not None)]
+
+
+def _told(tokens: Mapping[str, TokenTable]) -> list[str]:
+    return [
+        part
+        for name, table in sorted(tokens.items())
+        for part in (name, _digest(table.items), _digest(table.features))
+    ]
+
+
+def _digest(array: np.ndarray) -> str:
+    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
+
+
+def _kept(
+    budget: Budget, inputs: list[str], find: Callable[[], tuple[np.ndarray, float]]
+) -> tuple[np.ndarray, float] | None:
+    """A figure a user and the seconds of the fit: kept, or found while there is time."""
+    path = budget.folder / f"{key_of(budget.inputs, inputs)}.npz"
+    if not path.is_file():
+        if time.monotonic() > budget.ends:
+            return None
+        values, seconds = find()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_path(path) as beside, beside.open("wb") as file:
+            np.savez(file, values=values, seconds=seconds)
+    with np.load(path) as found:
+        return found["values"], float(found["seconds"])
 
 
 def _interval(values: np.ndarray) -> dict[str, float]:
@@ -174,6 +260,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--models", nargs="+", choices=MODELS, default=MODELS)
     parser.add_argument("--settings", default="{}", help="MMNN settings as JSON")
+    parser.add_argument("--minutes", type=float, default=60, help="no fit begins after so many")
     chosen = parser.parse_args()
     home_sources = chosen.home / "sources"
     source = open_source(
@@ -181,10 +268,13 @@ def main() -> None:
     )
     material = Reader(source, chosen.home / "weights", chosen.home / "features").read()
     truth = source.root / "truth" if chosen.source == "sample" else None
+    ends = time.monotonic() + 60 * chosen.minutes
     results: dict[str, Any] = {"source": chosen.source, "seed": chosen.seed}
     for name in chosen.models:
         print(f"{name}, cold items, NDCG@10 with 95 % intervals over users")
-        results[name] = measure(material, _builder(name, chosen), chosen.seed, truth)
+        inputs = (code_digest(_CODE), name, chosen.settings, chosen.seed)
+        budget = Budget(ends, chosen.home.parent / "modalities", inputs)
+        results[name] = measure(material, _builder(name, chosen), chosen.seed, truth, budget)
         print("Paired differences")
         for row in results[name]["differences"]:
             print(_difference_line(row))
