@@ -6,7 +6,14 @@ import numpy as np
 import polars as pl
 
 from crossmodal.lake import Lake
-from models.assembly import EventLog, dataset, event_log, matrix, token_table
+from models.assembly import (
+    EventLog,
+    category_shares,
+    dataset,
+    event_log,
+    matrix,
+    token_table,
+)
 from models.data import Bools, Dataset, Floats, Interactions, TokenTable, Vocabulary
 from models.encoders.reviews import cumulative_reviews
 
@@ -81,7 +88,7 @@ def split_data(lake: Lake, split: str) -> SplitData:
         test,
         _candidates(lake, split, log.item_ids, "test"),
         _candidates(lake, split, log.item_ids, "validation"),
-        category_shares(lake, log.item_ids),
+        category_shares(lake.scan("items").select("item_id", "categories").collect(), log.item_ids),
     )
 
 
@@ -90,19 +97,6 @@ def _candidates(lake: Lake, split: str, item_ids: Vocabulary, part: str) -> Bool
         return np.ones(len(item_ids), dtype=bool)
     cold = lake.scan("cold_items").filter(pl.col("part") == part).collect()
     return np.isin(item_ids.ids, cold["item_id"].to_list())
-
-
-def category_shares(lake: Lake, item_ids: Vocabulary) -> Floats | None:
-    """Rows (n_items, c) that sum to 1, or to 0 for an item without a category; None for no c."""
-    found = lake.scan("items").select("item_id", "categories").explode("categories")
-    pairs = found.drop_nulls().unique().collect()
-    if pairs.is_empty():
-        return None
-    names = pairs["categories"].unique().sort()
-    shares = np.zeros((len(item_ids), len(names)), dtype=np.float32)
-    items = item_ids.indexes(pairs["item_id"].to_list())
-    shares[items, names.search_sorted(pairs["categories"]).to_numpy()] = 1.0
-    return shares / np.maximum(shares.sum(axis=1, keepdims=True), 1.0)
 
 
 def item_tokens(lake: Lake, item_ids: Vocabulary) -> dict[str, TokenTable]:

@@ -228,7 +228,9 @@ def comparisons(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.
 
 
 def _compared(per_user: pl.DataFrame, samples: int, seed: int) -> Iterator[dict[str, Any]]:
-    """All comparisons of one split."""
+    """All comparisons of one split; those beside one baseline are one table."""
+    from models.evaluation import compared
+
     models = per_user["model"].unique(maintain_order=True).to_list()
     values = per_user.pivot("model", index="user_id", values="ndcg_10").sort("user_id")
     if unlike := [name for name in models if values[name].null_count()]:
@@ -241,34 +243,12 @@ def _compared(per_user: pl.DataFrame, samples: int, seed: int) -> Iterator[dict[
         if baseline in models and others:
             own = values.select(others).to_numpy()
             beside = np.repeat(values.select(baseline).to_numpy(), len(others), axis=1)
-            labels = [
-                {"split": per_user["split"][0], "model": model, "baseline": baseline}
-                for model in others
-            ]
-            yield from _beside(own, beside, labels, samples, seed)
-
-
-def _beside(
-    own: np.ndarray, other: np.ndarray, labels: list[dict[str, str]], samples: int, seed: int
-) -> Iterator[dict[str, Any]]:
-    """Differences and ratios of the models of one table, with Holm's correction over them."""
-    from models.evaluation import holm, paired_differences, paired_ratios
-
-    differences = paired_differences(own, other, samples, seed)
-    ratios = paired_ratios(own, other, samples, seed)
-    adjusted = holm(np.array([found.p for found in differences]))
-    for label, found, p_holm, times in zip(labels, differences, adjusted, ratios, strict=True):
-        yield {
-            **label,
-            "metric": _HEADLINE[0],
-            "k": _HEADLINE[1],
-            "difference": found.mean,
-            "ci_low": found.low,
-            "ci_high": found.high,
-            "p": found.p,
-            "p_holm": float(p_holm),
-            "ratio": times.ratio,
-            "ratio_low": times.low,
-            "ratio_high": times.high,
-            "n_users": found.n_users,
-        }
+            for model, found in zip(others, compared(own, beside, samples, seed), strict=True):
+                yield {
+                    "split": per_user["split"][0],
+                    "model": model,
+                    "baseline": baseline,
+                    "metric": _HEADLINE[0],
+                    "k": _HEADLINE[1],
+                    **vars(found),
+                }

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from models.data import Bools, Dataset, Interactions, TokenTable, Vocabulary
+from models.data import Bools, Dataset, Floats, Interactions, TokenTable, Vocabulary
 from models.ties import chronological_order
 
 
@@ -25,6 +25,24 @@ class EventLog:
     item_ids: Vocabulary
     events: Interactions
     order: np.ndarray
+
+
+def category_shares(items: pl.DataFrame, item_ids: Vocabulary) -> Floats | None:
+    """Rows (n_items, c) that sum to 1, or to 0 for an item without a category; None for no c.
+
+    Args:
+        items: item_id and categories, a list.
+        item_ids: the dense indexes.
+    """
+    pairs = items.select("item_id", "categories").explode("categories").drop_nulls().unique()
+    if pairs.is_empty():
+        return None
+    names = pairs["categories"].unique().sort()
+    shares = np.zeros((len(item_ids), len(names)), dtype=np.float32)
+    rows = item_ids.indexes(pairs["item_id"].to_list())
+    shares[rows, names.search_sorted(pairs["categories"]).to_numpy()] = 1.0
+    shares /= np.maximum(shares.sum(axis=1, keepdims=True), 1.0)
+    return shares
 
 
 def event_log(frame: pl.DataFrame, item_ids: Sequence[str], seed: int) -> EventLog:

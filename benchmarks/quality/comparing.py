@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.quality.measuring import HEADLINE
-from models.evaluation import EvaluationConfig, holm, paired_differences, paired_ratios
+from models.evaluation import EvaluationConfig, compared
 
 
 def compare(
@@ -32,31 +32,11 @@ def compare(
     for segment, users in segments.items():
         own = np.repeat(per_user[best][users, None], len(others), axis=1)
         beside = np.stack([per_user[other][users] for other in others], axis=1)
+        found = compared(own, beside, config.samples, config.seed)
+        label = {"split": split, "segment": segment, "model": best}
+        headline = {"metric": HEADLINE[0], "k": HEADLINE[1]}
         rows += [
-            {"split": split, "segment": segment, "model": best, "other": other} | figures
-            for other, figures in zip(others, _beside(own, beside, config), strict=True)
+            {**label, "other": other, **headline, **vars(one)}
+            for other, one in zip(others, found, strict=True)
         ]
     return rows
-
-
-def _beside(own: np.ndarray, other: np.ndarray, config: EvaluationConfig) -> list[dict[str, Any]]:
-    """The figures of every column of (n_users, m), with Holm's correction over the columns."""
-    differences = paired_differences(own, other, config.samples, config.seed)
-    ratios = paired_ratios(own, other, config.samples, config.seed)
-    adjusted = holm(np.array([found.p for found in differences])).tolist()
-    return [
-        {
-            "metric": HEADLINE[0],
-            "k": HEADLINE[1],
-            "difference": difference.mean,
-            "ci_low": difference.low,
-            "ci_high": difference.high,
-            "p": difference.p,
-            "p_holm": p_holm,
-            "ratio": ratio.ratio,
-            "ratio_low": ratio.low,
-            "ratio_high": ratio.high,
-            "n_users": difference.n_users,
-        }
-        for difference, p_holm, ratio in zip(differences, adjusted, ratios, strict=True)
-    ]

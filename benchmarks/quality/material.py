@@ -8,7 +8,7 @@ import polars as pl
 
 from assets.datasets import COLD_ITEM, RANDOM, USER_TEMPORAL, SplitData
 from benchmarks._tokens import Material
-from models.assembly import dataset, matrix
+from models.assembly import category_shares, dataset, matrix
 from models.data import Bools, Floats, TokenTable
 from models.encoders.reviews import cumulative_reviews
 from models.splits import Split, cold_item, random_split, user_temporal
@@ -34,7 +34,7 @@ def split_data(material: Material, source: Source, name: str, seed: int) -> Spli
         log.events.take(split.test),
         everything if wanted is None else wanted,
         everything if chosen is None else chosen,
-        _category_shares(material),
+        category_shares(material.items, log.item_ids),
     )
 
 
@@ -108,19 +108,6 @@ def _reviews(material: Material, source: Source, split: Split) -> TokenTable:
     times = known["event_timestamp"].dt.timestamp("us").to_numpy()
     found = cumulative_reviews(items, times, matrix(known["vector"]))
     return TokenTable(len(log.item_ids), *found)
-
-
-def _category_shares(material: Material) -> Floats | None:
-    """Rows (n_items, c) that sum to 1, or to 0 for an item without a category."""
-    pairs = material.items.select("item_id", "categories").explode("categories")
-    pairs = pairs.drop_nulls().unique().sort("item_id", "categories")
-    if pairs.is_empty():
-        return None
-    names = pairs["categories"].unique().sort()
-    shares = np.zeros((len(material.log.item_ids), len(names)), dtype=np.float32)
-    items = material.log.item_ids.indexes(pairs["item_id"].to_list())
-    shares[items, names.search_sorted(pairs["categories"]).to_numpy()] = 1.0
-    return shares / np.maximum(shares.sum(axis=1, keepdims=True), 1.0)
 
 
 def _standardised(features: Floats, present: Bools) -> Floats:

@@ -11,6 +11,7 @@ from models.evaluation._bootstrap import (
     paired_ratio,
     paired_ratios,
 )
+from models.evaluation._comparisons import Comparison, compared
 from models.evaluation._controls import permuted
 from models.evaluation._evaluate import Evaluation, EvaluationConfig, evaluate
 from models.evaluation._holm import holm
@@ -26,6 +27,7 @@ from models.evaluation._shapley import shapley_values
 
 __all__ = [
     "SCHEMA",
+    "Comparison",
     "Evaluation",
     "EvaluationConfig",
     "Intervals",
@@ -41,6 +43,7 @@ __all__ = [
     "TieSensitivity",
     "bootstrap_interval",
     "bootstrap_ratio",
+    "compared",
     "evaluate",
     "evaluate_ratings",
     "holm",

@@ -1,0 +1,63 @@
+"""Models of one table beside others, on the same users."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.evaluation._bootstrap import paired_differences, paired_ratios
+from models.evaluation._holm import holm
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One model beside another one, with 95 % intervals over users.
+
+    Attributes:
+        difference: mean of the one less mean of the other, from `ci_low` to `ci_high`.
+        p: two-sided, of the paired bootstrap, that there is no difference.
+        p_holm: p corrected for all comparisons of the table (Holm 1979).
+        ratio: mean of the one over mean of the other, from `ratio_low` to `ratio_high`; NaN where
+            the other found nothing.
+        n_users: users that both were asked about.
+    """
+
+    difference: float
+    ci_low: float
+    ci_high: float
+    p: float
+    p_holm: float
+    ratio: float
+    ratio_low: float
+    ratio_high: float
+    n_users: int
+
+
+def compared(own: Values, other: Values, samples: int, seed: int) -> list[Comparison]:
+    """Each column of `own` (n_users, m) beside the same one of `other`, all of one table.
+
+    Args:
+        own: a figure a user and model.
+        other: of the same users.
+        samples: resamples of the users.
+        seed: draws them.
+    """
+    differences = paired_differences(own, other, samples, seed)
+    ratios = paired_ratios(own, other, samples, seed)
+    adjusted = holm(np.array([found.p for found in differences])).tolist()
+    return [
+        Comparison(
+            difference.mean,
+            difference.low,
+            difference.high,
+            difference.p,
+            p_holm,
+            ratio.ratio,
+            ratio.low,
+            ratio.high,
+            difference.n_users,
+        )
+        for difference, p_holm, ratio in zip(differences, adjusted, ratios, strict=True)
+    ]
