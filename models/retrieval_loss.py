@@ -114,3 +114,12 @@ def softmax_loss(logits: Tensor, hits: Tensor, present: Tensor, log_inclusion: T
     present = present & torch.isfinite(found)
     losses = (normaliser - found).masked_fill(~present, 0.0)
     return (losses.sum(dim=1) / present.sum(dim=1).clamp(min=1)).mean()
+
+
+def log_popularity(counts: Tensor) -> Tensor:
+    """Where the popularity of items begins: the log of their events (n_items,) less its mean.
+
+    The mean is over the items that have any; the others are taken to have one.
+    """
+    logs = counts.clamp(min=1).float().log()
+    return logs - logs[counts > 0].mean() if (counts > 0).any() else logs

@@ -8,14 +8,15 @@ factors that training starts from: like those of any matrix factorisation, they 
 training events, the wanted ones among them.
 """
 
+from functools import partial
+
 import numpy as np
 import torch
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from models.averaged_training import AveragedTraining, Batch
 from models.content import Content, content_at
 from models.data import TIME_DEPENDENT, Bools, Dataset, Floats, Longs
-from models.encoders.device import autocast
 from models.gat.config import GATConfig
 from models.gat.graph import Fanout, Graph, View
 from models.gat.network import GATNetwork
@@ -32,7 +33,7 @@ from models.sequences import (
     recent,
     upcoming,
 )
-from models.training import torch_generator, warm_cosine
+from models.training import torch_generator
 
 
 class Trainer:
@@ -70,33 +71,17 @@ class Trainer:
         ) * config.layers
         self.generator = torch_generator(config.seed)
         self.draws = np.random.default_rng(config.seed)
-        self.epochs_done = 0
-        # Validated and kept are averaged weights: steps this large are noisy one by one.
-        average = get_ema_multi_avg_fn(config.averaging)  # type: ignore[no-untyped-call]
-        self.averaged = AveragedModel(network, multi_avg_fn=average)
-        self.optimizer = torch.optim.AdamW(
-            network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
-        )
+        decayed = {"params": list(network.parameters()), "weight_decay": config.weight_decay}
+        self.training = AveragedTraining(network, [decayed], config, device)
 
     def epoch(self) -> float:
         """One pass over a draw of the training events; returns the mean loss."""
-        config, total = self.config, 0.0
+        config = self.config
         targets = draw_rows(self.events, config.epoch_examples, self.generator)
-        batches = list(knowledge_batches(targets, self.periods, config.batch_size, self.generator))
-        for number, (period, rows) in enumerate(batches):
-            progress = (self.epochs_done + number / len(batches)) / config.epochs
-            for group in self.optimizer.param_groups:
-                group["lr"] = config.learning_rate * warm_cosine(progress)
-            self.optimizer.zero_grad()
-            with autocast(self.device):
-                loss = self._loss(period, rows)
-            loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
-            self.optimizer.step()
-            self.averaged.update_parameters(self.network)
-            total += float(loss.detach()) * len(rows)
-        self.epochs_done += 1
-        return total / max(1, len(targets))
+        batches = knowledge_batches(targets, self.periods, config.batch_size, self.generator)
+        return self.training.epoch(
+            [Batch(partial(self._loss, period, rows), len(rows)) for period, rows in batches]
+        )
 
     def _loss(self, period: int, rows: Rows) -> Tensor:
         """Mean negative log likelihood of what came next, and what the fusion itself wants."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from copy import copy
 from functools import partial
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -24,7 +24,7 @@ from models.ranking import rank, tie_breaks
 from models.reducer_state import reducer_arrays, reducers_of
 from models.reducers import CrossFitted, fit_reducers
 from models.sequences import Scale, recent_of
-from models.training import Epoch, TrainingCurve, one_thread, run_epochs, seeded
+from models.training import Epoch, TrainingCurve, one_thread, seeded
 from models.validation import network_judge
 
 _USERS_AT_ONCE = 1024
@@ -94,20 +94,13 @@ class GAT:
             trainer = Trainer(
                 network, dataset, graph, self._reducers, self._scale, config, self.device
             )
-            self._network = averaged = cast(GATNetwork, trainer.averaged.module)
+            self._network = averaged = trainer.training.averaged
             encode = partial(self._encode, averaged, graph, content)
             judge = network_judge(dataset, self, config.seed, encode)
-            averaged.eval()
-            self.curve = run_epochs(
-                averaged,
-                trainer.epoch,
-                judge,
-                start=judge() if judge else None,
-                epochs=config.epochs if len(dataset.train) else 0,
-                patience=config.patience,
-                on_epoch=self._on_epoch,
+            self.curve = trainer.training.run(
+                trainer.epoch, judge, n_events=len(dataset.train), on_epoch=self._on_epoch
             )
-            self._encode(averaged, graph, content)
+            encode()
         return self
 
     def masked(self, tokens: Mapping[str, TokenTable]) -> Self:

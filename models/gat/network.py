@@ -16,6 +16,7 @@ from models.content import Content
 from models.gat.config import GATConfig
 from models.gat.graph import Neighbourhood, edge_width
 from models.gat.tokens import token_fusion
+from models.retrieval_loss import log_popularity
 
 _HISTORY_NUMBERS = 2
 _FIRST_GAIN = 0.02
@@ -171,8 +172,7 @@ class GATNetwork(nn.Module):
         (n_items,), behaviour at the factors (n_items, c) of who chose what.
         """
         self.items.behaviour.copy_(factors)
-        logs = counts.clamp(min=1).float().log()
-        self.popularity.copy_(logs - logs[counts > 0].mean() if (counts > 0).any() else logs)
+        self.popularity.copy_(log_popularity(counts))
 
     def bias(self, items: Tensor, known: Tensor) -> Tensor:
         """Popularity (n,) of items whose id is known, zero for the others."""

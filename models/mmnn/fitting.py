@@ -1,17 +1,16 @@
 """The training of one fit: its steps and epochs."""
 
-from collections.abc import Callable
-from typing import Any, cast
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from models.averaged_training import AveragedTraining, Batch
 from models.content import Content, content_at
 from models.data import TIME_DEPENDENT, Dataset, Floats
-from models.encoders.device import autocast
 from models.mmnn.config import MMNNConfig
 from models.mmnn.network import MMNNNetwork
 from models.mmnn.task_weights import task_weights
@@ -31,7 +30,7 @@ from models.sequences import (
     upcoming,
 )
 from models.standardisation import Standardisation
-from models.training import Epoch, TrainingCurve, run_epochs, torch_generator, warm_cosine
+from models.training import torch_generator
 
 
 class Trainer:
@@ -68,63 +67,26 @@ class Trainer:
         ]
         self.context = torch.from_numpy(_standardise(dataset.context))
         self.generator = torch_generator(config.seed)
-        self.epochs_done = 0
         self.losses = task_losses(config, self.generator)
         self.weights = task_weights(config).to(device)
-        # Validated and kept are averaged weights: steps this large are noisy one by one.
-        average = get_ema_multi_avg_fn(config.averaging)  # type: ignore[no-untyped-call]
-        self.averaged = AveragedModel(network, multi_avg_fn=average)
         groups: list[dict[str, Any]] = [
             {"params": list(network.parameters()), "weight_decay": config.weight_decay},
             # Decay would pull the noise of every task towards 1.
             {"params": list(self.weights.parameters()), "weight_decay": 0.0},
         ]
-        self.optimizer = torch.optim.AdamW(groups, lr=config.learning_rate)
-
-    @property
-    def averaged_network(self) -> MMNNNetwork:
-        """The network with the moving average of the weights: what is validated and kept."""
-        return cast(MMNNNetwork, self.averaged.module)
-
-    def run(
-        self, judge: Callable[[], float] | None, on_epoch: Callable[[Epoch], None] | None
-    ) -> TrainingCurve:
-        """Trains; the averaged network ends with its best weights.
-
-        Args:
-            judge: validation loss of the averaged network; see `models.training.run_epochs`.
-            on_epoch: told of every epoch as it ends.
-        """
-        network = self.averaged_network.eval()
-        return run_epochs(
-            network,
-            self.epoch,
-            judge,
-            start=judge() if judge else None,
-            epochs=self.config.epochs if len(self.events) else 0,
-            patience=self.config.patience,
-            on_epoch=on_epoch,
-        )
+        self.training = AveragedTraining(network, groups, config, device)
 
     def epoch(self) -> float:
         """One pass over a draw of the training events; returns the mean loss."""
-        config, total = self.config, 0.0
+        config = self.config
         targets = draw_rows(self.events, config.epoch_examples, self.generator)
-        batches = list(knowledge_batches(targets, self.periods, config.batch_size, self.generator))
-        for number, (period, rows) in enumerate(batches):
-            progress = (self.epochs_done + number / len(batches)) / config.epochs
-            for group in self.optimizer.param_groups:
-                group["lr"] = config.learning_rate * warm_cosine(progress)
-            self.optimizer.zero_grad()
-            with autocast(self.device):
-                loss = self._loss(self.contents[period], rows)
-            loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
-            self.optimizer.step()
-            self.averaged.update_parameters(self.network)
-            total += float(loss.detach()) * len(rows)
-        self.epochs_done += 1
-        return total / max(1, len(targets))
+        batches = knowledge_batches(targets, self.periods, config.batch_size, self.generator)
+        return self.training.epoch(
+            [
+                Batch(partial(self._loss, self.contents[period], rows), len(rows))
+                for period, rows in batches
+            ]
+        )
 
     def _loss(self, content: Content, rows: Rows) -> Tensor:
         """The losses of the tasks, weighed, and beside them what the item tower itself wants."""

@@ -111,10 +111,12 @@ class MMNN:
         with seeded(self.config.seed), one_thread():
             network = self.build(dataset.n_items)
             trainer = Trainer(network, dataset, self.reducers, self.scale, self.config, self.device)
-            self._network = trainer.averaged_network
+            self._network = trainer.training.averaged
             encode = partial(self._encode, content)
             judge = network_judge(dataset, self, self.config.seed, encode)
-            self.curve = trainer.run(judge, self._on_epoch)
+            self.curve = trainer.training.run(
+                trainer.epoch, judge, n_events=len(dataset.train), on_epoch=self._on_epoch
+            )
             self.task_weights = trainer.weights.factors()
             self._read(content)
             if "rating" in self.config.tasks:

@@ -14,6 +14,7 @@ from models.content import Content
 from models.mmnn.config import MMNNConfig
 from models.mmnn.fusion_levels import FUSION_LEVELS
 from models.mmnn.heads import ClickHead, PairHead, RatingHead
+from models.retrieval_loss import log_popularity
 
 
 class MissingHeadError(RuntimeError):
@@ -37,8 +38,7 @@ class MMNNNetwork(nn.Module):
     @torch.no_grad()
     def start_from(self, counts: Tensor) -> None:
         """Lets the popularity of items (n_items,) begin at the log of their events."""
-        logs = counts.clamp(min=1).float().log()
-        self.popularity.copy_(logs - logs[counts > 0].mean() if (counts > 0).any() else logs)
+        self.popularity.copy_(log_popularity(counts))
 
     def codes(self, content: Content, known: Tensor) -> Tensor:
         """Codes (n_items, d) of all items; `known` (n_items,) bool says whose id is read."""

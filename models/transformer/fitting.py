@@ -2,20 +2,21 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from models.averaged_training import AveragedTraining, Batch
 from models.content import Content, content_at
 from models.data import TIME_DEPENDENT, Dataset
-from models.encoders.device import autocast
 from models.modality_dropout import ModalityDropout
 from models.reducers import CrossFitted
 from models.retrieval_loss import CandidateDraw, Candidates, focused_softmax_loss
 from models.sequences import Rows, Scale, knowledge_batches, period_of
-from models.training import torch_generator, warm_cosine
+from models.training import torch_generator
 from models.transformer.config import TransformerConfig
 from models.transformer.network import TransformerNetwork
 from models.transformer.transitions import TransitionFactors
@@ -71,11 +72,7 @@ class Trainer:
             for instant in instants
         ]
         self.generator = torch_generator(config.seed)
-        self.epochs_done = 0
-        # Validated and kept are averaged weights: steps this large are noisy one by one.
-        average = get_ema_multi_avg_fn(config.averaging)  # type: ignore[no-untyped-call]
-        self.averaged = AveragedModel(network, multi_avg_fn=average)
-        self.optimizer = self._optimizer()
+        self.training = AveragedTraining(network, self._groups(), config, device)
 
     def _start(self, dataset: Dataset, counts: Rows) -> None:
         config = self.config
@@ -87,40 +84,27 @@ class Trainer:
         self.fold_of, self.shifts = factors.fold_of, (folds - whole).to(self.device)
         self.network.start_from(torch.from_numpy(counts).to(self.device), whole.to(self.device))
 
-    def _optimizer(self) -> torch.optim.AdamW:
+    def _groups(self) -> list[dict[str, Any]]:
         tables = {id(table) for table in self.network.tables()}
         shared = [weight for weight in self.network.parameters() if id(weight) not in tables]
-        return torch.optim.AdamW(
-            [
-                {"params": shared, "weight_decay": self.config.weight_decay},
-                # Decay would pull a rare item from where it began, each step it is absent.
-                {"params": self.network.tables(), "weight_decay": 0.0},
-            ],
-            lr=self.config.learning_rate,
-        )
+        return [
+            {"params": shared, "weight_decay": self.config.weight_decay},
+            # Decay would pull a rare item from where it began, each step it is absent.
+            {"params": self.network.tables(), "weight_decay": 0.0},
+        ]
 
     def epoch(self) -> float:
         """One pass over a draw of the windows; returns the mean loss."""
-        config, total = self.config, 0.0
+        config = self.config
         windows = cut(self.events, config.history, self.generator)
         drawn = torch.randperm(len(windows), generator=self.generator)[: config.epoch_windows]
         windows = windows.take(np.sort(drawn.numpy()))
-        batches = list(self._batches(windows))
-        for number, turn in enumerate(torch.randperm(len(batches), generator=self.generator)):
-            fold, period, chosen = batches[int(turn)]
-            progress = (self.epochs_done + number / len(batches)) / config.epochs
-            for group in self.optimizer.param_groups:
-                group["lr"] = config.learning_rate * warm_cosine(progress)
-            self.optimizer.zero_grad()
-            with autocast(self.device):
-                loss = self._loss(self.contents[period], self.shifts[fold], chosen)
-            loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
-            self.optimizer.step()
-            self.averaged.update_parameters(self.network)
-            total += float(loss.detach()) * len(chosen)
-        self.epochs_done += 1
-        return total / max(1, len(windows))
+        batches = [
+            Batch(partial(self._loss, self.contents[period], self.shifts[fold], own), len(own))
+            for fold, period, own in self._batches(windows)
+        ]
+        order = torch.randperm(len(batches), generator=self.generator)
+        return self.training.epoch([batches[turn] for turn in order.tolist()])
 
     def _batches(self, windows: Windows) -> Iterator[tuple[int, int, Windows]]:
         """Each window once, in batches of one fold of users and one period of knowledge."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from copy import copy
 from functools import partial
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from models.ranking import rank, tie_breaks
 from models.reducer_state import reducer_arrays, reducers_of
 from models.reducers import CrossFitted, fit_reducers
 from models.sequences import Scale
-from models.training import Epoch, TrainingCurve, one_thread, run_epochs, seeded
+from models.training import Epoch, TrainingCurve, one_thread, seeded
 from models.transformer.config import TransformerConfig
 from models.transformer.fitting import Trainer
 from models.transformer.network import Codes, TransformerNetwork
@@ -88,20 +88,13 @@ class Transformer:
         with seeded(config.seed), one_thread():
             network = self._build(dataset.n_items)
             trainer = Trainer(network, dataset, self._reducers, self._scale, config, self.device)
-            self._network = averaged = cast(TransformerNetwork, trainer.averaged.module)
+            self._network = trainer.training.averaged
             encode = partial(self._encode, content)
             judge = network_judge(dataset, self, config.seed, encode)
-            averaged.eval()
-            self.curve = run_epochs(
-                averaged,
-                trainer.epoch,
-                judge,
-                start=judge() if judge else None,
-                epochs=config.epochs if len(dataset.train) else 0,
-                patience=config.patience,
-                on_epoch=self._on_epoch,
+            self.curve = trainer.training.run(
+                trainer.epoch, judge, n_events=len(dataset.train), on_epoch=self._on_epoch
             )
-            self._encode(content)
+            encode()
         return self
 
     def masked(self, tokens: Mapping[str, TokenTable]) -> Self:

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from models.content import Content
 from models.fusion import FusionOperator, fusion_operator
+from models.retrieval_loss import log_popularity
 from models.transformer.config import TransformerConfig
 from models.transformer.windows import Sequences
 
@@ -320,8 +321,7 @@ class TransformerNetwork(nn.Module):
 
         The id embeddings keep their own small noise beside them.
         """
-        logs = counts.clamp(min=1).float().log()
-        self.popularity.copy_(logs - logs[counts > 0].mean() if (counts > 0).any() else logs)
+        self.popularity.copy_(log_popularity(counts))
         self.items.id.weight.add_(ids)
 
     def tables(self) -> list[Tensor]:
