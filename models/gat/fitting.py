@@ -70,7 +70,7 @@ class Trainer:
             Fanout(config.sampled_users, config.sampled_neighbours, config.sampled_choices),
         ) * config.layers
         self.generator = torch_generator(config.seed)
-        self.draws = np.random.default_rng(config.seed)
+        self.rng = np.random.default_rng(config.seed)
         decayed = {"params": list(network.parameters()), "weight_decay": config.weight_decay}
         self.training = AveragedTraining(network, [decayed], config, device)
 
@@ -114,7 +114,7 @@ class Trainer:
         return loss
 
     def _vectors(self, items: Tensor, period: int, view: View) -> Tensor:
-        near = self.graph.neighbourhood(items.numpy(), self.fanouts, view, self.draws)
+        near = self.graph.neighbourhood(items.numpy(), self.fanouts, view, self.rng)
         content = shown(self.contents[period], view.kept).take(near.items)
         known = torch.from_numpy(view.known)[near.items]
         vectors: Tensor = self.network.items(
@@ -139,8 +139,8 @@ class Trainer:
         until = np.full(self.graph.n_users, len(self.events), dtype=np.int64)
         np.minimum.at(until, self.events.users[rows], self.stops[rows])
         shape = (self.graph.n_items, len(self.behavioural))
-        known = self.draws.random(shape[0]) >= self.config.id_dropout
-        kept = self.draws.random(shape) >= self.config.modality_dropout
+        known = self.rng.random(shape[0]) >= self.config.id_dropout
+        kept = self.rng.random(shape) >= self.config.modality_dropout
         kept &= known[:, None] | ~self.behavioural
         return View(until, int(self.begins[period]), known, kept)
 
