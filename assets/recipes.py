@@ -227,7 +227,7 @@ RECIPES = (
         WARM_AND_COLD,
         _choose_seed,
         partial(_build_baseline, "ColdStartMap"),
-        code_version="5",
+        code_version="6",
         reads=_LASTING,
     ),
     *(

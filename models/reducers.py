@@ -128,17 +128,11 @@ def behaviour_factors(choices: csr_matrix, n_components: int) -> Floats:
 
     Where the choices have fewer, the last columns are zero.
     """
-    most = min(choices.shape)
-    if most <= n_components + 1:
-        vectors, values, _ = np.linalg.svd(choices.toarray(), full_matrices=False)
-        factors = (vectors * values)[:, :n_components]
-    else:
-        vectors, values, _ = leading_singular_vectors(choices.astype(np.float64), n_components)
-        factors = vectors * values
+    vectors, values, _ = leading_singular_vectors(choices.astype(np.float64), n_components)
+    factors = vectors * values
     # Singular vectors have no sign of their own; this fixes one on every machine.
     largest = factors[np.abs(factors).argmax(axis=0), np.arange(factors.shape[1])]
-    factors = factors * np.where(largest < 0, -1, 1)
-    return np.pad(factors, ((0, 0), (0, n_components - factors.shape[1])))
+    return np.asarray(factors * np.where(largest < 0, -1, 1))
 
 
 def _spectrum(matrix: Floats) -> tuple[Floats, Floats]:

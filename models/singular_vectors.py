@@ -2,22 +2,48 @@
 
 import numpy as np
 from scipy.sparse import csr_matrix
-from scipy.sparse.linalg import svds
+from scipy.sparse.linalg import ArpackError, svds
 
-from models.data import Floats
+from models.data import Floats, Longs
+
+_FEW_NUMBERS = 1_000_000
+"""8 MB: so small a matrix is decomposed whole, faster than it is worth a thought."""
 
 
 def leading_singular_vectors(matrix: csr_matrix, rank: int) -> tuple[Floats, Floats, Floats]:
-    """U (n, r), S (r,) from the largest down, and Vᵀ (r, m) of (n, m), by ARPACK.
+    """U (n, r), S (r,) from the largest down, and Vᵀ (r, m) of (n, m); zeros beyond what it has.
 
-    It starts from draws of a fixed seed. A start of ones can lie in a subspace that the matrix
-    never leaves, as where every user has one event, and ARPACK then goes on from draws that nobody
-    seeded. Vectors of equal singular values are not determined by the matrix.
+    A small matrix is decomposed whole. For a large one ARPACK starts from draws of a fixed seed: a
+    start of ones can lie in a subspace that the matrix never leaves, as where every user has one
+    event, and ARPACK then goes on from draws that nobody seeded. It gives up on some matrices of
+    fewer singular values above zero than are asked for; they are decomposed whole, too. Vectors of
+    equal singular values are not determined by the matrix.
 
     Args:
         matrix: float64 or float32.
-        rank: r, below n and m.
+        rank: r.
     """
+    rows, columns = (np.flatnonzero(matrix.getnnz(axis=axis)) for axis in (1, 0))
+    sides = sorted((len(rows), len(columns)))
+    if sides[0] * sides[1] <= _FEW_NUMBERS or sides[0] <= rank + 1:
+        return _whole(matrix, rows, columns, rank)
     start = np.random.default_rng(0).standard_normal(min(matrix.shape))
-    left, values, right = svds(matrix, k=rank, v0=start.astype(matrix.dtype))
+    try:
+        left, values, right = svds(matrix, k=rank, v0=start.astype(matrix.dtype))
+    except ArpackError:
+        return _whole(matrix, rows, columns, rank)
     return left[:, ::-1], values[::-1], right[::-1]
+
+
+def _whole(
+    matrix: csr_matrix, rows: Longs, columns: Longs, rank: int
+) -> tuple[Floats, Floats, Floats]:
+    """The same from a dense decomposition of the rows and columns that hold anything."""
+    left = np.zeros((matrix.shape[0], rank), dtype=matrix.dtype)
+    values = np.zeros(rank, dtype=matrix.dtype)
+    right = np.zeros((rank, matrix.shape[1]), dtype=matrix.dtype)
+    inner, found, outer = np.linalg.svd(matrix[rows][:, columns].toarray(), full_matrices=False)
+    kept = min(rank, len(found))
+    left[rows, :kept], values[:kept] = inner[:, :kept], found[:kept]
+    right[:kept, columns] = outer[:kept]
+    return left, values, right

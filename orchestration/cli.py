@@ -328,6 +328,7 @@ def _key_ring() -> "KeyRing":
 
 def _settings(**chosen: Any) -> "Settings":
     from pydantic import ValidationError
+    from pydantic_settings import SettingsError
 
     from crossmodal.settings import load_settings
 
@@ -338,6 +339,13 @@ def _settings(**chosen: Any) -> "Settings":
         name = "_".join(str(part) for part in problem["loc"]).upper()
         typer.echo(f"Setting CROSSMODAL_{name}: {problem['msg']}.", err=True)
         raise typer.Exit(2) from error
+    except SettingsError as error:
+        typer.echo(
+            f"A setting cannot be read ({error}); a list is written as JSON, such as "
+            """CROSSMODAL_EXTRA_MODELS='["gat"]'.""",
+            err=True,
+        )
+        raise typer.Exit(2) from error
 
 
 def _of_source(settings: "Settings") -> str:
@@ -347,6 +355,7 @@ def _of_source(settings: "Settings") -> str:
 
 def _run_pipeline(settings: "Settings", only: str | None) -> "RunSummary":
     _make_home(settings.home)
+    _require_best_settings(settings)
     from crossmodal.home_lock import HomeBusyError
     from orchestration.run import (
         RunFailedError,
@@ -364,6 +373,19 @@ def _run_pipeline(settings: "Settings", only: str | None) -> "RunSummary":
     except RunInterruptedError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(130) from error
+
+
+def _require_best_settings(settings: "Settings") -> None:
+    """Looks at what CROSSMODAL_TUNED names before hours of work, not after them."""
+    if settings.tuned == "none":
+        return
+    from models.search import BestSettingsError, read_best
+
+    try:
+        read_best(settings.tuned)
+    except BestSettingsError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from error
 
 
 def _make_home(home: Path) -> None:

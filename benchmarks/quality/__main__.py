@@ -21,7 +21,7 @@ from assets.datasets import RANDOM, USER_TEMPORAL, SplitData
 from benchmarks._tokens import Material, Reader
 from benchmarks.peers.catalogue import PeerEntry, entries
 from benchmarks.quality.material import SPLITS, split_data
-from benchmarks.quality.page import write_page
+from benchmarks.quality.page import PageError, require_marks, write_page
 from benchmarks.quality.results import commit
 from benchmarks.quality.running import PEER, Run, answers
 from benchmarks.quality.tables import SplitFigures, figures_of, line, machine, measured_of
@@ -29,6 +29,7 @@ from benchmarks.quality.theirs import PeersMissingError, require_environment
 from crossmodal.atomic import atomic_write_bytes
 from models.evaluation import EvaluationConfig
 from sources.factory import open_source
+from sources.protocol import SourceError
 
 OUT = Path(__file__).parents[1] / "out"
 
@@ -37,7 +38,13 @@ def main() -> int:
     """Runs the benchmark from the command line; 1 where a peer failed."""
     chosen = _parsed()
     started = time.perf_counter()
-    run = _run(chosen)
+    try:
+        if chosen.page is not None:
+            require_marks(chosen.page)
+        run = _run(chosen)
+        open_source(chosen.source, path=chosen.data, home_sources=chosen.home / "sources").fetch()
+    except (PageError, SourceError) as error:
+        sys.exit(str(error))
     found = _on_seed(run, chosen, chosen.splits)
     settings = {
         row["model"]: row["settings"]

@@ -19,6 +19,19 @@ class PageError(ValueError):
     """A page has no place for the figures."""
 
 
+def require_marks(path: Path) -> None:
+    """Checks that a page has a place for the figures.
+
+    Raises:
+        PageError: it is missing, or lacks one of the marks.
+    """
+    if not path.is_file():
+        raise PageError(f"{path} is no file; name the page that the tables belong in.")
+    page = path.read_text(encoding="utf-8")
+    if page.count(BEGIN) != 1 or page.count(END) != 1:
+        raise PageError(f"{path} must hold the lines {BEGIN!r} and {END!r} once each; add them.")
+
+
 def write_page(path: Path, result: Row, command: str, date: str) -> None:
     """Replaces what is between `BEGIN` and `END` of a page by a run's tables.
 
@@ -29,11 +42,10 @@ def write_page(path: Path, result: Row, command: str, date: str) -> None:
         date: of the run.
 
     Raises:
-        PageError: the page lacks one of the marks.
+        PageError: the page is missing, or lacks one of the marks.
     """
+    require_marks(path)
     page = path.read_text(encoding="utf-8")
-    if page.count(BEGIN) != 1 or page.count(END) != 1:
-        raise PageError(f"{path} must hold the lines {BEGIN!r} and {END!r} once each; add them.")
     before, rest = page.split(BEGIN)
     _, after = rest.split(END)
     text = f"{before}{BEGIN}\n\n{tables(result, command, date)}\n\n{END}{after}"

@@ -1,9 +1,12 @@
 """One run: every chosen model answers on every split, from what was kept or afresh."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+from lightgbm.basic import LightGBMError
 
 from assets.datasets import COLD_ITEM, SplitData
 from benchmarks._tokens import Material
@@ -18,6 +21,9 @@ from benchmarks.quality.theirs import Skipped
 from models.hmdf import NothingToLearnError
 
 PEER = "peer"
+_log = logging.getLogger(__name__)
+_FAILURES = (ValueError, RuntimeError, ArithmeticError, LookupError, LightGBMError)
+"""What a fit may end with; like a peer's failure, it is listed and does not end the run."""
 
 _ASKED = "benchmarks/quality/handover.py"
 _OUR_CODE = (
@@ -84,6 +90,10 @@ def answers(run: Run, data: SplitData, material: Material) -> Iterator[Given]:
                 found = _stamped(ours.answer(entry, data, run.seed), stamp)
             except NothingToLearnError as error:
                 yield Given(entry.name, entry.kind, Skipped(str(error), failed=False))
+                continue
+            except _FAILURES as error:
+                _log.exception("%s failed on %s.", entry.name, data.name)
+                yield Given(entry.name, entry.kind, Skipped(repr(error), failed=True))
                 continue
             keep(run.folder / data.name, entry.name, key, found)
         yield Given(entry.name, entry.kind, found)

@@ -14,7 +14,6 @@ _SMOOTHING = 5.0
 _POWER = 0.3
 _FOLDS = 5
 _MOST_EVENTS = 1_000_000
-_FEW_ITEMS = 512
 
 
 @dataclass(frozen=True)
@@ -62,8 +61,8 @@ class TransitionFactors:
         root = np.sqrt(np.maximum(values, 1e-9 * max(values.max(initial=0.0), 1e-12)))
         rest = [((total + part * -1.0) * (_FOLDS / (_FOLDS - 1))).normalised() for part in parts]
         return TransitionFactors(
-            _side_by_side(left * root, right * root, rank),
-            np.stack([_side_by_side(x @ (right / root), x.T @ (left / root), rank) for x in rest]),
+            _side_by_side(left * root, right * root),
+            np.stack([_side_by_side(x @ (right / root), x.T @ (left / root)) for x in rest]),
             fold_of,
         )
 
@@ -97,25 +96,12 @@ class _Transitions:
 
 
 def _svd(matrix: csr_matrix, rank: int) -> tuple[Floats, Floats, Floats]:
-    """U (n, r), S (r,) and V (n, r) with r ≤ rank."""
-    n = matrix.shape[0]
-    rows, columns = (np.flatnonzero(matrix.getnnz(axis=axis)) for axis in (1, 0))
-    if max(len(rows), len(columns)) <= max(_FEW_ITEMS, rank + 1):
-        # Exact, and safe where there are fewer singular values above zero than asked for.
-        inner, values, outer = np.linalg.svd(
-            matrix[rows][:, columns].toarray(), full_matrices=False
-        )
-        kept = min(rank, len(values))
-        left, right = np.zeros((n, kept)), np.zeros((kept, n))
-        left[rows], right[:, columns], values = inner[:, :kept], outer[:kept], values[:kept]
-    else:
-        left, values, right = leading_singular_vectors(matrix, rank)
+    """U (n, r), S (r,) and V (n, r)."""
+    left, values, right = leading_singular_vectors(matrix, rank)
     # Singular vectors have no sign of their own; this fixes one on every machine.
-    signs = np.sign(left[np.abs(left).argmax(axis=0), np.arange(left.shape[1])])
+    signs = np.sign(left[np.abs(left).argmax(axis=0), np.arange(rank)])
     return left * signs, values, right.T * signs
 
 
-def _side_by_side(read: Floats, wanted: Floats, rank: int) -> Floats:
-    short = ((0, 0), (0, rank - read.shape[1]))
-    both = [np.pad(read, short), np.pad(wanted, short)]
-    return np.concatenate(both, axis=1).astype(np.float32)
+def _side_by_side(read: Floats, wanted: Floats) -> Floats:
+    return np.concatenate([read, wanted], axis=1).astype(np.float32)

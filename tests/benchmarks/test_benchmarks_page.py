@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.quality.page import BEGIN, END, PageError, write_page
+from benchmarks.quality.page import BEGIN, END, PageError, require_marks, write_page
 
 
 def row(model: str, value: float, **other: Any) -> dict[str, Any]:
@@ -96,3 +96,8 @@ def test_a_page_without_its_marks_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(PageError, match=r"page\.md"):
         write_page(page, result(), "make bench", "2026-01-02")
     assert page.read_text() == "# Ours\n"
+
+
+def test_a_page_is_looked_at_before_hours_of_work(tmp_path: Path) -> None:
+    with pytest.raises(PageError, match="no file"):
+        require_marks(tmp_path / "nowhere.md")

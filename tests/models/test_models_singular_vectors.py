@@ -32,3 +32,13 @@ def test_users_of_one_event_give_the_same_factors_again(seed: int) -> None:
     choices = csr_matrix((np.ones(2000), (items, np.arange(2000))), shape=(300, 2000))
     first = behaviour_factors(choices, 32)
     assert all((behaviour_factors(choices, 32) == first).all() for _ in range(3))
+
+
+@pytest.mark.parametrize("side", [20, 2000])
+def test_a_matrix_of_fewer_singular_values_than_are_asked_for_has_zeros(side: int) -> None:
+    nothing = csr_matrix((side, side), dtype=np.float64)
+    assert not leading_singular_vectors(nothing, 16)[1].any()
+    single = csr_matrix(([3.0], ([4], [7])), shape=(side, side))
+    left, values, right = leading_singular_vectors(single, 16)
+    np.testing.assert_allclose(values, [3.0] + [0.0] * 15, atol=1e-9)
+    assert ((left * values) @ right)[4, 7] == pytest.approx(3.0)

@@ -58,6 +58,22 @@ def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "CROSSMODAL_SEED" in result.output
 
 
+def test_a_list_that_is_no_json_is_shown_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CROSSMODAL_EXTRA_MODELS", "gat")
+    result = CliRunner().invoke(app, ["doctor"])
+    assert result.exit_code == 2
+    assert """'["gat"]'""" in result.output
+
+
+def test_best_settings_that_are_not_there_are_named_before_the_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CROSSMODAL_TUNED", "nowhere.json")
+    result = CliRunner().invoke(app, ["run", "--source", "sample"])
+    assert result.exit_code == 2
+    assert "nowhere.json" in result.output
+
+
 def test_a_device_that_is_none_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CROSSMODAL_DEVICE", "tpu")
     result = CliRunner().invoke(app, ["doctor"])
