@@ -54,7 +54,7 @@ bench-serving: $(INSTALLED)
 
 bench-env: $(PEERS_INSTALLED)
 
-bench-quality: $(INSTALLED) $(PEERS_INSTALLED)
+bench-quality: $(INSTALLED) $(if $(findstring --skip-peers,$(ARGS)),,$(PEERS_INSTALLED))
 	@[ -n "$(DATA)" ] || { \
 		echo "Name a MovieLens folder: make bench-quality DATA=folder"; exit 1; }
 	$(BIN)/python -m benchmarks.quality "$(DATA)" $(ARGS)

@@ -275,7 +275,8 @@ def main() -> None:
         inputs = (code_digest(_CODE), name, chosen.settings, chosen.seed)
         budget = Budget(ends, chosen.home.parent / "modalities", inputs)
         results[name] = measure(material, _builder(name, chosen), chosen.seed, truth, budget)
-        print("Paired differences")
+        if results[name]["differences"]:
+            print("Paired differences")
         for row in results[name]["differences"]:
             print(_difference_line(row))
     chosen.out.parent.mkdir(parents=True, exist_ok=True)
