@@ -1,11 +1,14 @@
 """The leading singular vectors of a sparse matrix, the same ones on every call."""
 
+import logging
+
 import numpy as np
 from scipy.sparse import csr_matrix
 from scipy.sparse.linalg import ArpackError, svds
 
 from models.data import Floats, Longs
 
+_log = logging.getLogger(__name__)
 _FEW_NUMBERS = 1_000_000
 """8 MB: so small a matrix is decomposed whole, faster than it is worth a thought."""
 
@@ -31,6 +34,7 @@ def leading_singular_vectors(matrix: csr_matrix, rank: int) -> tuple[Floats, Flo
     try:
         left, values, right = svds(matrix, k=rank, v0=start.astype(matrix.dtype))
     except ArpackError:
+        _log.info("ARPACK gave up on a matrix of %d x %d; it is decomposed whole.", *matrix.shape)
         return _whole(matrix, rows, columns, rank)
     return left[:, ::-1], values[::-1], right[::-1]
 

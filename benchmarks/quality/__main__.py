@@ -21,7 +21,7 @@ from assets.datasets import RANDOM, USER_TEMPORAL, SplitData
 from benchmarks._tokens import Material, Reader
 from benchmarks.peers.catalogue import PeerEntry, entries
 from benchmarks.quality.material import SPLITS, split_data
-from benchmarks.quality.page import PageError, require_marks, write_page
+from benchmarks.quality.page import PageError, marked_page, write_page
 from benchmarks.quality.results import commit
 from benchmarks.quality.running import PEER, Run, answers
 from benchmarks.quality.tables import SplitFigures, figures_of, line, machine, measured_of
@@ -40,7 +40,7 @@ def main() -> int:
     started = time.perf_counter()
     try:
         if chosen.page is not None:
-            require_marks(chosen.page)
+            marked_page(chosen.page)
         run = _run(chosen)
         open_source(chosen.source, path=chosen.data, home_sources=chosen.home / "sources").fetch()
     except (PageError, SourceError) as error:

@@ -19,8 +19,8 @@ class PageError(ValueError):
     """A page has no place for the figures."""
 
 
-def require_marks(path: Path) -> None:
-    """Checks that a page has a place for the figures.
+def marked_page(path: Path) -> str:
+    """The text of a page that has a place for the figures.
 
     Raises:
         PageError: it is missing, or lacks one of the marks.
@@ -30,6 +30,7 @@ def require_marks(path: Path) -> None:
     page = path.read_text(encoding="utf-8")
     if page.count(BEGIN) != 1 or page.count(END) != 1:
         raise PageError(f"{path} must hold the lines {BEGIN!r} and {END!r} once each; add them.")
+    return page
 
 
 def write_page(path: Path, result: Row, command: str, date: str) -> None:
@@ -44,9 +45,7 @@ def write_page(path: Path, result: Row, command: str, date: str) -> None:
     Raises:
         PageError: the page is missing, or lacks one of the marks.
     """
-    require_marks(path)
-    page = path.read_text(encoding="utf-8")
-    before, rest = page.split(BEGIN)
+    before, rest = marked_page(path).split(BEGIN)
     _, after = rest.split(END)
     text = f"{before}{BEGIN}\n\n{tables(result, command, date)}\n\n{END}{after}"
     atomic_write_bytes(path, text.encode())

@@ -41,7 +41,7 @@ def learned_strengths(blocks: Sequence[Floats], targets: np.ndarray) -> Strength
     kernel: multiple kernel learning, Gönen and Alpaydın 2011.)
 
     On one thread: the steps are many and small, and threads that wait for each other beside other
-    work make them ten times slower.
+    work make them far slower.
 
     Args:
         blocks: b arrays (n, q_b), the same n items in each.

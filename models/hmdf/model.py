@@ -123,7 +123,9 @@ class HMDF:
             if labelled.chosen.any():
                 slices.append(labelled)
             else:
-                _log.warning("A slice of %d events holds no choice to learn from.", len(part.past))
+                _log.warning(
+                    "The slice after %d events holds no choice to learn from.", len(part.past)
+                )
         if len(slices) < _FEWEST_SLICES:
             raise NothingToLearnError(
                 "The hybrid needs two slices with a choice that some retriever foretold; there are "

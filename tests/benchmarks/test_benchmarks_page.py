@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.quality.page import BEGIN, END, PageError, require_marks, write_page
+from benchmarks.quality.page import BEGIN, END, PageError, marked_page, write_page
 
 
 def row(model: str, value: float, **other: Any) -> dict[str, Any]:
@@ -100,4 +100,4 @@ def test_a_page_without_its_marks_is_left_alone(tmp_path: Path) -> None:
 
 def test_a_page_is_looked_at_before_hours_of_work(tmp_path: Path) -> None:
     with pytest.raises(PageError, match="no file"):
-        require_marks(tmp_path / "nowhere.md")
+        marked_page(tmp_path / "nowhere.md")

@@ -27,7 +27,7 @@ from benchmarks.quality.registry import registry
 from benchmarks.quality.running import Run, answers
 from benchmarks.quality.theirs import Skipped
 from models.baselines import Popularity
-from models.data import Dataset, Interactions, Vocabulary
+from models.data import Dataset, Interactions, TokenTable, Vocabulary
 from models.evaluation import EvaluationConfig, evaluate
 from models.splits import user_temporal
 
@@ -206,6 +206,19 @@ def test_a_hybrid_with_nothing_to_learn_from_does_not_end_the_run(
     assert isinstance(given[0].answer, Answer)
     assert isinstance(given[1].answer, Skipped) and "two slices" in given[1].answer.reason
     assert not given[1].answer.failed
+
+
+def test_a_model_that_fails_is_listed_and_the_run_goes_on(data: SplitData, tmp_path: Path) -> None:
+    beyond = np.arange(1, N_ITEMS + 1, dtype=np.int32)
+    ones = np.ones((N_ITEMS, 4), dtype=np.float32)
+    table = TokenTable(N_ITEMS, beyond, np.zeros(N_ITEMS, dtype=np.int64), ones)
+    given = replace(data, dataset=data.dataset.with_tokens({"text": table}))
+    run = Run(tmp_path, 42, frozenset({"content_text", "ease"}), ())
+    material = Material(*[None] * 5)  # type: ignore[arg-type]
+    found = {one.name: one.answer for one in islice(answers(run, given, material), 2)}
+    assert found.keys() == {"content_text", "ease"}
+    assert all(isinstance(one, Skipped) and one.failed for one in found.values())
+    assert all("out of bounds" in one.reason for one in found.values())
 
 
 def test_names_are_told_apart() -> None:
