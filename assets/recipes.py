@@ -147,14 +147,17 @@ def _build_gat(choices: Choices, device: str, on_epoch: OnEpoch) -> "Recommender
     return GAT(GATConfig(**choices), str(choose_device(device)), on_epoch)
 
 
+def _choose_hmdf(settings: Settings) -> Choices:
+    return {"networks": settings.hybrid_networks, "seed": settings.seed}
+
+
 def _build_hmdf(choices: Choices, device: str, on_epoch: OnEpoch) -> "Recommender":
     from joblib import cpu_count
 
-    from models.hmdf import HMDF, HMDFConfig, all_retrievers
+    from models.hmdf import HMDF, HMDFConfig
 
-    retrievers = partial(all_retrievers, seed=choices["seed"])
     processes = min(_NETWORKS, cpu_count())
-    return HMDF(retrievers, HMDFConfig(**choices), on_epoch, processes=processes)
+    return HMDF(HMDFConfig(**choices), on_epoch=on_epoch, processes=processes)
 
 
 def _choose_content(modality: str, settings: Settings) -> Choices:
@@ -293,13 +296,12 @@ RECIPES = (
     ),
     Recipe(
         "hmdf",
-        "Hybrid: the scores and ranks of all models, stacked by LambdaRank on later choices.",
-        (USER_TEMPORAL,),
-        _choose_seed,
+        "Hybrid: what past items, content and counts say of an item, weighed by LambdaRank.",
+        (USER_TEMPORAL, GLOBAL_TEMPORAL),
+        _choose_hmdf,
         _build_hmdf,
-        code_version="6",
+        code_version="7",
         reads=_LASTING,
         learns=True,
-        optional=True,
     ),
 )

@@ -104,9 +104,13 @@ class Settings(BaseSettings):
 
     embedding_batch: int = Field(default=64, ge=1, description="Items encoded at once on a CPU.")
     training_epochs: int = Field(default=8, ge=1, description="Most epochs of an MMNN.")
-    extra_models: tuple[Literal["transformer", "gat", "hmdf"], ...] = Field(
+    extra_models: tuple[Literal["transformer", "gat"], ...] = Field(
         default=(),
-        description='Models that take minutes and are left out unless named, as JSON: ["hmdf"].',
+        description='Models that take minutes and are left out unless named, as JSON: ["gat"].',
+    )
+    hybrid_networks: bool = Field(
+        default=False,
+        description="Whether the hybrid stacks the three networks too: minutes more, little gain.",
     )
     matrix_factorisation: Literal["concat", "dot"] = Field(
         default="concat",

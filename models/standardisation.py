@@ -32,9 +32,14 @@ class Standardisation:
         differs = (np.ptp(features, axis=0) > 0) & (deviation > 0)
         return Standardisation(features.mean(axis=0), np.where(differs, deviation, np.float32(1)))
 
+    def standardised(self, features: Floats) -> Floats:
+        """The features (n, p) with this mean and deviation taken out."""
+        found: Floats = (features - self.mean) / self.deviation
+        return found
+
     def unit(self, features: Floats) -> Floats:
         """Unit vectors (n, p) of the standardised features; zeros for an item at the mean."""
-        return unit_vectors((features - self.mean) / self.deviation)
+        return unit_vectors(self.standardised(features))
 
 
 def unit_vectors(vectors: Floats) -> Floats:

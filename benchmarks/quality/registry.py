@@ -17,7 +17,7 @@ from models.baselines.random_ranking import RandomRanking
 from models.baselines.recent_popularity import RecentPopularity
 from models.baselines.transition import Transition
 from models.data import MODALITIES, Dataset
-from models.hmdf import HMDF, OF_ITEMS, HMDFConfig, all_retrievers, cold_item_retrievers
+from models.hmdf import HMDF, OF_ITEMS, HMDFConfig, cold_item_retrievers
 from models.matrix_factorisation import MatrixFactorisation, MatrixFactorisationConfig
 from models.mmnn import MMNN, MMNNConfig
 from models.protocol import Recommender
@@ -173,13 +173,13 @@ def _content(modality: str, seed: int) -> Entry:
 
 
 def _hmdf(seed: int) -> Recommender:
-    choose = partial(all_retrievers, seed=seed)
-    return HMDF(choose, HMDFConfig(seed=seed), processes=_PROCESSES)
+    return HMDF(HMDFConfig(seed=seed))
 
 
 def _cold_hmdf(seed: int) -> Recommender:
     choose = partial(cold_item_retrievers, seed=seed)
-    return HMDF(choose, HMDFConfig(seed=seed, slices=5), slicing=OF_ITEMS, processes=_PROCESSES)
+    config = HMDFConfig(seed=seed, slices=5)
+    return HMDF(config, choose, slicing=OF_ITEMS, processes=_PROCESSES)
 
 
 def _gat(seed: int) -> Recommender:

@@ -1,8 +1,9 @@
-"""HMDF: the hybrid that stacks every retriever by LambdaRank."""
+"""HMDF: the hybrid of behaviour, content and models, ranked by trees."""
 
 from models.hmdf.config import HMDFConfig
 from models.hmdf.model import HMDF
 from models.hmdf.retrievers import (
+    Retrievers,
     all_retrievers,
     cold_item_retrievers,
     simple_cold_item_retrievers,
@@ -16,6 +17,7 @@ __all__ = [
     "OF_TIME",
     "HMDFConfig",
     "NothingToLearnError",
+    "Retrievers",
     "all_retrievers",
     "cold_item_retrievers",
     "simple_cold_item_retrievers",

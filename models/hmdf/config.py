@@ -8,32 +8,38 @@ class HMDFConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    networks: bool = Field(
+        default=False,
+        description="Whether the three networks are among the models that are stacked. They take "
+        "minutes, and most of what they know the counts know too.",
+    )
     candidates: int = Field(
-        default=120, ge=1, description="Best items of each retriever that are ranked again."
+        default=50, ge=1, description="Best items of each model and sum that are ranked."
     )
     slices: int = Field(
         default=3,
         ge=2,
-        le=8,
-        description="Slices that labels come from: of time, each a ninth of what a user did, the "
-        "last ones; of items, each a fifth of those with events. The scores of a slice come from "
-        "retrievers fitted on its past alone.",
+        le=5,
+        description="Slices that labels come from: of time, the validation events and as much "
+        "before them; of items, each a fifth of those with events. The features of a slice come "
+        "from its past alone.",
     )
-    rounds: int = Field(default=400, ge=1, description="Most trees.")
+    rounds: int = Field(default=200, ge=1, description="Most trees.")
     patience: int = Field(
-        default=100, ge=1, description="Trees without a better NDCG@10 on the slices that judge."
+        default=40, ge=1, description="Trees without a better NDCG@10 on the slices that judge."
     )
     bags: int = Field(
-        default=3, ge=1, description="Fits of the final trees, each with its own draws; their mean."
+        default=2, ge=1, description="Fits of the final trees, each with its own draws; their mean."
     )
     leaves: int = Field(default=15, ge=2, description="Leaves of a tree.")
-    learning_rate: float = Field(default=0.05, gt=0, description="Share of a tree that is added.")
+    learning_rate: float = Field(default=0.07, gt=0, description="Share of a tree that is added.")
     leaf_rows: int = Field(default=50, ge=1, description="Fewest candidates in a leaf.")
     penalty: float = Field(default=10.0, ge=0, description="L2 penalty of the leaves' values.")
     feature_share: float = Field(
         default=0.4, gt=0, le=1, description="Features drawn for each tree."
     )
     row_share: float = Field(default=0.7, gt=0, le=1, description="Rows drawn for each tree.")
+    bins: int = Field(default=63, ge=2, le=255, description="Values of a feature told apart.")
     truncation: int = Field(
         default=30, ge=1, description="Only pairs with one item above this rank count."
     )

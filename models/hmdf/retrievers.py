@@ -1,29 +1,23 @@
-"""Which retrievers the hybrid stacks."""
+"""Which models the hybrid stacks."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from models.baselines import (
     ALS,
-    EASE,
     ALSConfig,
     ColdStartMap,
     ColdStartMapConfig,
-    ContemporaryTransition,
-    ContemporaryTransitionConfig,
     Content,
     ContentConfig,
     ContentPopularity,
-    EASEConfig,
-    ItemKNN,
-    ItemKNNConfig,
     Popularity,
     RecentPopularity,
     RecentPopularityConfig,
-    Transition,
-    TransitionConfig,
 )
 from models.data import TIME_DEPENDENT, Dataset
+from models.hmdf.parts import POPULARITY
 from models.protocol import Recommender
 from models.reducers import BLOCKS
 
@@ -33,67 +27,54 @@ _FEW_FACTORS = 24
 Builders = Mapping[str, Callable[[], Recommender]]
 
 
-def all_retrievers(dataset: Dataset, seed: int = 42) -> Builders:
+@dataclass(frozen=True)
+class Retrievers:
+    """Models whose scores the hybrid stacks, beside its own sums over a history.
+
+    Attributes:
+        solved: that count or solve; fitted to all that is known.
+        trained: networks, fitted to all but each user's newest event, by which they stop.
+        reads: what a score is a figure of, where that is not behaviour: the part's name.
+    """
+
+    solved: Builders
+    trained: Builders = field(default_factory=dict)
+    reads: Mapping[str, str] = field(default_factory=dict)
+
+
+def all_retrievers(dataset: Dataset, seed: int = 42) -> Retrievers:
     """The simple ones and the networks."""
-    return {**simple_retrievers(dataset, seed), **network_retrievers(seed)}
+    return replace(simple_retrievers(dataset, seed), trained=network_retrievers(seed))
 
 
-def simple_retrievers(dataset: Dataset, seed: int = 42) -> Builders:
-    """Retrievers that count or solve rather than train, some with a short and a long memory.
+def simple_retrievers(dataset: Dataset, seed: int = 42) -> Retrievers:
+    """What everyone chooses, for who has no history, and factors of who chose what.
 
     Args:
-        dataset: each of its modalities gets its nearest neighbours.
+        dataset: not looked at: these need nothing but events.
         seed: of every retriever.
     """
-    timeless = [name for name in dataset.tokens if name not in TIME_DEPENDENT]
-    return {
-        "popularity": partial(Popularity, seed),
-        "recent_popularity": partial(
-            RecentPopularity, RecentPopularityConfig(half_life_days=365, seed=seed)
-        ),
-        "ease": partial(EASE, EASEConfig(decay=1.0, seed=seed)),
-        "ease_recent": partial(EASE, EASEConfig(decay=0.9, seed=seed)),
-        "ease_last": partial(EASE, EASEConfig(decay=0.7, strength=100.0, seed=seed)),
-        "item_knn": partial(ItemKNN, ItemKNNConfig(seed=seed)),
-        "transition": partial(Transition, TransitionConfig(seed=seed)),
-        "transition_next": partial(Transition, TransitionConfig(steps=3, last=1, seed=seed)),
-        "transition_short": partial(
-            Transition, TransitionConfig(steps=5, last=5, decay=0.6, seed=seed)
-        ),
-        "transition_long": partial(
-            Transition,
-            TransitionConfig(steps=50, step_decay=0.97, last=50, decay=0.95, power=0.4, seed=seed),
-        ),
-        "contemporary_transition": partial(
-            ContemporaryTransition, ContemporaryTransitionConfig(seed=seed)
-        ),
-        "als": partial(ALS, ALSConfig(seed=seed)),
-        "als_small": partial(ALS, ALSConfig(factors=16, confidence=5.0, seed=seed)),
-        **{
-            f"content_{name}": partial(
-                Content, ContentConfig(modality=name, half_life=5.0, seed=seed)
-            )
-            for name in timeless
+    recent = RecentPopularityConfig(half_life_days=365, seed=seed)
+    return Retrievers(
+        {
+            "popularity": partial(Popularity, seed),
+            "recent_popularity": partial(RecentPopularity, recent),
+            "als": partial(ALS, ALSConfig(seed=seed)),
+            "als_small": partial(ALS, ALSConfig(factors=16, confidence=5.0, seed=seed)),
         },
-        **(
-            {"cold_start_map": partial(ColdStartMap, ColdStartMapConfig(decay=0.95, seed=seed))}
-            if timeless
-            else {}
-        ),
-    }
+        reads={"popularity": POPULARITY, "recent_popularity": POPULARITY},
+    )
 
 
-def cold_item_retrievers(dataset: Dataset, seed: int = 42) -> Builders:
+def cold_item_retrievers(dataset: Dataset, seed: int = 42) -> Retrievers:
     """The simple ones of items without events, and the network that ranks those best."""
     from models.mmnn import MMNN, MMNNConfig
 
-    return {
-        **simple_cold_item_retrievers(dataset, seed),
-        "mmnn": partial(MMNN, MMNNConfig(seed=seed)),
-    }
+    network = {"mmnn": partial(MMNN, MMNNConfig(seed=seed))}
+    return replace(simple_cold_item_retrievers(dataset, seed), trained=network)
 
 
-def simple_cold_item_retrievers(dataset: Dataset, seed: int = 42) -> Builders:
+def simple_cold_item_retrievers(dataset: Dataset, seed: int = 42) -> Retrievers:
     """Retrievers of items without events: maps of all content and of each block, and neighbours.
 
     Args:
@@ -113,14 +94,17 @@ def simple_cold_item_retrievers(dataset: Dataset, seed: int = 42) -> Builders:
             for block in blocks
         },
     }
-    return {
-        "content_popularity": partial(ContentPopularity, ColdStartMapConfig(seed=seed)),
-        **{name: partial(ColdStartMap, config) for name, config in maps.items()},
-        **{
-            f"content_{name}": partial(Content, ContentConfig(modality=name, seed=seed))
-            for name in timeless
+    return Retrievers(
+        {
+            "content_popularity": partial(ContentPopularity, ColdStartMapConfig(seed=seed)),
+            **{name: partial(ColdStartMap, config) for name, config in maps.items()},
+            **{
+                f"content_{name}": partial(Content, ContentConfig(modality=name, seed=seed))
+                for name in timeless
+            },
         },
-    }
+        reads={f"content_{name}": name for name in timeless},
+    )
 
 
 def network_retrievers(seed: int) -> Builders:

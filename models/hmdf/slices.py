@@ -7,7 +7,7 @@ import numpy as np
 
 from models.data import TIME_DEPENDENT, Bools, Dataset, Floats, Interactions
 
-_NINTHS = 9
+_PARTS = 9
 _ITEM_FOLDS = 5
 _FEWEST_TO_HOLD = 5
 
@@ -18,7 +18,7 @@ class Slice:
 
     Attributes:
         past: events that retrievers are fitted on and histories are made of.
-        labels: events that are to be foretold.
+        labels: events that are to be predicted.
         candidates: (n_items,) what may be ranked for them.
     """
 
@@ -58,20 +58,37 @@ class Slicing:
 
 
 def time_slices(dataset: Dataset, known: Interactions, slices: int, seed: int) -> tuple[Slice, ...]:
-    """The last ninths of what each user did, oldest first: what comes next is to be foretold."""
+    """What each user did last, oldest slice first: what comes next is to be predicted.
+
+    Where there are validation events they are the last slice, and the slices before it are the
+    last eighths of what each user had done until then. Otherwise all are ninths of what is known.
+
+    Args:
+        dataset: the catalogue and its validation events.
+        known: its events.
+        slices: how many.
+        seed: not used: time draws nothing.
+    """
     everything = np.ones(dataset.n_items, dtype=bool)
-    return tuple(
+    held = len(dataset.validation) > 0
+    past, parts, counted = (
+        (dataset.train, _PARTS - 1, slices - 1) if held else (known, _PARTS, slices)
+    )
+    found = [
         Slice(
-            known.take(ninths(known, 0, first)),
-            known.take(ninths(known, first, stop)),
+            past.take(between(past, 0, parts - left, parts)),
+            past.take(between(past, parts - left, parts - left + 1, parts)),
             everything,
         )
-        for first, stop in label_slices(slices)
-    )
+        for left in range(counted, 0, -1)
+    ]
+    if held:
+        found.append(Slice(dataset.train, dataset.validation, everything))
+    return tuple(found)
 
 
 def item_slices(dataset: Dataset, known: Interactions, slices: int, seed: int) -> tuple[Slice, ...]:
-    """Fifths of the items, as if nobody had touched them: who chooses them is to be foretold.
+    """Fifths of the items, as if nobody had touched them: who chooses them is to be predicted.
 
     Only items with events take part: one without may be just what is asked about later.
 
@@ -109,26 +126,22 @@ def each_judges(slices: int) -> tuple[Fold, ...]:
     )
 
 
-def ninths(known: Interactions, first: int, last: int) -> Bools:
-    """Which events (n,) lie in the ninths `first` (from 0) up to, not with, `last` of their user.
+def between(events: Interactions, first: int, last: int, parts: int) -> Bools:
+    """Which events (n,) lie in the parts `first` (from 0) up to, not with, `last` of their user.
 
     Args:
-        known: sorted by user, then time.
-        first: first ninth.
-        last: the ninth after the last one.
+        events: sorted by user, then time.
+        first: first part.
+        last: the part after the last one.
+        parts: how many equal parts what a user did is cut into.
     """
-    if not len(known):
+    if not len(events):
         return np.zeros(0, dtype=bool)
-    counts = np.bincount(known.users)
+    counts = np.bincount(events.users)
     begins = np.cumsum(counts) - counts
-    place = np.arange(len(known)) - begins[known.users]
-    low, high = (np.floor_divide(counts * edge, _NINTHS)[known.users] for edge in (first, last))
+    place = np.arange(len(events)) - begins[events.users]
+    low, high = (np.floor_divide(counts * edge, parts)[events.users] for edge in (first, last))
     return (place >= low) & (place < high)
-
-
-def label_slices(slices: int) -> list[tuple[int, int]]:
-    """The ninths (first, last + 1) whose events are labels, oldest first."""
-    return [(_NINTHS - left, _NINTHS - left + 1) for left in range(slices, 0, -1)]
 
 
 def before(dataset: Dataset, known: Interactions) -> Dataset:
@@ -156,7 +169,7 @@ def before(dataset: Dataset, known: Interactions) -> Dataset:
 
 
 OF_TIME = Slicing(time_slices, last_judges)
-"""What comes next is to be foretold."""
+"""What comes next is to be predicted."""
 
 OF_ITEMS = Slicing(item_slices, each_judges)
-"""Who chooses what nobody has touched is to be foretold."""
+"""Who chooses what nobody has touched is to be predicted."""

@@ -1,25 +1,34 @@
-"""What is known of users, items and both together beside the retrievers' scores."""
+"""What is known of users, items and both together besides scores."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from models.data import Floats, Histories, Interactions, Ints
+from models.data import Floats, Histories, Interactions, Ints, Longs
+from models.hmdf.item_links import LASTING, WINDOWS
+from models.hmdf.parts import BEHAVIOUR, POPULARITY
 
 _SECOND = 1_000_000
-_DAY = 86_400 * _SECOND
-_MONTH = 30 * _DAY
+_HOUR = 3_600 * _SECOND
+_DAY = 24 * _HOUR
+_PERIODS = {"7d": 7, "30d": 30, "90d": 90, "365d": 365}
 
-NAMES = (
-    "user_events",
-    "user_mean_value",
+_OF_USERS = ("user_events", "user_mean_value", "user_events_1h", "user_events_24h")
+_OF_ITEMS = (
     "item_events",
-    "item_events_30d",
+    *(f"item_events_{name}" for name in _PERIODS),
+    "item_trend",
     "item_mean_value",
     "days_since_item_was_chosen",
     "days_since_item_was_first_chosen",
     "days_to_middle_of_item",
+    *(f"item_events_above_{window}" for window in WINDOWS),
 )
+
+NAMES = (*_OF_USERS, *_OF_ITEMS)
+READS = (*(BEHAVIOUR for _ in _OF_USERS), *(POPULARITY for _ in _OF_ITEMS))
+"""What each of `NAMES` is a figure of."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +41,8 @@ class ItemStatistics:
         values: (n_items,) mean value; NaN for an item without events.
     """
 
-    times: np.ndarray
-    starts: np.ndarray
+    times: Longs
+    starts: Longs
     values: Floats
 
     @staticmethod
@@ -46,9 +55,41 @@ class ItemStatistics:
         starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         return ItemStatistics(events.timestamps[order], starts, mean.astype(np.float32))
 
+    @cached_property
+    def log_counts(self) -> Floats:
+        """log(1 + events) of each item (n_items,)."""
+        return np.log1p(np.diff(self.starts)).astype(np.float32)
+
+    def before(self, items: Ints, now: np.ndarray, days: int) -> Longs:
+        """Events (r,) of items in the days before each `now` (r,), in UTC microseconds.
+
+        0 where `now` is NaN.
+        """
+        first = items.astype(np.int64) * self._width
+        asked = np.nan_to_num(now, nan=0.0).astype(np.int64) // _SECOND - self._origin
+        upper, lower = (
+            np.searchsorted(self._keys, first + np.clip(asked - back, 0, self._width - 1))
+            for back in (0, days * _DAY // _SECOND)
+        )
+        return np.where(np.isnan(now), 0, upper - lower)
+
+    # In whole seconds, item and time make one exact sortable number however many items there are.
+    @cached_property
+    def _keys(self) -> Longs:
+        owner = np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
+        return owner * self._width + (self.times // _SECOND - self._origin)
+
+    @cached_property
+    def _origin(self) -> int:
+        return int(self.times.min()) // _SECOND if len(self.times) else 0
+
+    @cached_property
+    def _width(self) -> int:
+        return int(self.times.max()) // _SECOND - self._origin + 2 if len(self.times) else 2
+
 
 def statistics_of(statistics: ItemStatistics, users: Histories, rows: Ints, items: Ints) -> Floats:
-    """The numbers of `NAMES` (r, 8) for pairs of a user row and an item.
+    """The numbers of `NAMES` (r, s) for pairs of a user row and an item.
 
     Days count from a user's last event; NaN where there is nothing to count from.
 
@@ -59,43 +100,58 @@ def statistics_of(statistics: ItemStatistics, users: Histories, rows: Ints, item
         items: (r,) dense item indexes.
     """
     lengths = users.lengths
-    busy = lengths > 0
-    sums = np.add.reduceat(np.append(users.values, 0), users.offsets[:-1]) * busy
-    mean = np.divide(sums, lengths, out=np.full(len(users), np.nan), where=busy)
     last = np.append(users.timestamps, 0)[users.offsets[1:] - 1].astype(np.float64)
-    now = np.where(busy, last, np.nan)[rows]
+    now = np.where(lengths > 0, last, np.nan)
+    columns = [
+        *(column[rows] for column in _of_users(users, now)),
+        *_of_items(statistics, items, now[rows]),
+        *(statistics.log_counts[items] - mean[rows] for mean in _taken_to(statistics, users)),
+    ]
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
+def _of_users(users: Histories, now: np.ndarray) -> tuple[np.ndarray, ...]:
+    """The numbers (n_users,) of `_OF_USERS`."""
+    lengths = users.lengths
+    owners = np.repeat(np.arange(len(users)), lengths)
+    sums = np.bincount(owners, users.values, minlength=len(users))
+    mean = np.divide(sums, lengths, out=np.full(len(users), np.nan), where=lengths > 0)
+    ago = now[owners] - users.timestamps
+    within = (np.bincount(owners, ago < most, minlength=len(users)) for most in (_HOUR, _DAY))
+    return np.log1p(lengths), mean, *(np.log1p(counts) for counts in within)
+
+
+def _of_items(statistics: ItemStatistics, items: Ints, now: np.ndarray) -> tuple[np.ndarray, ...]:
+    """The numbers (r,) of `_OF_ITEMS` that do not depend on what the user chose."""
     first, end = statistics.starts[items], statistics.starts[items + 1]
     known = end > first
     times = np.append(statistics.times, 0).astype(np.float64)
     newest, oldest, middle = (
         np.where(known, times[place], np.nan) for place in (end - 1, first, (first + end) // 2)
     )
-    columns = (
-        np.log1p(lengths)[rows],
-        mean[rows],
+    within = [np.log1p(statistics.before(items, now, days)) for days in _PERIODS.values()]
+    return (
         np.log1p(end - first),
-        np.log1p(_within_a_month(statistics, items, now)),
+        *within,
+        within[-2] - within[-1],
         statistics.values[items],
         (now - newest) / _DAY,
         (now - oldest) / _DAY,
         (now - middle) / _DAY,
     )
-    return np.stack(columns, axis=1).astype(np.float32)
 
 
-def _within_a_month(statistics: ItemStatistics, items: Ints, now: np.ndarray) -> np.ndarray:
-    """Events (r,) of each item in the 30 days before `now`; 0 where there is no now."""
-    n_items = len(statistics.starts) - 1
-    owner = np.repeat(np.arange(n_items), np.diff(statistics.starts))
-    # In whole seconds, item and time make one exact sortable number however many items there are.
-    seconds = statistics.times // _SECOND
-    origin = int(seconds.min()) if len(seconds) else 0
-    width = int(seconds.max()) - origin + 2 if len(seconds) else 2
-    keys = owner * width + (seconds - origin)
-    first = items.astype(np.int64) * width
-    asked = np.nan_to_num(now, nan=0.0).astype(np.int64) // _SECOND - origin
-    upper, lower = (
-        np.searchsorted(keys, first + np.clip(asked - back, 0, width - 1))
-        for back in (0, _MONTH // _SECOND)
-    )
-    return np.where(np.isnan(now), 0, upper - lower)
+def _taken_to(statistics: ItemStatistics, users: Histories) -> list[np.ndarray]:
+    """How much chosen the items of each window are (n_users,): their mean log(1 + events)."""
+    from_end = np.repeat(users.offsets[1:], users.lengths) - 1 - np.arange(len(users.items))
+    counted = from_end < len(LASTING)
+    owners = np.repeat(np.arange(len(users)), users.lengths)[counted]
+    chosen = statistics.log_counts[users.items[counted]]
+    means = []
+    for weights in LASTING.T:
+        own = weights[from_end[counted]]
+        total = np.bincount(owners, own, minlength=len(users))
+        summed = np.bincount(owners, own * chosen, minlength=len(users))
+        nothing = np.full(len(users), np.nan)
+        means.append(np.divide(summed, total, out=nothing, where=total > 0))
+    return means

@@ -22,17 +22,19 @@ class LabelledSlice:
     """Candidates of a slice, and what was chosen in it.
 
     Attributes:
-        candidates: of the users who chose anything.
+        users: (n_users,) dense index of the users who chose anything.
+        candidates: of these users.
         chosen: (r,) whether the user chose the candidate.
         wanted: (n_users,) how many items each user chose, among the candidates or not.
     """
 
+    users: Ints
     candidates: Candidates
     chosen: Bools
     wanted: Ints
 
-    def ndcg(self, scores: Floats) -> float:
-        """Mean NDCG@10 over the users, with scores (r,) for the candidates."""
+    def ndcg(self, scores: Floats) -> np.ndarray:
+        """NDCG@10 of each user (n_users,), with scores (r,) for the candidates."""
         rows = self.candidates.rows
         order = np.lexsort((-scores, rows))
         begins = np.searchsorted(rows, np.arange(len(self.wanted)))
@@ -40,7 +42,8 @@ class LabelledSlice:
         first = places < _CUTOFF
         hits = np.zeros((len(self.wanted), _CUTOFF), dtype=bool)
         hits[rows[first], places[first]] = self.chosen[order][first]
-        return float(ndcg(hits, self.wanted, _CUTOFF).mean())
+        found: np.ndarray = ndcg(hits, self.wanted, _CUTOFF)
+        return found
 
 
 @dataclass(frozen=True)
@@ -50,11 +53,16 @@ class ChosenRounds:
     Attributes:
         curve: 1 - NDCG@10 a round, the mean of the folds, as LightGBM counts it: among candidates
             alone.
-        validated: NDCG@10 on the judging slices, the mean of them, of all that their users chose.
+        validated: of each judging slice the NDCG@10 (n_users,) of its users, of all they chose.
     """
 
     curve: TrainingCurve
-    validated: float
+    validated: tuple[np.ndarray, ...]
+
+    @property
+    def mean(self) -> float:
+        """The mean of the slices' mean NDCG@10."""
+        return float(np.mean([values.mean() for values in self.validated]))
 
     @property
     def rounds(self) -> int:
@@ -76,20 +84,20 @@ def choose_rounds(
         folds: which of them trees are fitted to, and which judges them.
         names: of the features.
         config: settings of the trees.
-        on_epoch: told of each round: training and validation loss, 1 - NDCG@10.
+        on_epoch: called after each round: training and validation loss, 1 - NDCG@10.
     """
     judged: dict[str, dict[str, list[float]]] = {}
-    told: list[Callable[..., Any]] = [
+    callbacks: list[Callable[..., Any]] = [
         lgb.record_evaluation(judged),
         lgb.early_stopping(config.patience, verbose=False),
     ]
     if on_epoch is not None:
-        told.append(_telling(on_epoch))
+        callbacks.append(_reporting(on_epoch))
     sizes = [int(_of_choosers(part).sum()) for part in slices]
     rows = np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1])
     outcome = lgb.cv(
         _parameters(config),
-        _together(slices, names),
+        _together(slices, names, config.bins),
         config.rounds,
         folds=[
             (np.concatenate([rows[place] for place in fold.fitted]), rows[fold.judge])
@@ -97,7 +105,7 @@ def choose_rounds(
         ],
         eval_train_metric=True,
         return_cvbooster=True,
-        callbacks=told,
+        callbacks=callbacks,
     )
     found = cast(lgb.CVBooster, outcome["cvbooster"])
     losses = {
@@ -105,18 +113,18 @@ def choose_rounds(
         for name in ("train", "valid")
     }
     curve = TrainingCurve(losses["train"], losses["valid"], max(1, found.best_iteration))
-    validated = [
+    validated = tuple(
         _judged(trees, slices[fold.judge], curve.best_epoch)
         for trees, fold in zip(found.boosters, folds, strict=True)
-    ]
-    return ChosenRounds(curve, float(np.mean(validated)))
+    )
+    return ChosenRounds(curve, validated)
 
 
 def fit_trees(
     slices: Sequence[LabelledSlice], names: Sequence[str], config: HMDFConfig, rounds: int
 ) -> tuple[lgb.Booster, ...]:
     """So many trees on all slices, once a bag, each with draws of its own (Breiman 1996)."""
-    together = _together(slices, names)
+    together = _together(slices, names, config.bins)
     return tuple(
         lgb.train(_parameters(config) | {"seed": config.seed + bag}, together, rounds)
         for bag in range(config.bags)
@@ -146,43 +154,44 @@ def _parameters(config: HMDFConfig) -> dict[str, Any]:
         "deterministic": True,
         "force_row_wise": True,
         "num_threads": config.threads,
+        "max_bin": config.bins,
         "verbosity": -1,
     }
 
 
-def _judged(trees: lgb.Booster, judge: LabelledSlice, rounds: int) -> float:
+def _judged(trees: lgb.Booster, judge: LabelledSlice, rounds: int) -> np.ndarray:
     return judge.ndcg(np.asarray(trees.predict(judge.candidates.features, num_iteration=rounds)))
 
 
 def _of_choosers(part: LabelledSlice) -> Bools:
-    """Candidates (r,) of users any of whose candidates was chosen; the others tell of no order."""
+    """Candidates (r,) of users any of whose candidates was chosen; the others show no order."""
     sizes = part.candidates.groups()
     starts = np.cumsum(sizes) - sizes
-    told = np.add.reduceat(part.chosen, starts) > 0 if len(sizes) else np.zeros(0, dtype=bool)
-    return np.repeat(told, sizes)
+    some = np.add.reduceat(part.chosen, starts) > 0 if len(sizes) else np.zeros(0, dtype=bool)
+    return np.repeat(some, sizes)
 
 
-def _together(slices: Sequence[LabelledSlice], names: Sequence[str]) -> lgb.Dataset:
+def _together(slices: Sequence[LabelledSlice], names: Sequence[str], bins: int) -> lgb.Dataset:
     """The slices as one table, in their order, of the candidates that `_of_choosers` says."""
     rows = [_of_choosers(part) for part in slices]
     parts = list(zip(slices, rows, strict=True))
-    groups = [np.unique(part.candidates.rows[told], return_counts=True)[1] for part, told in parts]
+    groups = [np.unique(part.candidates.rows[kept], return_counts=True)[1] for part, kept in parts]
     return lgb.Dataset(
-        np.concatenate([part.candidates.features[told] for part, told in parts]),
-        label=np.concatenate([part.chosen[told] for part, told in parts]).astype(np.float32),
+        np.concatenate([part.candidates.features[kept] for part, kept in parts]),
+        label=np.concatenate([part.chosen[kept] for part, kept in parts]).astype(np.float32),
         group=np.concatenate(groups),
         feature_name=list(names),
-        params={"verbosity": -1},
+        params={"verbosity": -1, "max_bin": bins},
     )
 
 
-def _telling(on_epoch: Callable[[Epoch], None]) -> Callable[[Any], None]:
-    def tell(state: Any) -> None:
+def _reporting(on_epoch: Callable[[Epoch], None]) -> Callable[[Any], None]:
+    def report(state: Any) -> None:
         losses = {name: 1 - value for name, _, value, *_ in state.evaluation_result_list}
         number, most = state.iteration + 1, state.end_iteration
         on_epoch(Epoch(number, most, losses["train"], losses["valid"]))
 
-    return tell
+    return report
 
 
 def shap_values(bags: Sequence[lgb.Booster], features: Floats) -> Floats:
@@ -190,6 +199,6 @@ def shap_values(bags: Sequence[lgb.Booster], features: Floats) -> Floats:
 
     LightGBM's exact tree SHAP (Lundberg et al. 2020), the mean of the bags.
     """
-    told = [trees.predict(features, pred_contrib=True) for trees in bags]
-    found: Floats = np.mean(told, axis=0, dtype=np.float32)
+    parts = [trees.predict(features, pred_contrib=True) for trees in bags]
+    found: Floats = np.mean(parts, axis=0, dtype=np.float32)
     return found

@@ -68,7 +68,7 @@ def trees_objective(build: Callable[[Settings, OnEpoch], HMDF], dataset: Dataset
             slices = hybrid.labelled_slices(dataset)
             made.append((slices, hybrid.feature_names))
         slices, names = made[0]
-        return choose_rounds(slices, hybrid.folds(slices), names, hybrid.config, on_epoch).validated
+        return choose_rounds(slices, hybrid.folds(slices), names, hybrid.config, on_epoch).mean
 
     return value
 

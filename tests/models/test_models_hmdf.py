@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from walking_users import random_walks
 
-from models.baselines import Popularity, Transition, TransitionConfig
-from models.data import Histories, Interactions, TokenTable, Vocabulary
+from models.baselines import Popularity
+from models.data import Dataset, Histories, Interactions, TokenTable, Vocabulary
 from models.evaluation import known_events
 from models.families import load_model
 from models.hmdf import (
@@ -17,18 +17,20 @@ from models.hmdf import (
     OF_ITEMS,
     HMDFConfig,
     NothingToLearnError,
+    Retrievers,
     simple_cold_item_retrievers,
 )
-from models.hmdf.retrievers import simple_retrievers
-from models.hmdf.slices import (
-    ninths,
-    time_slices,
-)
+from models.hmdf.slices import time_slices
 from models.hmdf.trees import shap_values
 from models.persistence import ModelFormatError, NotFittedError
 
-SMALL = HMDFConfig(candidates=15, rounds=40, patience=10, leaf_rows=5, penalty=1.0)
+SMALL = HMDFConfig(candidates=15, rounds=40, patience=10, leaf_rows=5, penalty=1.0, threads=1)
 walks = partial(random_walks, n_users=80, n_items=60, length=27, held=3)
+
+
+def popular(_: Dataset) -> Retrievers:
+    """The least: whatever is chosen most."""
+    return Retrievers({"popularity": Popularity})
 
 
 def test_fitted_on_folds_of_items_it_finds_items_that_nobody_had(tmp_path: Path) -> None:
@@ -50,7 +52,7 @@ def test_fitted_on_folds_of_items_it_finds_items_that_nobody_had(tmp_path: Path)
         tokens={"text": rows},
         context=np.zeros((len(events), 0), np.float32),
     )
-    fitted = HMDF(simple_cold_item_retrievers, SMALL, slicing=OF_ITEMS).fit(given)
+    fitted = HMDF(SMALL, simple_cold_item_retrievers, slicing=OF_ITEMS).fit(given)
     scores = fitted.score(given.histories(), everything[cold])
     best = np.argsort(-scores, axis=1)[:, :3]
     assert np.take_along_axis(liked[:, cold], best, axis=1).mean() > 2 * liked[:, cold].mean()
@@ -62,7 +64,7 @@ def test_fitted_on_folds_of_items_it_finds_items_that_nobody_had(tmp_path: Path)
 @pytest.mark.slow
 def test_it_ranks_better_than_chance_and_is_kept_whole(tmp_path: Path) -> None:
     dataset = walks()
-    fitted = HMDF(partial(simple_retrievers, seed=1), SMALL).fit(dataset)
+    fitted = HMDF(SMALL).fit(dataset)
     users = dataset.histories()
     lists = fitted.recommend(users, 3, exclude=users).items
     last = users.items[users.offsets[1:] - 1]
@@ -78,45 +80,65 @@ def test_it_ranks_better_than_chance_and_is_kept_whole(tmp_path: Path) -> None:
     assert isinstance(loaded, HMDF) and loaded.validated == fitted.validated > 0.3
     worth = fitted.feature_worth(users.rows(0, 5))
     assert {one.feature for one in worth} == set(fitted.bags[0].feature_name())
-    assert worth[0].feature.startswith(("transition", "ease", "item_knn")) and worth[0].gain > 0
-    again = HMDF(partial(simple_retrievers, seed=1), SMALL).fit(dataset)
+    orderly = ("next", "following", "contemporary", "linear", "same_hour", "preceding")
+    assert worth[0].feature.startswith(orderly) and worth[0].gain > 0
+    again = HMDF(SMALL).fit(dataset)
     np.testing.assert_array_equal(again.score(users), fitted.score(users))
 
 
 def test_only_what_may_be_shown_is_scored_and_newcomers_are_answered() -> None:
     dataset = walks()
-    builders = {"popularity": Popularity, "transition": lambda: Transition(TransitionConfig())}
-    fitted = HMDF(lambda _: builders, SMALL).fit(dataset)
+    fitted = HMDF(SMALL, popular).fit(dataset)
     shown = np.array([5, 2, 9], np.int32)
     scores = fitted.score(Histories.empty(2), shown)
     assert scores.shape == (2, 3) and np.isfinite(scores).all()
     users = dataset.histories(np.arange(4, dtype=np.int32))
     found = fitted.candidates(users)
-    told = shap_values(fitted.bags, found.features)
+    parts = shap_values(fitted.bags, found.features)
     np.testing.assert_allclose(
-        told.sum(axis=1), fitted.score(users)[found.rows, found.items], atol=1e-4
+        parts.sum(axis=1), fitted.score(users)[found.rows, found.items], atol=1e-4
     )
 
 
 def test_the_validated_figure_is_of_events_that_nothing_had_seen() -> None:
     """Choices drawn at random cannot be foreseen, though the final trees learn from them."""
-    dataset = walks()
-    none = dataset.validation.take(np.zeros(len(dataset.validation), dtype=bool))
-    orderly = replace(dataset, validation=none)
-    last = ninths(dataset.train, 8, 9)
-    items = dataset.train.items.copy()
-    rng = np.random.default_rng(5)
-    for user in range(dataset.n_users):
-        own = dataset.train.users == user
-        unseen = np.setdiff1d(np.arange(dataset.n_items), items[own & ~last])
-        items[own & last] = rng.choice(unseen, (own & last).sum(), replace=False)
-    chance = replace(orderly, train=replace(dataset.train, items=items))
+    orderly = walks()
+    held = orderly.validation
+    items, rng = held.items.copy(), np.random.default_rng(5)
+    for user in range(orderly.n_users):
+        had = orderly.train.items[orderly.train.users == user]
+        own = held.users == user
+        unseen = np.setdiff1d(np.arange(orderly.n_items), had)
+        items[own] = rng.choice(unseen, own.sum(), replace=False)
+    chance = replace(orderly, validation=replace(held, items=items))
     settings = SMALL.model_copy(update={"candidates": 60})
-    found = [
-        HMDF(lambda _: {"transition": Transition}, settings).fit(given).validated
-        for given in (chance, orderly)
-    ]
-    assert found[0] < 0.25 < found[1]
+    fits = [HMDF(settings).fit(given) for given in (chance, orderly)]
+    assert fits[0].validated < 0.25 < fits[1].validated
+    users, values = fits[1].validated_on()
+    np.testing.assert_array_equal(users, np.unique(held.users))
+    assert values.mean() == pytest.approx(fits[1].validated, abs=1e-6)
+
+
+def test_a_refit_knows_every_event_and_has_as_many_trees() -> None:
+    dataset = walks()
+    judged = HMDF(SMALL).fit(dataset)
+    known = known_events(dataset)
+    everything = replace(
+        dataset,
+        train=known,
+        validation=known.take(np.zeros(len(known), dtype=bool)),
+        context=np.zeros((len(known), 0), np.float32),
+    )
+    again = judged.refitted(everything)
+    assert again.bags[0].num_trees() == judged.bags[0].num_trees()
+    assert np.isnan(again.validated) and not len(again.validated_on()[0])
+    users = everything.histories()
+    lists = again.recommend(users, 3, exclude=users).items
+    wanted = (users.items[users.offsets[1:] - 1] + 3) % dataset.n_items
+    had = np.zeros((dataset.n_users, dataset.n_items), dtype=bool)
+    had[known.users, known.items] = True
+    fresh = ~had[np.arange(len(users)), wanted]
+    assert (lists == wanted[:, None]).any(axis=1)[fresh].mean() > 0.5
 
 
 def test_what_was_done_before_is_not_wanted_again() -> None:
@@ -131,7 +153,7 @@ def test_what_was_done_before_is_not_wanted_again() -> None:
             for name in ("users", "items", "values", "timestamps")
         )
     )
-    model = HMDF(lambda _: {"popularity": Popularity}, SMALL).fit(dataset)
+    model = HMDF(SMALL, popular).fit(dataset)
     once, twice = (
         model._labelled(dataset, part),
         model._labelled(
@@ -143,7 +165,7 @@ def test_what_was_done_before_is_not_wanted_again() -> None:
 
 
 def test_who_only_did_again_what_they_had_done_is_not_asked() -> None:
-    """Nothing could be foretold of them, and a mean over them would be no number."""
+    """Nothing could be predicted of them, and a mean over them would be no number."""
     dataset = walks()
     part = next(iter(time_slices(dataset, known_events(dataset), 2, 1)))
     nobody = int(part.labels.users[0])
@@ -155,7 +177,7 @@ def test_who_only_did_again_what_they_had_done_is_not_asked() -> None:
             for name in ("users", "items", "values", "timestamps")
         )
     )
-    model = HMDF(lambda _: {"popularity": Popularity}, SMALL).fit(dataset)
+    model = HMDF(SMALL, popular).fit(dataset)
     found = model._labelled(dataset, replace(part, labels=labels))
     assert (found.wanted > 0).all()
     assert len(found.wanted) == len(np.unique(others.users))
@@ -163,28 +185,27 @@ def test_who_only_did_again_what_they_had_done_is_not_asked() -> None:
 
 
 def test_histories_too_short_for_slices_are_an_error_of_its_own() -> None:
-    short = walks(length=2, held=1)
+    short = walks(length=1, held=0)
     with pytest.raises(NothingToLearnError, match="two slices"):
-        HMDF(lambda _: {"transition": Transition}, SMALL).fit(short)
+        HMDF(SMALL).fit(short)
 
 
-def test_a_slice_that_no_retriever_foretold_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_slice_without_a_candidate_that_was_chosen_is_left_out(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     dataset = walks()
-    known = known_events(dataset)
-    first, *_ = time_slices(dataset, known, 3, 42)
-    # What the first slice wants is out of reach: its items are new, and one candidate is taken.
-    items = known.items.copy()
-    items[ninths(known, 6, 7)] = np.arange(len(first.labels), dtype=np.int32) + 60
-    n_items = int(items.max()) + 1
+    first, *_ = time_slices(dataset, known_events(dataset), 3, 42)
+    # What the first slice wants is out of reach: its items are new, and few are candidates.
+    key = dataset.train.users.astype(np.int64) * 10**6 + dataset.train.items
+    labels = np.isin(key, first.labels.users.astype(np.int64) * 10**6 + first.labels.items)
+    items = dataset.train.items.copy()
+    items[labels] = np.arange(labels.sum(), dtype=np.int32) + 60
     given = replace(
         dataset,
-        item_ids=Vocabulary(tuple(f"i{n}" for n in range(n_items))),
-        train=replace(known, items=items),
-        validation=known.take(np.zeros(len(known), dtype=bool)),
-        context=np.zeros((len(known), 0), np.float32),
+        item_ids=Vocabulary(tuple(f"i{n}" for n in range(int(items.max()) + 1))),
+        train=replace(dataset.train, items=items),
     )
-    narrow = SMALL.model_copy(update={"candidates": 5})
-    fitted = HMDF(lambda _: {"transition": Transition}, narrow).fit(given)
+    fitted = HMDF(SMALL.model_copy(update={"candidates": 5})).fit(given)
     assert "no choice to learn from" in caplog.text
     assert 0 < fitted.validated <= 1
 
@@ -195,7 +216,7 @@ def test_a_hybrid_that_is_not_fitted_says_so() -> None:
 
 
 def test_trees_of_other_features_are_refused(tmp_path: Path) -> None:
-    fitted = HMDF(lambda _: {"popularity": Popularity}, SMALL).fit(walks())
+    fitted = HMDF(SMALL, popular).fit(walks())
     fitted.retrievers = {"another": fitted.retrievers["popularity"]}
     fitted.save(tmp_path)
     with pytest.raises(ModelFormatError, match="fit the model again"):
@@ -224,7 +245,7 @@ def test_the_hybrid_listens_to_the_numbers_and_keeps_them(tmp_path: Path) -> Non
         context=np.zeros((len(events), 0), np.float32),
     )
     small = SMALL.model_copy(update={"candidates": 150})
-    fitted = HMDF(lambda _: {"popularity": Popularity}, small, slicing=OF_ITEMS).fit(given)
+    fitted = HMDF(small, popular, slicing=OF_ITEMS).fit(given)
     scores = fitted.score(given.histories(), everything[cold])
     best = np.argsort(-scores, axis=1)[:, :3]
     assert np.take_along_axis(liked[:, cold], best, axis=1).mean() > 4 * liked[:, cold].mean()

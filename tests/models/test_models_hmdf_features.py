@@ -1,5 +1,6 @@
 """What the trees of the hybrid read of a candidate."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -7,9 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from walking_users import random_walks
 
+from models.baselines import EASE, EASEConfig
 from models.data import Histories, Interactions, TokenTable
-from models.hmdf.candidates import candidates_of
+from models.hmdf._ranking_kernels import compared
+from models.hmdf.candidates import best_of_all
+from models.hmdf.item_links import WINDOWS, ItemLinks
 from models.hmdf.numbers import ItemNumbers, numbers_of
+from models.hmdf.similarity import ContentSimilarity
 from models.hmdf.statistics import NAMES, ItemStatistics, statistics_of
 
 DAY = 86_400_000_000
@@ -54,56 +59,128 @@ def test_events_of_the_last_month_are_counted_in_large_catalogues_over_decades()
     np.testing.assert_allclose(column, np.log1p(expected), rtol=1e-6)
 
 
-def test_what_a_retriever_cannot_score_is_no_candidate_of_its_own() -> None:
+def test_what_cannot_be_scored_is_no_candidate() -> None:
     scores = np.full((1, 300), -np.inf, np.float32)
     scores[0, ::30] = np.arange(10)
-    found = candidates_of(
-        {"narrow": scores},
-        Histories.empty(),
-        ItemStatistics.of(walks().train.take(np.zeros(0, np.int64)), 300),
-        ItemNumbers.of({}, 300),
-        np.arange(300, dtype=np.int32),
-        120,
-        np.ones(300, dtype=bool),
-    )
-    np.testing.assert_array_equal(found.items, np.arange(0, 300, 30))
+    ties, allowed = np.arange(300, dtype=np.int32), np.ones(300, dtype=bool)
+    allowed[60] = False
+    found = best_of_all([scores], Histories.empty(), ties, 120, allowed)
+    np.testing.assert_array_equal(found.items, [0, 30, *range(90, 300, 30)])
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.floats(0.01, 100), st.floats(-10, 10), st.integers(0, 2**16))
-def test_how_large_a_retrievers_scores_are_says_nothing(
-    scale: float, shift: float, seed: int
-) -> None:
-    scores = np.random.default_rng(seed).standard_normal((1, 30)).astype(np.float32)
-    scores[0, :3] = -np.inf
-    told = standardised_of(scores)
-    np.testing.assert_allclose([told.mean(), told.std()], [0, 1], atol=1e-5)
+def test_how_large_scores_are_says_nothing(scale: float, shift: float, seed: int) -> None:
+    scores = np.random.default_rng(seed).standard_normal((30, 1)).astype(np.float32)
+    scores[:3] = -np.inf
+    ends = np.array([0, 30])
+    standardised, log_rank = compared(scores, ends).T
+    assert np.isnan(standardised[:3]).all() and np.isnan(log_rank[:3]).all()
+    known = standardised[3:]
+    np.testing.assert_allclose([known.mean(), known.std()], [0, 1], atol=1e-5)
+    np.testing.assert_allclose(np.sort(log_rank[3:]), np.log1p(np.arange(27)), rtol=1e-6)
+    assert log_rank[np.nanargmax(scores[3:]) + 3] == 0
     larger = (scores * scale + shift).astype(np.float32)
-    np.testing.assert_allclose(standardised_of(larger), told, atol=0.01)
+    np.testing.assert_allclose(compared(larger, ends)[3:, 0], known, atol=0.01)
 
 
-def test_a_retriever_to_which_all_is_alike_says_nothing() -> None:
+def test_a_score_to_which_all_is_alike_says_nothing() -> None:
     for value in (0.25, 0.1, 1e8):
-        constant = np.full((1, 30), value, np.float32)
-        assert np.abs(standardised_of(constant)).max() < 1e-6
+        constant = np.full((30, 1), value, np.float32)
+        assert np.abs(compared(constant, np.array([0, 10, 30]))[:, 0]).max() < 1e-6
 
 
-def standardised_of(scores: np.ndarray) -> np.ndarray:
-    """What the first feature says of all that a retriever scores."""
-    n_items = scores.shape[1]
-    found = candidates_of(
-        {"one": scores},
-        Histories.empty(),
-        ItemStatistics.of(walks().train.take(np.zeros(0, np.int64)), n_items),
-        ItemNumbers.of({}, n_items),
-        np.arange(n_items, dtype=np.int32),
-        n_items,
-        np.ones(n_items, dtype=bool),
+def test_users_are_compared_each_with_their_own_candidates() -> None:
+    scores = np.random.default_rng(4).standard_normal((25, 3)).astype(np.float32)
+    together = compared(scores, np.array([0, 10, 10, 25]))
+    alone = [compared(own, np.array([0, len(own)])) for own in (scores[:10], scores[10:])]
+    np.testing.assert_array_equal(together, np.concatenate(alone))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**16))
+def test_links_are_sums_over_the_past(seed: int) -> None:
+    """Every sum of some items is that of all items, and is made of what each past event adds."""
+    dataset = random_walks(n_users=20, n_items=15, length=9, held=0, seed=seed)
+    links = ItemLinks.of(dataset.train, dataset.n_users, dataset.n_items)
+    users = dataset.histories(np.array([3, 0, 7], np.int32))
+    whole = links.of_all(users, links.names)
+    rng = np.random.default_rng(seed)
+    asked = [np.sort(rng.permutation(15)[:size]).astype(np.int32) for size in (4, 1, 6)]
+    rows = np.repeat(np.arange(3, dtype=np.int32), [4, 1, 6])
+    items = np.concatenate(asked)
+    some = links.sums(users, rows, items)
+    np.testing.assert_allclose(some, whole[:, rows, items].T, rtol=1e-4, atol=1e-6)
+    counts = rng.standard_normal((6, len(links.names))).astype(np.float32)
+    parts = links.by_past_event(users.rows(2, 3), asked[2], counts)
+    assert parts.shape == (6, 9)
+    np.testing.assert_allclose(
+        parts.sum(axis=1), (some[5:] * counts).sum(axis=1), rtol=1e-3, atol=1e-4
     )
-    return found.features[:, 0]
 
 
-def test_numbers_are_told_beside_those_of_the_history() -> None:
+def test_an_item_that_always_follows_is_linked_the_most() -> None:
+    dataset = walks()
+    links = ItemLinks.of(dataset.train, dataset.n_users, dataset.n_items)
+    users = dataset.histories()
+    scores = links.of_all(users, ["next_last"])[0]
+    last = users.items[users.offsets[1:] - 1]
+    assert (scores.argmax(axis=1) == (last + 3) % dataset.n_items).mean() > 0.9
+
+
+def test_the_linear_weights_are_those_of_ease_where_none_is_cut() -> None:
+    dataset = walks()
+    own = replace(dataset, validation=dataset.validation.take(np.zeros(240, dtype=bool)))
+    links = ItemLinks.of(dataset.train, dataset.n_users, dataset.n_items)
+    users = dataset.histories()
+    window = WINDOWS["all"]
+    ease = EASE(EASEConfig(decay=window.decay)).fit(own).score(users)
+    np.testing.assert_allclose(links.of_all(users, ["linear_all"])[0], ease, rtol=1e-3, atol=1e-4)
+
+
+def test_contemporary_links_listen_to_those_who_went_that_way_at_the_time() -> None:
+    """In the first years 0 leads to 1, in the last ones to 2."""
+    pairs = np.array([[0, 1]] * 30 + [[0, 2]] * 30, np.int32)
+    times = np.where(np.arange(60) < 30, 0, 4000)[:, None] * DAY + np.array([0, DAY])
+    users = np.repeat(np.arange(60, dtype=np.int32), 2)
+    events = Interactions(users, pairs.ravel(), np.ones(120, np.float32), times.ravel())
+    links = ItemLinks.of(events, 60, 3)
+    asked = events.take(np.isin(np.arange(120), [0, 118]))
+    found = links.of_all(
+        Histories.of(asked, np.array([0, 59], np.int32)), ["contemporary_last_3_year"]
+    )
+    assert found[0, 0, 1] > 10 * found[0, 0, 2] and found[0, 1, 2] > 10 * found[0, 1, 1]
+
+
+def test_content_is_near_to_what_is_like_it() -> None:
+    rng = np.random.default_rng(0)
+    kind = np.arange(30) % 3
+    features = (np.eye(3)[kind] + 0.1 * rng.standard_normal((30, 3))).astype(np.float32)
+    items = np.arange(29, dtype=np.int32)
+    table = TokenTable(30, items, np.zeros(29, np.int64), features[:29])
+    content = ContentSimilarity.of({"text": table, "reviews": table})
+    events = Interactions(
+        np.array([0, 0, 1], np.int32),
+        np.array([1, 0, 29], np.int32),
+        np.ones(3, np.float32),
+        np.arange(3),
+    )
+    users = Histories.of(events, np.array([0, 1, -1], np.int32))
+    rows = np.array([0, 0, 0, 1, 2], np.int32)
+    found = content.cosines(users, rows, np.array([3, 4, 29, 3, 3], np.int32))
+    columns = dict(zip(content.names, found.T, strict=True))
+    assert set(content.reads) == {"text"}, "what users wrote is no content that always was"
+    assert columns["text_near_last"][0] > 0.8 > 0.2 > columns["text_near_last"][1]
+    assert columns["text_near_last_3"][1] > 0.2, "the event before the last counts there"
+    assert np.isnan(found[2:]).all(), "neither an item nor a history without text is near to any"
+    kept = ContentSimilarity.of_arrays(content.arrays())
+    np.testing.assert_array_equal(
+        kept.cosines(users, rows, rows), content.cosines(users, rows, rows)
+    )
+    assert np.isnan(content.masked({}).cosines(users, rows, rows)).all()
+
+
+def test_numbers_are_compared_with_those_of_the_history() -> None:
     features = np.array([[1, 1990, 3], [0, 1995, 3], [1, 2001, 4], [0, 1980, 4]], np.float32)
     items = np.array([0, 1, 2, 4], np.int32)
     table = TokenTable(5, items, np.zeros(4, np.int64), features)

@@ -9,45 +9,51 @@ from hypothesis import strategies as st
 from walking_users import random_walks
 
 from models.data import Interactions
+from models.evaluation import known_events
 from models.hmdf import OF_ITEMS, OF_TIME, HMDFConfig
 from models.hmdf.candidates import Candidates
 from models.hmdf.slices import (
     Fold,
     before,
+    between,
     each_judges,
     item_slices,
-    label_slices,
-    ninths,
+    time_slices,
 )
 from models.hmdf.trees import LabelledSlice, choose_rounds
 
-SMALL = HMDFConfig(candidates=15, rounds=40, patience=10, leaf_rows=5, penalty=1.0)
+SMALL = HMDFConfig(candidates=15, rounds=40, patience=10, leaf_rows=5, penalty=1.0, threads=1)
 walks = partial(random_walks, n_users=80, n_items=60, length=27, held=3)
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.integers(0, 40), min_size=1, max_size=6))
-def test_the_ninths_of_every_user_are_each_event_once(counts: list[int]) -> None:
+@given(st.lists(st.integers(0, 40), min_size=1, max_size=6), st.integers(1, 9))
+def test_the_parts_of_every_user_are_each_event_once(counts: list[int], n_parts: int) -> None:
     users = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
     n = len(users)
     events = Interactions(users, np.zeros(n, np.int32), np.ones(n, np.float32), np.arange(n))
-    parts = np.array([ninths(events, place, place + 1) for place in range(9)])
+    parts = np.array([between(events, place, place + 1, n_parts) for place in range(n_parts)])
     assert (parts.sum(axis=0) == 1).all()
     places = parts.argmax(axis=0) if n else np.zeros(0)
     assert all((np.diff(places[users == user]) >= 0).all() for user in range(len(counts)))
 
 
-def test_no_retriever_sees_a_label_of_its_slice() -> None:
-    dataset = walks()
-    known = dataset.train
-    for first, stop in label_slices(3):
-        past = before(dataset, known.take(ninths(known, 0, first)))
-        labels = known.take(ninths(known, first, stop))
+@pytest.mark.parametrize("held", [3, 0])
+def test_no_slice_of_time_is_described_by_what_came_with_it_or_later(held: int) -> None:
+    dataset = walks(held=held)
+    parts = time_slices(dataset, known_events(dataset), 3, seed=0)
+    assert len(parts) == 3
+    for part in parts:
         newest = np.zeros(dataset.n_users, dtype=np.int64)
-        for part in (past.train, past.validation):
-            np.maximum.at(newest, part.users, part.timestamps)
-        assert len(labels) and (labels.timestamps > newest[labels.users]).all()
-        assert len(past.validation) == dataset.n_users
+        np.maximum.at(newest, part.past.users, part.past.timestamps)
+        assert len(part.labels) and (part.labels.timestamps > newest[part.labels.users]).all()
+        stopping = before(dataset, part.past)
+        assert len(stopping.validation) == dataset.n_users
+        assert len(stopping.train) + len(stopping.validation) == len(part.past)
+    sizes = [len(part.past) for part in parts]
+    assert sizes == sorted(sizes)
+    if held:
+        assert parts[-1].labels is dataset.validation and parts[-1].past is dataset.train
 
 
 def test_no_retriever_sees_an_item_of_its_slice_of_items() -> None:
@@ -85,15 +91,15 @@ def test_every_judge_has_a_say_in_how_many_trees_there_are() -> None:
     assert together.rounds == 1 + int(np.argmin(curves.mean(axis=0)))
 
 
-def labelled(rng: np.random.Generator, told: float) -> LabelledSlice:
-    """Forty users with ten candidates each, of whose choices the first feature tells a share."""
+def labelled(rng: np.random.Generator, share: float) -> LabelledSlice:
+    """Forty users with ten candidates each, a share of whose choices the first feature shows."""
     rows, items = np.repeat(np.arange(40), 10), np.tile(np.arange(10), 40)
     features = rng.standard_normal((400, 2)).astype(np.float32)
-    worth = told * features[:, 0] + (1 - told) * rng.standard_normal(400)
+    worth = share * features[:, 0] + (1 - share) * rng.standard_normal(400)
     best = np.zeros(400, dtype=bool)
     best[np.argmax(worth.reshape(40, 10), axis=1) + 10 * np.arange(40)] = True
     candidates = Candidates(rows.astype(np.int32), items.astype(np.int32), features)
-    return LabelledSlice(candidates, best, np.ones(40, np.int32))
+    return LabelledSlice(np.arange(40, dtype=np.int32), candidates, best, np.ones(40, np.int32))
 
 
 def test_what_no_candidate_reaches_counts_as_missed() -> None:
@@ -103,6 +109,8 @@ def test_what_no_candidate_reaches_counts_as_missed() -> None:
         np.zeros((5, 1), np.float32),
     )
     chosen = np.array([False, True, False, False, False])
-    part = LabelledSlice(candidates, chosen, np.array([1, 2, 1], np.int32))
+    part = LabelledSlice(
+        np.arange(3, dtype=np.int32), candidates, chosen, np.array([1, 2, 1], np.int32)
+    )
     scores = np.array([0.3, 0.2, 0.1, 0.5, 0.4], np.float32)
-    assert part.ndcg(scores) == pytest.approx(1 / np.log2(3) / 3)
+    assert part.ndcg(scores) == pytest.approx([1 / np.log2(3), 0, 0])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from walking_users import random_walks
 
 from crossmodal.settings import SearchedModel
-from models.baselines import EASE, EASEConfig, Transition, TransitionConfig
+from models.baselines import Transition, TransitionConfig
 from models.data import Dataset
 from models.families import FAMILIES
 from models.hmdf import HMDF, HMDFConfig
@@ -241,9 +241,7 @@ def test_a_network_tells_the_study_of_every_epoch(tmp_path: Path) -> None:
 
 def hybrid(chosen, on_epoch) -> HMDF:
     small = {"candidates": 15, "rounds": 40, "patience": 40, "threads": 1}
-    ease = {"ease": lambda: EASE(EASEConfig(strength=10.0))}
-    chain = {"transition": lambda: Transition()}
-    return HMDF(lambda data: {**ease, **chain}, HMDFConfig(**{**small, **chosen}), on_epoch)
+    return HMDF(HMDFConfig(**{**small, **chosen}), on_epoch=on_epoch)
 
 
 def test_trees_are_judged_as_a_whole_fit_judges_them() -> None:

@@ -1,0 +1,189 @@
+"""How much one item speaks for another: counted, or solved for, and cut to the largest."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from models.baselines.ease import inverse
+from models.baselines.recency import choice_matrix
+from models.baselines.transition import transition_counts
+from models.data import Floats, Interactions, Longs
+from models.hmdf._link_kernels import largest_of_rows
+
+_ROWS = 1024
+_HOUR = 3_600_000_000
+_PERIOD = 180 * 24 * _HOUR
+
+
+@dataclass(frozen=True)
+class LinkConfig:
+    """How item-to-item weights are made.
+
+    Attributes:
+        neighbours: weights kept for each item and kind, the largest ones.
+        ridge: penalty of the linear model, λ.
+        most_items: items that the linear model tells apart, those chosen most; its memory grows
+            with their square.
+        shrinkage: events added to each item's own, so that few are no proof.
+    """
+
+    neighbours: int = 200
+    ridge: float = 300.0
+    most_items: int = 20_000
+    shrinkage: float = 5.0
+
+
+@dataclass(frozen=True)
+class Periods:
+    """Half years, one after the other.
+
+    Attributes:
+        first: when the first begins, in UTC microseconds.
+        middles: (p,) the middle of each.
+    """
+
+    first: int
+    middles: Longs
+
+    @staticmethod
+    def of(timestamps: Longs) -> "Periods":
+        """The periods that hold these instants; one where there are none."""
+        first = int(timestamps.min()) if len(timestamps) else 0
+        last = int(timestamps.max()) if len(timestamps) else 0
+        count = (last - first) // _PERIOD + 1
+        return Periods(first, first + _PERIOD * np.arange(count, dtype=np.int64) + _PERIOD // 2)
+
+    def holding(self, timestamps: Longs) -> Longs:
+        """The period (n,) of each instant (n,)."""
+        return (timestamps - self.first) // _PERIOD
+
+
+def lasting_weights(
+    events: Interactions, n_users: int, n_items: int, config: LinkConfig
+) -> Iterator[tuple[str, sparse.csr_array]]:
+    """Each kind's weights (n_items, n_items), the largest of each row."""
+    choices = choice_matrix(events.users, events.items, n_users, n_items)
+    yield "linear", _linear(choices, config)
+    yield "chosen_with", _cosines(choices, config)
+    counts = np.bincount(events.items, minlength=n_items) + config.shrinkage
+    following = transition_counts(events, n_items, 20, 0.9)
+    counted = {
+        "next": (transition_counts(events, n_items, 3, 1.0), 0.3),
+        "following": (following, 0.3),
+        "following_far": (transition_counts(events, n_items, 50, 0.97), 0.4),
+        "preceding": (sparse.csr_array(following.T), 0.3),
+        "same_hour": (_within(events, n_items, _HOUR, 30), 0.3),
+    }
+    for kind, (weights, power) in counted.items():
+        damping = sparse.diags_array((counts**-power).astype(np.float32))
+        yield kind, _largest(sparse.csr_array(damping @ weights @ damping), config.neighbours)
+
+
+def _linear(choices: sparse.csr_array, config: LinkConfig) -> sparse.csr_array:
+    """The weights of EASE (Steck 2019), see `models.baselines.ease`."""
+    n_users, n_items = choices.shape
+    counts = np.bincount(choices.indices, minlength=n_items)
+    kept = np.sort(np.argsort(-counts, kind="stable")[: config.most_items])
+    known = choices[:, kept]
+    if n_users < len(kept):
+        alike = inverse((known @ known.T).toarray(), config.ridge)
+        left = np.asarray(alike @ known, dtype=np.float32)  # K X: u n
+        seen = np.asarray(known.multiply(left).sum(axis=0), dtype=np.float32)
+        by_item = sparse.csr_array(known.T)
+        rows = (
+            np.asarray(by_item[start : start + _ROWS] @ left / (1 - seen), dtype=np.float32)
+            for start in range(0, len(kept), _ROWS)
+        )
+    else:
+        solved = inverse((known.T @ known).toarray(), config.ridge)
+        solved /= -np.diag(solved)
+        rows = (solved[start : start + _ROWS] for start in range(0, len(kept), _ROWS))
+    blocks = []
+    for start, block in zip(range(0, len(kept), _ROWS), rows, strict=True):
+        place = np.arange(len(block))
+        block[place, start + place] = 0
+        blocks.append(_largest_of_dense(block, config.neighbours))
+    found = sparse.coo_array(sparse.vstack(blocks))
+    places = (kept[found.row], kept[found.col])
+    return sparse.csr_array(sparse.coo_array((found.data, places), shape=(n_items, n_items)))
+
+
+def _cosines(choices: sparse.csr_array, config: LinkConfig) -> sparse.csr_array:
+    """|i ∩ j| / (√(|i| |j|) + 2 · shrinkage) of the users who chose both (Sarwar et al. 2001)."""
+    n_items = choices.shape[1]
+    by_item = sparse.csr_array(choices.T)
+    lengths = np.sqrt(np.bincount(choices.indices, minlength=n_items))
+    blocks = []
+    for start in range(0, n_items, _ROWS):
+        common = sparse.coo_array(by_item[start : start + _ROWS] @ choices)
+        apart = common.col != common.row + start
+        row, col = common.row[apart], common.col[apart]
+        product = lengths[row + start] * lengths[col] + 2 * config.shrinkage
+        values = (common.data[apart] / product).astype(np.float32)
+        shape = (common.shape[0], n_items)
+        alike = sparse.csr_array(sparse.coo_array((values, (row, col)), shape=shape))
+        blocks.append(_largest(alike, config.neighbours))
+    return sparse.csr_array(sparse.vstack(blocks))
+
+
+def _within(events: Interactions, n_items: int, most: int, steps: int) -> sparse.csr_array:
+    """How often two items were chosen by one user within `most` microseconds, in either order."""
+    total = sparse.csr_array((n_items, n_items), dtype=np.float32)
+    for step in range(1, steps + 1):
+        same = events.users[step:] == events.users[:-step]
+        same &= events.timestamps[step:] - events.timestamps[:-step] <= most
+        pairs = (events.items[:-step][same], events.items[step:][same])
+        ones = np.ones(int(same.sum()), dtype=np.float32)
+        total = total + sparse.csr_array(sparse.coo_array((ones, pairs), shape=total.shape))
+    return sparse.csr_array(total + total.T)
+
+
+def _largest(weights: sparse.csr_array, kept: int) -> sparse.csr_array:
+    """The `kept` entries of each row that are furthest from 0."""
+    starts = weights.indptr.astype(np.int64)
+    chosen = largest_of_rows(starts, weights.data.astype(np.float32), kept)
+    lengths = np.minimum(np.diff(starts), kept)
+    parts = (
+        weights.data[chosen],
+        weights.indices[chosen],
+        np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+    )
+    found = sparse.csr_array(parts, shape=weights.shape)
+    found.eliminate_zeros()
+    return found
+
+
+def _largest_of_dense(block: Floats, kept: int) -> sparse.csr_array:
+    """The `kept` numbers of each row (n,) that are furthest from 0."""
+    most = min(kept, block.shape[1])
+    columns = np.argpartition(-np.abs(block), most - 1, axis=1)[:, :most]
+    columns.sort(axis=1)
+    values = np.take_along_axis(block, columns, axis=1).astype(np.float32)
+    starts = most * np.arange(len(block) + 1, dtype=np.int64)
+    found = sparse.csr_array((values.ravel(), columns.ravel(), starts), shape=block.shape)
+    found.eliminate_zeros()
+    return found
+
+
+def contemporary_weights(
+    events: Interactions, n_items: int, periods: Periods, config: LinkConfig
+) -> sparse.csr_array:
+    """What followed what in each period: (periods · n_items, n_items), damped by popularity.
+
+    What a catalogue shows, and so what is chosen after what, changes over the years (Koren 2010).
+    """
+    n_periods = len(periods.middles)
+    following = transition_counts(
+        events,
+        n_items,
+        20,
+        0.9,
+        sources=periods.holding(events.timestamps) * n_items + events.items,
+        n_sources=n_periods * n_items,
+    )
+    damping = (np.bincount(events.items, minlength=n_items) + config.shrinkage) ** -0.3
+    by_row = sparse.diags_array(np.tile(damping, n_periods).astype(np.float32))
+    by_column = sparse.diags_array(damping.astype(np.float32))
+    return _largest(sparse.csr_array(by_row @ following @ by_column), config.neighbours)

@@ -1,0 +1,133 @@
+"""How near an item's content is to that of what a user chose."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from scipy import sparse
+
+from models.data import TIME_DEPENDENT, Bools, Floats, Histories, Ints, TokenTable
+from models.hmdf.item_links import LASTING, WINDOWS
+from models.standardisation import Standardisation, unit_vectors
+
+_COMPONENTS = 64
+"""Principal components that a wide modality is cut to."""
+
+
+@dataclass(frozen=True)
+class Space:
+    """One modality of all items.
+
+    Attributes:
+        mean: (p,) of the features of the items that have it.
+        deviation: (p,) of the same.
+        axes: (p, c) principal directions of the standardised features.
+        vectors: (n_items, c) unit vectors; zeros for an item that lacks the modality.
+        present: (n_items,) which items have it.
+    """
+
+    mean: Floats
+    deviation: Floats
+    axes: Floats
+    vectors: Floats
+    present: Bools
+
+    @staticmethod
+    def of(table: TokenTable) -> "Space":
+        """Fits the axes to the items that have the modality."""
+        features, present = table.at()
+        scale = Standardisation.of(features[present])
+        known = scale.standardised(features[present]).astype(np.float64)
+        _, axes = np.linalg.eigh(known.T @ known)
+        leading = axes[:, ::-1][:, :_COMPONENTS].astype(np.float32)
+        return Space(scale.mean, scale.deviation, leading, features, present).over(table)
+
+    def over(self, table: TokenTable | None) -> "Space":
+        """The same axes over other tokens of as many items; None where no item has any."""
+        vectors = np.zeros((len(self.present), self.axes.shape[1]), dtype=np.float32)
+        present = np.zeros(len(self.present), dtype=bool)
+        if table is not None:
+            features, present = table.at()
+            scale = Standardisation(self.mean, self.deviation)
+            vectors[present] = unit_vectors(scale.standardised(features[present]) @ self.axes)
+        return Space(self.mean, self.deviation, self.axes, vectors, present)
+
+
+@dataclass(frozen=True)
+class ContentSimilarity:
+    """Cosines of an item to what a user chose, by modality and window of the history.
+
+    Attributes:
+        spaces: of the modalities that describe an item at any time.
+    """
+
+    spaces: Mapping[str, Space]
+
+    @staticmethod
+    def of(tokens: Mapping[str, TokenTable]) -> "ContentSimilarity":
+        """One space a modality."""
+        timeless = sorted(name for name in tokens if name not in TIME_DEPENDENT)
+        return ContentSimilarity({name: Space.of(tokens[name]) for name in timeless})
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the c numbers that `cosines` gives."""
+        return tuple(f"{name}_near_{window}" for name, window in product(self.spaces, WINDOWS))
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The modality behind each name."""
+        return tuple(name for name, _ in product(self.spaces, WINDOWS))
+
+    def cosines(self, users: Histories, rows: Ints, items: Ints) -> Floats:
+        """Cosines (r, c) of items to the weighted mean of each window; NaN where one lacks it.
+
+        Args:
+            users: their histories.
+            rows: (r,) rows of `users`.
+            items: (r,) dense item indexes.
+        """
+        found = np.full((len(rows), len(self.names)), np.nan, dtype=np.float32)
+        column = 0
+        for space in self.spaces.values():
+            for past in _past(users, len(space.present)):
+                mean = unit_vectors(np.asarray(past @ space.vectors, dtype=np.float32))
+                known = space.present[items] & (np.abs(mean).max(axis=1, initial=0) > 0)[rows]
+                pairs = mean[rows[known]], space.vectors[items[known]]
+                found[known, column] = np.einsum("rc,rc->r", *pairs)
+                column += 1
+        return found
+
+    def masked(self, tokens: Mapping[str, TokenTable]) -> "ContentSimilarity":
+        """The same spaces over other tokens; a modality that they lack, no item has."""
+        spaces = {name: space.over(tokens.get(name)) for name, space in self.spaces.items()}
+        return ContentSimilarity(spaces)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The spaces as named arrays, to be kept as state."""
+        return {
+            f"content.{name}.{part}": array
+            for name, space in self.spaces.items()
+            for part, array in vars(space).items()
+        }
+
+    @staticmethod
+    def of_arrays(arrays: Mapping[str, np.ndarray]) -> "ContentSimilarity":
+        """The spaces whose arrays `arrays` named."""
+        parts: dict[str, dict[str, np.ndarray]] = {}
+        for key in sorted(key for key in arrays if key.startswith("content.")):
+            _, name, part = key.split(".")
+            parts.setdefault(name, {})[part] = arrays[key]
+        return ContentSimilarity({name: Space(**own) for name, own in parts.items()})
+
+
+def _past(users: Histories, n_items: int) -> Iterator[sparse.csr_array]:
+    """Weights (n_users, n_items) of the events of each window."""
+    from_end = np.repeat(users.offsets[1:], users.lengths) - 1 - np.arange(len(users.items))
+    counted = from_end < len(LASTING)
+    owners = np.repeat(np.arange(len(users)), users.lengths)[counted]
+    starts = np.searchsorted(owners, np.arange(len(users) + 1))
+    for weights in LASTING.T:
+        own = (weights[from_end[counted]], users.items[counted], starts)
+        yield sparse.csr_array(own, shape=(len(users), n_items))
