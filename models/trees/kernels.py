@@ -1,0 +1,160 @@
+"""The two loops over trees that numba compiles: scores, and what each feature adds to them.
+
+Machine code is kept in `__pycache__`, as Python keeps its own (numba's user-wide folder where that
+is read-only), keyed by the processor. It does not depend on the trees, which are only arrays here.
+"""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import numba
+import numpy as np
+
+from models.data import Floats
+
+_BLOCK = 64
+"""Rows that go down a tree together: their columns stay in the nearest caches."""
+
+_LANES = 8
+"""Rows are asked in whole vectors of the processor: the last few that fill one are not read."""
+
+_ZERO = np.float32(1e-35)
+"""LightGBM takes numbers up to this one for 0."""
+
+_EXPONENT_BIAS = 1023
+_MANTISSA_BITS = 52
+
+
+_compiled = numba.njit(nogil=True, cache=True)
+
+
+def _columns_of(features: Floats, columns: Floats) -> None:
+    for row in range(features.shape[0]):
+        for column in range(features.shape[1]):
+            value = features[row, column]
+            columns[column, row] = np.float32(0) if abs(value) <= _ZERO else value
+
+
+_lay_out = cast(Callable[[Floats, Floats], None], _compiled(_columns_of))
+
+
+def _score(
+    features: Floats,
+    starts: Any,
+    feature: Any,
+    threshold: Any,
+    missing_left: Any,
+    kept: Any,
+    leaves: Any,
+    every: Any,
+    one: Any,
+) -> Any:
+    rows, n_features = features.shape
+    found = np.zeros(rows, dtype=np.float64)
+    columns = np.zeros((n_features, _BLOCK), dtype=np.float32)
+    alive = np.zeros(_BLOCK, dtype=kept.dtype)
+    power = np.zeros(_BLOCK, dtype=np.float64)
+    bits = power.view(np.int64)
+    for begin in range(0, rows, _BLOCK):
+        size = min(_BLOCK, rows - begin)
+        wide = (size + _LANES - 1) // _LANES * _LANES
+        _lay_out(features[begin : begin + size], columns)
+        for tree in range(len(starts) - 1):
+            alive[:] = every
+            for node in range(starts[tree], starts[tree + 1]):
+                # An index without a sign: numba would else ask each time whether it is below 0.
+                asked = np.uint64(feature[node])
+                limit, mask = threshold[node], kept[node]
+                if missing_left[node]:
+                    for row in range(wide):
+                        alive[row] &= mask if columns[asked, row] > limit else every
+                else:
+                    for row in range(wide):
+                        alive[row] &= every if columns[asked, row] <= limit else mask
+            # The exponent of a power of two is the place of its bit; numba has no name for it.
+            for row in range(wide):
+                power[row] = alive[row] & (~alive[row] + one)
+            for row in range(size):
+                place = (bits[row] >> _MANTISSA_BITS) - _EXPONENT_BIAS
+                found[begin + row] += leaves[tree, place]
+    return found
+
+
+def _contributions(
+    features: Floats,
+    starts: Any,
+    feature: Any,
+    above: Any,
+    up_to: Any,
+    missing_passes: Any,
+    surplus: Any,
+    inside: Any,
+    points: Any,
+    base: Any,
+    outside: Any,
+) -> Any:
+    rows, n_features = features.shape
+    most = inside.shape[1]
+    deepest = 0
+    for path in range(len(starts) - 1):
+        deepest = max(deepest, starts[path + 1] - starts[path])
+    found = np.zeros((rows, n_features), dtype=np.float64)
+    columns = np.zeros((n_features, _BLOCK), dtype=np.float32)
+    added = np.zeros((n_features, _BLOCK), dtype=np.float64)
+    passes = np.zeros((deepest, _BLOCK), dtype=np.float64)
+    product = np.zeros((most, _BLOCK), dtype=np.float64)
+    missed = np.zeros(_BLOCK, dtype=np.float64)
+    total = np.zeros(_BLOCK, dtype=np.float64)
+    for begin in range(0, rows, _BLOCK):
+        size = min(_BLOCK, rows - begin)
+        wide = (size + _LANES - 1) // _LANES * _LANES
+        _lay_out(features[begin : begin + size], columns)
+        added[:] = 0
+        for path in range(len(starts) - 1):
+            first, last, count = starts[path], starts[path + 1], points[path]
+            for step in range(first, last):
+                asked, place = np.uint64(feature[step]), np.uint64(step - first)
+                low, high = above[step], up_to[step]
+                # NaN is neither at most nor above anything, so each way of asking decides for it.
+                if missing_passes[step]:
+                    for row in range(wide):
+                        value = columns[asked, row]
+                        passes[place, row] = 0.0 if (value <= low) | (value > high) else 1.0
+                else:
+                    for row in range(wide):
+                        value = columns[asked, row]
+                        passes[place, row] = 1.0 if (not (value <= low)) & (value <= high) else 0.0
+            missed[:] = 0
+            for point in range(count):
+                product[point, :] = base[path, point]
+                for step in range(first, last):
+                    place, more = np.uint64(step - first), surplus[step, point]
+                    for row in range(wide):
+                        product[point, row] *= 1.0 + passes[place, row] * more
+                weight = outside[path, point]
+                for row in range(wide):
+                    missed[row] -= weight * product[point, row]
+            for step in range(first, last):
+                asked, place = np.uint64(feature[step]), np.uint64(step - first)
+                total[:] = 0
+                for point in range(count):
+                    weight = inside[step, point]
+                    for row in range(wide):
+                        total[row] += weight * product[point, row]
+                for row in range(wide):
+                    held = passes[place, row]
+                    added[asked, row] += missed[row] + held * (total[row] - missed[row])
+        for row in range(size):
+            for column in range(n_features):
+                found[begin + row, column] = added[column, row]
+    return found
+
+
+score = cast(Callable[..., Floats], _compiled(_score))
+"""Scores (r,) float64 of features (r, f) float32, by QuickScorer (Lucchese et al. 2015), rows
+side by side (Lucchese et al. 2016): all nodes of a tree are asked, each that sends a row to the
+right strikes out the leaves on its left, and the first leaf left is the row's. Takes the arrays of
+`layout.Forest`, the mask that strikes nothing out, and a 1 of its dtype."""
+
+contributions = cast(Callable[..., Floats], _compiled(_contributions))
+"""What each feature adds to each score, (r, f) float64. Takes the arrays of `shap.Paths`."""
