@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -13,10 +14,11 @@ from assets.registry import open_registry
 from assets.stage import OWNERS, Context, made_from, materialize_table
 from crossmodal.lake import Lake
 from crossmodal.workspace import Workspace
-from models.assembly import EventLog, event_log
-from models.data import Histories, Vocabulary
+from models.assembly import EventLog, event_log, token_tables
+from models.data import MODALITIES, Histories, TokenTable, Vocabulary
 
 if TYPE_CHECKING:
+    from models.explaining import Masks
     from models.protocol import Ranking, Recommender
 
 NEW_USER = "new_user"
@@ -39,7 +41,7 @@ _LISTS = pl.Schema(
     group_name="recommendations",
     owners=OWNERS,
     kinds={"torch", "parquet"},
-    code_version="2",
+    code_version="3",
 )
 def recommendations(
     context: Context, workspace: dg.ResourceParam[Workspace]
@@ -135,21 +137,32 @@ def _known_events(lake: Lake, item_ids: tuple[str, ...], seed: int) -> EventLog:
 
 def _lists(workspace: Workspace, model: "Recommender", log: EventLog) -> Iterator[pl.DataFrame]:
     """Lists with reasons: the newcomer's first, then everyone's, block by block."""
+    from models.explaining import masks_of
+
+    masks = masks_of(model, partial(_tokens, workspace.lake, log.item_ids))
     titles = _titles(workspace.lake, log.item_ids)
     gone = _gone(workspace.lake, log.item_ids)
     k = workspace.settings.recommendations_k
-    yield _block(model, Histories.empty(), [NEW_USER], gone, log.item_ids, titles, k)
+    yield _block(model, masks, Histories.empty(), [NEW_USER], gone, log.item_ids, titles, k)
     users = np.arange(len(log.user_ids), dtype=np.int32)
     for start in range(0, len(users), _USERS_AT_ONCE):
         part = users[start : start + _USERS_AT_ONCE]
         names = list(log.user_ids.ids[start : start + _USERS_AT_ONCE])
         histories = Histories.of(log.events, part)
-        yield _block(model, histories, names, gone, log.item_ids, titles, k)
+        yield _block(model, masks, histories, names, gone, log.item_ids, titles, k)
         workspace.progress("Recommending", start + len(part), len(users))
+
+
+def _tokens(lake: Lake, item_ids: Vocabulary) -> dict[str, TokenTable]:
+    """What the lake knows of the items, as their encoders say it."""
+    tables = {name: f"{name}_embeddings" for name in MODALITIES}
+    found = {name: lake.scan(table) for name, table in tables.items() if lake.exists(table)}
+    return token_tables(found, item_ids)
 
 
 def _block(
     model: "Recommender",
+    masks: "Masks | None",
     users: Histories,
     names: list[str],
     gone: np.ndarray,
@@ -165,7 +178,7 @@ def _block(
             "rank": np.tile(np.arange(1, k + 1), len(names)),
             "item_id": ids[ranking.items.ravel()].tolist(),
             "score": ranking.scores.ravel(),
-            "reasons": _reasons(model, users, ranking, titles),
+            "reasons": _reasons(model, masks, users, ranking, titles),
         },
         schema=_LISTS,
     )
@@ -173,14 +186,18 @@ def _block(
 
 
 def _reasons(
-    model: "Recommender", users: Histories, ranking: "Ranking", titles: np.ndarray
+    model: "Recommender",
+    masks: "Masks | None",
+    users: Histories,
+    ranking: "Ranking",
+    titles: np.ndarray,
 ) -> list[list[str]]:
-    """One sentence an item: the modality and the past items that moved its score most."""
-    from models.explaining import Explains, reasons
+    """One sentence an item: the part and the past items that moved its score most."""
+    from models.explaining import explain
+    from models.reasons import reasons
 
-    if not isinstance(model, Explains):
-        return [["what most people chose"]] * ranking.items.size
-    return [[sentence] for sentence in reasons(model.explain(users, ranking.items), titles)]
+    found = explain(model, users, ranking.items, masks)
+    return [[sentence] for sentence in reasons(found, titles)]
 
 
 def _gone(lake: Lake, item_ids: Vocabulary) -> np.ndarray:

@@ -93,6 +93,17 @@ def token_table(frame: pl.DataFrame, item_ids: Vocabulary, column: str = "featur
     )
 
 
+def token_tables(
+    embeddings: Mapping[str, pl.LazyFrame], item_ids: Vocabulary
+) -> dict[str, TokenTable]:
+    """All that is known of the items in each modality, from the tables of its embeddings."""
+    columns = ["item_id", "event_timestamp", "features"]
+    return {
+        name: token_table(table.select(columns).collect(), item_ids)
+        for name, table in embeddings.items()
+    }
+
+
 def matrix(vectors: pl.Series) -> np.ndarray:
     """A list column of equal lengths as a float32 matrix (n, d); (0, 1) where it is empty."""
     if not len(vectors):

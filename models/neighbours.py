@@ -1,13 +1,15 @@
 """Items that a model does not know, by those it does that are most like them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 
 from models.data import Dataset, Floats, Histories, Ints
+from models.explaining import Masks, explain
+from models.explanation import Explanation
 from models.extending import further_ties
 from models.protocol import Ranking, Recommender
 from models.ranking import rank
@@ -38,30 +40,72 @@ class ByNeighbours:
         model: fitted on n items.
         further: what is near to each item from n on.
         ties: (n,) the order of equal scores.
+        masks: of the model, where it has some; see `models.explaining.masks_of`.
     """
 
-    def __init__(self, model: Recommender, further: Sequence[Neighbourhood], ties: Ints) -> None:
+    def __init__(
+        self,
+        model: Recommender,
+        further: Sequence[Neighbourhood],
+        ties: Ints,
+        masks: Masks | None = None,
+    ) -> None:
         self.name = model.name
-        self._model, self._further, self._n_items = model, tuple(further), len(ties)
+        self._model, self._masks, self._n_items = model, masks, len(ties)
         places = self._n_items + np.arange(len(further), dtype=np.int32)
         self._ties = further_ties(ties, places)
-        nearest = [int(one.items[0]) if len(one.items) else -1 for one in further]
-        self._stands_for = np.array([*range(self._n_items), *nearest], dtype=np.int32)
+        self._near, self._weights = _side_by_side(further)
+        nearest = np.where(self._weights[:, 0] > 0, self._near[:, 0], -1)
+        self._stands_for = np.append(np.arange(self._n_items), nearest).astype(np.int32)
 
     def fit(self, dataset: Dataset) -> Self:
         """A wrapper learns nothing: fit the model itself."""
         raise TypeError("A model with further items cannot be fitted; fit the model behind it.")
 
     def score(self, users: Histories, items: Ints | None = None) -> Floats:
-        """Scores (n_users, n_items) of `items`, all by default; -inf where nothing is near."""
-        known = self._model.score(translated(users, self._stands_for))
-        further = [_mean(known[:, one.items], one.weights) for one in self._further]
-        scores = np.column_stack([known, *further]).astype(np.float32)
-        return scores if items is None else scores[:, items]
+        """Scores (n_users, n_items) of `items`, all by default; -inf where nothing is near.
+
+        The model is asked for `items` and for what is near to them, and no more.
+        """
+        past = translated(users, self._stands_for)
+        if items is None:
+            known = self._model.score(past)
+            further = _means(known[:, self._near], self._weights)
+            return np.concatenate([known, further], axis=1, dtype=np.float32)
+        new = items >= self._n_items
+        near, weights = (x[items[new] - self._n_items] for x in (self._near, self._weights))
+        asked = np.unique(np.concatenate([items[~new], near.ravel()])).astype(np.int32)
+        known = self._model.score(past, asked)
+        scores = np.empty((len(users), len(items)), dtype=np.float32)
+        scores[:, ~new] = known[:, np.searchsorted(asked, items[~new])]
+        scores[:, new] = _means(known[:, np.searchsorted(asked, near)], weights)
+        return scores
 
     def recommend(self, users: Histories, k: int, exclude: Histories | None = None) -> Ranking:
         """The k best items a user, without the items of `exclude` (same users, row by row)."""
         return rank(self.score, users, k, self._ties, exclude=exclude)
+
+    def explain(self, users: Histories, items: Ints) -> Explanation:
+        """What moved the scores of items (n_users, k); of a further item, that of its nearest."""
+        stands = np.where(items >= 0, self._stands_for[items], -1)
+        past = translated(users, self._stands_for)
+        found = explain(self._model, past, stands, self._masks)
+        return replace(
+            found,
+            past_items=self._as_done(users, found.past_items),
+            nearest=np.where(items >= self._n_items, stands, -1).astype(np.int32),
+        )
+
+    def _as_done(self, users: Histories, past_items: Ints) -> Ints:
+        """Past items (n_users, k, 3) by what users did, where it was judged by its nearest."""
+        named = past_items.copy()
+        owners = np.repeat(np.arange(len(users)), users.lengths)
+        for event in np.flatnonzero(users.items >= self._n_items):
+            item, row = users.items[event], owners[event]
+            nearest = self._stands_for[item]
+            if nearest not in users.items[owners == row]:
+                named[row][past_items[row] == nearest] = item
+        return named
 
     def save(self, folder: Path) -> None:
         """A wrapper has nothing to keep: save the model itself."""
@@ -73,10 +117,20 @@ class ByNeighbours:
         raise TypeError("A model with further items is on no disk; load the model behind it.")
 
 
-def _mean(scores: Floats, weights: Floats) -> Floats:
-    """Weighted means (n_users,) of the finite scores (n_users, k); -inf where none is."""
+def _side_by_side(further: Sequence[Neighbourhood]) -> tuple[Ints, Floats]:
+    """Items (f, k) and weights (f, k) of neighbourhoods, weight 0 where one has fewer than k."""
+    widest = max((len(one.items) for one in further), default=0)
+    shape = (len(further), max(1, widest))
+    items, weights = np.zeros(shape, dtype=np.int32), np.zeros(shape, dtype=np.float32)
+    for row, one in enumerate(further):
+        items[row, : len(one.items)], weights[row, : len(one.items)] = one.items, one.weights
+    return items, weights
+
+
+def _means(scores: Floats, weights: Floats) -> Floats:
+    """Weighted means (u, f) of the finite scores (u, f, k), weights (f, k); -inf where none is."""
     known = np.isfinite(scores)
-    total = (known * weights).sum(axis=1)
-    summed = (np.where(known, scores, 0) * weights).sum(axis=1)
-    mean = np.divide(summed, total, out=np.full(len(scores), -np.inf), where=total > 0)
+    total = (known * weights).sum(axis=2)
+    summed = (np.where(known, scores, 0) * weights).sum(axis=2)
+    mean = np.divide(summed, total, out=np.full(total.shape, -np.inf), where=total > 0)
     return np.asarray(mean, dtype=np.float32)

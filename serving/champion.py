@@ -3,8 +3,8 @@
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 
 import numpy as np
 import polars as pl
@@ -12,8 +12,18 @@ import polars as pl
 from crossmodal.lake import Lake
 from crossmodal.value_scale import ValueScale
 from crossmodal.workspace import Workspace
-from models.assembly import EventLog, event_log, matrix
-from models.data import MODALITIES, Bools, Floats, Histories, Interactions, Ints
+from models.assembly import EventLog, event_log, matrix, token_tables
+from models.data import (
+    MODALITIES,
+    Bools,
+    Floats,
+    Histories,
+    Interactions,
+    Ints,
+    TokenTable,
+    Vocabulary,
+)
+from models.explaining import Masks, masks_of
 from models.persistence import ModelFormatError
 from models.protocol import Recommender
 from models.ranking import tie_breaks
@@ -81,7 +91,9 @@ class Champion:
         ties: (n_items,) the order of equal scores, as in evaluation.
         scale: of the lake's events, which the model was fitted on.
         trained_at: when its weights were written, in seconds since 1970.
-        stand_ins: the nearest known item of each that the model does not know itself.
+        masks: what reasons need beside the model, where it reads modalities and does not explain
+            itself.
+        neighbours_score: dense indexes of the items that the model does not know itself.
     """
 
     version: str
@@ -96,7 +108,8 @@ class Champion:
     ties: Ints
     scale: ValueScale
     trained_at: float
-    stand_ins: Mapping[int, int] = field(default_factory=dict)
+    masks: Masks | None = None
+    neighbours_score: frozenset[int] = frozenset()
 
     @cached_property
     def popularity(self) -> np.ndarray:
@@ -156,11 +169,19 @@ def load_champion(workspace: Workspace, version: str) -> Champion:
             tie_breaks(item_ids, workspace.settings.seed),
             ValueScale.of(log.events.values),
             registry.written_at(version),
+            masks_of(model, partial(_tokens, lake, log.item_ids)),
         )
     except UNUSABLE as error:
         raise NoChampionError(f"The champion {version} cannot be loaded. {error}") from error
     _require_answer(version, model, len(item_ids))
     return champion
+
+
+def _tokens(lake: Lake, item_ids: Vocabulary) -> dict[str, TokenTable]:
+    """What the lake knows of the items, as their encoders say it."""
+    tables = {name: f"{name}_embeddings" for name in MODALITIES}
+    found = {name: lake.scan(table) for name, table in tables.items() if lake.exists(table)}
+    return token_tables(found, item_ids)
 
 
 def _require_answer(version: str, model: Recommender, n_items: int) -> None:

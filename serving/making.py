@@ -16,7 +16,7 @@ from serving.recommending import (
     explainer,
     plain,
     reasons_of,
-    scored,
+    scored_by,
 )
 from serving.stages import Step
 
@@ -89,11 +89,11 @@ class ListInMaking:
             for item, score, reason in zip(items.tolist(), scores.tolist(), why, strict=True)
         ]
 
-    def _rank(self) -> tuple[tuple[Ints, Floats], Explainer | None]:
+    def _rank(self) -> tuple[tuple[Ints, Floats], Explainer]:
         champion, history = self._champion, self.history
         if self._given is not None:
             return best_given(champion, history, self._given), explainer(champion, history)
-        scores, explain = scored(champion, history)
+        scores, explain = scored_by(champion, history)
         return best(champion, scores, self._allowed, self._k, self._diversity), explain
 
     def _diversify(self) -> tuple[Ints, Floats]:
@@ -101,10 +101,10 @@ class ListInMaking:
         return diverse(self._champion, *self._found, self._k, self._diversity)
 
     def _explain(self) -> Sequence[Reason]:
-        assert self._found is not None
+        assert self._found is not None and self._explainer is not None
         return reasons_of(self._champion, self._explainer, self._found[0][: self._k])
 
-    def _keep_ranking(self, ranking: tuple[tuple[Ints, Floats], Explainer | None]) -> None:
+    def _keep_ranking(self, ranking: tuple[tuple[Ints, Floats], Explainer]) -> None:
         self._found, self._explainer = ranking
 
     def _keep_found(self, found: tuple[Ints, Floats]) -> None:

@@ -1,8 +1,9 @@
 """A champion over the catalogue as apps have changed it: a new one, the old stays as it is."""
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from crossmodal.lake import Lake
 from models.assembly import matrix
 from models.data import MODALITIES, Bools, Floats, Ints, TokenTable, Vocabulary
 from models.encoders.attributes import with_categories
+from models.explaining import Masks
 from models.extending import further_ties, tokens_of
 from models.neighbours import ByNeighbours, Neighbourhood
 from models.protocol import Extendable, Recommender
@@ -127,20 +129,23 @@ def overlaid(
     own = _own_features(changes, space, fingerprints, lake)
     ids = (*base.log.item_ids.ids, *(item.item_id for item in changes.further))
     vectors = _vectors(base, changes, space, own)
-    model, stand_ins = _model(base, changes, vectors, _all_features(changes, own, lake))
+    listed = _listed(base, changes)
+    read = partial(_all_features, changes, own, lake)
+    model, masks, neighbours_score = _model(base, changes, vectors, listed, read)
     titles, categories, created_at = _described(base, changes)
     return replace(
         base,
         model=model,
+        masks=masks,
+        neighbours_score=neighbours_score,
         log=replace(base.log, item_ids=Vocabulary(ids)),
         titles=titles,
         categories=categories,
-        listed=_listed(base, changes),
+        listed=listed,
         created_at=created_at,
         vectors=vectors,
         files=_files(base, changes, uploads),
         ties=further_ties(base.ties, changes.places),
-        stand_ins=stand_ins,
     )
 
 
@@ -235,25 +240,28 @@ def _vectors(
 
 
 def _model(
-    base: Champion, changes: Changes, vectors: Mapping[str, Vectors], features: Features
-) -> tuple[Recommender, dict[int, int]]:
-    """What scores the items, and the nearest known item of each that only its neighbours score."""
+    base: Champion,
+    changes: Changes,
+    vectors: Mapping[str, Vectors],
+    listed: Bools,
+    read: Callable[[], Features],
+) -> tuple[Recommender, Masks | None, frozenset[int]]:
+    """What scores the items, what explains them, and which only their neighbours score."""
     places = changes.places
     if isinstance(base.model, Extendable):
+        tokens = _tokens(changes, read())
         try:
-            return base.model.extended(_tokens(changes, features), places), {}
+            masks = None if base.masks is None else base.masks.extended(tokens, places)
+            return base.model.extended(tokens, places), masks, frozenset()
         except UNUSABLE as error:
             _log.error(
                 "%s cannot take in new items; neighbours score them. %s", base.version, error
             )
     new = places[places >= changes.n_items]
-    near = [_neighbourhood(base, vectors, int(place)) for place in new]
-    nearest = {
-        int(place): int(one.items[0])
-        for place, one in zip(new, near, strict=True)
-        if len(one.items)
-    }
-    return ByNeighbours(base.model, near, base.ties), nearest
+    known = listed[: changes.n_items]
+    near = [_neighbourhood(base, vectors, known, int(place)) for place in new]
+    judged = ByNeighbours(base.model, near, base.ties, base.masks)
+    return judged, None, frozenset(new.tolist())
 
 
 def _tokens(changes: Changes, features: Features) -> dict[str, TokenTable]:
@@ -266,8 +274,10 @@ def _tokens(changes: Changes, features: Features) -> dict[str, TokenTable]:
     return tokens_of(by_slot, np.array(known_at, dtype=np.int64))
 
 
-def _neighbourhood(base: Champion, vectors: Mapping[str, Vectors], place: int) -> Neighbourhood:
-    """The catalogue's items nearest to a further one, by the mean cosine of what both have."""
+def _neighbourhood(
+    base: Champion, vectors: Mapping[str, Vectors], listed: Bools, place: int
+) -> Neighbourhood:
+    """Of the `listed` items (n_items,) those nearest to a further one, by mean cosine."""
     n_items = len(base.listed)
     total, counts = np.zeros(n_items, dtype=np.float32), np.zeros(n_items, dtype=np.int32)
     for name, own in vectors.items():
@@ -277,7 +287,7 @@ def _neighbourhood(base: Champion, vectors: Mapping[str, Vectors], place: int) -
             total += np.where(both, own.cosines(query)[:n_items], 0)
             counts += both
     means = np.divide(total, counts, out=np.zeros_like(total), where=counts > 0)
-    means[~base.listed] = 0
+    means[~listed] = 0
     best = np.argsort(-means, kind="stable")[:_NEIGHBOURS].astype(np.int32)
     best = best[means[best] > 0]
     return Neighbourhood(best, means[best])

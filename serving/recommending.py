@@ -8,14 +8,14 @@ import numpy as np
 from pyversity import Strategy, diversify
 
 from models.data import Bools, Floats, Histories, Ints
-from models.explaining import Explains, ExplainsScores, reasons
-from models.mmnn.explanation import Explanation
+from models.explaining import explain, scored
+from models.explanation import Explanation
 from models.ranking import top_k
+from models.reasons import PLAIN, reasons
 from serving.champion import Champion
 
 _POOL_AN_ITEM = 5
 _LEAST_POOL = 100
-_NO_REASON = "what most people chose"
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,8 @@ class Reason:
 
     Attributes:
         sentence: in words.
-        shares: of each modality in what the item's score loses when one is hidden; sums to 1, or
-            empty where the model cannot say.
+        shares: of each part of the score, the modalities and behaviour among them, in what raised
+            it; they sum to 1, or are all 0 where nothing did. Empty where nobody was asked.
         past_items: ids of the past items that count most, the strongest first.
     """
 
@@ -47,19 +47,15 @@ Explainer = Callable[[Ints], Explanation]
 """Explains items (1, k) to the one for whom they were ranked."""
 
 
-def scored(champion: Champion, history: Histories) -> tuple[Floats, Explainer | None]:
-    """The champion's scores (n_items,) for one row, and what explains them; None if nothing can."""
-    model = champion.model
-    if isinstance(model, ExplainsScores):
-        scores, explain = model.score_to_explain(history)
-        return scores[0], explain
-    return model.score(history)[0], explainer(champion, history)
+def scored_by(champion: Champion, history: Histories) -> tuple[Floats, Explainer]:
+    """The champion's scores (n_items,) for one row, and what explains them."""
+    scores, explainer = scored(champion.model, history, champion.masks)
+    return scores[0], explainer
 
 
-def explainer(champion: Champion, history: Histories) -> Explainer | None:
-    """What explains items to a history; None where the champion cannot."""
-    model = champion.model
-    return partial(model.explain, history) if isinstance(model, Explains) else None
+def explainer(champion: Champion, history: Histories) -> Explainer:
+    """What explains items to a history."""
+    return partial(explain, champion.model, history, masks=champion.masks)
 
 
 def best(
@@ -124,36 +120,25 @@ def _beside_one_another(champion: Champion, items: Ints) -> Floats:
 
 
 def plain(n: int) -> list[Reason]:
-    """Reasons of n items of which nobody can say more."""
-    return [Reason(_NO_REASON, {}, ())] * n
+    """Reasons of n items of which nobody was asked more."""
+    return [Reason(PLAIN, {}, ())] * n
 
 
-def reasons_of(champion: Champion, explain: Explainer | None, items: Ints) -> Sequence[Reason]:
+def reasons_of(champion: Champion, explainer: Explainer, items: Ints) -> Sequence[Reason]:
     """Why each of the items (n,) is in the list."""
-    if explain is None or not len(items):
-        return [_plain_reason(champion, int(item)) for item in items]
-    told = explain(items[None])
+    found = explainer(items[None])
     # What was deleted is named to nobody, also where it still counts.
-    shown = np.where(champion.listed[told.past_items], told.past_items, -1)
-    told = replace(told, past_items=shown.astype(np.int32))
-    sentences = reasons(told, champion.titles)
+    shown = np.where(champion.listed[found.past_items], found.past_items, -1)
+    found = replace(found, past_items=shown.astype(np.int32))
+    sentences = reasons(found, champion.titles)
     ids = champion.log.item_ids.ids
     return [
         Reason(
             sentence,
-            dict(zip(told.modalities, shares.tolist(), strict=True)),
-            tuple(ids[item] for item in past if item >= 0),
+            dict(zip(found.parts, shares.tolist(), strict=True)),
+            tuple(ids[item] for item in past.tolist() if item >= 0),
         )
         for sentence, shares, past in zip(
-            sentences, told.shares[0], told.past_items[0], strict=True
+            sentences, found.shares[0], found.past_items[0], strict=True
         )
     ]
-
-
-def _plain_reason(champion: Champion, item: int) -> Reason:
-    """Where the model says nothing: whether it knows the item, or only one that is near."""
-    nearest = champion.stand_ins.get(item)
-    if nearest is None or not champion.listed[nearest]:
-        return Reason(_NO_REASON, {}, ())
-    title = champion.titles[nearest]
-    return Reason(f"new, and judged by what is near to it, such as “{title}”", {}, ())

@@ -270,8 +270,10 @@ class ReasonAnswer(BaseModel):
         description="In words.", examples=["its picture (53%); goes with “Only Room”"]
     )
     modality_shares: dict[str, float] = Field(
-        description="Each modality's share in the score; empty where the model cannot say.",
-        examples=[{"image": 0.53, "text": 0.47}],
+        description="What raised the score, as shares that sum to 1: each modality that the model "
+        "reads, `behaviour` (who chose what) and `popularity` (how many chose it). All 0 where "
+        "nothing did; empty where the reasons were late.",
+        examples=[{"image": 0.53, "text": 0.27, "behaviour": 0.2}],
     )
     past_items: list[str] = Field(
         description="Past items that count most, the strongest first.", examples=[["item-00007"]]

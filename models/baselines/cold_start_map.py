@@ -84,6 +84,11 @@ class ColdStartMap(ConfiguredBaseline[ColdStartMapConfig]):
         "offset",
     )
 
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Names of the modalities that the fit has read."""
+        return tuple(ContentBlocks.of_arrays(self.arrays).widths)
+
     def fit(self, dataset: Dataset) -> Self:
         """Regresses the taste of the training's choices on content."""
         counts = np.bincount(dataset.train.items, minlength=dataset.n_items)

@@ -44,6 +44,11 @@ class Content(Baseline):
         self.name = f"content_{self.config.modality}"
         super().__init__(self.config.seed)
 
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """The name of the one modality that is read."""
+        return (self.config.modality,)
+
     def fit(self, dataset: Dataset) -> Self:
         """Standardises the features.
 

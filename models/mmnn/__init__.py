@@ -1,9 +1,8 @@
 """The multimodal neural network (MMNN)."""
 
 from models.mmnn.config import MMNNConfig
-from models.mmnn.explanation import Explanation
 from models.mmnn.model import MMNN
 from models.mmnn.network import MissingHeadError
 from models.persistence import NotFittedError
 
-__all__ = ["MMNN", "Explanation", "MMNNConfig", "MissingHeadError", "NotFittedError"]
+__all__ = ["MMNN", "MMNNConfig", "MissingHeadError", "NotFittedError"]

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from models.content import Content
 from models.data import Floats, Histories, Ints
+from models.explanation import BEHAVIOUR, PAST_ITEMS, Explanation, shares_of, stacked
 from models.mmnn.network import MMNNNetwork
 from models.sequences import Events, recent_of
 from models.training import one_thread
@@ -16,44 +17,26 @@ from models.training import one_thread
 if TYPE_CHECKING:
     from models.mmnn.model import MMNN
 
-_PAST = 3
 _USERS_AT_ONCE = 256
 
 
-@dataclass(frozen=True)
-class Explanation:
-    """What moved the scores of k items a user.
-
-    Attributes:
-        modalities: names of the m modalities.
-        shares: (n_users, k, m) each modality's share of what the item's score loses when one of
-            them is hidden; a row sums to 1, or is all zero where none helped.
-        past_items: (n_users, k, 3) the past items whose absence costs the score most, first the
-            strongest; -1 where fewer helped.
-        past_weights: (n_users, k, 3) the score they brought; 0 where there is none.
-    """
-
-    modalities: tuple[str, ...]
-    shares: Floats
-    past_items: Ints
-    past_weights: Floats
-
-
 @torch.no_grad()
-def ablated_codes(network: MMNNNetwork, content: Content, known: Tensor) -> Tensor:
-    """Codes (m, n_items, d) of all items as if none had modality k, for each of the m.
+def ablated_codes(network: MMNNNetwork, content: Content, items: Tensor, known: Tensor) -> Tensor:
+    """Codes (m + 1, n, d) of items without modality k, for each of the m, and without an id.
 
     On one thread, as a fit is: its explanations do not depend on the machine's cores.
 
     Args:
         network: fitted.
-        content: of all items.
-        known: (n_items,) bool, whose id is read.
+        content: of the items.
+        items: (n,) int64 dense indexes, whose ids are read.
+        known: (n,) bool, whose id is read.
     """
     modalities = range(content.present.shape[1])
     with one_thread():
-        codes = [network.codes(content.without(place), known) for place in modalities]
-        return torch.stack(codes) if codes else network.codes(content, known).unsqueeze(0)[:0]
+        codes = [network.items(content.without(place), items, known) for place in modalities]
+        nobody = torch.zeros_like(known)
+        return torch.stack([*codes, network.items(content, items, nobody)])
 
 
 @dataclass(frozen=True)
@@ -84,21 +67,20 @@ def read(model: "MMNN", users: Histories) -> Reading:
 @torch.no_grad()
 def explain(model: "MMNN", users: Histories, items: Ints) -> Explanation:
     """See `MMNN.explain`."""
-    starts = range(0, len(users), _USERS_AT_ONCE) if len(users) else range(1)
     parts = [
         explain_read(
             model,
             read(model, users.rows(start, start + _USERS_AT_ONCE)),
             items[start:][:_USERS_AT_ONCE],
         )
-        for start in starts
+        for start in range(0, len(users), _USERS_AT_ONCE)
     ]
-    return Explanation(
-        model.modalities,
-        np.concatenate([part.shares for part in parts]),
-        np.concatenate([part.past_items for part in parts]),
-        np.concatenate([part.past_weights for part in parts]),
-    )
+    return stacked(parts, parts_of(model), items.shape[1])
+
+
+def parts_of(model: "MMNN") -> tuple[str, ...]:
+    """What an MMNN's scores come from, in the order of `ablated_codes`."""
+    return (*model.modalities, BEHAVIOUR)
 
 
 @torch.no_grad()
@@ -108,13 +90,14 @@ def explain_read(model: "MMNN", users: Reading, items: Ints) -> Explanation:
     real = asked >= 0
     asked = asked.clamp(min=0)
     codes = model.candidates_of(asked)  # u k e
-    lost = codes - model.network.retrieval.candidates(model.ablated_of(asked))  # m u k e
+    lost = codes - model.network.retrieval.candidates(model.ablated_of(asked))  # m + 1, u k e
     drops = torch.einsum("ue,muke->ukm", users.vectors, lost)
-    drops = drops.clamp(min=0) * real.unsqueeze(-1)
-    shares = drops / drops.sum(dim=-1, keepdim=True).clamp(min=1e-12)
+    # What nobody has touched has no id, and no popularity of its own.
+    drops[..., -1] += model.bias_of(asked)
+    shares, moved = shares_of((drops * real.unsqueeze(-1)).cpu().numpy())
     brought = torch.einsum("ule,uke->ukl", users.vectors.unsqueeze(1) - users.without, codes)
     strongest, weights = _strongest(users.past, brought, real)
-    return Explanation(model.modalities, shares.cpu().numpy(), strongest, weights)
+    return Explanation(parts_of(model), shares, moved, strongest, weights)
 
 
 def _strongest(past: Events, brought: Tensor, real: Tensor) -> tuple[Ints, Floats]:
@@ -125,13 +108,13 @@ def _strongest(past: Events, brought: Tensor, real: Tensor) -> tuple[Ints, Float
         brought: (u, k, l) score of item k that is lost without event l.
         real: (u, k) which of the k are items at all.
     """
-    told = past.present & ~_repeated(past.items, past.present)
-    usable = told.unsqueeze(1) & real.unsqueeze(-1) & (brought > 0)
+    once = past.present & ~_repeated(past.items, past.present)
+    usable = once.unsqueeze(1) & real.unsqueeze(-1) & (brought > 0)
     brought = brought.masked_fill(~usable, 0.0)
-    top, places = brought.topk(min(_PAST, brought.shape[-1]), dim=-1)
+    top, places = brought.topk(min(PAST_ITEMS, brought.shape[-1]), dim=-1)
     chosen = past.items.unsqueeze(1).expand_as(brought).gather(-1, places)
     chosen = chosen.masked_fill(top <= 0, -1)
-    short = (0, _PAST - top.shape[-1])
+    short = (0, PAST_ITEMS - top.shape[-1])
     return (
         torch.nn.functional.pad(chosen, short, value=-1).cpu().numpy().astype(np.int32),
         torch.nn.functional.pad(top, short).float().cpu().numpy(),

@@ -12,6 +12,7 @@ from torch import Tensor
 from models.content import Content, content_at
 from models.data import Dataset, Ints, TokenTable
 from models.extending import further_ties, of_width
+from models.mmnn.explanation import ablated_codes
 from models.mmnn.model import MMNN
 from models.reducers import CrossFitted
 from models.training import one_thread
@@ -59,7 +60,7 @@ class ExtendedMMNN(MMNN):
         return own.squeeze(-1)
 
     def ablated_of(self, items: Tensor) -> Tensor:
-        """Codes (m, …, d) of dense items (…) without each modality."""
+        """Codes (m + 1, …, d) of dense items (…) without each modality, and without an id."""
         return self._rows(self.ablated, self._own_ablated, items)
 
     def logits(self, vectors: Tensor, items: Tensor | None) -> Tensor:
@@ -87,13 +88,8 @@ class ExtendedMMNN(MMNN):
 
     @cached_property
     def _own_ablated(self) -> Tensor:
-        """Codes (m, k, d) of the k items without each modality; only explanations need them."""
-        with torch.no_grad(), one_thread():
-            codes = [
-                self.network.items(self._own_content.without(place), self._ids, self._known)
-                for place in range(len(self.modalities))
-            ]
-        return torch.stack(codes) if codes else self._own_codes.unsqueeze(0)[:0]
+        """What `ablated_codes` says of the k items; only explanations need it."""
+        return ablated_codes(self.network, self._own_content, self._ids, self._known)
 
     def _rows(self, base: Tensor, own: Tensor, items: Tensor) -> Tensor:
         """Rows (…, d) of items (…): of `own` (…, k, d) where they have one, else of `base`."""

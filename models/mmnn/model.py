@@ -12,9 +12,10 @@ from torch import Tensor
 
 from models.content import Content, content_at
 from models.data import Dataset, Floats, Histories, Ints, TokenTable
+from models.explanation import Explanation
 from models.mmnn.clicks import predict_clicks
 from models.mmnn.config import MMNNConfig, TaskName
-from models.mmnn.explanation import Explanation, ablated_codes, explain, explain_read, read
+from models.mmnn.explanation import ablated_codes, explain, explain_read, read
 from models.mmnn.fitting import Trainer
 from models.mmnn.network import MMNNNetwork
 from models.mmnn.ratings import RatingState, fit_ratings, predict_ratings
@@ -89,7 +90,10 @@ class MMNN:
 
     @property
     def ablated(self) -> Tensor:
-        """Codes (m, n_items, d) without each modality; only explanations and `save` need them."""
+        """Codes (m + 1, n_items, d) without each modality, and last without an id.
+
+        Only explanations and `save` need them.
+        """
         return self.ablate()
 
     def fit(self, dataset: Dataset) -> Self:
@@ -152,7 +156,10 @@ class MMNN:
         return rank(self.score, users, k, self.ties, exclude=exclude)
 
     def explain(self, users: Histories, items: Ints) -> Explanation:
-        """Which modality and which past events moved the scores of items (n_users, k) most.
+        """What moved the scores of items (n_users, k): modalities, behaviour, past events.
+
+        A part's share is of what the item's score loses where the part is hidden: a modality, or
+        the item's id with its popularity, as of an item that nobody has touched.
 
         An item of -1 has no reason: zero shares, past items of -1.
         """
@@ -231,7 +238,7 @@ class MMNN:
         return self.bias[items]
 
     def ablated_of(self, items: Tensor) -> Tensor:
-        """Codes (m, …, d) of dense items (…) without each modality."""
+        """Codes (m + 1, …, d) of dense items (…) without each modality, and without an id."""
         return self.ablated[:, items]
 
     def logits(self, vectors: Tensor, items: Tensor | None) -> Tensor:
@@ -273,7 +280,8 @@ class MMNN:
     def _read(self, content: Content) -> None:
         """Codes with all modalities now, and those without each when somebody asks."""
         self._encode(content)
-        self.ablate = cache(partial(ablated_codes, self.network, content, self.known))
+        everything = torch.arange(len(self.known), device=self.device)
+        self.ablate = cache(partial(ablated_codes, self.network, content, everything, self.known))
 
     @torch.no_grad()
     def take_codes(self, codes: Tensor) -> None:

@@ -51,6 +51,7 @@ def put_together(model: "MMNN", arrays: Arrays, described: Mapping[str, Any], fo
         KeyError: something is missing.
         ModelFormatError: an array is missing.
         RuntimeError: an array has another shape than the settings ask for.
+        ValueError: what reasons are made of has another shape.
     """
     model.scale = Scale(described["value_mean"], described["value_deviation"])
     model.n_context = described["n_context"]
@@ -61,6 +62,8 @@ def put_together(model: "MMNN", arrays: Arrays, described: Mapping[str, Any], fo
         model.ratings = RatingState.of(arrays, folder)
     loaded = {name: torch.from_numpy(x).to(model.device) for name, x in arrays.items()}
     ablated = loaded["ablated"]
+    if len(ablated) != len(model.reducers) + 1:
+        raise ValueError(f"{len(ablated)} codes an item for reasons, not one a part of a score")
     model.ablate = lambda: ablated
     model.bias, model.known = loaded["bias"], loaded["known"]
     network = model.build(len(model.bias))

@@ -135,7 +135,7 @@ def _stored(service: Service, item_id: str, created: bool) -> ItemStored:
             "item_id": item_id,
             "created": created,
             "media": [] if place is None else item_facts(champion, place)["media"],
-            "scored_by": "neighbours" if place in champion.stand_ins else "champion",
+            "scored_by": "neighbours" if place in champion.neighbours_score else "champion",
         }
     )
 

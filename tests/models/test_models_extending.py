@@ -6,15 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from users_with_tastes import N_ITEMS, N_KINDS, N_USERS, newcomers, tastes
 
 from models.baselines import EASE, ColdStartMap, Content, ContentPopularity
-from models.data import Dataset, Histories, Interactions, TokenTable, Vocabulary
+from models.data import Histories
 from models.explaining import Explains
 from models.mmnn import MMNN, MMNNConfig
 from models.neighbours import ByNeighbours, Neighbourhood
 from models.protocol import Extendable, Recommender
-
-N_USERS, N_ITEMS, N_KINDS = 48, 36, 3
 
 FAMILIES: dict[str, Callable[[], Extendable]] = {
     "mmnn": lambda: MMNN(MMNNConfig(dim=16, components=6, epochs=6)),
@@ -27,50 +26,7 @@ FAMILIES: dict[str, Callable[[], Extendable]] = {
 }
 
 
-def table(kinds: np.ndarray, seed: int, items: np.ndarray | None = None) -> TokenTable:
-    rng = np.random.default_rng(seed)
-    own = np.arange(len(kinds), dtype=np.int32) if items is None else items
-    features = np.eye(N_KINDS)[kinds[own]] + 0.05 * rng.standard_normal((len(own), N_KINDS))
-    known_at = np.zeros(len(own), dtype=np.int64)
-    return TokenTable(len(kinds), own, known_at, features.astype(np.float32))
-
-
-def tastes() -> Dataset:
-    """Users who like one of three kinds of items, which the text and the picture tell."""
-    rng = np.random.default_rng(0)
-    kinds = np.arange(N_ITEMS) % N_KINDS
-    liked = [
-        rng.permutation(np.flatnonzero(kinds == user % N_KINDS))[:6] for user in range(N_USERS)
-    ]
-    n = 6 * N_USERS
-    events = Interactions(
-        np.repeat(np.arange(N_USERS), 6).astype(np.int32),
-        np.concatenate(liked).astype(np.int32),
-        np.ones(n, dtype=np.float32),
-        np.arange(n, dtype=np.int64) * 10**6,
-    )
-    last = np.arange(n) % 6 == 5
-    return Dataset(
-        Vocabulary(tuple(f"u{n}" for n in range(N_USERS))),
-        Vocabulary(tuple(f"i{n}" for n in range(N_ITEMS))),
-        events.take(~last),
-        events.take(last),
-        {
-            "text": table(kinds, 1),
-            "image": table(kinds, 2, np.arange(0, N_ITEMS, 2, dtype=np.int32)),
-        },
-        np.zeros(((~last).sum(), 0), dtype=np.float32),
-    )
-
-
 DATA = tastes()
-
-
-def newcomers() -> tuple[dict[str, TokenTable], np.ndarray]:
-    """Item 4, which has become of kind 0, and three new ones, of each kind one."""
-    kinds = np.array([0, 0, 1, 2])
-    tokens = {"text": table(kinds, 3), "image": table(kinds, 4, np.array([1, 2], dtype=np.int32))}
-    return tokens, np.array([4, N_ITEMS, N_ITEMS + 1, N_ITEMS + 2], dtype=np.int32)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -120,9 +76,10 @@ def test_an_mmnn_says_why_a_new_item_is_there() -> None:
     assert isinstance(extended, Explains)
     asked = np.array([[N_ITEMS, 2], [N_ITEMS + 2, N_ITEMS + 1]], dtype=np.int32)
     told = extended.explain(DATA.histories(np.arange(2, dtype=np.int32)), asked)
-    assert told.shares.shape == (2, 2, 2) and told.past_items.shape == (2, 2, 3)
-    no_picture = told.shares[1, 0, told.modalities.index("image")]
+    assert told.shares.shape == (2, 2, 3) and told.past_items.shape == (2, 2, 3)
+    no_picture = told.shares[1, 0, told.parts.index("image")]
     assert no_picture == 0
+    assert not told.shares[..., told.parts.index("behaviour")][0, 0], "nobody has touched it"
     with pytest.raises(TypeError, match="behind it"):
         extended.save(Path("nowhere"))
 

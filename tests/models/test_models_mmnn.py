@@ -162,8 +162,8 @@ def test_explanations_name_the_text_and_real_past_items(data, model):
     histories = data.histories()
     items = model.recommend(histories, 4, exclude=histories).items
     why = model.explain(histories, items)
-    assert why.modalities == ("text", "image")
-    assert why.shares.shape == (USERS, 4, 2) and why.past_items.shape == (USERS, 4, 3)
+    assert why.parts == ("text", "image", "behaviour")
+    assert why.shares.shape == (USERS, 4, 3) and why.past_items.shape == (USERS, 4, 3)
     sums = why.shares.sum(axis=2)
     assert ((np.abs(sums - 1) < 1e-5) | (sums == 0)).all()
     assert why.shares[..., 0].mean() > why.shares[..., 1].mean()
@@ -223,7 +223,7 @@ def test_codes_without_a_modality_are_made_once_and_only_where_a_reason_is_asked
         whole = data.histories()
         items = masked.recommend(whole, 3).items
         first, second = (masked.explain(whole, items).shares for _ in range(2))
-        assert len(calls) == 1 + 2
+        assert len(calls) == 1 + 3
     finally:
         hook.remove()
     np.testing.assert_array_equal(first, second)
@@ -234,4 +234,4 @@ def test_without_any_modality_only_past_items_are_a_reason(data):
     whole = data.histories()
     bare = MMNN(SMALL.model_copy(update={"epochs": 2})).fit(replace(data, tokens={}))
     why = bare.explain(whole, bare.recommend(whole, 3).items)
-    assert why.shares.shape == (USERS, 3, 0) and (why.past_items >= 0).any()
+    assert why.parts == ("behaviour",) and (why.past_items >= 0).any()

@@ -17,7 +17,7 @@ from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
 from models.baselines import Popularity
 from models.data import Floats, Histories, Ints
-from models.mmnn.explanation import Explanation
+from models.explanation import Explanation
 from serving.app import create_app
 
 pytestmark = pytest.mark.slow
