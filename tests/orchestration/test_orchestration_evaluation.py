@@ -282,10 +282,7 @@ def test_ties_in_the_platforms_own_order_give_the_figures_of_the_metrics(
     assert equal(found.with_columns(widest=spread), "spread", "widest")
 
 
-def test_fewer_users_are_asked_where_fewer_are_allowed_by_two_processes_too(
-    copied: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "2")
+def test_fewer_users_are_asked_where_fewer_are_allowed(copied: Settings) -> None:
     settings = small_settings(copied.home, ablation_users=9)
     only = "key:modality_ablation or key:modality_robustness or key:leaderboard"
     summary = run_pipeline(settings, only=only)

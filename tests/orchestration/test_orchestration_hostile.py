@@ -76,7 +76,10 @@ def lake(tmp_path_factory: pytest.TempPathFactory, encoders_once: None) -> Lake:
         max_reject_share=1.0,
         media_timeout_seconds=10.0,
     )
-    run_pipeline(settings)
+    with pytest.MonkeyPatch.context() as patch:
+        # Models are fitted and judged in processes of their own, however the tests are run.
+        patch.setenv("LOKY_MAX_CPU_COUNT", "2")
+        run_pipeline(settings)
     return Lake(settings.home / "lake")
 
 
