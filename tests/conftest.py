@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from filelock import FileLock
-from small_platform import copy_of_home, small_settings
+from small_platform import small_settings
 
 from crossmodal.settings import Settings
 
@@ -76,7 +77,6 @@ def finished(
 
 
 @pytest.fixture
-def copied(finished: tuple[Settings, "RunSummary"], tmp_path: Path) -> Iterator[Settings]:
+def copied(finished: tuple[Settings, "RunSummary"], tmp_path: Path) -> Settings:
     """A copy of the finished home, for tests that change it."""
-    with copy_of_home(finished[0].home, tmp_path / "home") as settings:
-        yield settings
+    return small_settings(shutil.copytree(finished[0].home, tmp_path / "home"))

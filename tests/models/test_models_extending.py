@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,12 @@ def tastes() -> Dataset:
 DATA = tastes()
 
 
+@cache
+def fitted(family: str) -> Extendable:
+    """A model of the family, fitted once: to extend it leaves it as it is."""
+    return FAMILIES[family]().fit(DATA)
+
+
 def newcomers() -> tuple[dict[str, TokenTable], np.ndarray]:
     """Item 4, which has become of kind 0, and three new ones, of each kind one."""
     kinds = np.array([0, 0, 1, 2])
@@ -77,7 +84,7 @@ def newcomers() -> tuple[dict[str, TokenTable], np.ndarray]:
 def test_a_new_item_is_judged_by_what_it_is_and_nothing_else_changes(
     family: str, tmp_path: Path
 ) -> None:
-    model = FAMILIES[family]().fit(DATA)
+    model = fitted(family)
     users = DATA.histories()
     before = model.score(users)
     tokens, places = newcomers()
@@ -101,7 +108,7 @@ def test_a_new_item_is_judged_by_what_it_is_and_nothing_else_changes(
 
 @pytest.mark.parametrize("family", ["mmnn", "mmnn of scores", "cold_start_map", "content"])
 def test_an_event_on_a_new_item_counts(family: str) -> None:
-    extended = FAMILIES[family]().fit(DATA).extended(*newcomers())
+    extended = fitted(family).extended(*newcomers())
     for kind in range(N_KINDS):
         one = Histories(
             np.array([0, 1]),
@@ -116,7 +123,7 @@ def test_an_event_on_a_new_item_counts(family: str) -> None:
 
 
 def test_an_mmnn_says_why_a_new_item_is_there() -> None:
-    extended = FAMILIES["mmnn"]().fit(DATA).extended(*newcomers())
+    extended = fitted("mmnn").extended(*newcomers())
     assert isinstance(extended, Explains)
     asked = np.array([[N_ITEMS, 2], [N_ITEMS + 2, N_ITEMS + 1]], dtype=np.int32)
     told = extended.explain(DATA.histories(np.arange(2, dtype=np.int32)), asked)
@@ -130,7 +137,7 @@ def test_an_mmnn_says_why_a_new_item_is_there() -> None:
 @pytest.mark.parametrize("family", ["mmnn", "mmnn of scores"])
 def test_users_read_once_are_scored_and_told_the_same_with_new_items(family: str) -> None:
     tokens, places = newcomers()
-    extended = FAMILIES[family]().fit(DATA).extended(tokens, places)
+    extended = fitted(family).extended(tokens, places)
     assert isinstance(extended, MMNN)
     users = DATA.histories()
     scores, explain = extended.score_to_explain(users)
@@ -141,7 +148,7 @@ def test_users_read_once_are_scored_and_told_the_same_with_new_items(family: str
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_tokens_of_another_width_are_left_out(family: str) -> None:
-    model = FAMILIES[family]().fit(DATA)
+    model = fitted(family)
     tokens, places = newcomers()
     wide = replace(tokens["text"], features=np.ones((4, N_KINDS + 1), dtype=np.float32))
     found = model.extended({"text": wide, "image": tokens["image"]}, places)

@@ -1,5 +1,6 @@
 """The service on a home, asked as an app would ask it."""
 
+import shutil
 import socket
 import threading
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ import httpx
 import pytest
 import uvicorn
 from fastapi.testclient import TestClient
-from small_platform import copy_of_home
+from small_platform import small_settings
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from crossmodal.settings import Settings
@@ -33,10 +34,10 @@ def copied(copied: Settings) -> Settings:
 @pytest.fixture(scope="module")
 def kept(
     finished: tuple[Settings, RunSummary], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Settings]:
+) -> Settings:
     """A home that the tests of a module share, because none of them changes what it answers."""
-    with copy_of_home(finished[0].home, tmp_path_factory.mktemp("kept") / "home") as settings:
-        yield patient(settings)
+    home = tmp_path_factory.mktemp("kept") / "home"
+    return patient(small_settings(shutil.copytree(finished[0].home, home)))
 
 
 @pytest.fixture
