@@ -1,4 +1,4 @@
-# make demo · make test · make ui · make serve · make report · make lock
+# make demo · make test · make test-fast · make coverage · make ui · make serve · make report · make lock
 # make bench-modalities · make bench-encoders · make bench-evaluation · make bench-scale · make bench-serving
 # make bench-env · make bench-quality DATA=folder
 PYTHON ?= python3.11
@@ -7,8 +7,11 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PEERS := benchmarks/.venv
 PEERS_INSTALLED := $(PEERS)/.installed
+WORKERS ?= 2
+# Each process that tests has one core: threads and processes of its own would only wait for it.
+PYTEST := OMP_NUM_THREADS=1 LOKY_MAX_CPU_COUNT=1 $(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal
 
-.PHONY: demo test lint ui serve report pictures lock clean
+.PHONY: demo test test-fast coverage lint ui serve report pictures lock clean
 .PHONY: bench-modalities bench-encoders bench-evaluation bench-scale bench-serving bench-env bench-quality
 
 demo: $(INSTALLED)
@@ -17,7 +20,14 @@ demo: $(INSTALLED)
 	@$(BIN)/crossmodal report
 
 test: lint
-	$(BIN)/pytest --cov --cov-report=term:skip-covered
+	$(PYTEST)
+
+# For the inner loop: no run of the platform, no service, no browser.
+test-fast: $(INSTALLED)
+	$(PYTEST) -m "not slow"
+
+coverage: $(INSTALLED)
+	$(PYTEST) --cov --cov-report=term:skip-covered
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

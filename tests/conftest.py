@@ -1,11 +1,15 @@
 """Fixtures shared by all tests."""
 
+import json
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from filelock import FileLock
 from small_platform import small_settings
 
 from crossmodal.settings import Settings
@@ -24,18 +28,55 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, "RunSummary"]:
-    """A home after one run of the whole platform, for tests that only read it."""
-    from orchestration.run import run_pipeline
+def encoders_once() -> Iterator[None]:
+    """Encoders are loaded once a process, whatever the number of homes and services."""
+    from models.encoders import factory
 
-    settings = small_settings(tmp_path_factory.mktemp("platform") / "home")
-    return settings, run_pipeline(settings)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("load_text_encoder", "load_image_encoder", "load_audio_encoder"):
+            patch.setattr(factory, name, loaded_once(getattr(factory, name)))
+        yield
+
+
+def loaded_once(load: Callable[..., Any]) -> Callable[..., Any]:
+    """A loader that answers with the same encoder for the same settings.
+
+    The folder of weights is not among them: in every home it holds the published ones.
+    """
+    loaded: dict[object, Any] = {}
+
+    def loader(name: str, *, weights: Path, **chosen: Any) -> Any:
+        key = name, frozenset(chosen.items())
+        if key not in loaded:
+            loaded[key] = load(name, weights=weights, **chosen)
+        return loaded[key]
+
+    return loader
+
+
+@pytest.fixture(scope="session")
+def finished(
+    tmp_path_factory: pytest.TempPathFactory, encoders_once: None
+) -> tuple[Settings, "RunSummary"]:
+    """A home after one run of the whole platform, for tests that only read it.
+
+    The processes of pytest-xdist share it: the first that needs it makes it.
+    """
+    from orchestration.run import RunSummary, run_pipeline
+
+    own = tmp_path_factory.getbasetemp()
+    folder = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    settings = small_settings(folder / "platform" / "home")
+    told = folder / "platform.json"
+    with FileLock(folder / "platform.lock"):
+        if not told.is_file():
+            told.write_text(json.dumps(asdict(run_pipeline(settings))))
+    summary = json.loads(told.read_text())
+    lists = {name: tuple(summary[name]) for name in ("made", "kept")}
+    return settings, RunSummary(**{**summary, **lists})
 
 
 @pytest.fixture
-def copied(finished: tuple[Settings, "RunSummary"], tmp_path: Path) -> Iterator[Settings]:
+def copied(finished: tuple[Settings, "RunSummary"], tmp_path: Path) -> Settings:
     """A copy of the finished home, for tests that change it."""
-    settings, _ = finished
-    home = tmp_path / "home"
-    shutil.copytree(settings.home, home)
-    yield small_settings(home)
+    return small_settings(shutil.copytree(finished[0].home, tmp_path / "home"))

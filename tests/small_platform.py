@@ -15,6 +15,8 @@ def small_settings(home: Path, **chosen: object) -> Settings:
             "sample_events": 1800,
             "training_epochs": 2,
             "bootstrap_samples": 100,
+            # Every service starts its own decoders, and most tests decode nothing.
+            "media_workers": 1,
             "id_key": "a key for tests",
             **chosen,
         }

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -29,11 +30,17 @@ FAMILIES: dict[str, Callable[[], Extendable]] = {
 DATA = tastes()
 
 
+@cache
+def fitted(family: str) -> Extendable:
+    """A model of the family, fitted once: to extend it leaves it as it is."""
+    return FAMILIES[family]().fit(DATA)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_new_item_is_judged_by_what_it_is_and_nothing_else_changes(
     family: str, tmp_path: Path
 ) -> None:
-    model = FAMILIES[family]().fit(DATA)
+    model = fitted(family)
     users = DATA.histories()
     before = model.score(users)
     tokens, places = newcomers()
@@ -57,7 +64,7 @@ def test_a_new_item_is_judged_by_what_it_is_and_nothing_else_changes(
 
 @pytest.mark.parametrize("family", ["mmnn", "mmnn of scores", "cold_start_map", "content"])
 def test_an_event_on_a_new_item_counts(family: str) -> None:
-    extended = FAMILIES[family]().fit(DATA).extended(*newcomers())
+    extended = fitted(family).extended(*newcomers())
     for kind in range(N_KINDS):
         one = Histories(
             np.array([0, 1]),
@@ -72,7 +79,7 @@ def test_an_event_on_a_new_item_counts(family: str) -> None:
 
 
 def test_an_mmnn_says_why_a_new_item_is_there() -> None:
-    extended = FAMILIES["mmnn"]().fit(DATA).extended(*newcomers())
+    extended = fitted("mmnn").extended(*newcomers())
     assert isinstance(extended, Explains)
     asked = np.array([[N_ITEMS, 2], [N_ITEMS + 2, N_ITEMS + 1]], dtype=np.int32)
     told = extended.explain(DATA.histories(np.arange(2, dtype=np.int32)), asked)
@@ -87,7 +94,7 @@ def test_an_mmnn_says_why_a_new_item_is_there() -> None:
 @pytest.mark.parametrize("family", ["mmnn", "mmnn of scores"])
 def test_users_read_once_are_scored_and_told_the_same_with_new_items(family: str) -> None:
     tokens, places = newcomers()
-    extended = FAMILIES[family]().fit(DATA).extended(tokens, places)
+    extended = fitted(family).extended(tokens, places)
     assert isinstance(extended, MMNN)
     users = DATA.histories()
     scores, explain = extended.score_to_explain(users)
@@ -98,7 +105,7 @@ def test_users_read_once_are_scored_and_told_the_same_with_new_items(family: str
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_tokens_of_another_width_are_left_out(family: str) -> None:
-    model = FAMILIES[family]().fit(DATA)
+    model = fitted(family)
     tokens, places = newcomers()
     wide = replace(tokens["text"], features=np.ones((4, N_KINDS + 1), dtype=np.float32))
     found = model.extended({"text": wide, "image": tokens["image"]}, places)

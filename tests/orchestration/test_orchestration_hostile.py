@@ -10,6 +10,8 @@ from small_platform import small_settings
 from crossmodal.lake import Lake
 from orchestration.run import run_pipeline
 
+pytestmark = pytest.mark.slow
+
 HARMLESS = {"text-bomb.png"}
 """A picture may carry a text too long to read; its pixels are good all the same."""
 
@@ -33,7 +35,7 @@ media:
 
 
 @pytest.fixture(scope="module")
-def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+def lake(tmp_path_factory: pytest.TempPathFactory, encoders_once: None) -> Lake:
     """The tables of a run over hostile files, path tricks and a few good items."""
     shop = tmp_path_factory.mktemp("hostile") / "shop"
     shop.mkdir()
@@ -74,7 +76,10 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
         max_reject_share=1.0,
         media_timeout_seconds=10.0,
     )
-    run_pipeline(settings)
+    with pytest.MonkeyPatch.context() as patch:
+        # Models are fitted and judged in processes of their own, however the tests are run.
+        patch.setenv("LOKY_MAX_CPU_COUNT", "2")
+        run_pipeline(settings)
     return Lake(settings.home / "lake")
 
 

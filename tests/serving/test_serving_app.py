@@ -46,12 +46,12 @@ def report(client: TestClient, user: str, item: str, kind: str, name: str = "e1"
 
 
 def test_the_list_of_a_user_is_the_one_that_the_run_stored(
-    client: TestClient, copied: Settings
+    asking: TestClient, kept: Settings
 ) -> None:
-    user = known_user(copied)
-    stored = Workspace(copied).lake.read("recommendations")
+    user = known_user(kept)
+    stored = Workspace(kept).lake.read("recommendations")
     own = stored.filter(pl.col("user_id") == pseudonym(user, b"a key for tests")).sort("rank")
-    answer = client.get(f"/v1/users/{user}/recommendations", params={"k": 10}).json()
+    answer = asking.get(f"/v1/users/{user}/recommendations", params={"k": 10}).json()
     assert [row["item_id"] for row in answer["items"]] == own["item_id"].head(10).to_list()
     assert [row["reason"]["sentence"] for row in answer["items"]] == (
         own["reasons"].list.first().head(10).to_list()
@@ -60,13 +60,13 @@ def test_the_list_of_a_user_is_the_one_that_the_run_stored(
     assert len(answer["request_id"]) == 24
 
 
-def test_the_description_of_the_calls_needs_no_network(client: TestClient) -> None:
-    described = client.get("/docs")
+def test_the_description_of_the_calls_needs_no_network(asking: TestClient) -> None:
+    described = asking.get("/docs")
     assert "default-src 'none'" in described.headers["content-security-policy"]
     loaded = re.findall(r'(?:src|href)="(/[^"]+)"', described.text)
     assert len(loaded) == 3
     for address in (*loaded, "/openapi.json"):
-        assert client.get(address).status_code == 200, address
+        assert asking.get(address).status_code == 200, address
 
 
 def shown(schema: dict) -> bool:
@@ -76,8 +76,8 @@ def shown(schema: dict) -> bool:
     return told or "$ref" in schema or "$ref" in schema.get("items", {})
 
 
-def test_every_field_is_described_with_an_example(client: TestClient) -> None:
-    described = client.get("/openapi.json").json()
+def test_every_field_is_described_with_an_example(asking: TestClient) -> None:
+    described = asking.get("/openapi.json").json()
     fields = {
         f"{name}.{field}": (schema, schema)
         for name, model in described["components"]["schemas"].items()
@@ -103,11 +103,11 @@ def test_every_field_is_described_with_an_example(client: TestClient) -> None:
     ],
 )
 def test_another_type_of_json_is_refused_and_not_converted(
-    client: TestClient, path: str, body: dict, field: str
+    asking: TestClient, path: str, body: dict, field: str
 ) -> None:
     if path == "/v1/events":
         body = {"event_id": "e", "user_id": "u", "item_id": "i", "type": "click", **body}
-    answer = client.post(path, json=body)
+    answer = asking.post(path, json=body)
     assert answer.status_code == 422
     assert [error["field"] for error in answer.json()["errors"]] == [field]
 
@@ -146,72 +146,72 @@ def test_a_guest_is_answered_like_a_user_with_the_same_past(client: TestClient) 
     ][1:6]
 
 
-def test_own_candidates_come_back_in_the_order_of_the_list(client: TestClient) -> None:
-    best = listed(client, "ada", k=20)
+def test_own_candidates_come_back_in_the_order_of_the_list(asking: TestClient) -> None:
+    best = listed(asking, "ada", k=20)
     given = [*sorted(best), best[3]]
-    answer = client.post("/v1/rank", json={"user_id": "ada", "items": given}).json()
+    answer = asking.post("/v1/rank", json={"user_id": "ada", "items": given}).json()
     assert [item["item_id"] for item in answer["items"]] == best
 
 
-def test_a_diverse_list_is_more_spread_and_still_good(client: TestClient) -> None:
+def test_a_diverse_list_is_more_spread_and_still_good(asking: TestClient) -> None:
     def spread(ids: list[str]) -> float:
         unit = {}
         for name in ids:
-            found = client.get(f"/v1/items/{name}/similar", params={"k": 200}).json()
+            found = asking.get(f"/v1/items/{name}/similar", params={"k": 200}).json()
             unit[name] = {
                 row["item_id"]: np.mean(list(row["cosines"].values())) for row in found["items"]
             }
         near = [unit[a].get(b, 0.0) for a in ids for b in ids if a != b]
         return float(np.mean(near))
 
-    plain, diverse = listed(client, "ada", k=8), listed(client, "ada", k=8, diversity=0.7)
+    plain, diverse = listed(asking, "ada", k=8), listed(asking, "ada", k=8, diversity=0.7)
     assert set(plain) != set(diverse) and plain[0] == diverse[0]
     assert spread(diverse) < spread(plain)
 
 
-def test_a_category_and_the_lists_for_everyone(client: TestClient, copied: Settings) -> None:
-    items = Workspace(copied).lake.read("items")
+def test_a_category_and_the_lists_for_everyone(asking: TestClient, kept: Settings) -> None:
+    items = Workspace(kept).lake.read("items")
     category = items["categories"][0][0]
     inside = set(items.filter(pl.col("categories").list.contains(category))["item_id"])
-    assert set(listed(client, "ada", category=category, k=200)) <= inside
+    assert set(listed(asking, "ada", category=category, k=200)) <= inside
     for sort in ("popular", "trending", "latest"):
         asked = {"sort": sort, "category": category, "k": 200}
-        whole = client.get("/v1/items", params=asked).json()
+        whole = asking.get("/v1/items", params=asked).json()
         assert {item["item_id"] for item in whole["items"]} == inside
         assert whole["total"] == len(inside)
-        page = client.get("/v1/items", params={**asked, "k": 2, "offset": 1}).json()
+        page = asking.get("/v1/items", params={**asked, "k": 2, "offset": 1}).json()
         assert page["items"] == whole["items"][1:3]
-    unknown = client.get("/v1/users/ada/recommendations", params={"category": "No such"})
+    unknown = asking.get("/v1/users/ada/recommendations", params={"category": "No such"})
     assert unknown.status_code == 404 and "No such" in unknown.json()["detail"]
 
 
-def test_words_find_the_item_they_describe(client: TestClient, copied: Settings) -> None:
-    items = Workspace(copied).lake.read("items").filter(pl.col("text") != "")
+def test_words_find_the_item_they_describe(asking: TestClient, kept: Settings) -> None:
+    items = Workspace(kept).lake.read("items").filter(pl.col("text") != "")
     wanted = items.row(0, named=True)
     asked = {"text": wanted["text"], "modalities": ["text"], "k": 5}
-    found = client.post("/v1/search", json=asked).json()["items"]
+    found = asking.post("/v1/search", json=asked).json()["items"]
     assert wanted["item_id"] in [item["item_id"] for item in found][:2]
-    everything = client.post("/v1/search", json={"text": wanted["text"]}).json()["items"]
+    everything = asking.post("/v1/search", json={"text": wanted["text"]}).json()["items"]
     assert any(len(item["cosines"]) > 1 for item in everything)
-    similar = client.get(f"/v1/items/{wanted['item_id']}/similar").json()["items"]
+    similar = asking.get(f"/v1/items/{wanted['item_id']}/similar").json()["items"]
     assert wanted["item_id"] not in [item["item_id"] for item in similar]
 
 
-def test_features_are_feasts_own_with_their_types(client: TestClient, copied: Settings) -> None:
-    user = known_user(copied)
-    item = listed(client, user)[0]
+def test_features_are_feasts_own_with_their_types(asking: TestClient, kept: Settings) -> None:
+    user = known_user(kept)
+    item = listed(asking, user)[0]
     stored = pseudonym(user, b"a key for tests")
-    paths = Workspace(copied).paths
+    paths = Workspace(kept).paths
     own = online(paths, {"user_id": [stored], "item_id": [item]}, "ranking")
     keys = {"user_id": [user], "item_id": [item]}
-    answer = client.post("/v1/features/ranking", json={"keys": keys}).json()["columns"]
+    answer = asking.post("/v1/features/ranking", json={"keys": keys}).json()["columns"]
     assert answer == json.loads(json.dumps({**own, "user_id": [user]}))
     assert isinstance(answer["item_statistics__n_events"][0], int)
-    lists = client.get(f"/v1/features/recommendations/{user}").json()["columns"]
+    lists = asking.get(f"/v1/features/recommendations/{user}").json()["columns"]
     assert len(lists["user_recommendations__item_ids"][0]) == 20
-    both = client.get("/v1/features/ranking/ada")
+    both = asking.get("/v1/features/ranking/ada")
     assert both.status_code == 422 and "item_id" in both.json()["detail"]
-    assert client.get("/v1/features/nothing/ada").status_code == 404
+    assert asking.get("/v1/features/nothing/ada").status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -228,18 +228,18 @@ def test_features_are_feasts_own_with_their_types(client: TestClient, copied: Se
     ],
 )
 def test_an_event_that_cannot_be_used_is_refused_by_name(
-    client: TestClient, change: dict, field: str
+    asking: TestClient, change: dict, field: str
 ) -> None:
-    item = listed(client, "ada")[0]
+    item = listed(asking, "ada")[0]
     event = {"event_id": "e", "user_id": "ada", "item_id": item, "type": "click"}
-    answer = client.post("/v1/events", json={"events": [event, {**event, **change}]})
-    single = client.post("/v1/events", json={**event, **change})
+    answer = asking.post("/v1/events", json={"events": [event, {**event, **change}]})
+    single = asking.post("/v1/events", json={**event, **change})
     for one in (answer, single):
         assert one.status_code in (404, 422) and one.headers["content-type"] == PROBLEM
         told = [f"{error['field']}: {error['message']}" for error in one.json()["errors"]]
         assert any(field.split(".")[-1] in error for error in told)
         assert not any("Event" in error["field"] for error in one.json()["errors"])
-    assert listed(client, "ada")[0] == item, "no event of a refused batch was taken"
+    assert listed(asking, "ada")[0] == item, "no event of a refused batch was taken"
 
 
 def test_a_new_champion_takes_over_and_a_broken_one_does_not(
@@ -287,26 +287,26 @@ def test_a_champion_that_was_repaired_takes_over(copied: Settings) -> None:
         assert client.get("/readyz").json()["model_version"] == version
 
 
-def test_a_body_of_countless_unknown_fields_is_one_short_error(client: TestClient) -> None:
+def test_a_body_of_countless_unknown_fields_is_one_short_error(asking: TestClient) -> None:
     wide = {f"field {number}": 1 for number in range(50_000)}
     for path in ("/v1/events", "/v1/search", "/v1/recommendations"):
-        answer = client.post(path, json=wide)
+        answer = asking.post(path, json=wide)
         assert answer.status_code == 422 and len(answer.content) < 2000
     bad = {"event_id": 1, "user_id": "u", "item_id": "i", "type": "click"}
-    answer = client.post("/v1/events", json={"events": [bad] * 1000})
+    answer = asking.post("/v1/events", json={"events": [bad] * 1000})
     assert answer.status_code == 422 and len(answer.content) < 5000
 
 
-def test_probes_metrics_and_errors_tell_nothing_of_users(client: TestClient) -> None:
-    listed(client, "ada")
-    assert client.get("/healthz").json() == {"status": "alive"}
-    figures = client.get("/metrics").text
+def test_probes_metrics_and_errors_tell_nothing_of_users(asking: TestClient) -> None:
+    listed(asking, "ada")
+    assert asking.get("/healthz").json() == {"status": "alive"}
+    figures = asking.get("/metrics").text
     assert '/v1/users/{user_id:path}/recommendations",status="200"' in figures
     assert "ada" not in figures
-    missing = client.get("/v1/items/none/similar")
+    missing = asking.get("/v1/items/none/similar")
     assert missing.status_code == 404 and missing.headers["content-type"] == PROBLEM
     assert missing.json()["errors"][0]["field"] == "path.item_id"
-    assert client.get("/v1/nothing").headers["content-type"] == PROBLEM
+    assert asking.get("/v1/nothing").headers["content-type"] == PROBLEM
 
 
 def test_a_body_that_is_too_long_is_refused_whatever_it_says_of_itself(copied: Settings) -> None:

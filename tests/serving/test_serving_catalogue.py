@@ -235,12 +235,12 @@ def test_only_where_there_is_none(client: TestClient) -> None:
     ],
 )
 def test_a_description_that_cannot_be_used_is_refused_by_name(
-    client: TestClient, change: dict, field: str
+    asking: TestClient, change: dict, field: str
 ) -> None:
-    answer = client.put("/v1/items/new/1", json={**STORY, **change})
+    answer = asking.put("/v1/items/new/1", json={**STORY, **change})
     assert answer.status_code == 422 and answer.headers["content-type"] == PROBLEM
     assert field in str(answer.json()["errors"])
-    assert "new/1" not in found(client, k=200)
+    assert "new/1" not in found(asking, k=200)
 
 
 def test_what_is_no_picture_is_refused_and_changes_nothing(client: TestClient) -> None:

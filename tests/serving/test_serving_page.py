@@ -2,11 +2,12 @@
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from benchmarks.screenshots import BROWSER_FLAGS, BROWSERS
 
@@ -14,24 +15,44 @@ pytestmark = pytest.mark.slow
 FAKE_MICROPHONE = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
 
 
-@pytest.fixture
-def page(url: str) -> Iterator[Page]:
-    """The page, with the first list shown; what the browser complains of fails the test."""
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
     program = next(filter(None, map(shutil.which, BROWSERS)), None)
     if program is None:
         pytest.skip("neither Chromium nor Chrome is installed")
-    complaints: list[str] = []
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
+        started = playwright.chromium.launch(
             executable_path=program, args=[*BROWSER_FLAGS, *FAKE_MICROPHONE]
         )
-        shown = browser.new_page(viewport={"width": 390, "height": 844})
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def page(browser: Browser, kept_url: str) -> Iterator[Page]:
+    """The page of the module's service, for tests that change no list."""
+    with shown_page(browser, kept_url) as shown:
+        yield shown
+
+
+@pytest.fixture
+def own_page(browser: Browser, url: str) -> Iterator[Page]:
+    """The page of a service of the test's own."""
+    with shown_page(browser, url) as shown:
+        yield shown
+
+
+@contextmanager
+def shown_page(browser: Browser, url: str) -> Iterator[Page]:
+    """The first list, shown to someone new; what the browser complains of fails the test."""
+    complaints: list[str] = []
+    with browser.new_context(viewport={"width": 390, "height": 844}) as visit:
+        shown = visit.new_page()
         shown.on("console", lambda told: complaints.append(told.text))
         shown.on("pageerror", lambda error: complaints.append(str(error)))
         shown.goto(url)
         expect(shown.locator("#list .card")).to_have_count(12)
         yield shown
-        browser.close()
     assert complaints == []
 
 
@@ -52,19 +73,19 @@ def test_a_list_has_pictures_sounds_and_reasons_and_fits_a_phone(page: Page) -> 
     assert page.evaluate(width)
 
 
-def test_liking_and_hiding_change_the_list(page: Page) -> None:
-    before = titles(page)
-    page.get_by_role("button", name=f"Hide: {before[0]}").first.click()
-    expect(page.locator("#note")).to_contain_text("is hidden")
-    hidden = titles(page)
+def test_liking_and_hiding_change_the_list(own_page: Page) -> None:
+    before = titles(own_page)
+    own_page.get_by_role("button", name=f"Hide: {before[0]}").first.click()
+    expect(own_page.locator("#note")).to_contain_text("is hidden")
+    hidden = titles(own_page)
     assert before[0] not in hidden[:1] and hidden[0] == before[1]
-    page.get_by_role("button", name=f"Like: {hidden[0]}").first.click()
-    expect(page.locator("#note")).to_contain_text("You liked")
-    liked = titles(page)
+    own_page.get_by_role("button", name=f"Like: {hidden[0]}").first.click()
+    expect(own_page.locator("#note")).to_contain_text("You liked")
+    liked = titles(own_page)
     assert liked != hidden[1:] and len(liked) == 12
-    page.reload()
-    expect(page.locator("#list .card")).to_have_count(12)
-    assert titles(page) == liked
+    own_page.reload()
+    expect(own_page.locator("#list .card")).to_have_count(12)
+    assert titles(own_page) == liked
 
 
 def test_search_and_similar_work_by_keyboard(page: Page) -> None:
@@ -149,8 +170,8 @@ def test_a_screen_reader_finds_no_serious_obstacle(
     assert [one["help"] for one in found if one["impact"] in ("serious", "critical")] == []
 
 
-def test_the_calls_are_described_in_a_browser_without_a_network(page: Page, url: str) -> None:
-    page.goto(f"{url}/docs")
+def test_the_calls_are_described_in_a_browser_without_a_network(page: Page, kept_url: str) -> None:
+    page.goto(f"{kept_url}/docs")
     expect(page.locator(".opblock")).not_to_have_count(0)
     page.locator(".opblock-summary-control").first.click()
     expect(page.locator(".opblock-body").first).to_be_visible()

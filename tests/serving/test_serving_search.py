@@ -39,31 +39,31 @@ def search(client: TestClient, **asked: object) -> list[dict]:
 
 @pytest.mark.parametrize("modality", ["image", "audio"])
 def test_a_file_finds_its_own_item_and_items_without_one(
-    client: TestClient, copied: Settings, modality: str
+    asking: TestClient, kept: Settings, modality: str
 ) -> None:
-    known = files(copied, modality)
+    known = files(kept, modality)
     for name, data in list(known.items())[:10]:
-        found = search(client, **{modality: encoded(data)}, k=200)
+        found = search(asking, **{modality: encoded(data)}, k=200)
         best = [item for item in found if item["cosines"].get(modality, 0) > 0.999]
         assert name in [item["item_id"] for item in best]
         assert found[0]["cosines"][modality] > 0.999
     without = [item for item in found if modality not in item["cosines"]]
     assert without and all(item["cosines"].keys() == {"text"} for item in without)
-    words = search(client, **{modality: encoded(data)}, modalities=["text"])
+    words = search(asking, **{modality: encoded(data)}, modalities=["text"])
     assert all(item["cosines"].keys() == {"text"} for item in words)
 
 
-def test_weights_decide_between_words_and_a_picture(client: TestClient, copied: Settings) -> None:
-    shown, data = next(iter(files(copied, "image").items()))
-    items = Workspace(copied).lake.read("items").filter(pl.col("item_id") != shown)
+def test_weights_decide_between_words_and_a_picture(asking: TestClient, kept: Settings) -> None:
+    shown, data = next(iter(files(kept, "image").items()))
+    items = Workspace(kept).lake.read("items").filter(pl.col("item_id") != shown)
     meant = items.filter(pl.col("text") != "").row(0, named=True)
     asked = {"text": meant["text"], "image": encoded(data), "k": 5}
-    seen = search(client, **asked, weights={"text": 0.01, "image": 10})
-    said = search(client, **asked, weights={"text": 10, "image": 0})
+    seen = search(asking, **asked, weights={"text": 0.01, "image": 10})
+    said = search(asking, **asked, weights={"text": 10, "image": 0})
     assert seen[0]["item_id"] == shown
-    alone = search(client, text=meant["text"], k=5)
+    alone = search(asking, text=meant["text"], k=5)
     assert [item["item_id"] for item in said] == [item["item_id"] for item in alone]
-    both = [item["item_id"] for item in search(client, **{**asked, "k": 20})]
+    both = [item["item_id"] for item in search(asking, **{**asked, "k": 20})]
     assert {shown, meant["item_id"]} <= set(both)
 
 
@@ -81,12 +81,12 @@ def test_a_users_taste_and_a_category_count(client: TestClient) -> None:
     assert inside and all(category in item["categories"] for item in inside)
 
 
-def test_a_longer_list_begins_as_a_shorter_one(client: TestClient) -> None:
+def test_a_longer_list_begins_as_a_shorter_one(asking: TestClient) -> None:
     asked = {"text": "a haunted house", "audio": encoded(sound())}
-    assert search(client, **asked, k=40)[:3] == search(client, **asked, k=3)
+    assert search(asking, **asked, k=40)[:3] == search(asking, **asked, k=3)
 
 
-def test_what_cannot_be_searched_by_is_refused(client: TestClient) -> None:
+def test_what_cannot_be_searched_by_is_refused(asking: TestClient) -> None:
     bomb = bytearray(picture())
     bomb[16:24] = (60_000).to_bytes(4, "big") * 2
     refused = [
@@ -107,7 +107,7 @@ def test_what_cannot_be_searched_by_is_refused(client: TestClient) -> None:
         ({"text": "x", "modalities": []}, 422),
     ]
     for asked, status in refused:
-        answer = client.post("/v1/search", json=asked)
+        answer = asking.post("/v1/search", json=asked)
         assert answer.status_code == status, (asked, answer.text)
         assert answer.headers["content-type"] == "application/problem+json"
-    assert search(client, text="still there")
+    assert search(asking, text="still there")
