@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from models.data import Dataset, Floats, Histories, Interactions, TokenTable
+from models.explanation import BEHAVIOUR
 from models.hmdf import statistics
 from models.hmdf._ranking_kernels import compared
 from models.hmdf.candidates import Pairs
 from models.hmdf.item_links import ItemLinks
 from models.hmdf.numbers import ItemNumbers, numbers_of
-from models.hmdf.parts import BEHAVIOUR
 from models.hmdf.similarity import ContentSimilarity
 from models.hmdf.statistics import ItemStatistics, statistics_of
 

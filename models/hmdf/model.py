@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Self
 
@@ -22,19 +22,21 @@ from models.data import (
     TokenTable,
 )
 from models.evaluation import known_events
+from models.explanation import BEHAVIOUR, Explanation
 from models.hmdf.candidates import Candidates, Pairs, best_of_all
 from models.hmdf.config import HMDFConfig
+from models.hmdf.explanation import explained
 from models.hmdf.features import Knowledge
-from models.hmdf.parts import BEHAVIOUR
 from models.hmdf.retrievers import Retrievers, all_retrievers, simple_retrievers
 from models.hmdf.similarity import ContentSimilarity
 from models.hmdf.slices import OF_TIME, Fold, NothingToLearnError, Slice, Slicing, before
-from models.hmdf.trees import LabelledSlice, choose_rounds, fit_trees, mean_score, shap_values
+from models.hmdf.trees import LabelledSlice, choose_rounds, fit_trees
 from models.parallel import fit_all
 from models.persistence import ModelFormatError, NotFittedError, load_state, save_state, tensor
 from models.protocol import FeatureWorth, Maskable, Ranking, Recommender
 from models.ranking import rank, tie_breaks
 from models.training import Epoch, TrainingCurve
+from models.trees import Trees, of_boosters
 
 _log = logging.getLogger(__name__)
 _USERS_AT_ONCE = 64
@@ -191,12 +193,15 @@ class HMDF:
         if items is not None:
             allowed[:] = False
             allowed[items] = True
-        bags = self._fitted()
-        scores = np.full((len(users), len(self.ties)), -np.inf, dtype=np.float32)
-        for start in range(0, len(users), _USERS_AT_ONCE):
-            found = self.candidates(users.rows(start, start + _USERS_AT_ONCE), allowed)
-            if len(found.items):
-                scores[start + found.rows, found.items] = mean_score(bags, found.features)
+        blocks = [
+            self._scored(self.candidates(block, allowed), len(block))
+            for block in (
+                users.rows(start, start + _USERS_AT_ONCE)
+                for start in range(0, len(users), _USERS_AT_ONCE)
+            )
+        ]
+        nobody = np.zeros((0, len(self.ties)), dtype=np.float32)
+        scores = np.concatenate([nobody, *blocks])
         return scores if items is None else scores[:, items]
 
     def recommend(self, users: Histories, k: int, exclude: Histories | None = None) -> Ranking:
@@ -219,6 +224,15 @@ class HMDF:
         pairs: Pairs = best_of_all(scores, users, self.ties, self.config.candidates, shown)
         return Candidates(pairs.rows, pairs.items, knowledge.features(pairs, users))
 
+    def explain(self, users: Histories, items: Ints) -> Explanation:
+        """What moved the scores of `items` (n_users, k); an item that is no candidate has none."""
+        return self._explained(self.candidates(users), users, items)
+
+    def score_to_explain(self, users: Histories) -> tuple[Floats, Callable[[Ints], Explanation]]:
+        """Scores (n_users, n_items) of all items, and what explains items (n_users, k) of them."""
+        found = self.candidates(users)
+        return self._scored(found, len(users)), partial(self._explained, found, users)
+
     def masked(self, tokens: Mapping[str, TokenTable]) -> Self:
         """See `models.protocol.Maskable`: whatever reads tokens reads these."""
         other = copy(self)
@@ -231,9 +245,9 @@ class HMDF:
 
     def feature_worth(self, users: Histories) -> tuple[FeatureWorth, ...]:
         """Gain and mean absolute SHAP value over the users' candidates, the largest SHAP first."""
-        bags = self._fitted()
+        bags, trees = self._fitted(), self._trees
         gains = np.sum([trees.feature_importance("gain") for trees in bags], axis=0)
-        parts = shap_values(bags, self.candidates(users).features)[:, :-1]
+        parts, _ = trees.contributions(self.candidates(users).features)
         shares = np.abs(parts).mean(axis=0) if len(parts) else np.zeros(len(gains))
         found = map(FeatureWorth, bags[0].feature_name(), gains.tolist(), shares.tolist())
         return tuple(sorted(found, key=lambda one: -one.shap))
@@ -342,6 +356,22 @@ class HMDF:
         pairs = candidates.rows.astype(np.int64) * dataset.n_items + candidates.items
         wanted = np.bincount(chosen // dataset.n_items, minlength=len(users)).astype(np.int32)
         return LabelledSlice(users, candidates, np.isin(pairs, chosen), wanted)
+
+    @cached_property
+    def _trees(self) -> Trees:
+        return of_boosters(self._fitted())
+
+    def _scored(self, found: Candidates, n_users: int) -> Floats:
+        """Scores (n_users, n_items) of candidates; -inf for all else."""
+        scores = np.full((n_users, len(self.ties)), -np.inf, dtype=np.float32)
+        trees = self._trees
+        if len(found.items):
+            scores[found.rows, found.items] = trees.score(found.features)
+        return scores
+
+    def _explained(self, found: Candidates, users: Histories, items: Ints) -> Explanation:
+        features = tuple(zip(self.feature_names, self.feature_parts, strict=True))
+        return explained(self._trees, self._known(), found, features, users, items)
 
     def _known(self) -> Knowledge:
         if self._knowledge is None:

@@ -17,7 +17,7 @@ from models.baselines import (
     RecentPopularityConfig,
 )
 from models.data import TIME_DEPENDENT, Dataset
-from models.hmdf.parts import POPULARITY
+from models.explanation import POPULARITY
 from models.protocol import Recommender
 from models.reducers import BLOCKS
 

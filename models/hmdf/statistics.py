@@ -6,8 +6,8 @@ from functools import cached_property
 import numpy as np
 
 from models.data import Floats, Histories, Interactions, Ints, Longs
+from models.explanation import BEHAVIOUR, POPULARITY
 from models.hmdf.item_links import LASTING, WINDOWS
-from models.hmdf.parts import BEHAVIOUR, POPULARITY
 
 _SECOND = 1_000_000
 _HOUR = 3_600 * _SECOND

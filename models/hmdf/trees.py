@@ -131,12 +131,6 @@ def fit_trees(
     )
 
 
-def mean_score(bags: Sequence[lgb.Booster], features: Floats) -> Floats:
-    """Mean score (r,) of the bags."""
-    found: Floats = np.mean([trees.predict(features) for trees in bags], axis=0, dtype=np.float32)
-    return found
-
-
 def _parameters(config: HMDFConfig) -> dict[str, Any]:
     return {
         "objective": "lambdarank",
@@ -192,13 +186,3 @@ def _reporting(on_epoch: Callable[[Epoch], None]) -> Callable[[Any], None]:
         on_epoch(Epoch(number, most, losses["train"], losses["valid"]))
 
     return report
-
-
-def shap_values(bags: Sequence[lgb.Booster], features: Floats) -> Floats:
-    """What each feature added to each score: (r, f + 1), the last column is the mean score.
-
-    LightGBM's exact tree SHAP (Lundberg et al. 2020), the mean of the bags.
-    """
-    parts = [trees.predict(features, pred_contrib=True) for trees in bags]
-    found: Floats = np.mean(parts, axis=0, dtype=np.float32)
-    return found

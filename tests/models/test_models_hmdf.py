@@ -21,8 +21,8 @@ from models.hmdf import (
     simple_cold_item_retrievers,
 )
 from models.hmdf.slices import time_slices
-from models.hmdf.trees import shap_values
 from models.persistence import ModelFormatError, NotFittedError
+from models.trees import of_boosters
 
 SMALL = HMDFConfig(candidates=15, rounds=40, patience=10, leaf_rows=5, penalty=1.0, threads=1)
 walks = partial(random_walks, n_users=80, n_items=60, length=27, held=3)
@@ -94,9 +94,9 @@ def test_only_what_may_be_shown_is_scored_and_newcomers_are_answered() -> None:
     assert scores.shape == (2, 3) and np.isfinite(scores).all()
     users = dataset.histories(np.arange(4, dtype=np.int32))
     found = fitted.candidates(users)
-    parts = shap_values(fitted.bags, found.features)
+    parts, begin = of_boosters(fitted.bags).contributions(found.features)
     np.testing.assert_allclose(
-        parts.sum(axis=1), fitted.score(users)[found.rows, found.items], atol=1e-4
+        parts.sum(axis=1) + begin, fitted.score(users)[found.rows, found.items], atol=1e-4
     )
 
 
