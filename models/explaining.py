@@ -19,7 +19,10 @@ from models.explanation import (
 )
 from models.protocol import Extendable, Maskable, Recommender
 
-_RECENT = 50
+_MOST_LEFT_OUT, _FEWEST_LEFT_OUT = 50, 10
+"""Past items that are left out one by one, the newest ones."""
+_EVENTS_AT_ONCE = 5000
+"""Of all histories without one each: of a long history fewer items are left out."""
 _OTHERS = 256
 
 
@@ -112,10 +115,10 @@ def explain(
     """What moved the scores of items (n_users, k), whatever the model.
 
     A model that `Explains` is asked itself. For any other the past items are those of the last 50
-    without which the score would be lower. The shares are what hiding each modality from all items
-    costs the score, and, for behaviour, how much higher the score is without any modality than that
-    of the average item. A model without masks reads no modality: all of an item's score comes from
-    behaviour where the history changes it, and else from popularity.
+    (of a long history fewer) without which the score would be lower. The shares are what hiding
+    each modality from all items costs the score, and, for behaviour, how much higher the score is
+    without any modality than that of the average item. A model without masks reads no modality: all
+    of an item's score comes from behaviour where the history changes it, and else from popularity.
 
     Args:
         model: fitted.
@@ -189,8 +192,10 @@ def _by_masking(masks: Masks, user: Histories, items: Ints, whole: Floats) -> Fl
 def _last_items(user: Histories) -> Ints:
     """The items (l,) of one user's last events, the newest first, each once."""
     newest_first = user.items[::-1]
+    at_once = _EVENTS_AT_ONCE // max(1, len(user.items))
+    most = min(_MOST_LEFT_OUT, max(_FEWEST_LEFT_OUT, at_once))
     _, first = np.unique(newest_first, return_index=True)
-    return newest_first[np.sort(first)[:_RECENT]]
+    return newest_first[np.sort(first)[:most]]
 
 
 def _without_each(user: Histories, items: Ints) -> Histories:

@@ -1,5 +1,7 @@
 """Implicit-feedback matrix factorisation by alternating least squares."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Self
 
 import numpy as np
@@ -11,6 +13,9 @@ from models.baselines.recency import choice_matrix, history_matrix
 from models.data import Dataset, Floats, Histories, Ints
 
 _NONZEROS_AT_ONCE = 200_000
+_SHARED = 2
+"""Pairs of a row and an item that any row chose, to those that were chosen: up to here rows that
+share their choices are multiplied as dense ones."""
 
 
 class ALSConfig(BaselineConfig):
@@ -37,14 +42,14 @@ class ALS(ConfiguredBaseline[ALSConfig]):
 
     family = name = "als"
     settings_type = ALSConfig
-    stored = ("items",)
+    stored = ("items", "gram")
 
     def fit(self, dataset: Dataset) -> Self:
         """Alternates between users and items."""
         train = dataset.train
         choices = choice_matrix(train.users, train.items, dataset.n_users, dataset.n_items)
         _, items = factorise(choices, self.config)
-        self._remember(dataset, items=items)
+        self._remember(dataset, items=items, gram=items.T @ items)
         return self
 
     def score(self, users: Histories, items: Ints | None = None) -> Floats:
@@ -59,25 +64,25 @@ class ALS(ConfiguredBaseline[ALSConfig]):
         vectors = self.learned("items")
         history = history_matrix(users, len(vectors))
         history.data[:] = 1
-        return fold_in(history, vectors, self.config)
+        return fold_in(history, vectors, self.learned("gram"), self.config)
 
 
 def fold_in(
     history: sparse.csr_array,
     vectors: Floats,
+    gram: Floats,
     config: ALSConfig,
-    among: Floats | None = None,
 ) -> Floats:
     """Vectors (n_users, f) of users by what they did.
 
     Args:
         history: (n_users, n_items) how much each event counts, at most 1.
-        vectors: (n_items, f) of the items.
+        vectors: Y (n_items, f) of the items.
+        gram: YᵀY (f, f) over those that a user could have chosen.
         config: of the factorisation that made them.
-        among: (m, f) of the items that a user could have chosen; all of them by default.
     """
     start = np.zeros((history.shape[0], vectors.shape[1]), dtype=np.float32)
-    return solved(start, vectors, history, config, 3 * config.solver_steps, among)
+    return solved(start, vectors, history, gram, config, 3 * config.solver_steps)
 
 
 def factorise(choices: sparse.csr_array, config: ALSConfig) -> tuple[Floats, Floats]:
@@ -88,8 +93,8 @@ def factorise(choices: sparse.csr_array, config: ALSConfig) -> tuple[Floats, Flo
         (rng.standard_normal((n, config.factors)) * 0.01).astype(np.float32) for n in choices.shape
     )
     for _ in range(config.iterations):
-        users = solved(users, items, choices, config, config.solver_steps)
-        items = solved(items, users, by_item, config, config.solver_steps)
+        users = solved(users, items, choices, items.T @ items, config, config.solver_steps)
+        items = solved(items, users, by_item, users.T @ users, config, config.solver_steps)
     # An item that nobody chose has nothing to solve for; what is left of its start is noise.
     items[np.diff(by_item.indptr) == 0] = 0
     return users, items
@@ -99,9 +104,9 @@ def solved(
     start: Floats,
     others: Floats,
     choices: sparse.csr_array,
+    gram: Floats,
     config: ALSConfig,
     steps: int,
-    among: Floats | None = None,
 ) -> Floats:
     """Vectors x (n, f) of (YᵀY + λI + α Σ_i w_i y_i y_iᵀ) x = (1 + α) Σ_i w_i y_i over a row's
     choices i.
@@ -110,15 +115,17 @@ def solved(
         start: (n, f) where the conjugate gradients begin.
         others: Y (m, f), the other side's vectors.
         choices: (n, m) weights w, 1 where an event counts in full.
+        gram: YᵀY (f, f).
         config: α and λ.
         steps: gradient steps.
-        among: what YᵀY is made of, where that is not Y.
     """
-    common = others.T @ others if among is None else among.T @ among
+    common = gram.copy()
     common.flat[:: len(common) + 1] += config.strength
 
+    own_products = _own_products(others, choices)
+
     def applied(x: Floats) -> Floats:
-        return np.asarray(x @ common + config.confidence * _own_products(x, others, choices))
+        return np.asarray(x @ common + config.confidence * own_products(x))
 
     x: Floats = start.copy()
     residual = (1 + config.confidence) * (choices @ others) - applied(x)
@@ -137,8 +144,16 @@ def solved(
     return x
 
 
-def _own_products(x: Floats, others: Floats, choices: sparse.csr_array) -> Floats:
-    """Σ_i w_i y_i (y_i · x_n) over the choices i of each row n: (n, f)."""
+def _own_products(others: Floats, choices: sparse.csr_array) -> Callable[[Floats], Floats]:
+    """What makes Σ_i w_i y_i (y_i · x_n) over the choices i of each row n, (n, f), of x (n, f)."""
+    chosen = np.unique(choices.indices)
+    if choices.shape[0] * len(chosen) <= _SHARED * choices.nnz:
+        own, weights = others[chosen], choices[:, chosen].toarray()
+        return lambda x: np.asarray((weights * (x @ own.T)) @ own, dtype=np.float32)
+    return partial(_sparse_products, others, choices)
+
+
+def _sparse_products(others: Floats, choices: sparse.csr_array, x: Floats) -> Floats:
     dots = np.empty(choices.nnz, dtype=np.float32)
     rows = np.repeat(np.arange(choices.shape[0]), np.diff(choices.indptr))
     for start in range(0, choices.nnz, _NONZEROS_AT_ONCE):

@@ -77,6 +77,7 @@ class ColdStartMap(ConfiguredBaseline[ColdStartMapConfig]):
     stored = (
         "codes",
         "taste",
+        "taste_gram",
         "anchors",
         "near_weights",
         "coefficients",
@@ -96,7 +97,8 @@ class ColdStartMap(ConfiguredBaseline[ColdStartMapConfig]):
         tokens, config = _timeless(dataset.tokens), self.config
         content = ContentBlocks.fit(tokens, warm, config.blocks, config.widest, config.components)
         taste = self._targets(dataset)
-        self._remember(dataset, taste=taste, **content.arrays())
+        # Of later items nobody could have chosen one: they say nothing of those who did not.
+        self._remember(dataset, taste=taste, taste_gram=taste.T @ taste, **content.arrays())
         most = min(int(warm.sum()), config.anchors)
         rows: Ints = np.argsort(-counts, kind="stable")[:most].astype(np.int32)
         offset = taste[rows].mean(axis=0) if len(rows) else np.zeros(taste.shape[1])
@@ -141,8 +143,6 @@ class ColdStartMap(ConfiguredBaseline[ColdStartMapConfig]):
             **self.arrays,
             "codes": placed(self.learned("codes"), places, own),
             "taste": placed(taste, places[new], own[new]),
-            # Nobody could have chosen what was not there: it says nothing of those who did not.
-            "fitted_taste": taste,
             "ties": further_ties(self.learned("ties"), places),
         }
         return other
@@ -168,7 +168,7 @@ class ColdStartMap(ConfiguredBaseline[ColdStartMapConfig]):
         """x (n_users, factors)."""
         taste = self.learned("taste")
         history = history_matrix(users, len(taste), self.config.decay)
-        return fold_in(history, taste, _als(self.config), self.arrays.get("fitted_taste"))
+        return fold_in(history, taste, self.learned("taste_gram"), _als(self.config))
 
     def _content(self, tokens: Mapping[str, TokenTable], n_items: int) -> Floats:
         """z (n_items, q)."""

@@ -36,11 +36,23 @@ class ConfiguredBaseline(Baseline, Generic[Settings]):
 
     def __init__(self, config: Settings | None = None) -> None:
         self.config: Settings = config or self.settings_type()  # type: ignore[assignment]
+        self._matrices: dict[str, tuple[np.ndarray, sparse.csr_array]] = {}
         super().__init__(self.config.seed)
 
     def settings(self) -> dict[str, Any]:
         """JSON-able settings that `save` keeps."""
         return self.config.model_dump()
+
+    def matrix(self, name: str, n_columns: int) -> sparse.csr_array:
+        """The matrix whose arrays `sparse_arrays` named, checked once and not for every score.
+
+        Raises:
+            NotFittedError: the model was neither fitted nor loaded.
+        """
+        starts = self.learned(f"{name}.starts")
+        if name not in self._matrices or self._matrices[name][0] is not starts:
+            self._matrices[name] = starts, _sparse_matrix(name, self.arrays, n_columns)
+        return self._matrices[name][1]
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -72,8 +84,11 @@ def sparse_arrays(name: str, matrix: sparse.csr_array) -> dict[str, np.ndarray]:
     }
 
 
-def sparse_matrix(name: str, arrays: dict[str, np.ndarray], n_columns: int) -> sparse.csr_array:
+def _sparse_matrix(name: str, arrays: dict[str, np.ndarray], n_columns: int) -> sparse.csr_array:
     """The matrix whose arrays `sparse_arrays` named."""
     starts = arrays[f"{name}.starts"]
+    if len(starts) and starts[-1] <= np.iinfo(np.int32).max:
+        # As wide as the columns' numbers: of two widths SciPy would copy all columns.
+        starts = starts.astype(np.int32)
     parts = (arrays[f"{name}.values"], arrays[f"{name}.columns"], starts)
     return sparse.csr_array(parts, shape=(len(starts) - 1, n_columns))

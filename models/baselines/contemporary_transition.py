@@ -6,8 +6,9 @@ import numpy as np
 from pydantic import Field
 from scipy import sparse
 
-from models.baselines.configured import ConfiguredBaseline, sparse_arrays, sparse_matrix
+from models.baselines.configured import ConfiguredBaseline, sparse_arrays
 from models.baselines.recency import history_matrix
+from models.baselines.sparse_sums import sums_over
 from models.baselines.transition import TransitionConfig, transition_counts
 from models.data import Dataset, Floats, Histories, Ints, Longs
 
@@ -63,12 +64,21 @@ class ContemporaryTransition(ConfiguredBaseline[ContemporaryTransitionConfig]):
     def score(self, users: Histories, items: Ints | None = None) -> Floats:
         """Scores (n_users, n_items); 0 for items that nothing in the history led to."""
         n_items = len(self.learned("ties"))
-        follows = sparse_matrix("follows", self.arrays, n_items)
+        follows = self.matrix("follows", n_items)
         history = history_matrix(users, n_items, self.config.decay, self.config.last)
         near = _nearness(users, self.learned("middles"), self.config.memory_days)
-        asked = sparse.hstack([sparse.diags_array(weights) @ history for weights in near.T])
-        scores = (sparse.csr_array(asked) @ follows).toarray()
-        return np.asarray(scores if items is None else scores[:, items], dtype=np.float32)
+        return sums_over(_by_period(history, near), follows, items)
+
+
+def _by_period(history: sparse.csr_array, near: Floats) -> sparse.csr_array:
+    """Weights (n_users, P n_items) of events in each period, of weights (n_users, P) of periods."""
+    events, n_periods = history.tocoo(), near.shape[1]
+    n_users, n_items = history.shape
+    weights = near[events.row] * events.data[:, None]
+    columns = events.col[:, None] + n_items * np.arange(n_periods)
+    pairs = (np.repeat(events.row, n_periods), columns.ravel())
+    shape = (n_users, n_items * n_periods)
+    return sparse.csr_array(sparse.coo_array((weights.ravel(), pairs), shape=shape))
 
 
 def _nearness(users: Histories, middles: Longs, memory_days: float) -> Floats:

@@ -12,9 +12,9 @@ from models.baselines.configured import (
     BaselineConfig,
     ConfiguredBaseline,
     sparse_arrays,
-    sparse_matrix,
 )
 from models.baselines.recency import choice_matrix, history_matrix
+from models.baselines.sparse_sums import sums_over
 from models.data import Dataset, Floats, Histories, Ints
 
 
@@ -73,7 +73,7 @@ class EASE(ConfiguredBaseline[EASEConfig]):
                 kept=kept,
                 left=np.asarray(left, dtype=np.float32),
                 told=np.asarray(told, dtype=np.float32),
-                **sparse_arrays("choices", choices),
+                **sparse_arrays("choosers", sparse.csr_array(choices.T)),
             )
         else:
             gram = (choices.T @ choices).toarray()
@@ -86,22 +86,25 @@ class EASE(ConfiguredBaseline[EASEConfig]):
     def score(self, users: Histories, items: Ints | None = None) -> Floats:
         """Scores (n_users, n_items); 0 for items without training events or beyond the most."""
         n_items, kept = len(self.learned("ties")), self.learned("kept")
-        history = history_matrix(users, n_items, self.config.decay)[:, kept]
+        history = history_matrix(users, n_items, self.config.decay)
+        if len(kept) == n_items:
+            return self._of_kept(history, slice(None) if items is None else items)
         asked = np.arange(n_items) if items is None else items
         place = np.full(n_items, -1)
         place[kept] = np.arange(len(kept))
         told_of = place[asked] >= 0
         scores = np.zeros((len(users), len(asked)), dtype=np.float32)
-        scores[:, told_of] = self._of_kept(history, place[asked][told_of])
+        scores[:, told_of] = self._of_kept(history[:, kept], place[asked][told_of])
         return scores
 
-    def _of_kept(self, history: sparse.csr_array, chosen: Ints) -> Floats:
-        """Scores (n_users, k) of places (k,) among the kept items."""
+    def _of_kept(self, history: sparse.csr_array, chosen: Ints | slice) -> Floats:
+        """Scores (n_users, k) of places (k,) among the kept items; a slice copies nothing."""
         left = self.learned("left")
         if "told" not in self.arrays:
             return np.asarray(history @ left[:, chosen], dtype=np.float32)
-        alike = (history @ self._choices().T).toarray()  # h Xᵀ: b u
-        own = history.toarray()[:, chosen]
+        choosers = self.matrix("choosers", len(left))
+        alike = sums_over(history, choosers, None)  # h Xᵀ: b u
+        own = history[:, chosen].toarray()
         told = self.arrays["told"][chosen]
         return np.asarray((alike @ left[:, chosen] - told * own) / (1 - told), dtype=np.float32)
 
@@ -110,9 +113,6 @@ class EASE(ConfiguredBaseline[EASEConfig]):
         counts = np.bincount(choices.indices, minlength=choices.shape[1])
         most = np.argsort(-counts, kind="stable")[: self.config.most_items]
         return np.sort(most).astype(np.int32)
-
-    def _choices(self) -> sparse.csr_array:
-        return sparse_matrix("choices", self.arrays, len(self.learned("kept")))
 
 
 def inverse(gram: NDArray[np.float32], strength: float) -> NDArray[np.float32]:

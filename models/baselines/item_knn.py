@@ -10,9 +10,9 @@ from models.baselines.configured import (
     BaselineConfig,
     ConfiguredBaseline,
     sparse_arrays,
-    sparse_matrix,
 )
 from models.baselines.recency import choice_matrix, history_matrix
+from models.baselines.sparse_sums import sums_over
 from models.data import Dataset, Floats, Histories, Ints
 
 _ROWS = 1024
@@ -61,10 +61,9 @@ class ItemKNN(ConfiguredBaseline[ItemKNNConfig]):
     def score(self, users: Histories, items: Ints | None = None) -> Floats:
         """Scores (n_users, n_items); 0 for items that no neighbour leads to."""
         n_items = len(self.learned("ties"))
-        similarity = sparse_matrix("similarity", self.arrays, n_items)
+        similarity = self.matrix("similarity", n_items)
         history = history_matrix(users, n_items, self.config.decay)
-        scores = (history @ similarity).toarray()
-        return np.asarray(scores if items is None else scores[:, items], dtype=np.float32)
+        return sums_over(history, similarity, items)
 
     def _neighbours(
         self, own: sparse.csr_array, others: sparse.csr_array, lengths: np.ndarray, start: int

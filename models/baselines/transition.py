@@ -10,9 +10,9 @@ from models.baselines.configured import (
     BaselineConfig,
     ConfiguredBaseline,
     sparse_arrays,
-    sparse_matrix,
 )
 from models.baselines.recency import history_matrix
+from models.baselines.sparse_sums import sums_over
 from models.data import Dataset, Floats, Histories, Interactions, Ints, Longs
 
 
@@ -62,10 +62,9 @@ class Transition(ConfiguredBaseline[TransitionConfig]):
     def score(self, users: Histories, items: Ints | None = None) -> Floats:
         """Scores (n_users, n_items); 0 for items that nothing in the history led to."""
         n_items = len(self.learned("ties"))
-        follows = sparse_matrix("follows", self.arrays, n_items)
+        follows = self.matrix("follows", n_items)
         history = history_matrix(users, n_items, self.config.decay, self.config.last)
-        scores = (history @ follows).toarray()
-        return np.asarray(scores if items is None else scores[:, items], dtype=np.float32)
+        return sums_over(history, follows, items)
 
 
 def transition_counts(

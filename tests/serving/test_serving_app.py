@@ -272,6 +272,29 @@ def test_a_new_champion_takes_over_and_a_broken_one_does_not(
     assert client.get("/readyz").json()["model_version"] == whole
 
 
+@pytest.mark.parametrize("family", ["ease", "transition", "cold_start_map"])
+def test_any_model_as_champion_says_why(client: TestClient, copied: Settings, family: str) -> None:
+    registry = ModelRegistry(Workspace(copied).paths.models)
+    wanted = f"{family}-user-temporal"
+    registry.promote(next(one.version for one in registry.versions() if one.name == wanted))
+    client.app.state.service.champions.look()  # type: ignore[attr-defined]
+    seen = client.get("/v1/items", params={"k": 4}).json()["items"]
+    titles = {item["item_id"]: item["title"] for item in seen}
+    history = [{"item_id": name} for name in titles]
+    rows = client.post("/v1/recommendations", json={"history": history, "k": 5}).json()["items"]
+    assert len(rows) == 5
+    for reason in (row["reason"] for row in rows):
+        shares, past = reason["modality_shares"], reason["past_items"]
+        assert sum(shares.values()) == pytest.approx(1, abs=1e-4)
+        assert set(past) <= set(titles) and past
+        assert titles[past[0]] in reason["sentence"]
+        if family == "cold_start_map":
+            assert {"text", "image", "audio", "attributes", "behaviour"} == shares.keys()
+            assert max(shares["text"], shares["image"], shares["audio"]) > 0
+        else:
+            assert shares["behaviour"] == 1 and "people who chose" in reason["sentence"]
+
+
 def test_a_champion_that_was_repaired_takes_over(copied: Settings) -> None:
     registry = ModelRegistry(Workspace(copied).paths.models)
     version = registry.champion()

@@ -1,0 +1,48 @@
+"""Sums over histories of sparse rows, an item's row for each event: item-to-item models' scores."""
+
+import numpy as np
+from scipy import sparse
+
+from models.data import Floats, Ints
+
+_REREAD = 2
+"""How often a row may be read for one history that has its item, so that nothing else is gained by
+sparse sums."""
+
+
+def sums_over(history: sparse.csr_array, rows: sparse.csr_array, items: Ints | None) -> Floats:
+    """Σ_i h_ui R_ij of histories h (n_users, n) and rows R (n, m): (n_users, k) of `items`.
+
+    Only the rows of items that some history has are read, and of them only the columns asked for.
+    The terms are added in the order of i, whatever is asked, so that the same sum is the same
+    number.
+
+    Args:
+        history: sorted by column within each row.
+        rows: of each item that can be in a history.
+        items: (k,) columns; all m by default.
+    """
+    done = np.unique(history.indices)
+    own, weights = rows[done], history[:, done]
+    if items is None:
+        return _product(weights, own)
+    wanted, places = np.unique(items, return_inverse=True)
+    return _product(weights, _columns(own, wanted))[:, places]
+
+
+def _product(weights: sparse.csr_array, rows: sparse.csr_array) -> Floats:
+    if weights.shape[0] * weights.shape[1] <= _REREAD * weights.nnz:
+        # Histories that share their items, as one alone does: no row is read for nothing.
+        return np.asarray((rows.T @ weights.toarray().T).T, dtype=np.float32)
+    return np.asarray((weights @ rows).toarray(), dtype=np.float32)
+
+
+def _columns(rows: sparse.csr_array, wanted: Ints) -> sparse.csr_array:
+    """The columns `wanted` (k,), ascending and each once. SciPy would sort all to find them."""
+    place = np.full(rows.shape[1], -1, dtype=rows.indices.dtype)
+    place[wanted] = np.arange(len(wanted))
+    found = place[rows.indices]
+    kept = found >= 0
+    starts = np.append(0, np.cumsum(kept))[rows.indptr].astype(rows.indptr.dtype)
+    shape = (rows.shape[0], len(wanted))
+    return sparse.csr_array((rows.data[kept], found[kept], starts), shape=shape)
