@@ -6,7 +6,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 PEERS := benchmarks/.venv
-PEERS_INSTALLED := $(PEERS)/.installed
+LOCKS := benchmarks/peers/environments
+ENVIRONMENTS := $(basename $(notdir $(wildcard $(LOCKS)/*.in)))
+PEERS_INSTALLED := $(ENVIRONMENTS:%=$(PEERS)/%/.installed)
 WORKERS ?= 2
 # Each process that tests has one core: threads and processes of its own would only wait for it.
 PYTEST := OMP_NUM_THREADS=1 LOKY_MAX_CPU_COUNT=1 $(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal
@@ -72,9 +74,10 @@ bench-quality: $(INSTALLED) $(if $(findstring --skip-peers,$(ARGS)),,$(PEERS_INS
 lock: $(VENV)/bin/uv
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra dev \
 		--custom-compile-command "make lock" --output-file requirements.lock pyproject.toml
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
-		--constraint requirements.lock --custom-compile-command "make lock" \
-		--output-file benchmarks/requirements.txt benchmarks/requirements.in
+	for name in $(ENVIRONMENTS); do \
+		$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+			--custom-compile-command "make lock" --output-file $(LOCKS)/$$name.txt $(LOCKS)/$$name.in || exit 1; \
+	done
 
 clean:
 	rm -rf $(VENV) $(PEERS)
@@ -98,10 +101,10 @@ $(INSTALLED): requirements.lock pyproject.toml | $(VENV)/bin/uv
 	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation -e . 
 	@touch $@
 
-$(PEERS_INSTALLED): benchmarks/requirements.txt | $(VENV)/bin/uv
-	@echo "Installing the peers of the benchmark (about 5 GB, most of it shared with $(VENV)) ..."
-	@$(BIN)/uv venv --quiet --clear --python $(PYTHON) $(PEERS)
-	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(PEERS)/bin/python --require-hashes \
-		-r benchmarks/requirements.txt || { \
-		echo "The peers could not be installed: is there a network, and is the disk not full?"; exit 1; }
+$(PEERS)/%/.installed: $(LOCKS)/%.txt | $(VENV)/bin/uv
+	@echo "Installing the benchmark's peers of $* (up to 5 GB, most of it shared with $(VENV)) ..."
+	@$(BIN)/uv venv --quiet --clear --python $(PYTHON) $(PEERS)/$*
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(PEERS)/$*/bin/python --require-hashes \
+		-r $< || { \
+		echo "The peers of $* could not be installed: is there a network, and is the disk not full?"; exit 1; }
 	@touch $@

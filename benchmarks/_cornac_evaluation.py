@@ -1,6 +1,6 @@
 """cornac's own evaluation of ready scores; it runs in the peers' environment.
 
-    benchmarks/.venv/bin/python benchmarks/_cornac_evaluation.py TASK_NPZ
+    benchmarks/.venv/cornac/bin/python benchmarks/_cornac_evaluation.py TASK_NPZ
 
 Prints one JSON: the seconds of every round and the figures.
 """

@@ -30,7 +30,7 @@ from models.splits import user_temporal
 
 FOLDER = Path(__file__).parent
 OUT = FOLDER / "out" / "evaluation_speed.json"
-PEERS = FOLDER / ".venv" / "bin" / "python"
+PEERS = FOLDER / ".venv" / "cornac" / "bin" / "python"
 CUTOFFS = (5, 10, 20, 50)
 Figures = dict[str, float]
 

@@ -1,4 +1,4 @@
-"""Other people's libraries on our splits: runs in an environment of its own, with files alone.
+"""Other people's libraries on our splits: runs in environments of their own, with files alone.
 
 Nothing here may import anything of the project. Run as `python -m peers` from the folder above.
 """

@@ -35,8 +35,7 @@ def main() -> int:
     warnings.simplefilter("ignore", FutureWarning)
     warnings.simplefilter("ignore", DeprecationWarning)
     found = answer(entry.builder(), grid, read_task(chosen.task), budget)
-    library = entry.build.partition(".")[0]
-    facts = {**found.facts, "library": f"{library} {version(library)}"}
+    facts = {**found.facts, "library": f"{entry.library} {version(entry.library)}"}
     write_answer(chosen.answer, Answer(found.lists, found.predictions, facts))
     return 0
 

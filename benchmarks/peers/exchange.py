@@ -69,6 +69,7 @@ class Task:
         test_users: users who get lists; for ratings the user of each event.
         test_items: items whose values are asked (ratings); none for lists.
         test_candidates: (n_items,) items that are ranked in the lists.
+        ties: (n_items,) the place of each item among those of equal score, the lowest first.
         features: (n_items, d) standardised content with presence flags, 0 where it is absent.
         content_only: the candidates have no events, so nothing but content may rank them.
     """
@@ -84,6 +85,7 @@ class Task:
     test_users: Ints
     test_items: Ints
     test_candidates: Bools
+    ties: Ints
     features: Floats
     content_only: bool
 

@@ -55,21 +55,26 @@ class NeighbourModel:
         raise NotImplementedError
 
 
-def als(settings: Settings, seed: int) -> Peer:
+def build(name: str, settings: Settings, seed: int) -> Peer:
+    """The model of that name: `als`, `bpr` or `item_knn`."""
+    return {"als": _als, "bpr": _bpr, "item_knn": _item_knn}[name](settings, seed)
+
+
+def _als(settings: Settings, seed: int) -> Peer:
     """Implicit ALS (Hu, Koren and Volinsky 2008)."""
     from implicit.cpu.als import AlternatingLeastSquares
 
     return FactorModel(AlternatingLeastSquares, settings, seed)
 
 
-def bpr(settings: Settings, seed: int) -> Peer:
+def _bpr(settings: Settings, seed: int) -> Peer:
     """BPR (Rendle et al. 2009)."""
     from implicit.cpu.bpr import BayesianPersonalizedRanking
 
     return FactorModel(BayesianPersonalizedRanking, settings, seed)
 
 
-def item_knn(settings: Settings, seed: int) -> Peer:
+def _item_knn(settings: Settings, seed: int) -> Peer:
     """Neighbours by the weighting that the settings name."""
     from implicit.nearest_neighbours import (
         BM25Recommender,

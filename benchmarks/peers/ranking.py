@@ -3,16 +3,24 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .exchange import Bools, Events, Floats, Ints
 
 USERS_AT_ONCE = 256
 
+Doubles = NDArray[np.float64]
 Score = Callable[[Ints, Sequence[Ints]], Floats]
 
 
 def best_items(
-    score: Score, users: Ints, past: Events, candidates: Bools, k: int, block: int = USERS_AT_ONCE
+    score: Score,
+    users: Ints,
+    past: Events,
+    candidates: Bools,
+    ties: Ints,
+    k: int,
+    block: int = USERS_AT_ONCE,
 ) -> Ints:
     """The k best candidates (n_users, k) of each user without the items of his past; -1 for none.
 
@@ -21,11 +29,12 @@ def best_items(
         users: dense indexes.
         past: what the users had done.
         candidates: (n_items,) what may be listed.
+        ties: (n_items,) the place of each item among those of equal score, the lowest first.
         k: list length.
         block: users scored at once.
     """
     lists = np.full((len(users), k), -1, dtype=np.int32)
-    kept = min(k, len(candidates))
+    by_place = np.argsort(ties).astype(np.int32)
     for start in range(0, len(users), block):
         rows = users[start : start + block]
         histories = past.histories(rows)
@@ -35,13 +44,19 @@ def best_items(
         scores[:, ~candidates] = -np.inf
         for row, history in enumerate(histories):
             scores[row, history] = -np.inf
-        best = np.argpartition(-scores, kept - 1, axis=1)[:, :kept]
-        found = np.take_along_axis(scores, best, axis=1)
-        order = np.argsort(-found, axis=1, kind="stable")
-        best = np.take_along_axis(best, order, axis=1)
-        listed = np.take_along_axis(found, order, axis=1) > -np.inf
-        lists[start : start + len(rows), :kept] = np.where(listed, best, -1)
+            best = by_place[_best(scores[row, by_place], k)]
+            lists[start + row, : len(best)] = best
     return lists
+
+
+def _best(scores: Doubles, k: int) -> NDArray[np.intp]:
+    """The places of the k largest scores above -inf; of equal ones those that come first."""
+    if k < len(scores):
+        least = np.partition(scores, len(scores) - k)[len(scores) - k]
+        close = np.flatnonzero((scores >= least) & (scores > -np.inf))
+    else:
+        close = np.flatnonzero(scores > -np.inf)
+    return close[np.argsort(-scores[close], kind="stable")][:k]
 
 
 def mean_ndcg(lists: Ints, users: Ints, past: Events, asked: Events, k: int = 10) -> float:

@@ -73,7 +73,9 @@ def answer(build: Build, grid: Sequence[Settings], task: Task, budget: Budget) -
     if task.kind == RATING:
         predictions = peer.predict(task.test_users, task.test_items).astype(np.float32)
     else:
-        lists = best_items(peer.score, task.test_users, task.known, task.test_candidates, task.k)
+        lists = best_items(
+            peer.score, task.test_users, task.known, task.test_candidates, task.ties, task.k
+        )
     facts = {
         "settings": dict(chosen.settings),
         "tried": [vars(trial) | {"settings": dict(trial.settings)} for trial in trials],
@@ -116,5 +118,6 @@ def _validated(peer: Peer, task: Task, budget: Budget) -> float:
     if len(users) > budget.users:
         drawn = np.random.default_rng(task.seed).choice(users, budget.users, replace=False)
         users = np.sort(drawn)
-    lists = best_items(peer.score, users, task.train, task.validation_candidates, CHOICE_K)
+    candidates = task.validation_candidates
+    lists = best_items(peer.score, users, task.train, candidates, task.ties, CHOICE_K)
     return mean_ndcg(lists, users, task.train, asked, CHOICE_K)

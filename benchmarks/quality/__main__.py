@@ -25,7 +25,7 @@ from benchmarks.quality.page import PageError, marked_page, write_page
 from benchmarks.quality.results import commit
 from benchmarks.quality.running import PEER, Run, answers
 from benchmarks.quality.tables import SplitFigures, figures_of, line, machine, measured_of
-from benchmarks.quality.theirs import PeersMissingError, require_environment
+from benchmarks.quality.theirs import PeersMissingError, require_environments
 from crossmodal.atomic import atomic_write_bytes
 from models.evaluation import EvaluationConfig
 from sources.factory import open_source
@@ -145,11 +145,10 @@ def _run(chosen: argparse.Namespace) -> Run:
     run = Run(chosen.home.parent / "quality", chosen.seed, chosen.only, peers)
     _require_known("model", chosen.only, run.names())
     _require_known("split", frozenset(chosen.splits), set(SPLITS))
-    if any(run.takes(entry.name) for entry in peers):
-        try:
-            require_environment()
-        except PeersMissingError as error:
-            sys.exit(str(error))
+    try:
+        require_environments(entry for entry in peers if run.takes(entry.name))
+    except PeersMissingError as error:
+        sys.exit(str(error))
     return run
 
 

@@ -6,6 +6,7 @@ from assets.datasets import COLD_ITEM, RANDOM, SplitData
 from benchmarks.peers.exchange import RANKING, RATING, Events, Task
 from models.data import Floats, Histories, Interactions, Ints
 from models.evaluation import Relevance, known_events
+from models.ranking import tie_breaks
 
 K = 50
 """Length of every list: the largest cutoff that is measured."""
@@ -18,7 +19,7 @@ def task(data: SplitData, features: Floats, seed: int) -> Task:
         data: the split.
         features: (n_items, d) of the items; given on cold items alone, since no peer reads them
             elsewhere.
-        seed: of everything that a peer draws.
+        seed: of everything that a peer draws, and of the order of items of equal score.
     """
     rating, content_only = data.name == RANDOM, data.name == COLD_ITEM
     return Task(
@@ -33,6 +34,7 @@ def task(data: SplitData, features: Floats, seed: int) -> Task:
         test_users=data.test.users if rating else tested_users(data),
         test_items=data.test.items if rating else np.zeros(0, dtype=np.int32),
         test_candidates=data.candidates,
+        ties=tie_breaks(data.dataset.item_ids.ids, seed),
         features=features if content_only else features[:, :0],
         content_only=content_only,
     )

@@ -6,16 +6,16 @@ from collections.abc import Callable
 import numpy as np
 import polars as pl
 
-from assets.datasets import COLD_ITEM, RANDOM, USER_TEMPORAL, SplitData
+from assets.datasets import COLD_ITEM, GLOBAL_TEMPORAL, RANDOM, USER_TEMPORAL, SplitData
 from benchmarks._tokens import Material
 from models.assembly import category_shares, dataset, matrix
 from models.data import Bools, Floats, TokenTable
 from models.encoders.reviews import cumulative_reviews
-from models.splits import Split, cold_item, random_split, user_temporal
+from models.splits import Split, cold_item, global_temporal, random_split, user_temporal
 from models.standardisation import Standardisation
 from sources.protocol import Source
 
-SPLITS = (USER_TEMPORAL, COLD_ITEM, RANDOM)
+SPLITS = (USER_TEMPORAL, GLOBAL_TEMPORAL, COLD_ITEM, RANDOM)
 
 _CONTENT = ("text", "attributes")
 _RANDOM_VALIDATION = 0.1
@@ -81,6 +81,7 @@ def _split(material: Material, name: str, seed: int) -> Split:
     events = material.log.events
     made: dict[str, Callable[[], Split]] = {
         USER_TEMPORAL: lambda: user_temporal(events, len(material.log.user_ids)),
+        GLOBAL_TEMPORAL: lambda: global_temporal(events),
         COLD_ITEM: lambda: cold_item(events, len(material.log.item_ids), seed=seed),
         RANDOM: lambda: random_split(len(events), seed, validation=_RANDOM_VALIDATION),
     }
@@ -88,7 +89,7 @@ def _split(material: Material, name: str, seed: int) -> Split:
 
 
 def _reviews(material: Material, source: Source, split: Split) -> TokenTable:
-    """Reviews, without those that belong to held-out events."""
+    """Reviews, without those of held-out events; with one cut in time none from after it."""
     log = material.log
     held_out = log.events.take(~split.train)
     keys = pl.DataFrame(
@@ -101,6 +102,9 @@ def _reviews(material: Material, source: Source, split: Split) -> TokenTable:
     on = ["item_id"] if split.name == COLD_ITEM else ["user_id", "item_id"]
     events = source.interactions().frame.select("user_id", "item_id", "event_timestamp", "text")
     written = events.filter(pl.col("text").fill_null("").str.strip_chars() != "").collect()
+    if split.name == GLOBAL_TEMPORAL and len(held_out):
+        cut = int(held_out.timestamps.min())
+        written = written.filter(pl.col("event_timestamp").dt.timestamp("us") < cut)
     vectors = material.reviews.select("text", "vector").unique("text")
     known = written.join(keys, on=on, how="anti").join(vectors, on="text")
     known = known.sort("item_id", "event_timestamp", "user_id", "text")

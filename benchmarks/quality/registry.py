@@ -1,11 +1,12 @@
 """Our models: one `Entry` a row of the tables. A new model is one line in `registry`."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
 
-from assets.datasets import COLD_ITEM, RANDOM, USER_TEMPORAL
+from assets.datasets import COLD_ITEM, GLOBAL_TEMPORAL, RANDOM, USER_TEMPORAL
 from models.baselines.als import ALS
 from models.baselines.cold_start_map import ColdStartMap, ColdStartMapConfig
 from models.baselines.configured import ConfiguredBaseline
@@ -14,7 +15,7 @@ from models.baselines.ease import EASE
 from models.baselines.item_knn import ItemKNN
 from models.baselines.popularity import Popularity
 from models.baselines.random_ranking import RandomRanking
-from models.baselines.recent_popularity import RecentPopularity
+from models.baselines.recent_popularity import RecentPopularity, RecentPopularityConfig
 from models.baselines.transition import Transition
 from models.data import MODALITIES, Dataset
 from models.hmdf import HMDF, OF_ITEMS, HMDFConfig, cold_item_retrievers
@@ -33,10 +34,17 @@ Build = Callable[[Dataset, Settings], Recommender]
 _PROCESSES = 2
 """That fit the hybrid's retrievers: as many as the cores that the figures are stated for."""
 
-_WARM = (USER_TEMPORAL,)
+_WARM = (USER_TEMPORAL, GLOBAL_TEMPORAL)
 _COLD = (COLD_ITEM,)
 _BOTH = (USER_TEMPORAL, COLD_ITEM)
+_RANKED = (USER_TEMPORAL, GLOBAL_TEMPORAL, COLD_ITEM)
 _RATED = (USER_TEMPORAL, RANDOM)
+
+_WINDOWS = (7, 30, 90, 365)
+"""Days over which popularity is counted in rows of its own.
+
+Hard windows: whatever is older counts nothing. What forgets by halves is tuned in one row.
+"""
 
 
 @dataclass(frozen=True)
@@ -66,8 +74,9 @@ class Entry:
 def registry(seed: int) -> tuple[Entry, ...]:
     """All our models in the order of the tables; `seed` is that of each."""
     return (
-        Entry("random", BASELINE, _BOTH, lambda data, own: RandomRanking(seed)),
-        Entry("popularity", BASELINE, _BOTH, lambda data, own: Popularity(seed), refits=True),
+        Entry("random", BASELINE, _RANKED, lambda data, own: RandomRanking(seed)),
+        Entry("popularity", BASELINE, _RANKED, lambda data, own: Popularity(seed), refits=True),
+        *(_of_late(days, seed) for days in _WINDOWS),
         *(_tuned(model, grid, seed) for model, grid in _TUNED.items()),
         *(_content(modality, seed) for modality in MODALITIES),
         Entry(
@@ -163,6 +172,15 @@ def _tuned(model: type[ConfiguredBaseline[Any]], grid: tuple[Settings, ...], see
         return cast(Recommender, model(model.settings_type(seed=seed, **own)))
 
     return Entry(model.family, BASELINE, _WARM, build, grid=grid, refits=True)
+
+
+def _of_late(days: int, seed: int) -> Entry:
+    def build(data: Dataset, own: Settings) -> Recommender:
+        config = RecentPopularityConfig(half_life_days=math.inf, seed=seed, **own)
+        return cast(Recommender, RecentPopularity(config))
+
+    grid = ({"window_days": days},)
+    return Entry(f"recent_popularity_{days}d", BASELINE, _WARM, build, grid=grid, refits=True)
 
 
 def _content(modality: str, seed: int) -> Entry:

@@ -21,6 +21,7 @@ from benchmarks.quality.theirs import Skipped
 from models.hmdf import NothingToLearnError
 
 PEER = "peer"
+_PEERS = Path(__file__).parents[1] / "peers"
 _log = logging.getLogger(__name__)
 _FAILURES = (ValueError, RuntimeError, ArithmeticError, LookupError, LightGBMError)
 """What a fit may end with; like a peer's failure, it is listed and does not end the run."""
@@ -35,8 +36,18 @@ _OUR_CODE = (
 )
 _HYBRID = "models/hmdf"
 """What no other model reads."""
-_PEER_CODE = ("benchmarks/peers", "benchmarks/requirements.txt", _ASKED)
-# grids.json is no code: a peer's own row of it is in its key.
+_PEER_CODE = (
+    "benchmarks/peers/__main__.py",
+    "benchmarks/peers/catalogue.py",
+    "benchmarks/peers/exchange.py",
+    "benchmarks/peers/ranking.py",
+    "benchmarks/peers/tuning.py",
+    _ASKED,
+)
+"""What every peer runs; its library's files and lock come on top.
+
+grids.json is no code: a peer's own row of it is in its key.
+"""
 
 
 @dataclass(frozen=True)
@@ -104,14 +115,13 @@ def _their_answers(run: Run, data: SplitData, material: Material, stamp: str) ->
     features = content_features(material)
     content = array_digest(features) if data.name == COLD_ITEM else ""
     known = events_digest(data) + content
-    code = code_digest(_PEER_CODE)
     asked: Task | None = None
     for entry in run.peers:
         if not run.takes(entry.name) or data.name not in entry.splits:
             continue
         chosen = run.settings.get(entry.name)
         asks = (entry.grid, vars(entry.budget)) if chosen is None else chosen
-        key = key_of(known, asks, run.seed, code)
+        key = key_of(known, asks, run.seed, _peer_code(entry))
         answer: Answer | Skipped | None = kept(run.folder / data.name, entry.name, key)
         if answer is None:
             asked = asked or task(data, features, run.seed)
@@ -120,6 +130,14 @@ def _their_answers(run: Run, data: SplitData, material: Material, stamp: str) ->
                 answer = _stamped(answer, stamp)
                 keep(run.folder / data.name, entry.name, key, answer)
         yield Given(entry.name, PEER, answer)
+
+
+def _peer_code(entry: PeerEntry) -> str:
+    """A key of the code that answers for the peer, without that of other libraries."""
+    own = sorted(path.name for path in _PEERS.glob(f"{entry.library}_*.py"))
+    files = [f"benchmarks/peers/{name}" for name in own]
+    lock = f"benchmarks/peers/environments/{entry.environment}.txt"
+    return code_digest((*_PEER_CODE, *files, lock))
 
 
 def _ours(run: Run, data: SplitData) -> list[Entry]:

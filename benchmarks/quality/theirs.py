@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,11 @@ from benchmarks.peers.catalogue import PeerEntry
 from benchmarks.peers.exchange import Answer, Task, read_answer, write_task
 
 _FOLDER = Path(__file__).parents[1]
-PYTHON = _FOLDER / ".venv" / "bin" / "python"
+ENVIRONMENTS = _FOLDER / ".venv"
 
 
 class PeersMissingError(RuntimeError):
-    """The peers' environment was not built."""
+    """A peer's environment was not built."""
 
 
 @dataclass(frozen=True)
@@ -29,15 +29,23 @@ class Skipped:
     failed: bool
 
 
-def require_environment() -> None:
-    """Checks that the peers' environment is there.
+def python_of(environment: str) -> Path:
+    """The interpreter of that environment, which is a file where it was built."""
+    return ENVIRONMENTS / environment / "bin" / "python"
+
+
+def require_environments(peers: Iterable[PeerEntry]) -> None:
+    """Checks that the environment of each of the peers is there.
 
     Raises:
-        PeersMissingError: it is not.
+        PeersMissingError: one is not.
     """
-    if not PYTHON.is_file():
+    asked = dict.fromkeys(entry.environment for entry in peers)
+    missing = [name for name in asked if not python_of(name).is_file()]
+    if missing:
         raise PeersMissingError(
-            "The peers' environment is missing: run `make bench-env`, or pass --skip-peers."
+            f"The peers' environment {', '.join(missing)} is missing: run `make bench-env`, or "
+            "pass --skip-peers."
         )
 
 
@@ -48,7 +56,14 @@ def answer(
     with tempfile.TemporaryDirectory() as folder:
         asked, said = Path(folder) / "task.npz", Path(folder) / "answer.npz"
         write_task(asked, task)
-        command = [str(PYTHON), "-m", "peers", entry.name, str(asked), str(said)]
+        command = [
+            str(python_of(entry.environment)),
+            "-m",
+            "peers",
+            entry.name,
+            str(asked),
+            str(said),
+        ]
         command += ["--configurations", str(entry.budget.configurations)]
         command += ["--seconds", str(entry.budget.seconds)]
         if settings is not None:

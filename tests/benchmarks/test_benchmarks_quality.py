@@ -4,8 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
-from assets.datasets import USER_TEMPORAL, SplitData
+from assets.datasets import COLD_ITEM, GLOBAL_TEMPORAL, USER_TEMPORAL, SplitData
 from benchmarks._tokens import Material
 from benchmarks.peers.catalogue import entries
 from benchmarks.peers.exchange import (
@@ -27,9 +30,10 @@ from benchmarks.quality.registry import registry
 from benchmarks.quality.running import Run, answers
 from benchmarks.quality.theirs import Skipped
 from models.baselines import Popularity
-from models.data import Dataset, Interactions, TokenTable, Vocabulary
+from models.data import Dataset, Histories, Interactions, TokenTable, Vocabulary
 from models.evaluation import EvaluationConfig, evaluate
-from models.splits import user_temporal
+from models.ranking import tie_breaks, top_k
+from models.splits import cold_item, global_temporal, user_temporal
 
 N_USERS, N_ITEMS = 12, 60
 CONFIG = EvaluationConfig(samples=50)
@@ -59,6 +63,33 @@ def data() -> SplitData:
     everything = np.ones(N_ITEMS, dtype=bool)
     test = events.take(split.test)
     return SplitData(USER_TEMPORAL, dataset, test, everything, everything, None)
+
+
+def split_of(data: SplitData, name: str) -> SplitData:
+    """The same events split in another way."""
+    if name == USER_TEMPORAL:
+        return data
+    parts = [data.dataset.train, data.dataset.validation, data.test]
+    columns = [np.concatenate([vars(part)[name] for part in parts]) for name in vars(data.test)]
+    order = np.lexsort((columns[3], columns[0]))
+    events = Interactions(*(column[order] for column in columns))
+    split = cold_item(events, N_ITEMS) if name == COLD_ITEM else global_temporal(events)
+    everything = np.ones(N_ITEMS, dtype=bool)
+    dataset = replace(
+        data.dataset,
+        train=events.take(split.train),
+        validation=events.take(split.validation),
+        context=np.zeros((int(split.train.sum()), 0), dtype=np.float32),
+    )
+    cold, held = split.test_candidates, split.validation_candidates
+    return SplitData(
+        name,
+        dataset,
+        events.take(split.test),
+        everything if cold is None else cold,
+        everything if held is None else held,
+        None,
+    )
 
 
 def features() -> np.ndarray:
@@ -121,7 +152,9 @@ def test_the_peers_choose_by_the_figure_that_is_measured(data: SplitData) -> Non
     rng = np.random.default_rng(0)
     scores = rng.random((N_USERS, N_ITEMS))
     everything = np.ones(N_ITEMS, dtype=bool)
-    lists = best_items(lambda users, _: scores[users], asked.test_users, asked.known, everything, K)
+    lists = best_items(
+        lambda users, _: scores[users], asked.test_users, asked.known, everything, asked.ties, K
+    )
     own = mean_ndcg(
         lists,
         asked.test_users,
@@ -130,6 +163,32 @@ def test_the_peers_choose_by_the_figure_that_is_measured(data: SplitData) -> Non
     )
     found = measure("x", Answer(lists, np.zeros(0, np.float32), {}), data, CONFIG)
     assert own == pytest.approx(found.per_user.mean())
+
+
+@given(
+    scores=arrays(np.float32, (3, 20), elements=st.sampled_from([-np.inf, 0.0, 0.5, 1.0])),
+    candidates=arrays(np.bool_, 20),
+    k=st.integers(1, 25),
+    seed=st.integers(0, 5),
+)
+def test_a_peers_list_is_the_one_that_our_ranking_makes_of_its_scores(
+    scores: np.ndarray, candidates: np.ndarray, k: int, seed: int
+) -> None:
+    ties = tie_breaks([f"i{item}" for item in range(20)], seed)
+    users = np.arange(3, dtype=np.int32)
+    past = Events(users, np.array([4, 9, 2], np.int32), np.ones(3, np.float32), np.zeros(3, int))
+    found = best_items(lambda rows, _: scores[rows], users, past, candidates, ties, k)
+    known = Histories.of(Interactions(*vars(past).values()), users)
+    items = np.flatnonzero(candidates).astype(np.int32)
+    ours = top_k(scores[:, items], k, ties, items=items, exclude=known)
+    np.testing.assert_array_equal(found, ours.items)
+
+
+def test_a_peer_that_counts_gives_the_lists_of_our_popularity(data: SplitData) -> None:
+    asked = task(data, features(), seed=42)
+    theirs_ = tuned_answer(PopularPeer, ({"sign": 1.0},), asked, Budget(1, 60.0, 100))
+    entry = next(entry for entry in registry(42) if entry.name == "popularity")
+    np.testing.assert_array_equal(theirs_.lists, ours.answer(entry, data, 42).lists)
 
 
 def test_a_peer_is_tuned_on_validation_and_learns_from_all_known_events(data: SplitData) -> None:
@@ -227,15 +286,88 @@ def test_names_are_told_apart() -> None:
     assert len(set(names)) == len(names)
 
 
+def test_a_missing_environment_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(theirs, "ENVIRONMENTS", tmp_path)
+    built = tmp_path / "cornac" / "bin" / "python"
+    built.parent.mkdir(parents=True)
+    built.touch()
+    theirs.require_environments([entries()["EASE"], entries()["implicit_als"]])
+    with pytest.raises(theirs.PeersMissingError, match=r"irspack is missing.*make bench-env"):
+        theirs.require_environments([entries()["EASE"], entries()["irspack_ials"]])
+
+
+def test_a_window_counts_its_own_days_alone(data: SplitData) -> None:
+    early, late = 5, 40
+    users = np.arange(N_USERS, dtype=np.int32)
+    items = np.where(users < 8, early, late).astype(np.int32)
+    days = np.where(users < 8, 0, 100).astype(np.int64)
+    train = Interactions(users, items, np.ones(N_USERS, np.float32), days * 86_400_000_000)
+    context = np.zeros((N_USERS, 0), dtype=np.float32)
+    dataset = replace(data.dataset, train=train, context=context)
+    entries_ = {entry.name: entry for entry in registry(42)}
+    first = {}
+    for name in ("recent_popularity_90d", "recent_popularity_365d"):
+        entry = entries_[name]
+        model = entry.build(dataset, entry.grid[0]).fit(dataset)
+        first[name] = int(model.score(Histories.of(train, users[:1])).argmax())
+    assert first == {"recent_popularity_90d": late, "recent_popularity_365d": early}
+
+
+def test_counting_models_answer_after_one_cut_in_time(data: SplitData, tmp_path: Path) -> None:
+    given = split_of(data, GLOBAL_TEMPORAL)
+    names = {"popularity", "recent_popularity_7d", "ease", "transition"}
+    run = Run(tmp_path, 42, frozenset(names), ())
+    material = Material(*[None] * 5)  # type: ignore[arg-type]
+    found = {one.name: one.answer for one in islice(answers(run, given, material), len(names))}
+    assert found.keys() == names
+    for name, answer in found.items():
+        assert isinstance(answer, Answer), answer
+        assert len(measure(name, answer, given, CONFIG).per_user) == len(answer.lists)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["MostPop", "implicit_als", "GRU4Rec", "vbpr"])
-def test_a_peer_answers_in_its_own_environment(data: SplitData, name: str) -> None:
-    if not theirs.PYTHON.is_file():
-        pytest.skip("the peers' environment (make bench-env) is absent")
-    found = theirs.answer(
-        replace(entries()[name], budget=Budget(1, 1.0, 100)), task(data, features(), seed=7)
-    )
+@pytest.mark.parametrize(
+    ("name", "split"),
+    [
+        ("MostPop", USER_TEMPORAL),
+        ("implicit_als", USER_TEMPORAL),
+        ("GRU4Rec", USER_TEMPORAL),
+        ("vbpr", COLD_ITEM),
+        ("eSASRec", USER_TEMPORAL),
+        ("eSASRec", GLOBAL_TEMPORAL),
+        ("HSTU", USER_TEMPORAL),
+        ("rectools_BERT4Rec", USER_TEMPORAL),
+        ("rectools_two_stage", USER_TEMPORAL),
+        ("irspack_ials", USER_TEMPORAL),
+        ("irspack_feature_ials", COLD_ITEM),
+    ],
+)
+def test_a_peer_answers_in_its_own_environment(data: SplitData, name: str, split: str) -> None:
+    entry = entries()[name]
+    if not theirs.python_of(entry.environment).is_file():
+        pytest.skip(f"the peers' environment {entry.environment} (make bench-env) is absent")
+    given = split_of(data, split)
+    found = theirs.answer(entry, task(given, features(), seed=7), _QUICK.get(name, entry.grid[0]))
     assert isinstance(found, Answer), found
-    measured = measure(name, found, data, CONFIG)
-    assert measured.per_user.shape == (len(np.unique(data.test.users)),)
-    assert found.facts["fit_s"] >= 0
+    assert (found.lists >= 0).any(axis=1).mean() > 0.5
+    measured = measure(name, found, given, CONFIG)
+    assert len(measured.per_user) == len(found.lists)
+    assert found.facts["library"].startswith(entry.library)
+
+
+_SMALL = {"n_factors": 16, "n_blocks": 1, "n_heads": 1, "session_max_len": 10, "epochs": 1}
+_QUICK: dict[str, Settings] = {
+    "eSASRec": {**_SMALL, "n_negatives": 8},
+    "HSTU": _SMALL,
+    "rectools_BERT4Rec": _SMALL,
+    "rectools_two_stage": {
+        "candidates": 20,
+        "last": 2,
+        "negatives": 10,
+        "ranker": "lightgbm",
+        "trees": 5,
+        "learning_rate": 0.1,
+        "esasrec": {**_SMALL, "n_negatives": 8},
+    },
+}
+"""Settings under which a network takes seconds."""
