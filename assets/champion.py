@@ -1,4 +1,4 @@
-"""Which model answers: the gate between a new model and the users."""
+"""Which model is champion: the gate between a new model and the users."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -8,64 +8,104 @@ import numpy as np
 import polars as pl
 
 from assets.datasets import SPLIT_INPUTS, USER_TEMPORAL, split_data
+from assets.evaluation import P_RESAMPLES, by_user
 from assets.recipes import RECIPES
 from assets.registry import has_version, open_registry
 from assets.stage import OWNERS, Context, made_from, materialize_table
 from assets.training import fitted_versions
+from crossmodal.lake import Lake
 from crossmodal.workspace import Workspace
 
 if TYPE_CHECKING:
-    from models.promotion import Decision
+    from models.evaluation import Comparison
+    from models.promotion import Choice, Decision
+
+RIVALS = "champion_rivals"
+"""The lake table of the champion beside every other model of the run, on the newest events."""
+
+_RIVALS = {
+    "champion": pl.String,
+    "model": pl.String,
+    "difference": pl.Float64,
+    "ci_low": pl.Float64,
+    "ci_high": pl.Float64,
+    "p": pl.Float64,
+    "p_holm": pl.Float64,
+    "ratio": pl.Float64,
+    "ratio_low": pl.Float64,
+    "ratio_high": pl.Float64,
+    "n_users": pl.Int64,
+}
 
 
 @dg.asset(
     deps=["metrics", *SPLIT_INPUTS],
     group_name="evaluation",
     owners=OWNERS,
-    kinds={"safetensors"},
-    code_version="1",
+    kinds={"numpy", "parquet"},
+    code_version="2",
 )
 def champion(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
-    """The model that answers: the best on validation, if it is not worse than the one before."""
+    """The best model on validation, if it is not worse than the champion before it.
+
+    The version is the one that was judged; `serving_model` fits it again and lets it answer.
+    """
     lake, settings = workspace.lake, workspace.settings
+    samples = max(P_RESAMPLES, settings.bootstrap_samples)
     stamp = made_from(
         context, workspace, "metrics", *SPLIT_INPUTS, samples=settings.bootstrap_samples
     )
 
     def make() -> None:
-        name = _best_on_validation(workspace)
-        candidate = fitted_versions(lake, name)[USER_TEMPORAL]
-        before = _answering_now(workspace)
+        choice = _chosen(lake)
+        candidate = fitted_versions(lake, choice.model)[USER_TEMPORAL]
+        before = judged_champion(workspace)
+        if before is None and (gone := _named_now(workspace)) is not None:
+            context.log.warning(f"{gone} answers, and what it was judged by is gone.")
         unreadable = None if before is None else _why_unreadable(workspace, before)
         if unreadable is not None:
             context.log.warning(f"The champion {before} cannot be read any more. {unreadable}")
             before = None
-        decision = _decide(workspace, name, None if before == candidate else before)
+        tested = by_user(_judged(lake, "test"))
+        old = None
+        if before is not None and before != candidate:
+            old = _judged_again(workspace, before, tested["user_id"])
+        decision = _decide(workspace, tested, choice.model, old)
         if before == candidate:
-            decision = replace(decision, reason=f"{candidate} answers already and stays.")
-        if unreadable is not None:
-            lost = f"{decision.reason} The one before cannot be read: {unreadable}"
-            decision = replace(decision, reason=lost)
+            decision = replace(decision, reason=f"{candidate} stays champion.")
         if before is None and not decision.promote:
             raise dg.Failure(f"{candidate} may not be the first champion. {decision.reason}")
-        answering = candidate if decision.promote or before is None else before
-        row = _row(answering, candidate, before, decision)
-        rows = pl.DataFrame([row])
-        lake.write("champion", rows, stamp, reason=decision.reason)
-        # Last, so that a run that is killed before it finds the old champion and decides alike.
-        open_registry(workspace).promote(answering)
+        stays = not decision.promote and before is not None
+        named = before if stays and before is not None else candidate
+        own = old if stays and old is not None else tested[choice.model].to_numpy()
+        rivals = _against_the_others(lake, tested, named, own, samples, settings.seed)
+        reason = _reason(choice, decision, named, rivals, unreadable)
+        row = _row(named, candidate, before, decision, reason)
+        lake.write(RIVALS, _rival_rows(named, rivals), stamp)
+        lake.write("champion", pl.DataFrame([row]), stamp, reason=reason, rivals=_shown(rivals))
+        context.log.info(reason)
 
-    named = lake.read("champion")["version"].item() if lake.exists("champion") else None
-    intact = named is not None and named == _answering_now(workspace)
+    decided = lake.read("champion")["version"].item() if lake.exists("champion") else None
+    # A run that was killed before the version took over finds the old one, and decides alike.
+    intact = lake.exists(RIVALS) and decided is not None and decided == judged_champion(workspace)
     return materialize_table(context, workspace, "champion", stamp, make, intact=intact)
 
 
-def _answering_now(workspace: Workspace) -> str | None:
-    """The version that the champion file names; None where there is none, or it is gone."""
-    from models.registry import ModelRegistry
+def judged_champion(workspace: Workspace) -> str | None:
+    """The version by which the model that answers was judged; None where there is none.
 
-    version = ModelRegistry(workspace.paths.models).champion()
-    return version if version is not None and has_version(workspace, version) else None
+    What answers is as a rule fitted to everything, also to the events that judge today.
+    """
+    version = _named_now(workspace)
+    if version is None or not has_version(workspace, version):
+        return None
+    judged = open_registry(workspace).version(version).judged_by or version
+    return judged if has_version(workspace, judged) else None
+
+
+def _named_now(workspace: Workspace) -> str | None:
+    """The version that the champion file names, whether it is still there or not."""
+    return open_registry(workspace).champion()
 
 
 def _why_unreadable(workspace: Workspace, version: str) -> str | None:
@@ -82,39 +122,52 @@ def _why_unreadable(workspace: Workspace, version: str) -> str | None:
     return None
 
 
-def _best_on_validation(workspace: Workspace) -> str:
+def _judged(lake: Lake, part: str) -> pl.DataFrame:
+    """NDCG@10 of every user and model of the split that a champion is chosen on."""
+    wanted = (pl.col("split") == USER_TEMPORAL) & (pl.col("part") == part)
+    return lake.scan("metrics_per_user").filter(wanted).collect()
+
+
+def _chosen(lake: Lake) -> "Choice":
     """The candidate family with the highest NDCG@10 on validation events: never on test events."""
+    from models.promotion import choose
+
     candidates = [recipe.name for recipe in RECIPES if recipe.candidate]
-    judged = workspace.lake.scan("metrics_per_user").filter(
-        (pl.col("split") == USER_TEMPORAL)
-        & (pl.col("part") == "validation")
-        & pl.col("model").is_in(candidates)
-    )
-    means = judged.group_by("model").agg(pl.col("ndcg_10").mean()).collect()
-    if means.is_empty():
+    judged = _judged(lake, "validation").filter(pl.col("model").is_in(candidates))
+    if judged.is_empty():
         raise dg.Failure(
             "No user has events to validate on: a champion needs users with three events or more."
         )
-    return str(means.sort(["ndcg_10", "model"], descending=[True, False])["model"][0])
+    values = by_user(judged).drop("user_id")
+    return choose({name: float(values[name].to_numpy().mean()) for name in values.columns})
 
 
-def _decide(workspace: Workspace, name: str, before: str | None) -> "Decision":
+def _decide(
+    workspace: Workspace, tested: pl.DataFrame, name: str, old: np.ndarray | None
+) -> "Decision":
     from models.promotion import decide
 
-    per_user = workspace.lake.scan("metrics_per_user").filter(
-        (pl.col("split") == USER_TEMPORAL) & (pl.col("part") == "test")
-    )
-    figures = per_user.collect()
-    users = figures.filter(pl.col("model") == name).select("user_id", "ndcg_10").sort("user_id")
-    popular = figures.filter(pl.col("model") == "popularity").sort("user_id")
-    old = None if before is None else _judged_again(workspace, before, users["user_id"])
     return decide(
-        users["ndcg_10"].to_numpy(),
+        tested[name].to_numpy(),
         old,
-        popular["ndcg_10"].to_numpy(),
+        tested["popularity"].to_numpy(),
         samples=workspace.settings.bootstrap_samples,
         seed=workspace.settings.seed,
     )
+
+
+def _against_the_others(
+    lake: Lake, tested: pl.DataFrame, named: str, own: np.ndarray, samples: int, seed: int
+) -> dict[str, "Comparison"]:
+    """The champion beside each model of the run that is another version."""
+    from models.promotion import against_all
+
+    others = {
+        name: tested[name].to_numpy()
+        for name in tested.columns
+        if name != "user_id" and fitted_versions(lake, name).get(USER_TEMPORAL) != named
+    }
+    return against_all(own, others, samples=samples, seed=seed)
 
 
 def _judged_again(workspace: Workspace, version: str, user_ids: pl.Series) -> np.ndarray:
@@ -144,17 +197,53 @@ def _judged_again(workspace: Workspace, version: str, user_ids: pl.Series) -> np
     return ordered["ndcg_10"].to_numpy()
 
 
+def _reason(
+    choice: "Choice",
+    decision: "Decision",
+    named: str,
+    rivals: dict[str, "Comparison"],
+    unreadable: str | None,
+) -> str:
+    """Why this version is champion."""
+    from models.promotion import better, confirmed
+
+    joined = "but" if better(rivals) else "and"
+    if decision.promote:
+        said = f"{choice.said} {joined} {confirmed(rivals)}. {decision.reason}"
+    else:
+        said = f"{choice.said}. {decision.reason} {named} stays, {joined} {confirmed(rivals)}."
+    return said if unreadable is None else f"{said} The one before cannot be read: {unreadable}"
+
+
 def _row(
-    answering: str, candidate: str, before: str | None, decision: "Decision"
+    named: str, candidate: str, before: str | None, decision: "Decision", reason: str
 ) -> dict[str, Any]:
     over = decision.against_popularity
     return {
-        "version": answering,
+        "version": named,
         "candidate": candidate,
         "before": before or "",
-        "promoted": answering == candidate,
-        "reason": decision.reason,
+        "promoted": named == candidate,
+        "reason": reason,
         "over_popularity": over.mean,
         "over_popularity_low": over.low,
         "over_popularity_high": over.high,
     }
+
+
+def _rival_rows(named: str, rivals: dict[str, "Comparison"]) -> pl.DataFrame:
+    rows = [{"champion": named, "model": name, **vars(found)} for name, found in rivals.items()]
+    return pl.DataFrame(rows, schema=_RIVALS)
+
+
+def _shown(rivals: dict[str, "Comparison"]) -> list[dict[str, Any]]:
+    """The comparisons for people: how much better the champion is than each model."""
+    return [
+        {
+            "model": name,
+            "champion less the model": f"{found.difference:+.4f} "
+            f"[{found.ci_low:+.4f}, {found.ci_high:+.4f}]",
+            "p (Holm)": f"{found.p_holm:.4f}",
+        }
+        for name, found in sorted(rivals.items(), key=lambda entry: entry[1].difference)
+    ]

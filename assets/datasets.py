@@ -92,6 +92,19 @@ def split_data(lake: Lake, split: str) -> SplitData:
     )
 
 
+def all_events_data(lake: Lake) -> Dataset:
+    """Everything that is known: all positive events to learn from, none held back, all reviews.
+
+    For a model that answers. Nothing that is fitted to it can be judged any more.
+    """
+    log, splits = read_log(lake)
+    everything = np.ones(len(splits), dtype=bool)
+    context, names = _context(lake, everything)
+    reviews = review_tokens(lake, log.item_ids, _written_reviews(lake))
+    tokens = {**item_tokens(lake, log.item_ids), "reviews": reviews}
+    return dataset(log, everything, ~everything, tokens, context, names)
+
+
 def _candidates(lake: Lake, split: str, item_ids: Vocabulary, part: str) -> Bools:
     if split != COLD_ITEM:
         return np.ones(len(item_ids), dtype=bool)
@@ -128,11 +141,18 @@ def review_tokens(lake: Lake, item_ids: Vocabulary, written: pl.LazyFrame) -> To
 def _known_reviews(lake: Lake, split: str, splits: pl.DataFrame) -> pl.LazyFrame:
     held_out = splits.filter(pl.col(split) != "train")
     keys = ["item_id"] if split == COLD_ITEM else ["user_id", "item_id"]
-    written = lake.scan_partitions("interactions").filter(pl.col("text").is_not_null())
+    written = _written_reviews(lake)
     if split == GLOBAL_TEMPORAL and not held_out.is_empty():
         written = written.filter(pl.col("event_timestamp") < held_out["event_timestamp"].min())
     hidden = held_out.lazy().select(keys).unique()
-    return written.join(hidden, on=keys, how="anti").select("item_id", "event_timestamp", "text")
+    return written.join(hidden, on=keys, how="anti")
+
+
+def _written_reviews(lake: Lake) -> pl.LazyFrame:
+    """item_id, event_timestamp and text of every review, beside the user_id of who wrote it."""
+    columns = ("user_id", "item_id", "event_timestamp", "text")
+    written = lake.scan_partitions("interactions").filter(pl.col("text").is_not_null())
+    return written.select(columns)
 
 
 def _context(lake: Lake, train: Bools) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -19,14 +19,16 @@ from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
 
 if TYPE_CHECKING:
-    from models.evaluation import Evaluation, EvaluationConfig, MetricRow
+    from models.data import Ints
+    from models.evaluation import EvaluationConfig, MetricRow
+    from models.protocol import Recommender
 
 _MODEL_TABLES = tuple(model_table(recipe.name) for recipe in RECIPES)
 _HEADLINE = ("ndcg", 10)
 BASELINES = ("random", "popularity", "ease", "transition")
 """What every model is held beside, where they are fitted on the split."""
 
-_RESAMPLES = 10_000
+P_RESAMPLES = 10_000
 """Behind a p value: its least is 2 in so many, and Holm multiplies it by the number of models."""
 
 _PER_USER = {
@@ -59,7 +61,7 @@ _COMPARISONS = {
     group_name="evaluation",
     owners=OWNERS,
     kinds={"numpy", "parquet"},
-    code_version="3",
+    code_version="4",
 )
 def metrics(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
     """Every model on every split, all candidates ranked, with 95 % bootstrap intervals."""
@@ -117,7 +119,6 @@ def _judged(workspace: Workspace) -> Iterator[_Judged]:
 def _judge(settings: Settings, recipe: Recipe, split: str, version: str) -> _Judged:
     """Figures of one model on one split, and NDCG@10 of each user on test and validation."""
     from models.evaluation import evaluate
-    from models.protocol import SelfValidated
 
     workspace = Workspace(settings)
     data = split_data(workspace.lake, split)
@@ -134,31 +135,47 @@ def _judge(settings: Settings, recipe: Recipe, split: str, version: str) -> _Jud
         config=config,
     )
     rows = [replace(row, model=recipe.name) for row in test.rows]
-    parts = {"test": test}
+    validation = _validated(model, data, version, config)
+    return rows, [
+        _per_user(recipe.name, data, "test", test.users, test.per_user[_HEADLINE]),
+        _per_user(recipe.name, data, "validation", *validation),
+    ]
+
+
+def _validated(
+    model: "Recommender", data: SplitData, version: str, config: "EvaluationConfig"
+) -> tuple["Ints", np.ndarray]:
+    """Users (n,) and their NDCG@10 (n,) on the validation events."""
+    from models.evaluation import evaluate, own_validation
+    from models.protocol import SelfValidated
+
     # What a model has learned from says nothing of how good it is.
-    if not isinstance(model, SelfValidated):
-        parts["validation"] = evaluate(
-            model,
-            data.dataset,
-            data.dataset.validation,
-            split=data.name,
-            run_id=version,
-            candidates=data.validation_candidates,
-            known=data.dataset.train,
-            config=replace(config, cutoffs=(_HEADLINE[1],), samples=1),
-        )
-    return rows, [_per_user(recipe.name, data, part, found) for part, found in parts.items()]
+    if isinstance(model, SelfValidated):
+        return own_validation(model, data.dataset)
+    found = evaluate(
+        model,
+        data.dataset,
+        data.dataset.validation,
+        split=data.name,
+        run_id=version,
+        candidates=data.validation_candidates,
+        known=data.dataset.train,
+        config=replace(config, cutoffs=(_HEADLINE[1],), samples=1),
+    )
+    return found.users, found.per_user[_HEADLINE]
 
 
-def _per_user(model: str, data: SplitData, part: str, found: "Evaluation") -> pl.DataFrame:
-    ids = np.array(data.dataset.user_ids.ids, dtype=object)[found.users]
+def _per_user(
+    model: str, data: SplitData, part: str, users: "Ints", values: np.ndarray
+) -> pl.DataFrame:
+    ids = np.array(data.dataset.user_ids.ids, dtype=object)[users]
     return pl.DataFrame(
         {
             "model": model,
             "split": data.name,
             "part": part,
             "user_id": ids.tolist(),
-            "ndcg_10": found.per_user[_HEADLINE],
+            "ndcg_10": values,
         },
         schema=_PER_USER,
     )
@@ -209,7 +226,7 @@ def _headline(figures: pl.DataFrame) -> list[dict[str, Any]]:
 def comparisons(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
     """Each model beside the baselines, on the same users, by paired bootstrap."""
     lake, settings = workspace.lake, workspace.settings
-    samples = max(_RESAMPLES, settings.bootstrap_samples)
+    samples = max(P_RESAMPLES, settings.bootstrap_samples)
     stamp = made_from(context, workspace, "metrics", samples=samples, seed=settings.seed)
 
     def make() -> None:
@@ -231,13 +248,8 @@ def _compared(per_user: pl.DataFrame, samples: int, seed: int) -> Iterator[dict[
     """All comparisons of one split; those beside one baseline are one table."""
     from models.evaluation import compared
 
+    values = by_user(per_user)
     models = per_user["model"].unique(maintain_order=True).to_list()
-    values = per_user.pivot("model", index="user_id", values="ndcg_10").sort("user_id")
-    if unlike := [name for name in models if values[name].null_count()]:
-        raise ValueError(
-            f"The users of {', '.join(unlike)} are not those of the other models of the split; "
-            "evaluate all models of the split in one run."
-        )
     for baseline in BASELINES:
         others = [name for name in models if name != baseline]
         if baseline in models and others:
@@ -252,3 +264,22 @@ def _compared(per_user: pl.DataFrame, samples: int, seed: int) -> Iterator[dict[
                     "k": _HEADLINE[1],
                     **vars(found),
                 }
+
+
+def by_user(per_user: pl.DataFrame) -> pl.DataFrame:
+    """NDCG@10 of one split and part with a row a user, by user_id, and a column a model.
+
+    Args:
+        per_user: rows of the table `metrics_per_user`.
+
+    Raises:
+        ValueError: the models were not asked about the same users.
+    """
+    models = per_user["model"].unique(maintain_order=True).to_list()
+    values = per_user.pivot("model", index="user_id", values="ndcg_10").sort("user_id")
+    if unlike := [name for name in models if values[name].null_count()]:
+        raise ValueError(
+            f"The users of {', '.join(unlike)} are not those of the other models of the split; "
+            "evaluate all models of the split in one run."
+        )
+    return values

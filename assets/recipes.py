@@ -48,7 +48,7 @@ class Recipe:
         modality: the one modality without which there is no such model; None where it needs none.
         reads: modalities that it looks at where some item has them.
         learns: whether it trains weights; a baseline only counts.
-        candidate: whether it may become champion.
+        control: a floor that the others are held against: it is judged and never answers.
         optional: whether it is fitted only where CROSSMODAL_EXTRA_MODELS names it.
     """
 
@@ -61,8 +61,13 @@ class Recipe:
     modality: str | None = None
     reads: tuple[str, ...] = MODALITIES
     learns: bool = False
-    candidate: bool = False
+    control: bool = False
     optional: bool = False
+
+    @property
+    def candidate(self) -> bool:
+        """Whether it may become champion, which is chosen on user-temporal."""
+        return USER_TEMPORAL in self.splits and not self.control
 
     def choices(self, settings: Settings) -> Choices:
         """What it is built from: `choose`, and the best settings that CROSSMODAL_TUNED names.
@@ -177,6 +182,7 @@ RECIPES = (
         RANKED_SPLITS,
         _choose_seed,
         _build_random,
+        control=True,
     ),
     Recipe(
         "popularity",
@@ -262,7 +268,6 @@ RECIPES = (
         _build_mmnn,
         code_version="10",
         learns=True,
-        candidate=True,
     ),
     Recipe(
         "mmnn_gated_attention",
@@ -272,7 +277,6 @@ RECIPES = (
         _build_mmnn,
         code_version="10",
         learns=True,
-        candidate=True,
     ),
     Recipe(
         "transformer",

@@ -1,4 +1,4 @@
-"""From the champion to lists that an app can look up."""
+"""From the model that answers to lists that an app can look up."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -37,7 +37,7 @@ _LISTS = pl.Schema(
 
 
 @dg.asset(
-    deps=["champion", "interactions", "items"],
+    deps=["serving_model", "interactions", "items"],
     group_name="recommendations",
     owners=OWNERS,
     kinds={"torch", "parquet"},
@@ -49,12 +49,12 @@ def recommendations(
     """The best items of every user, and of a newcomer, with the reason of each."""
     lake, settings = workspace.lake, workspace.settings
     stamp = made_from(
-        context, workspace, "champion", "interactions", "items", k=settings.recommendations_k
+        context, workspace, "serving_model", "interactions", "items", k=settings.recommendations_k
     )
 
     def make() -> None:
         registry = open_registry(workspace)
-        version = lake.read("champion")["version"].item()
+        version = lake.read("serving_model")["version"].item()
         model = registry.load(version)
         log = _known_events(lake, registry.item_ids(version), workspace.settings.seed)
         lists = pl.concat(_lists(workspace, model, log))

@@ -134,6 +134,19 @@ class Settings(BaseSettings):
     bootstrap_samples: int = Field(
         default=1000, ge=100, description="Resamples behind every confidence interval."
     )
+    refit_overlap: float = Field(
+        default=0.2,
+        ge=0,
+        le=1,
+        description="Share of the judged champion's lists that the version fitted to all events "
+        "must hold too; below it, the judged one answers.",
+    )
+    refit_list_seconds: float = Field(
+        default=0.5,
+        gt=0,
+        description="Longest time that one list of that version may take; past it, the judged one "
+        "answers.",
+    )
     ablation_users: int = Field(
         default=500,
         ge=1,

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from models.encoders.device import autocast
-from models.training import Epoch, TrainingCurve, run_epochs, warm_cosine
+from models.training import Epoch, TrainingCurve, run_epochs, run_length, warm_cosine
 
 _LARGEST_GRADIENT = 5.0
 
@@ -98,16 +98,23 @@ class AveragedTraining(Generic[Network]):
         *,
         n_events: int,
         on_epoch: Callable[[Epoch], None] | None,
+        length: int | None = None,
     ) -> TrainingCurve:
         """Trains; the averaged network ends with its best weights, which may be the first ones.
+
+        With a length it ends with its last ones instead. The step size then goes the way of all the
+        epochs of the settings and is cut off where the training that found the length was.
 
         Args:
             epoch: one pass over the training data, made of `epoch` above; returns its mean loss.
             judge: validation loss of the averaged network; see `models.training.run_epochs`.
             n_events: to learn from; with none, nothing is trained.
             on_epoch: told of every epoch as it ends.
+            length: so many epochs, where it is known; nothing judges them.
         """
         network = self.averaged.eval()
+        if length is not None:
+            return run_length(network, epoch, length if n_events else 0, on_epoch)
         return run_epochs(
             network,
             epoch,

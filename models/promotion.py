@@ -1,13 +1,17 @@
 """The gate between a new model and the users."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.evaluation import PairedDifference, paired_difference
+from models.evaluation import Comparison, PairedDifference, compared, paired_difference
 
 Values = NDArray[np.float64]
+
+SIGNIFICANT = 0.05
+"""Below this p, after Holm's correction, one model is called better than another."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +64,94 @@ def decide(
     return Decision(True, f"Promoted: {_says(current, 'the champion')}.", current, popular)
 
 
+@dataclass(frozen=True)
+class Choice:
+    """The model that validation chooses.
+
+    Attributes:
+        model: its name.
+        value: its mean on the validation events.
+        next_best: the model that comes next and its mean; None where there is no other.
+    """
+
+    model: str
+    value: float
+    next_best: tuple[str, float] | None
+
+    @property
+    def said(self) -> str:
+        """The choice in words, without a full stop."""
+        rest = "" if self.next_best is None else f"; next {_named(*self.next_best)}"
+        return f"{self.model} has the best validation NDCG@10 ({_figure(self.value)}{rest})"
+
+
+def choose(validation: Mapping[str, float]) -> Choice:
+    """The model with the highest mean on validation; of equal ones the first by name.
+
+    Args:
+        validation: the mean of each candidate, of which there is at least one.
+    """
+    ordered = sorted(validation.items(), key=lambda entry: (-entry[1], entry[0]))
+    return Choice(*ordered[0], ordered[1] if len(ordered) > 1 else None)
+
+
+def against_all(
+    champion: Values, others: Mapping[str, Values], *, samples: int, seed: int = 42
+) -> dict[str, Comparison]:
+    """The champion beside every other model on the newest events; p is corrected for all of them.
+
+    Args:
+        champion: (n_users,) one metric a user.
+        others: (n_users,) the same users' of each other model, by name.
+        samples: resamples of the users; see `models.evaluation.holm` for how many it takes.
+        seed: draws them.
+    """
+    if not others:
+        return {}
+    beside = np.stack(list(others.values()), axis=1)
+    own = np.repeat(champion[:, None], len(others), axis=1)
+    return dict(zip(others, compared(own, beside, samples, seed), strict=True))
+
+
+def better(compared_with: Mapping[str, Comparison]) -> list[str]:
+    """The models that beat the champion after Holm's correction, the best of them first."""
+    beating = [
+        name
+        for name, found in compared_with.items()
+        if found.difference < 0 and found.p_holm < SIGNIFICANT
+    ]
+    return sorted(beating, key=lambda name: compared_with[name].difference)
+
+
+def confirmed(compared_with: Mapping[str, Comparison]) -> str:
+    """What the newest events say of the champion, in words, without a full stop."""
+    beating = better(compared_with)
+    if not beating:
+        return "no model is better on the newest events"
+    return f"on the newest events {is_better(beating[0], compared_with[beating[0]])}"
+
+
+def is_better(model: str, champion_less_model: Comparison) -> str:
+    """That a model beats the champion, and by how much, in words."""
+    found = champion_less_model
+    interval = f"[{-found.ci_high:+.4f}, {-found.ci_low:+.4f}]"
+    return (
+        f"{model} is better by {-found.difference:+.4f} {interval}, "
+        f"p = {found.p_holm:.2g} (Holm), {found.n_users} users"
+    )
+
+
 def _says(difference: PairedDifference, other: str) -> str:
     return (
         f"differs from {other} by {difference.mean:+.4f} "
         f"[{difference.low:+.4f}, {difference.high:+.4f}] on {difference.n_users} users"
     )
+
+
+def _named(model: str, value: float) -> str:
+    return f"{model} {_figure(value)}"
+
+
+def _figure(value: float) -> str:
+    """A figure between 0 and 1 as tables print it: .1712."""
+    return f"{value:.4f}".removeprefix("0")

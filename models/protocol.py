@@ -94,10 +94,44 @@ class SelfValidated(Recommender, Protocol):
     """A model that learns from the validation events too, and is judged by what it held out itself.
 
     Attributes:
-        validated: NDCG@10 of events that neither its weights nor its parts had seen.
+        validated: mean of what `validated_on` gives; NaN before a fit.
     """
 
     validated: float
+
+    def validated_on(self) -> tuple[Ints, Floats]:
+        """What the validation events said of parts of the model that had not seen them.
+
+        Returns:
+            Dense indexes (n,) of the users with a validation item that is new to them, each once,
+            and their NDCG@10 (n,): of all items but those of their training, as
+            `models.evaluation.evaluate` gives it with `known=dataset.train`.
+
+        Raises:
+            NotFittedError: the model was neither fitted nor loaded.
+        """
+        ...
+
+
+@runtime_checkable
+class Refittable(Recommender, Protocol):
+    """A model whose recipe can be fitted again to all that is known, once it has been judged."""
+
+    def refitted(self, dataset: Dataset) -> Self:
+        """A new model of the same settings, fitted to the training events of the dataset.
+
+        It trains as long as validation made this one train, and by the same steps; nothing stops it
+        and nothing chooses among its epochs, so that no event need be held back. Validation events
+        of the dataset are not read. This model stays as it is.
+
+        Args:
+            dataset: all that is known, over any catalogue; its validation is empty.
+
+        Raises:
+            NotFittedError: this model was neither fitted nor loaded, so that nobody knows how long
+                its recipe trains.
+        """
+        ...
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,8 @@ class ModelVersion:
         stamp: versions of the code and of the settings behind it.
         git_commit: of the checkout that fitted it; `unknown` outside one.
         weights_sha256: of its weights file.
+        judged_by: the version whose figures speak for this one, which was fitted again to what
+            those figures were measured on; empty for a version that was judged itself.
     """
 
     version: str
@@ -49,6 +51,7 @@ class ModelVersion:
     stamp: Mapping[str, str]
     git_commit: str
     weights_sha256: str
+    judged_by: str = ""
 
 
 class ModelRegistry:
@@ -71,6 +74,7 @@ class ModelRegistry:
         stamp: Mapping[str, str],
         git_commit: str,
         item_ids: Sequence[str] = (),
+        judged_by: str = "",
     ) -> ModelVersion:
         """Writes a fitted model as a version; one that is there and whole stays as it is.
 
@@ -82,11 +86,13 @@ class ModelRegistry:
             stamp: versions of code and settings; with the rest it makes the version's id.
             git_commit: of the checkout.
             item_ids: the vocabulary behind the model's dense indexes.
+            judged_by: the version whose figures speak for this one, where it has none of its own.
         """
         self.root.mkdir(parents=True, exist_ok=True)
         with _new_folder(self.root) as folder:
             model.save(folder)
             made = self._describe(folder, name, data_versions, stamp, git_commit)
+            made = replace(made, judged_by=judged_by)
             _write_json(folder / METRICS, [dict(row) for row in metrics])
             _write_json(folder / VOCABULARY, list(item_ids))
             _write_json(folder / MANIFEST, asdict(made))

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from models.persistence import NotFittedError
+
 _log = logging.getLogger(__name__)
 
 
@@ -128,6 +130,54 @@ def run_epochs(
         tuple(epoch.validation for epoch in done),
         stopping.best_epoch,
     )
+
+
+def run_length(
+    module: nn.Module,
+    train_epoch: Callable[[], float],
+    epochs: int,
+    on_epoch: Callable[[Epoch], None] | None = None,
+) -> TrainingCurve:
+    """Trains so many epochs; the module ends with the weights of the last one.
+
+    For a fit whose length is known, and that holds back no event which could judge it.
+
+    Args:
+        module: what is trained.
+        train_epoch: one pass over the training data in training mode; returns its mean loss.
+        epochs: how many.
+        on_epoch: told of every epoch as it ends; its validation loss is the training loss.
+
+    Raises:
+        DivergedError: a loss became NaN or infinite.
+    """
+    losses: list[float] = []
+    for number in range(1, epochs + 1):
+        module.train()
+        losses.append(train_epoch())
+        epoch = Epoch(number, epochs, losses[-1], losses[-1])
+        _require_finite(epoch)
+        if on_epoch is not None:
+            on_epoch(epoch)
+    module.eval()
+    return TrainingCurve(tuple(losses), (), epochs)
+
+
+def refit_length(name: str, trained_epochs: int | None) -> int:
+    """The epochs that a refit trains: those that a fit found to be best.
+
+    Args:
+        name: of the model.
+        trained_epochs: whose weights the fit kept; None where there was no fit.
+
+    Raises:
+        NotFittedError: no fit has found them, or an older version did, which kept no note of it.
+    """
+    if trained_epochs is None:
+        raise NotFittedError(
+            f"This {name} does not say how long it trained: fit it with this version first."
+        )
+    return trained_epochs
 
 
 def torch_generator(seed: int, device: torch.device | str = "cpu") -> torch.Generator:

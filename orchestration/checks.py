@@ -1,11 +1,13 @@
-"""What must hold before a table is built upon. A blocking check stops what follows."""
+"""What must hold of a table. A blocking check stops what would be built upon it."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import numpy as np
 
+from assets.champion import RIVALS
 from assets.datasets import GLOBAL_TEMPORAL, USER_TEMPORAL, read_log
 from assets.features import RECOMMENDATIONS_VIEW, newest_event
 from crossmodal.lake import Lake
@@ -30,10 +32,20 @@ def _check(
     description: str,
     test: Callable[[Workspace], Finding],
     beside: tuple[str, ...] = (),
+    blocking: bool = True,
 ) -> dg.AssetChecksDefinition:
-    """A blocking check of an asset; `beside` names the other tables it reads."""
+    """A check of an asset.
 
-    @dg.asset_check(asset=asset, name=name, description=description, blocking=True)
+    Args:
+        asset: that it is of.
+        name: of the check.
+        description: for the web UI.
+        test: finds out.
+        beside: the other tables that it reads.
+        blocking: whether nothing is built upon what fails it.
+    """
+
+    @dg.asset_check(asset=asset, name=name, description=description, blocking=blocking)
     def check(workspace: dg.ResourceParam[Workspace]) -> Finding:
         return remembered(workspace, asset, name, test, beside)
 
@@ -196,6 +208,38 @@ def champion_not_below_popularity(workspace: Workspace) -> Finding:
     )
 
 
+def champion_not_beaten(workspace: Workspace) -> Finding:
+    """No model of the run is better than the champion on the newest events."""
+    from models.evaluation import Comparison
+    from models.promotion import better, is_better
+
+    rivals = workspace.lake.read(RIVALS)
+    names = {field.name for field in fields(Comparison)}
+    found = {
+        row["model"]: Comparison(**{name: value for name, value in row.items() if name in names})
+        for row in rivals.iter_rows(named=True)
+    }
+    version = workspace.lake.read("champion")["version"].item()
+    beating = [is_better(name, found[name]) for name in better(found)]
+    if not beating:
+        return _finding(
+            True,
+            f"None of {len(found)} other models is better than {version} on the newest events.",
+        )
+    return _finding(
+        False,
+        f"On the newest events {version} is not the best: {'; '.join(beating)}. It was chosen by "
+        "validation, and answers all the same, since to choose by the newest events would make "
+        "their figures worth nothing.",
+    )
+
+
+def refit_is_sound(workspace: Workspace) -> Finding:
+    """The version that answers is the one fitted to everything."""
+    row = workspace.lake.read("serving_model").row(0, named=True)
+    return _finding(not row["fault"], row["reason"])
+
+
 def recommended_items_exist(workspace: Workspace) -> Finding:
     """Every recommended item is in the catalogue."""
     lists = workspace.lake.scan("recommendations")
@@ -238,6 +282,21 @@ asset_checks: list[dg.AssetChecksDefinition] = [
         "not_below_popularity",
         "The champion is no worse than the popular list.",
         champion_not_below_popularity,
+    ),
+    _check(
+        "champion",
+        "not_beaten",
+        "No model of the run is better than the champion on the newest events.",
+        champion_not_beaten,
+        (RIVALS,),
+        blocking=False,
+    ),
+    _check(
+        "serving_model",
+        "refit_is_sound",
+        "The version that was fitted to all events answers.",
+        refit_is_sound,
+        blocking=False,
     ),
     _check("recommendations", "schema", "Contract.", schema("recommendations", "recommendations")),
     _check(

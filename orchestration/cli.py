@@ -87,6 +87,8 @@ def run(
         f"Done: {len(summary.made)} assets made, {len(summary.kept)} kept unchanged; "
         f"{summary.encoded:,} encoded, {summary.fitted} fitted."
     )
+    for found in summary.failed_checks:
+        typer.echo(found, err=True)
 
 
 @app.command()

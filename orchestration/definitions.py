@@ -17,6 +17,7 @@ import assets.reported_events
 import assets.robustness
 import assets.search
 import assets.sensitivity
+import assets.serving_model
 import assets.text_encoding
 import assets.training
 from crossmodal.settings import load_settings
@@ -42,6 +43,7 @@ _STAGES = [
     assets.robustness,
     assets.sensitivity,
     assets.champion,
+    assets.serving_model,
     assets.recommendations,
 ]
 

@@ -42,6 +42,7 @@ def examine(settings: Settings) -> dict[str, Any]:
             "online_store_mib": _mib(paths.online_store),
         },
         "champion": _champion(paths),
+        "champion_judged_by": _judged_by(paths),
         "dagster_runs": _runs(paths),
     }
 
@@ -101,6 +102,19 @@ def _mib(path: Any) -> float | None:
 def _champion(paths: StatePaths) -> str | None:
     file = paths.models / "champion"
     return file.read_text().strip() if file.is_file() else None
+
+
+def _judged_by(paths: StatePaths) -> str | None:
+    """The version whose figures speak for the champion; None where there is no champion."""
+    from models.registry import ModelRegistry, UnknownVersionError
+
+    version = _champion(paths)
+    if version is None:
+        return None
+    try:
+        return ModelRegistry(paths.models).version(version).judged_by or version
+    except (UnknownVersionError, ValueError, TypeError) as error:
+        return f"unreadable: {error}"
 
 
 def _runs(paths: StatePaths) -> dict[str, int]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from assets.champion import RIVALS
 from assets.leaderboard import readable
 from assets.recommendations import NEW_USER
 from assets.stage import input_version
@@ -64,7 +65,9 @@ def collect_report(settings: Settings) -> dict[str, Any]:
     """The figures of the last run, JSON-able.
 
     Keys: dataset, counts, media, alignment, metrics, comparisons, leaderboard, modality_worth,
-    modality_robustness, tie_sensitivity, timings, model_version, rejects.
+    modality_robustness, tie_sensitivity, timings, rejects, champion (why it is champion, and the
+    comparison with every other model), model_version (what answers), judged_version (whose figures
+    speak for it).
 
     Raises:
         ReportNotReadyError: the pipeline has not run to its end in this home yet.
@@ -81,7 +84,7 @@ def collect_report(settings: Settings) -> dict[str, Any]:
             "metrics": _rows(lake.read("metrics").drop("run_id")),
             **{name: _rows(lake.read(name)) for name in _EVALUATION_TABLES},
             "timings": _timings(workspace),
-            "model_version": lake.read("user_recommendations")["model_version"][0],
+            **_answering(lake),
         }
     except TableMissingError as error:
         raise ReportNotReadyError(f"Nothing to report yet. {error}") from error
@@ -104,7 +107,8 @@ def render_text(collected: dict[str, Any]) -> None:
     console.print(media)
     for table in (*_board_tables(collected["leaderboard"]), *_worth(collected["modality_worth"])):
         console.print(table)
-    console.print(f"Champion: {collected['model_version']}")
+    console.print(f"Champion: {collected['champion']['reason']}", highlight=False)
+    console.print(f"{collected['champion']['answering']}", highlight=False)
     console.print(
         "Next: [bold]crossmodal recommend USER[/bold] · [bold]make ui[/bold] · "
         "[bold]crossmodal report --html report.html[/bold]"
@@ -192,6 +196,21 @@ def _media(lake: Lake) -> dict[str, dict[str, int]]:
             status: found.get((modality, status), 0) for status in ("ok", "missing", "broken")
         }
         for modality in ("image", "audio")
+    }
+
+
+def _answering(lake: Lake) -> dict[str, Any]:
+    """What answers, whose figures speak for it, and why that is champion."""
+    decision = lake.read("champion").row(0, named=True)
+    serving = lake.read("serving_model").row(0, named=True)
+    return {
+        "model_version": lake.read("user_recommendations")["model_version"][0],
+        "judged_version": serving["judged_by"],
+        "champion": {
+            "reason": decision["reason"],
+            "answering": serving["reason"],
+            "rivals": _rows(lake.read(RIVALS)),
+        },
     }
 
 

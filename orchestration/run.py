@@ -56,6 +56,7 @@ class RunSummary:
         encoded: texts, pictures and sounds that went through an encoder.
         fitted: models and alignment heads that were trained.
         seconds: time by computed asset.
+        failed_checks: what checks found amiss that stop nothing, a sentence each.
     """
 
     made: tuple[str, ...]
@@ -63,6 +64,7 @@ class RunSummary:
     encoded: int
     fitted: int
     seconds: dict[str, float]
+    failed_checks: tuple[str, ...]
 
 
 def run_pipeline(settings: Settings, only: str | None = None) -> RunSummary:
@@ -84,16 +86,24 @@ def run_pipeline(settings: Settings, only: str | None = None) -> RunSummary:
             definitions = build_definitions(workspace)
             _require_assets(definitions, chosen, only)
             try:
-                events = _materialize(definitions, instance, chosen & _READING, {})
+                read = _materialize(definitions, instance, chosen & _READING, {})
             except CheckFailedError:
                 # The source can be read: the way out of the check is a run of the same source.
                 remember_source(settings)
                 raise
-            if events:
+            if read.events:
                 remember_source(settings)
             tags = _month_tags(workspace, instance)
-            events += _materialize(definitions, instance, chosen - _READING, tags)
-    return _summary(events)
+            made = _materialize(definitions, instance, chosen - _READING, tags)
+    return _summary((*read.events, *made.events), (*read.failed_checks, *made.failed_checks))
+
+
+@dataclass(frozen=True)
+class _Done:
+    """What a run materialized, and what its checks found amiss that stops nothing."""
+
+    events: tuple[dg.AssetMaterialization, ...] = ()
+    failed_checks: tuple[str, ...] = ()
 
 
 def _selection(only: str | None) -> dg.AssetSelection:
@@ -132,12 +142,12 @@ def _materialize(
     instance: dg.DagsterInstance,
     selection: dg.AssetSelection,
     tags: dict[str, str],
-) -> list[dg.AssetMaterialization]:
+) -> _Done:
     job = definitions.resolve_job_def("everything")
     graph = job.asset_layer.asset_graph
     keys = sorted(selection.resolve(graph))
     if not keys:
-        return []
+        return _Done()
     result = job.execute_in_process(
         instance=instance,
         asset_selection=keys,
@@ -147,17 +157,30 @@ def _materialize(
     )
     if not result.success:
         raise _failure(result)
-    return [event.materialization for event in result.get_asset_materialization_events()]
+    events = result.get_asset_materialization_events()
+    return _Done(
+        tuple(event.materialization for event in events),
+        tuple(map(_said, _failed_checks(result, blocking=False))),
+    )
+
+
+def _failed_checks(
+    result: dg.ExecuteInProcessResult, *, blocking: bool
+) -> list[dg.AssetCheckEvaluation]:
+    """The failed checks that stop what follows them, or those that do not."""
+    checks = result.get_asset_check_evaluations()
+    return [check for check in checks if not check.passed and bool(check.blocking) is blocking]
+
+
+def _said(check: dg.AssetCheckEvaluation) -> str:
+    asset = check.asset_key.to_user_string()
+    return f"{asset} failed its check {check.check_name}: {check.description}"
 
 
 def _failure(result: dg.ExecuteInProcessResult) -> RuntimeError:
     """Which check or step failed and why, in one sentence."""
-    for check in result.get_asset_check_evaluations():
-        if not check.passed:
-            asset = check.asset_key.to_user_string()
-            return CheckFailedError(
-                f"{asset} failed its check {check.check_name}: {check.description}"
-            )
+    for check in _failed_checks(result, blocking=True):
+        return CheckFailedError(_said(check))
     for event in result.all_node_events:
         if event.is_step_failure:
             error = event.step_failure_data.error
@@ -175,7 +198,9 @@ def _is_wrapper(error: SerializableErrorInfo) -> bool:
     return (error.cls_name or "").startswith("Dagster") and error.cls_name != _INTERRUPTED
 
 
-def _summary(events: Sequence[dg.AssetMaterialization]) -> RunSummary:
+def _summary(
+    events: Sequence[dg.AssetMaterialization], failed_checks: tuple[str, ...]
+) -> RunSummary:
     values: dict[str, dict[str, Any]] = {
         event.asset_key.to_user_string(): {
             name: value.value for name, value in event.metadata.items()
@@ -193,4 +218,5 @@ def _summary(events: Sequence[dg.AssetMaterialization]) -> RunSummary:
             for name, figures in values.items()
             if name not in kept
         },
+        failed_checks=failed_checks,
     )

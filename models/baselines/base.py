@@ -1,8 +1,9 @@
 """What the baselines share: lists from scores, and an order among equal scores."""
 
 from abc import ABC, abstractmethod
+from copy import copy
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -37,6 +38,17 @@ class Baseline(ABC):
         if name not in self.arrays:
             raise NotFittedError(f"This {self.name} model is not fitted; call fit or load first.")
         return self.arrays[name]
+
+    @abstractmethod
+    def fit(self, dataset: Dataset) -> Self:
+        """Learns from the training events; no baseline reads the validation events."""
+
+    def refitted(self, dataset: Dataset) -> Self:
+        """See `models.protocol.Refittable`: what has no length of training is just fitted again."""
+        self.learned("ties")
+        other = copy(self)
+        other.arrays = {}
+        return other.fit(dataset)
 
     @abstractmethod
     def score(self, users: Histories, items: Ints | None = None) -> Floats:

@@ -22,6 +22,7 @@ from models.evaluation._ratings import RatingPredictor, evaluate_ratings
 from models.evaluation._robustness import MissingCurve, losers, missing_curve
 from models.evaluation._rows import SCHEMA, MetricRow, metrics_frame
 from models.evaluation._segments import Segment, segments
+from models.evaluation._self_validated import ValidatedUsersError, own_validation
 from models.evaluation._sensitivity import TieSensitivity, tie_sensitivity
 from models.evaluation._shapley import shapley_values
 
@@ -41,6 +42,7 @@ __all__ = [
     "Segment",
     "SubsetValues",
     "TieSensitivity",
+    "ValidatedUsersError",
     "bootstrap_interval",
     "bootstrap_ratio",
     "compared",
@@ -51,6 +53,7 @@ __all__ = [
     "losers",
     "metrics_frame",
     "missing_curve",
+    "own_validation",
     "paired_difference",
     "paired_differences",
     "paired_ratio",

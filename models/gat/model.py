@@ -24,7 +24,7 @@ from models.ranking import rank, tie_breaks
 from models.reducer_state import reducer_arrays, reducers_of
 from models.reducers import CrossFitted, fit_reducers
 from models.sequences import Scale, recent_of
-from models.training import Epoch, TrainingCurve, one_thread, seeded
+from models.training import Epoch, TrainingCurve, one_thread, refit_length, seeded
 from models.validation import network_judge
 
 _USERS_AT_ONCE = 1024
@@ -40,6 +40,7 @@ class GAT:
     Attributes:
         config: the settings.
         curve: training loss and validation loss (1 - NDCG@10) an epoch; None before a fit.
+        trained_epochs: whose weights were kept, and how long a refit trains; None before a fit.
         modalities: names of the m modalities the model reads, in order.
         vectors: (n_items, w) float32 what the graph makes of each item.
         bias: (n_items,) popularity; zero for items without training events.
@@ -56,6 +57,7 @@ class GAT:
         self.config = config or GATConfig()
         self.device = torch.device(device)
         self.curve: TrainingCurve | None = None
+        self.trained_epochs: int | None = None
         self._on_epoch = on_epoch
         self._network: GATNetwork | None = None
         self._reducers: dict[str, CrossFitted] = {}
@@ -81,6 +83,16 @@ class GAT:
 
     def fit(self, dataset: Dataset) -> Self:
         """Learns from the training events, and stops by the validation events."""
+        return self._learn(dataset, None)
+
+    def refitted(self, dataset: Dataset) -> Self:
+        """See `models.protocol.Refittable`."""
+        length = refit_length(self.name, self.trained_epochs)
+        other = type(self)(self.config, str(self.device), self._on_epoch)
+        return other._learn(dataset, length)
+
+    def _learn(self, dataset: Dataset, length: int | None) -> Self:
+        """Learns from the training events for as many epochs as `length` or validation says."""
         config = self.config
         self._reducers = fit_reducers(dataset.tokens, dataset.train, config.components, config.seed)
         read = {name: dataset.tokens[name] for name in self._reducers}
@@ -98,8 +110,13 @@ class GAT:
             encode = partial(self._encode, averaged, graph, content)
             judge = network_judge(dataset, self, config.seed, encode)
             self.curve = trainer.training.run(
-                trainer.epoch, judge, n_events=len(dataset.train), on_epoch=self._on_epoch
+                trainer.epoch,
+                judge,
+                n_events=len(dataset.train),
+                on_epoch=self._on_epoch,
+                length=length,
             )
+            self.trained_epochs = self.curve.best_epoch
             encode()
         return self
 
@@ -160,6 +177,8 @@ class GAT:
         try:
             model = cls(GATConfig.model_validate(described["settings"]), device)
             model._scale = Scale(described["value_mean"], described["value_deviation"])
+            # Absent where an older version fitted it: it answers, and is not fitted again.
+            model.trained_epochs = described.get("trained_epochs")
             model.ties = tensor(numbers, "ties", folder)
             modalities = described["modalities"]
             model._reducers = reducers_of(modalities, numbers, folder)
@@ -203,4 +222,5 @@ class GAT:
             "modalities": list(self.modalities),
             "value_mean": self._scale.mean,
             "value_deviation": self._scale.deviation,
+            "trained_epochs": self.trained_epochs,
         }

@@ -25,7 +25,7 @@ from models.protocol import Ranking
 from models.ranking import rank, tie_breaks
 from models.reducers import CrossFitted, fit_reducers
 from models.sequences import Scale, recent_of
-from models.training import Epoch, TrainingCurve, one_thread, seeded
+from models.training import Epoch, TrainingCurve, one_thread, refit_length, seeded
 from models.validation import network_judge
 
 _USERS_AT_ONCE = 1024
@@ -37,6 +37,7 @@ class MMNN:
     Attributes:
         config: the settings.
         curve: training loss and validation loss (1 - NDCG@10) an epoch; None before a fit.
+        trained_epochs: whose weights were kept, and how long a refit trains; None before a fit.
         modalities: names of the m modalities the model reads, in order.
         codes: (n_items, d) what the model makes of each item.
         candidates: (n_items, e) the same as what a user's vector is multiplied with.
@@ -61,6 +62,7 @@ class MMNN:
         self.config = config or MMNNConfig()
         self.device = torch.device(device)
         self.curve: TrainingCurve | None = None
+        self.trained_epochs: int | None = None
         self._on_epoch = on_epoch
         self._network: MMNNNetwork | None = None
         self.reducers: dict[str, CrossFitted] = {}
@@ -102,6 +104,16 @@ class MMNN:
         Without validation events the training loss takes their place: nothing else says which epoch
         is best.
         """
+        return self._learn(dataset, None)
+
+    def refitted(self, dataset: Dataset) -> Self:
+        """See `models.protocol.Refittable`."""
+        length = refit_length(self.name, self.trained_epochs)
+        other = type(self)(self.config, str(self.device), self._on_epoch)
+        return other._learn(dataset, length)
+
+    def _learn(self, dataset: Dataset, length: int | None) -> Self:
+        """Learns from the training events for as many epochs as `length` or validation says."""
         seen = np.zeros(dataset.n_items, dtype=bool)
         seen[dataset.train.items] = True
         self.known = torch.from_numpy(seen).to(self.device)
@@ -119,8 +131,13 @@ class MMNN:
             encode = partial(self._encode, content)
             judge = network_judge(dataset, self, self.config.seed, encode)
             self.curve = trainer.training.run(
-                trainer.epoch, judge, n_events=len(dataset.train), on_epoch=self._on_epoch
+                trainer.epoch,
+                judge,
+                n_events=len(dataset.train),
+                on_epoch=self._on_epoch,
+                length=length,
             )
+            self.trained_epochs = self.curve.best_epoch
             self.task_weights = trainer.weights.factors()
             self._read(content)
             if "rating" in self.config.tasks:

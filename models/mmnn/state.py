@@ -35,6 +35,7 @@ def taken_apart(model: "MMNN") -> tuple[Arrays, dict[str, Any]]:
         "value_deviation": model.scale.deviation,
         "n_context": model.n_context,
         "task_weights": model.task_weights,
+        "trained_epochs": model.trained_epochs,
     }
 
 
@@ -56,6 +57,8 @@ def put_together(model: "MMNN", arrays: Arrays, described: Mapping[str, Any], fo
     model.scale = Scale(described["value_mean"], described["value_deviation"])
     model.n_context = described["n_context"]
     model.task_weights = described["task_weights"]
+    # Absent where an older version fitted it: it answers, and is not fitted again.
+    model.trained_epochs = described.get("trained_epochs")
     model.reducers = reducers_of(described["modalities"], arrays, folder)
     model.ties = tensor(arrays, "ties", folder)
     if "rating" in model.config.tasks:

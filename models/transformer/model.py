@@ -17,7 +17,7 @@ from models.ranking import rank, tie_breaks
 from models.reducer_state import reducer_arrays, reducers_of
 from models.reducers import CrossFitted, fit_reducers
 from models.sequences import Scale
-from models.training import Epoch, TrainingCurve, one_thread, seeded
+from models.training import Epoch, TrainingCurve, one_thread, refit_length, seeded
 from models.transformer.config import TransformerConfig
 from models.transformer.fitting import Trainer
 from models.transformer.network import Codes, TransformerNetwork
@@ -35,6 +35,7 @@ class Transformer:
     Attributes:
         config: the settings.
         curve: training loss and validation loss (1 - NDCG@10) an epoch; None before a fit.
+        trained_epochs: whose weights were kept, and how long a refit trains; None before a fit.
         modalities: names of the m modalities the model reads, in order.
         codes: (n_items, e) what the model makes of each item, as read and as wanted.
         bias: (n_items,) popularity; zero for items without training events.
@@ -52,6 +53,7 @@ class Transformer:
         self.config = config or TransformerConfig()
         self.device = torch.device(device)
         self.curve: TrainingCurve | None = None
+        self.trained_epochs: int | None = None
         self._on_epoch = on_epoch
         self._network: TransformerNetwork | None = None
         self._reducers: dict[str, CrossFitted] = {}
@@ -77,6 +79,16 @@ class Transformer:
 
     def fit(self, dataset: Dataset) -> Self:
         """Learns from the training events, and stops by the validation events."""
+        return self._learn(dataset, None)
+
+    def refitted(self, dataset: Dataset) -> Self:
+        """See `models.protocol.Refittable`."""
+        length = refit_length(self.name, self.trained_epochs)
+        other = type(self)(self.config, str(self.device), self._on_epoch)
+        return other._learn(dataset, length)
+
+    def _learn(self, dataset: Dataset, length: int | None) -> Self:
+        """Learns from the training events for as many epochs as `length` or validation says."""
         config = self.config
         seen = np.zeros(dataset.n_items, dtype=bool)
         seen[dataset.train.items] = True
@@ -92,8 +104,13 @@ class Transformer:
             encode = partial(self._encode, content)
             judge = network_judge(dataset, self, config.seed, encode)
             self.curve = trainer.training.run(
-                trainer.epoch, judge, n_events=len(dataset.train), on_epoch=self._on_epoch
+                trainer.epoch,
+                judge,
+                n_events=len(dataset.train),
+                on_epoch=self._on_epoch,
+                length=length,
             )
+            self.trained_epochs = self.curve.best_epoch
             encode()
         return self
 
@@ -155,6 +172,8 @@ class Transformer:
         try:
             model = cls(TransformerConfig.model_validate(described["settings"]), device)
             model._scale = Scale(described["value_mean"], described["value_deviation"])
+            # Absent where an older version fitted it: it answers, and is not fitted again.
+            model.trained_epochs = described.get("trained_epochs")
             model._reducers = reducers_of(described["modalities"], numbers, folder)
             model.ties = tensor(numbers, "ties", folder)
             loaded = {name: torch.from_numpy(x).to(model.device) for name, x in numbers.items()}
@@ -198,4 +217,5 @@ class Transformer:
             "modalities": list(self.modalities),
             "value_mean": self._scale.mean,
             "value_deviation": self._scale.deviation,
+            "trained_epochs": self.trained_epochs,
         }

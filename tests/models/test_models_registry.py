@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import subprocess
@@ -47,6 +48,26 @@ def test_a_version_comes_back_as_it_was_added(registry: ModelRegistry) -> None:
     assert isinstance(registry.load(made.version), Popularity)
     assert registry.metrics(made.version)[0]["value"] == 0.1
     assert registry.item_ids(made.version) == ("i0", "i1", "i2", "i3")
+
+
+def test_a_version_names_the_one_that_it_was_judged_by(registry: ModelRegistry) -> None:
+    judged = add(registry)
+    refit = registry.add(
+        "popularity-all-events",
+        fitted(),
+        metrics=[],
+        data_versions={},
+        stamp={},
+        git_commit="abc",
+        judged_by=judged.version,
+    )
+    assert registry.version(refit.version).judged_by == judged.version
+    assert registry.version(judged.version).judged_by == ""
+    manifest = registry.root / judged.version / "manifest.json"
+    older = json.loads(manifest.read_text())
+    del older["judged_by"]
+    manifest.write_text(json.dumps(older))
+    assert registry.version(judged.version) == judged
 
 
 def test_the_same_version_twice_is_one_version(registry: ModelRegistry) -> None:

@@ -1,0 +1,182 @@
+"""Which version answers: the champion's recipe, fitted again to everything."""
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+import numpy as np
+import polars as pl
+
+from assets.champion import judged_champion
+from assets.datasets import SPLIT_INPUTS, USER_TEMPORAL, all_events_data
+from assets.registry import data_versions, has_version, open_registry
+from assets.stage import OWNERS, Context, Stamp, made_from, materialize_table
+from assets.training import git_commit
+from crossmodal.workspace import Workspace
+from models.data import Dataset, Histories
+
+if TYPE_CHECKING:
+    from models.protocol import Recommender
+    from models.refitting import Soundness
+
+ALL_EVENTS = "all-events"
+"""What stands in the name of a version in place of the split: it was fitted to everything."""
+
+_ASKED_USERS = 200
+"""Users, drawn by the seed, whose lists are held against those of the judged version."""
+
+_UNFIT = (ArithmeticError, RuntimeError, ValueError)
+"""What a fit can end in that works on some events and not on others."""
+
+
+@dg.asset(
+    deps=["champion", *SPLIT_INPUTS],
+    group_name="evaluation",
+    owners=OWNERS,
+    kinds={"safetensors"},
+    code_version="1",
+)
+def serving_model(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
+    """The version that answers: the champion's recipe fitted to all events, if that is sound.
+
+    Else it is the version that was judged.
+    """
+    lake, settings = workspace.lake, workspace.settings
+    judged_by = str(lake.read("champion")["version"].item())
+    stamp = made_from(
+        context,
+        workspace,
+        *SPLIT_INPUTS,
+        judged_by=judged_by,
+        overlap=settings.refit_overlap,
+        list_seconds=settings.refit_list_seconds,
+        k=settings.recommendations_k,
+        seed=settings.seed,
+    )
+
+    def make() -> dict[str, Any]:
+        registry = open_registry(workspace)
+        judged = registry.load(judged_by)
+        data = all_events_data(lake)
+        started = time.perf_counter()
+        refit = _refitted(context, judged, data)
+        seconds = time.perf_counter() - started
+        if isinstance(refit, str):
+            row = _row(judged_by, judged_by, "", refit, None)
+        else:
+            found = _soundness(workspace, refit, judged, registry.item_ids(judged_by), data)
+            version = _kept(workspace, refit, judged_by, data, stamp)
+            fault = "; ".join(found.faults)
+            row = _row(judged_by if fault else version, judged_by, version, fault, found.overlap)
+        if row["fault"]:
+            context.log.error(row["reason"])
+        answering = row["version"]
+        lake.write("serving_model", pl.DataFrame([row], schema=_SCHEMA), stamp, **_said(row))
+        # Last, so that a run that is killed before it does all of this again.
+        registry.promote(answering)
+        return {"fitted": 1, "fit_s": round(seconds, 3)}
+
+    table = lake.read("serving_model").row(0, named=True) if lake.exists("serving_model") else None
+    intact = (
+        table is not None
+        and has_version(workspace, table["version"])
+        and open_registry(workspace).champion() == table["version"]
+        and judged_champion(workspace) == judged_by
+    )
+    return materialize_table(context, workspace, "serving_model", stamp, make, intact=intact)
+
+
+_SCHEMA = {
+    "version": pl.String,
+    "judged_by": pl.String,
+    "refit": pl.String,
+    "fault": pl.String,
+    "overlap": pl.Float64,
+    "reason": pl.String,
+}
+
+
+def _refitted(context: Context, judged: "Recommender", data: Dataset) -> "Recommender | str":
+    """The judged model's recipe fitted to everything, or why it could not be."""
+    from models.protocol import Refittable
+
+    if not isinstance(judged, Refittable):
+        return f"a model of the family {judged.name} cannot be fitted again"
+    try:
+        return judged.refitted(data)
+    except _UNFIT as error:
+        context.log.warning(f"Fitting {judged.name} to all events failed.", exc_info=error)
+        return f"fitting it to all events failed: {error}"
+
+
+def _soundness(
+    workspace: Workspace,
+    refit: "Recommender",
+    judged: "Recommender",
+    judged_items: tuple[str, ...],
+    data: Dataset,
+) -> "Soundness":
+    from models.refitting import RefitLimits, soundness
+    from models.reindexed import Reindexed
+
+    settings = workspace.settings
+    users = np.unique(data.train.users)
+    drawn = np.random.default_rng(settings.seed).permutation(users)[:_ASKED_USERS]
+    return soundness(
+        refit,
+        Reindexed(judged, judged_items, data.item_ids, settings.seed),
+        Histories.of(data.train, np.sort(drawn)),
+        RefitLimits(
+            settings.refit_overlap, settings.refit_list_seconds, settings.recommendations_k
+        ),
+    )
+
+
+def _kept(
+    workspace: Workspace, refit: "Recommender", judged_by: str, data: Dataset, stamp: Stamp
+) -> str:
+    """The refitted model as a version of its own, which names the one that speaks for it."""
+    registry = open_registry(workspace)
+    family = registry.version(judged_by).name.removesuffix(f"-{USER_TEMPORAL}")
+    made = registry.add(
+        f"{family}-{ALL_EVENTS}",
+        refit,
+        metrics=[],
+        data_versions=data_versions(workspace.lake, SPLIT_INPUTS),
+        stamp=stamp,
+        git_commit=git_commit(),
+        item_ids=data.item_ids.ids,
+        judged_by=judged_by,
+    )
+    return made.version
+
+
+def _row(
+    version: str, judged_by: str, refit: str, fault: str, overlap: float | None
+) -> dict[str, Any]:
+    """The table's row.
+
+    Args:
+        version: that answers.
+        judged_by: the champion that was judged.
+        refit: the version that was fitted to everything; empty where that failed.
+        fault: why it does not answer; empty where it does.
+        overlap: mean share of the judged version's lists that its lists hold.
+    """
+    reason = f"{version} answers: the recipe of {judged_by}, fitted again to all events."
+    if fault:
+        reason = f"{judged_by} answers, and no version that knows the newest events: {fault}."
+    return {
+        "version": version,
+        "judged_by": judged_by,
+        "refit": refit,
+        "fault": fault,
+        "overlap": overlap,
+        "reason": reason,
+    }
+
+
+def _said(row: dict[str, Any]) -> dict[str, Any]:
+    """Figures for the metadata."""
+    shown = {"version": row["version"], "judged_by": row["judged_by"], "reason": row["reason"]}
+    return shown if row["overlap"] is None else shown | {"overlap": row["overlap"]}

@@ -1,0 +1,121 @@
+"""Whether a model that was fitted again to everything may answer in place of the one judged.
+
+Nothing can judge it: it has seen every event. So it is held against the version that was judged,
+which asks for no accuracy, and would notice weights that diverged, a catalogue that was mixed up or
+a fit that learned nothing.
+"""
+
+import time
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.data import Histories, Ints
+from models.protocol import Recommender
+
+_TIMED_USERS = 20
+
+
+@dataclass(frozen=True)
+class RefitLimits:
+    """What a refitted model must keep to.
+
+    Attributes:
+        overlap: least mean share of the judged version's lists that the refitted one's hold too.
+        seconds: longest time that one list may take, as the median over some users.
+        k: length of the lists.
+    """
+
+    overlap: float
+    seconds: float
+    k: int = 20
+
+
+@dataclass(frozen=True)
+class Soundness:
+    """What was found.
+
+    Attributes:
+        overlap: mean over users of the share of the judged version's list that both hold; NaN where
+            there is no user.
+        seconds: median time of one list.
+        faults: why the refitted model must not answer, a sentence without a full stop each; none
+            where it may.
+    """
+
+    overlap: float
+    seconds: float
+    faults: tuple[str, ...]
+
+
+def soundness(
+    refitted: Recommender, judged: Recommender, users: Histories, limits: RefitLimits
+) -> Soundness:
+    """Holds a refitted model against the version that was judged.
+
+    Both are asked about the same users with all that they did. Scores may be -inf where a model has
+    none, also for other items than the judged version's: a hybrid scores its candidates alone. So
+    it is the lists that must be as long.
+
+    Args:
+        refitted: fitted to everything.
+        judged: the version that it was judged by, in the indexes of the same catalogue
+            (`models.reindexed.Reindexed`).
+        users: some users' histories.
+        limits: see `RefitLimits`.
+    """
+    newcomer = Histories.empty()
+    lists, expected = (_lists(model, users, limits.k) for model in (refitted, judged))
+    overlap = _overlap(lists, expected)
+    seconds = _seconds(refitted, users if len(users) else newcomer, limits.k)
+    faults = []
+    for asked in (users, newcomer):
+        scores = refitted.score(asked)
+        if np.isnan(scores).any() or np.isposinf(scores).any():
+            faults.append("some of its scores are no numbers")
+            break
+    if _shorter(lists, expected).any():
+        short = int(_shorter(lists, expected).sum())
+        faults.append(f"{short} of {len(users)} users get fewer than {limits.k} items")
+    offered, usual = (_lists(model, newcomer, limits.k) for model in (refitted, judged))
+    if not (offered >= 0).any() or _shorter(offered, usual).any():
+        faults.append("a newcomer gets no whole list")
+    if len(users) and overlap < limits.overlap:
+        faults.append(
+            f"its lists share {overlap:.0%} of the judged version's, less than {limits.overlap:.0%}"
+        )
+    if seconds > limits.seconds:
+        faults.append(f"a list takes {seconds:.3f} s, more than {limits.seconds:.3f} s")
+    return Soundness(overlap, seconds, tuple(faults))
+
+
+def _lists(model: Recommender, users: Histories, k: int) -> Ints:
+    """Items (n_users, k), without what a user had; -1 where there are fewer."""
+    return model.recommend(users, k, exclude=users).items
+
+
+def _overlap(lists: Ints, expected: Ints) -> float:
+    """Mean share of each row of `expected` (n_users, k) that the same row of `lists` holds."""
+    if not len(lists):
+        return float("nan")
+    there = (expected[:, :, None] == lists[:, None, :]).any(axis=2) & (expected >= 0)
+    return float(np.mean(there.sum(axis=1) / np.maximum((expected >= 0).sum(axis=1), 1)))
+
+
+def _shorter(lists: Ints, expected: Ints) -> NDArray[np.bool_]:
+    """Which rows (n_users,) hold fewer items than those of the judged version."""
+    shorter: NDArray[np.bool_] = (lists >= 0).sum(axis=1) < (expected >= 0).sum(axis=1)
+    return shorter
+
+
+def _seconds(model: Recommender, users: Histories, k: int) -> float:
+    """Median time of one user's list, after one that makes everything ready."""
+    _lists(model, users.rows(0, 1), k)
+    asked = min(len(users), _TIMED_USERS)
+    instants = [time.perf_counter()]
+    for row in range(asked):
+        _lists(model, users.rows(row, row + 1), k)
+        instants.append(time.perf_counter())
+    return float(np.median([after - before for before, after in pairwise(instants)]))
