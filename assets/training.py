@@ -1,5 +1,6 @@
 """From features to fitted models: splits, the training frame, item tokens, one asset a model."""
 
+import logging
 import shutil
 import subprocess
 import time
@@ -39,6 +40,7 @@ _MODEL_SCHEMA = pl.Schema(
         "validation_losses": pl.List(pl.Float64),
     }
 )
+_log = logging.getLogger(__name__)
 _PARTS = ("train", "validation", "test")
 _WORTH_USERS = 20
 """Users whose candidates say what a feature is worth: exact SHAP takes a second for each."""
@@ -238,7 +240,7 @@ class _Fit:
 def _fits(
     context: Context, workspace: Workspace, recipe: Recipe, choices: Choices, stamp: Stamp
 ) -> Iterator[_Fit]:
-    """Fits a model on each of its splits; those on which it lacks its modality are left out.
+    """Fits a model on each of its splits; those on which there is none to fit are left out.
 
     Networks train on one thread, so that their splits are fitted side by side.
     """
@@ -251,7 +253,7 @@ def _fits(
     for done, (split, fit) in enumerate(zip(splits, fits, strict=True), start=1):
         workspace.progress(f"Fitted {recipe.name}", done, len(splits))
         if fit is None:
-            context.log.debug(f"No item has {recipe.modality}: no {recipe.name} on {split}.")
+            context.log.debug(f"There is no {recipe.name} on {split}.")
         else:
             yield fit
 
@@ -259,14 +261,23 @@ def _fits(
 def _fit(
     workspace: Workspace, recipe: Recipe, choices: Choices, split: str, stamp: Stamp
 ) -> _Fit | None:
-    """Fits one model on one split and keeps it as a version; None where it lacks its modality."""
+    """Fits one model on one split and keeps it as a version; None where there is none to fit.
+
+    That is where no item has its modality, or too little was done for it to learn from.
+    """
+    from models.hmdf import NothingToLearnError
+
     data = split_data(workspace.lake, split).dataset
     if recipe.modality is not None and recipe.modality not in data.tokens:
         return None
     on_epoch = partial(_show, workspace, f"Fitting {recipe.name} on {split}")
     model = recipe.build(choices, workspace.settings.device, on_epoch)
     started = time.perf_counter()
-    model.fit(data)
+    try:
+        model.fit(data)
+    except NothingToLearnError as error:
+        _log.warning("No %s on %s. %s", recipe.name, split, error)
+        return None
     seconds = time.perf_counter() - started
     version = open_registry(workspace).add(
         f"{recipe.name}-{split}",

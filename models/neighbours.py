@@ -73,8 +73,8 @@ class ByNeighbours:
             further = _means(known[:, self._near], self._weights)
             return np.concatenate([known, further], axis=1, dtype=np.float32)
         new = items >= self._n_items
-        further = items[new] - self._n_items
-        near, weights = self._near[further], self._weights[further]
+        own = items[new] - self._n_items
+        near, weights = self._near[own], self._weights[own]
         asked = np.unique(np.concatenate([items[~new], near.ravel()])).astype(np.int32)
         known = self._model.score(past, asked)
         scores = np.empty((len(users), len(items)), dtype=np.float32)

@@ -48,9 +48,14 @@ class Pairs:
 
 
 def best_of_all(
-    scores: Sequence[Floats], users: Histories, ties: Ints, most: int, allowed: Bools
+    scores: Sequence[Floats],
+    users: Histories,
+    ties: Ints,
+    most: int,
+    allowed: Bools,
+    asked: Ints | None = None,
 ) -> Pairs:
-    """The union of the best items by each score, none of which the user had.
+    """The union of the best items by each score, none of which the user had, and of those asked.
 
     Args:
         scores: s times (n_users, n_items); -inf where there is none.
@@ -58,6 +63,7 @@ def best_of_all(
         ties: (n_items,) from `models.ranking.tie_breaks`: the order among equal scores.
         most: items taken by each score.
         allowed: (n_items,) what may be shown at all.
+        asked: (n_users, k) items that are candidates whatever else holds; -1 for none.
     """
     hidden = np.broadcast_to(~allowed, (len(users), len(allowed))).copy()
     hidden[np.repeat(np.arange(len(users)), users.lengths), users.items] = True
@@ -66,6 +72,9 @@ def best_of_all(
         best = top_k(np.where(hidden, np.float32(-np.inf), found), most, ties).items
         owners, places = np.nonzero(best >= 0)
         chosen[owners, best[owners, places]] = True
+    if asked is not None:
+        owners, places = np.nonzero(asked >= 0)
+        chosen[owners, asked[owners, places]] = True
     rows, items = (part.astype(np.int32) for part in np.nonzero(chosen))
     # Whoever sorts them by score later leaves equal ones as they are here.
     order = np.lexsort((ties[items], rows))

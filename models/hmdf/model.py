@@ -41,6 +41,9 @@ from models.trees import Trees, of_boosters
 _log = logging.getLogger(__name__)
 _USERS_AT_ONCE = 64
 _FEWEST_SLICES = 2
+_FEW = 1000
+"""Items that are all scored where they are asked for: an app's own candidates."""
+
 _FOUND_BY = (
     "linear_all",
     "linear_last_10",
@@ -184,17 +187,19 @@ class HMDF:
         """Scores (n_users, n_items); -inf for what is no candidate, or was had.
 
         Where `items` says what may be shown, candidates are found and compared among those, so that
-        they are other scores than those of all items.
+        they are other scores than those of all items. Of up to 1,000 items each has a score.
 
         Raises:
             NotFittedError: the hybrid was neither fitted nor loaded.
         """
         allowed = np.ones(len(self.ties), dtype=bool)
+        asked = None
         if items is not None:
             allowed[:] = False
             allowed[items] = True
+            asked = items if len(items) <= _FEW else None
         blocks = [
-            self._scored(self.candidates(block, allowed), len(block))
+            self._scored(self.candidates(block, allowed, asked), len(block))
             for block in (
                 users.rows(start, start + _USERS_AT_ONCE)
                 for start in range(0, len(users), _USERS_AT_ONCE)
@@ -208,25 +213,30 @@ class HMDF:
         """The k best items a user, without the items of `exclude` (same users, row by row)."""
         return rank(self.score, users, k, self.ties, exclude=exclude)
 
-    def candidates(self, users: Histories, allowed: Bools | None = None) -> Candidates:
+    def candidates(
+        self, users: Histories, allowed: Bools | None = None, asked: Ints | None = None
+    ) -> Candidates:
         """What is ranked for the users, with its features.
 
         Args:
             users: their histories.
             allowed: (n_items,) what may be shown; all by default.
+            asked: items (k,), or (n_users, k) with -1 for none, that are candidates in any case.
         """
+        wanted = None if asked is None else np.broadcast_to(asked, (len(users), asked.shape[-1]))
         knowledge = self._known()
         shown = np.ones(len(self.ties), dtype=bool) if allowed is None else allowed
         sums = knowledge.links.of_all(users, _FOUND_BY)
         # No past item says anything of an item whose sum is 0.
         sums[sums == 0] = -np.inf
         scores = [*sums, *(model.score(users) for model in self.retrievers.values())]
-        pairs: Pairs = best_of_all(scores, users, self.ties, self.config.candidates, shown)
+        most = self.config.candidates
+        pairs: Pairs = best_of_all(scores, users, self.ties, most, shown, wanted)
         return Candidates(pairs.rows, pairs.items, knowledge.features(pairs, users))
 
     def explain(self, users: Histories, items: Ints) -> Explanation:
-        """What moved the scores of `items` (n_users, k); an item that is no candidate has none."""
-        return self._explained(self.candidates(users), users, items)
+        """What moved the scores of `items` (n_users, k); an item of -1 has no reason."""
+        return self._explained(self.candidates(users, asked=items), users, items)
 
     def score_to_explain(self, users: Histories) -> tuple[Floats, Callable[[Ints], Explanation]]:
         """Scores (n_users, n_items) of all items, and what explains items (n_users, k) of them."""

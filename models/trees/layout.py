@@ -95,7 +95,7 @@ def packed(trees: Sequence[Tree], n_features: int) -> Forest:
         order, spans = _left_to_right(tree)
         leaves[place, : len(order)] = tree.values[order]
         struck = [(1 << middle) - (1 << first) for first, middle in spans]
-        kept.append(~np.array(struck, dtype=width))
+        kept.append(np.bitwise_not(np.array(struck, dtype=width)))
     sizes = [len(tree.feature) for tree in trees]
     return Forest(
         n_features,
