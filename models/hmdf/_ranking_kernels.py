@@ -1,9 +1,57 @@
-"""Scores of candidates as a user sees them, compiled."""
+"""The best of many scores, and scores as a user sees them, compiled."""
 
 import numpy as np
 from numba import njit
 
-from models.data import Floats, Longs
+from models.data import Bools, Floats, Ints, Longs
+
+
+@njit(cache=True, nogil=True)
+def mark_best(scores: Floats, hidden: Bools, ties: Ints, most: int, chosen: Bools) -> None:
+    """Marks in chosen (n_users, n_items) the best items by one score.
+
+    Args:
+        scores: (n_users, n_items); -inf where there is none.
+        hidden: (n_users, n_items) what may not be chosen.
+        ties: (n_items,) the place of each item among those of equal score.
+        most: items marked of each user at most.
+        chosen: is changed.
+    """
+    n_items = scores.shape[1]
+    places = np.empty(n_items, dtype=np.int32)
+    values = np.empty(n_items, dtype=np.float32)
+    for user in range(len(scores)):
+        count = 0
+        for item in range(n_items):
+            score = scores[user, item]
+            if score > -np.inf and not hidden[user, item]:
+                places[count], values[count] = item, score
+                count += 1
+        if count <= most:
+            for place in range(count):
+                chosen[user, places[place]] = True
+            continue
+        least = np.partition(values[:count], count - most)[count - most]
+        left = most
+        equal = 0
+        for place in range(count):
+            if values[place] > least:
+                chosen[user, places[place]] = True
+                left -= 1
+            elif values[place] == least:
+                equal += 1
+        last = np.iinfo(np.int32).max
+        if equal > left:
+            own = np.empty(equal, dtype=np.int32)
+            equal = 0
+            for place in range(count):
+                if values[place] == least:
+                    own[equal] = ties[places[place]]
+                    equal += 1
+            last = np.partition(own, left - 1)[left - 1]
+        for place in range(count):
+            if values[place] == least and ties[places[place]] <= last:
+                chosen[user, places[place]] = True
 
 
 @njit(cache=True, nogil=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.data import Bools, Floats, Histories, Ints, Longs
-from models.ranking import top_k
+from models.hmdf._ranking_kernels import mark_best
 
 
 @dataclass(frozen=True)
@@ -69,9 +69,7 @@ def best_of_all(
     hidden[np.repeat(np.arange(len(users)), users.lengths), users.items] = True
     chosen = np.zeros(hidden.shape, dtype=bool)
     for found in scores:
-        best = top_k(np.where(hidden, np.float32(-np.inf), found), most, ties).items
-        owners, places = np.nonzero(best >= 0)
-        chosen[owners, best[owners, places]] = True
+        mark_best(found, hidden, ties, most, chosen)
     if asked is not None:
         owners, places = np.nonzero(asked >= 0)
         chosen[owners, asked[owners, places]] = True

@@ -43,5 +43,9 @@ class HMDFConfig(BaseModel):
     truncation: int = Field(
         default=30, ge=1, description="Only pairs with one item above this rank count."
     )
-    threads: int = Field(default=2, ge=1, description="Threads of LightGBM; they change no result.")
+    threads: int = Field(
+        default=0,
+        ge=0,
+        description="Threads of LightGBM, which change no result; 0 for as many as OpenMP may use.",
+    )
     seed: int = Field(default=42, ge=0, description="Draws features and rows.")

@@ -59,8 +59,7 @@ def simple_retrievers(dataset: Dataset, seed: int = 42) -> Retrievers:
         {
             "popularity": partial(Popularity, seed),
             "recent_popularity": partial(RecentPopularity, recent),
-            "als": partial(ALS, ALSConfig(seed=seed)),
-            "als_small": partial(ALS, ALSConfig(factors=16, confidence=5.0, seed=seed)),
+            "als": partial(ALS, ALSConfig(factors=16, confidence=5.0, seed=seed)),
         },
         reads={"popularity": POPULARITY, "recent_popularity": POPULARITY},
     )

@@ -1,13 +1,13 @@
 """How near an item's content is to that of what a user chose."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from scipy import sparse
 
 from models.data import TIME_DEPENDENT, Bools, Floats, Histories, Ints, TokenTable
+from models.hmdf._similarity_kernels import cosines_of
 from models.hmdf.item_links import LASTING, WINDOWS
 from models.standardisation import Standardisation, unit_vectors
 
@@ -85,18 +85,15 @@ class ContentSimilarity:
 
         Args:
             users: their histories.
-            rows: (r,) rows of `users`.
+            rows: (r,) rows of `users`, ascending.
             items: (r,) dense item indexes.
         """
-        found = np.full((len(rows), len(self.names)), np.nan, dtype=np.float32)
-        column = 0
-        for space in self.spaces.values():
-            for past in _past(users, len(space.present)):
-                mean = unit_vectors(np.asarray(past @ space.vectors, dtype=np.float32))
-                known = space.present[items] & (np.abs(mean).max(axis=1, initial=0) > 0)[rows]
-                pairs = mean[rows[known]], space.vectors[items[known]]
-                found[known, column] = np.einsum("rc,rc->r", *pairs)
-                column += 1
+        ends = np.searchsorted(rows, np.arange(len(users) + 1))
+        found = np.empty((len(rows), len(self.names)), dtype=np.float32)
+        for place, space in enumerate(self.spaces.values()):
+            own = found[:, place * len(WINDOWS) : (place + 1) * len(WINDOWS)]
+            histories = users.items, users.offsets, LASTING
+            cosines_of(space.vectors, space.present, *histories, items, ends, own)
         return found
 
     def masked(self, tokens: Mapping[str, TokenTable]) -> "ContentSimilarity":
@@ -120,14 +117,3 @@ class ContentSimilarity:
             _, name, part = key.split(".")
             parts.setdefault(name, {})[part] = arrays[key]
         return ContentSimilarity({name: Space(**own) for name, own in parts.items()})
-
-
-def _past(users: Histories, n_items: int) -> Iterator[sparse.csr_array]:
-    """Weights (n_users, n_items) of the events of each window."""
-    from_end = np.repeat(users.offsets[1:], users.lengths) - 1 - np.arange(len(users.items))
-    counted = from_end < len(LASTING)
-    owners = np.repeat(np.arange(len(users)), users.lengths)[counted]
-    starts = np.searchsorted(owners, np.arange(len(users) + 1))
-    for weights in LASTING.T:
-        own = (weights[from_end[counted]], users.items[counted], starts)
-        yield sparse.csr_array(own, shape=(len(users), n_items))

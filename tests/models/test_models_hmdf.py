@@ -100,6 +100,85 @@ def test_only_what_may_be_shown_is_scored_and_newcomers_are_answered() -> None:
     )
 
 
+def taste_and_order() -> Dataset:
+    """Walks whose steps are plain from the items' text too."""
+    dataset = walks()
+    n_items = dataset.n_items
+    angle = 2 * np.pi * np.arange(n_items) / n_items
+    text = np.column_stack([np.cos(angle), np.sin(angle)]).astype(np.float32)
+    everything = np.arange(n_items, dtype=np.int32)
+    rows = TokenTable(n_items, everything, np.zeros(n_items, np.int64), text)
+    return dataset.with_tokens({"text": rows})
+
+
+def test_reasons_are_what_each_part_added_to_the_score() -> None:
+    dataset = taste_and_order()
+    fitted = HMDF(SMALL).fit(dataset)
+    users = dataset.histories()
+    scores, why_of = fitted.score_to_explain(users)
+    shown = fitted.recommend(users, 4, exclude=users).items
+    why = why_of(shown)
+    assert set(why.parts) == {"text", "behaviour", "popularity"}
+    np.testing.assert_allclose(why.shares.sum(axis=2), 1, atol=1e-5)
+    found = fitted.candidates(users)
+    parts, begin = of_boosters(fitted.bags).contributions(found.features)
+    own = np.array(fitted.feature_parts)
+    by_part = np.stack([parts[:, own == part].sum(axis=1) for part in why.parts], axis=1)
+    np.testing.assert_allclose(
+        by_part.sum(axis=1) + begin, scores[found.rows, found.items], atol=1e-4
+    )
+    place = {pair: row for row, pair in enumerate(zip(found.rows, found.items, strict=True))}
+    for user in range(5):
+        for rank, item in enumerate(shown[user]):
+            claimed = why.shares[user, rank] * why.moved[user, rank]
+            raised = np.maximum(by_part[place[user, item]], 0)
+            np.testing.assert_allclose(claimed, raised, rtol=1e-3, atol=1e-5)
+
+
+def test_the_past_item_that_leads_to_an_item_is_its_reason() -> None:
+    dataset = walks()
+    fitted = HMDF(SMALL).fit(dataset)
+    users = dataset.histories()
+    last = users.items[users.offsets[1:] - 1]
+    wanted = (last + 3) % dataset.n_items
+    had = np.zeros((dataset.n_users, dataset.n_items), dtype=bool)
+    had[dataset.train.users, dataset.train.items] = True
+    fresh = ~had[np.arange(len(users)), wanted]
+    why = fitted.explain(users, wanted[:, None].astype(np.int32))
+    named = why.past_items[fresh, 0, 0]
+    assert (named == last[fresh]).mean() > 0.8
+    nothing = fitted.explain(users, np.full((len(users), 2), -1, np.int32))
+    assert not nothing.shares.any() and (nothing.past_items == -1).all()
+    newcomer = fitted.explain(Histories.empty(), wanted[None, :2].astype(np.int32))
+    assert (newcomer.past_items == -1).all()
+
+
+def test_hiding_the_modality_that_is_named_lowers_the_score() -> None:
+    """What is hidden moves other features too, so that it is said of the mean and not of each."""
+    dataset = taste_and_order()
+    fitted = HMDF(SMALL).fit(dataset)
+    users = dataset.histories()
+    scores, why_of = fitted.score_to_explain(users)
+    shown = fitted.recommend(users, 4, exclude=users).items
+    why = why_of(shown)
+    share = why.shares[..., why.parts.index("text")]
+    masked = fitted.masked({})
+    lost = [
+        scores[user, shown[user]] - masked.score(users.rows(user, user + 1), shown[user])[0]
+        for user in range(len(users))
+    ]
+    named = share > np.median(share)
+    assert np.mean(np.array(lost)[named]) > max(0, np.mean(np.array(lost)[~named]))
+
+
+def test_given_candidates_are_all_scored_whatever_else_holds() -> None:
+    dataset = walks()
+    fitted = HMDF(SMALL).fit(dataset)
+    users = dataset.histories(np.arange(4, dtype=np.int32))
+    asked = np.concatenate([users.items[:3], np.array([0, 59], np.int32)])
+    assert np.isfinite(fitted.score(users, np.unique(asked))).all()
+
+
 def test_the_validated_figure_is_of_events_that_nothing_had_seen() -> None:
     """Choices drawn at random cannot be foreseen, though the final trees learn from them."""
     orderly = walks()
