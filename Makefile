@@ -1,6 +1,6 @@
 # make demo · make test · make test-fast · make coverage · make ui · make serve · make report · make lock
 # make bench-modalities · make bench-encoders · make bench-evaluation · make bench-scale · make bench-serving
-# make bench-env · make bench-quality DATA=folder
+# make bench-env · make bench-quality DATA=folder · make bench-refitting DATA=folder
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
@@ -15,6 +15,7 @@ PYTEST := OMP_NUM_THREADS=1 LOKY_MAX_CPU_COUNT=1 $(BIN)/pytest --numprocesses $(
 
 .PHONY: demo test test-fast coverage lint ui serve report pictures lock clean
 .PHONY: bench-modalities bench-encoders bench-evaluation bench-scale bench-serving bench-env bench-quality
+.PHONY: bench-refitting
 
 demo: $(INSTALLED)
 	@$(BIN)/crossmodal run --source sample
@@ -63,6 +64,11 @@ bench-scale: $(INSTALLED)
 
 bench-serving: $(INSTALLED)
 	$(BIN)/python -m benchmarks.serving $(ARGS)
+
+bench-refitting: $(INSTALLED)
+	@[ -n "$(DATA)" ] || { \
+		echo "Name a MovieLens folder: make bench-refitting DATA=folder"; exit 1; }
+	$(BIN)/python -m benchmarks.refitting "$(DATA)" $(ARGS)
 
 bench-env: $(PEERS_INSTALLED)
 

@@ -9,6 +9,7 @@ import polars as pl
 
 from assets.champion import judged_champion
 from assets.datasets import SPLIT_INPUTS, USER_TEMPORAL, all_events_data
+from assets.recipes import RECIPES
 from assets.registry import data_versions, has_version, open_registry
 from assets.stage import OWNERS, Context, Stamp, made_from, materialize_table
 from assets.training import git_commit
@@ -74,7 +75,7 @@ def serving_model(context: Context, workspace: dg.ResourceParam[Workspace]) -> d
         lake.write("serving_model", pl.DataFrame([row], schema=_SCHEMA), stamp, **_said(row))
         # Last, so that a run that is killed before it does all of this again.
         registry.promote(answering)
-        return {"fitted": 1, "fit_s": round(seconds, 3)}
+        return {"fitted": int(_trains(judged)), "fit_s": round(seconds, 3)}
 
     table = lake.read("serving_model").row(0, named=True) if lake.exists("serving_model") else None
     intact = (
@@ -94,6 +95,11 @@ _SCHEMA = {
     "overlap": pl.Float64,
     "reason": pl.String,
 }
+
+
+def _trains(model: "Recommender") -> bool:
+    """Whether a model trains weights; a baseline only counts."""
+    return any(recipe.learns for recipe in RECIPES if recipe.name == model.name)
 
 
 def _refitted(context: Context, judged: "Recommender", data: Dataset) -> "Recommender | str":

@@ -45,7 +45,7 @@ def answer(entry: Entry, data: SplitData, seed: int) -> Answer:
     tuning_s = time.perf_counter() - started
     model, fit_s = fitted[best]
     if entry.refits:
-        model, fit_s = _fit(entry, _all_known(data.dataset), entry.grid[best])
+        model, fit_s = _fit(entry, all_known(data.dataset), entry.grid[best])
     begun = time.perf_counter()
     lists, predictions = _asked(model, data, seed)
     facts = {
@@ -96,7 +96,7 @@ def _asked(model: Recommender, data: SplitData, seed: int) -> tuple[Ints, Floats
     return ranking.items, np.zeros(0, dtype=np.float32)
 
 
-def _all_known(dataset: Dataset) -> Dataset:
+def all_known(dataset: Dataset) -> Dataset:
     """Training and validation events as training events."""
     known = known_events(dataset)
     context = np.zeros((len(known), dataset.context.shape[1]), dtype=np.float32)

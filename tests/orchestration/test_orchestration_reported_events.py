@@ -72,7 +72,7 @@ def test_reports_reach_the_lake_once_and_the_service_counts_them_once(copied: Se
         asked = sensor.evaluate_tick(dg.build_sensor_context(instance))
     assert not asked.run_requests and "every reported event" in asked.skip_message
 
-    version = lake.read("champion")["version"].item()
+    version = lake.read("serving_model")["version"].item()
     champion = load_champion(workspace, version)
     log.append([told(7, items[6], "play")]).result()
     state = user_state(champion, ADA, log.of_user(ADA))

@@ -16,6 +16,7 @@ from small_platform import small_settings
 
 from assets.ingestion import source_of
 from assets.recommendations import NEW_USER
+from assets.training import fitted_versions
 from crossmodal.home_lock import HomeBusyError
 from crossmodal.lake import Lake
 from crossmodal.pseudonyms import pseudonym
@@ -170,8 +171,9 @@ def test_a_failing_run_says_which_asset_and_why(copied: Settings) -> None:
 def test_a_champion_of_an_older_format_is_replaced(copied: Settings) -> None:
     paths = Workspace(copied).paths
     named = lake_of(copied).read("champion")["version"].item()
+    mmnn = fitted_versions(lake_of(copied), "mmnn")["user-temporal"]
     old = paths.models / "mmnn-user-temporal-of-last-year"
-    shutil.copytree(paths.models / named, old)
+    shutil.copytree(paths.models / mmnn, old)
     weights = load_file(old / "weights.safetensors")
     save_file(
         {name: x for name, x in weights.items() if name != "codes"}, old / "weights.safetensors"
@@ -181,9 +183,11 @@ def test_a_champion_of_an_older_format_is_replaced(copied: Settings) -> None:
     manifest |= {"version": old.name, "weights_sha256": digest}
     (old / "manifest.json").write_text(json.dumps(manifest))
     (paths.models / "champion").write_text(old.name)
-    run_pipeline(copied, only="champion")
+    run_pipeline(copied, only="champion+")
     champion = lake_of(copied).read("champion")
-    assert champion["version"].item() == named == (paths.models / "champion").read_text().strip()
+    assert champion["version"].item() == named
+    answering = lake_of(copied).read("serving_model")["version"].item()
+    assert answering == (paths.models / "champion").read_text().strip()
     assert "cannot be read" in champion["reason"].item()
 
 
