@@ -1,7 +1,5 @@
 """Implicit-feedback matrix factorisation by alternating least squares."""
 
-from collections.abc import Callable
-from functools import partial
 from typing import Self
 
 import numpy as np
@@ -13,9 +11,7 @@ from models.baselines.recency import choice_matrix, history_matrix
 from models.data import Dataset, Floats, Histories, Ints
 
 _NONZEROS_AT_ONCE = 200_000
-_SHARED = 2
-"""Pairs of a row and an item that any row chose, to those that were chosen: up to here rows that
-share their choices are multiplied as dense ones."""
+_USERS_AT_ONCE = 256
 
 
 class ALSConfig(BaselineConfig):
@@ -73,7 +69,7 @@ def fold_in(
     gram: Floats,
     config: ALSConfig,
 ) -> Floats:
-    """Vectors (n_users, f) of users by what they did.
+    """Vectors (n_users, f) of users by what they did: the equations of `solved`, solved exactly.
 
     Args:
         history: (n_users, n_items) how much each event counts, at most 1.
@@ -81,8 +77,20 @@ def fold_in(
         gram: YᵀY (f, f) over those that a user could have chosen.
         config: of the factorisation that made them.
     """
-    start = np.zeros((history.shape[0], vectors.shape[1]), dtype=np.float32)
-    return solved(start, vectors, history, gram, config, 3 * config.solver_steps)
+    factors = vectors.shape[1]
+    ridge = gram + config.strength * np.eye(factors, dtype=np.float32)
+    found = np.zeros((history.shape[0], factors), dtype=np.float32)
+    for begin in range(0, len(found), _USERS_AT_ONCE):
+        rows = range(begin, min(begin + _USERS_AT_ONCE, len(found)))
+        left = np.empty((len(rows), factors, factors), dtype=np.float32)
+        right = np.empty((len(rows), factors, 1), dtype=np.float32)
+        for place, row in enumerate(rows):
+            part = slice(history.indptr[row], history.indptr[row + 1])
+            own, weights = vectors[history.indices[part]], history.data[part, None]
+            left[place] = ridge + config.confidence * (own.T @ (weights * own))
+            right[place] = (1 + config.confidence) * (own.T @ weights)
+        found[rows.start : rows.stop] = np.linalg.solve(left, right)[..., 0]
+    return found
 
 
 def factorise(choices: sparse.csr_array, config: ALSConfig) -> tuple[Floats, Floats]:
@@ -122,10 +130,8 @@ def solved(
     common = gram.copy()
     common.flat[:: len(common) + 1] += config.strength
 
-    own_products = _own_products(others, choices)
-
     def applied(x: Floats) -> Floats:
-        return np.asarray(x @ common + config.confidence * own_products(x))
+        return np.asarray(x @ common + config.confidence * _own_products(others, choices, x))
 
     x: Floats = start.copy()
     residual = (1 + config.confidence) * (choices @ others) - applied(x)
@@ -144,16 +150,8 @@ def solved(
     return x
 
 
-def _own_products(others: Floats, choices: sparse.csr_array) -> Callable[[Floats], Floats]:
-    """What makes Σ_i w_i y_i (y_i · x_n) over the choices i of each row n, (n, f), of x (n, f)."""
-    chosen = np.unique(choices.indices)
-    if choices.shape[0] * len(chosen) <= _SHARED * choices.nnz:
-        own, weights = others[chosen], choices[:, chosen].toarray()
-        return lambda x: np.asarray((weights * (x @ own.T)) @ own, dtype=np.float32)
-    return partial(_sparse_products, others, choices)
-
-
-def _sparse_products(others: Floats, choices: sparse.csr_array, x: Floats) -> Floats:
+def _own_products(others: Floats, choices: sparse.csr_array, x: Floats) -> Floats:
+    """Σ_i w_i y_i (y_i · x_n) over the choices i of each row n: (n, f)."""
     dots = np.empty(choices.nnz, dtype=np.float32)
     rows = np.repeat(np.arange(choices.shape[0]), np.diff(choices.indptr))
     for start in range(0, choices.nnz, _NONZEROS_AT_ONCE):

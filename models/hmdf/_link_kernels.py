@@ -52,11 +52,14 @@ def add_to_some(
         out: (m, s) is added to.
     """
     for event in range(len(rows)):
+        begin = 0
+        while begin < weights.shape[1] and weights[event, begin] == 0:
+            begin += 1
         for entry in range(starts[rows[event]], starts[rows[event] + 1]):
             item = place[columns[entry]]
             if item >= 0:
                 value = values[entry]
-                for column in range(weights.shape[1]):
+                for column in range(begin, weights.shape[1]):
                     out[item, first + column] += weights[event, column] * value
 
 
