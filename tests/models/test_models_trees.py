@@ -60,7 +60,7 @@ def awkward(rows: int, seed: int) -> Floats:
     return found
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     seed=st.integers(0, 2**16),
     leaves=st.sampled_from([2, 3, 15, 31, 33, 64]),
