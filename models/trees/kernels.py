@@ -4,13 +4,17 @@ Machine code is kept in `__pycache__`, as Python keeps its own (numba's user-wid
 is read-only), keyed by the processor. It does not depend on the trees, which are only arrays here.
 """
 
+import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, cast
 
 import numba
 import numpy as np
 
 from models.data import Floats
+
+_log = logging.getLogger(__name__)
 
 _BLOCK = 64
 """Rows that go down a tree together: their columns stay in the nearest caches."""
@@ -25,7 +29,18 @@ _EXPONENT_BIAS = 1023
 _MANTISSA_BITS = 52
 
 
-_compiled = numba.njit(nogil=True, cache=True)
+def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    try:
+        found = numba.njit(nogil=True, cache=True)(function)
+    except RuntimeError as error:
+        _log.warning(
+            "Machine code for trees cannot be kept: each process will spend seconds on it. "
+            "Make %s writable, or name a folder in NUMBA_CACHE_DIR. (%s)",
+            Path(__file__).parent,
+            error,
+        )
+        found = numba.njit(nogil=True)(function)
+    return cast(Callable[..., Any], found)
 
 
 def _columns_of(features: Floats, columns: Floats) -> None:
@@ -35,7 +50,7 @@ def _columns_of(features: Floats, columns: Floats) -> None:
             columns[column, row] = np.float32(0) if abs(value) <= _ZERO else value
 
 
-_lay_out = cast(Callable[[Floats, Floats], None], _compiled(_columns_of))
+_lay_out = _compiled(_columns_of)
 
 
 def _score(
@@ -60,7 +75,7 @@ def _score(
         wide = (size + _LANES - 1) // _LANES * _LANES
         _lay_out(features[begin : begin + size], columns)
         for tree in range(len(starts) - 1):
-            alive[:] = every
+            alive[:wide] = every
             for node in range(starts[tree], starts[tree + 1]):
                 # An index without a sign: numba would else ask each time whether it is below 0.
                 asked = np.uint64(feature[node])
@@ -124,21 +139,24 @@ def _contributions(
                     for row in range(wide):
                         value = columns[asked, row]
                         passes[place, row] = 1.0 if (not (value <= low)) & (value <= high) else 0.0
-            missed[:] = 0
-            for point in range(count):
-                product[point, :] = base[path, point]
+            missed[:wide] = 0
+            for nth in range(count):
+                point, start = np.uint64(nth), base[path, nth]
+                for row in range(wide):
+                    product[point, row] = start
                 for step in range(first, last):
-                    place, more = np.uint64(step - first), surplus[step, point]
+                    place, more = np.uint64(step - first), surplus[step, nth]
                     for row in range(wide):
                         product[point, row] *= 1.0 + passes[place, row] * more
-                weight = outside[path, point]
+                weight = outside[path, nth]
                 for row in range(wide):
                     missed[row] -= weight * product[point, row]
             for step in range(first, last):
                 asked, place = np.uint64(feature[step]), np.uint64(step - first)
-                total[:] = 0
-                for point in range(count):
-                    weight = inside[step, point]
+                for row in range(wide):
+                    total[row] = 0.0
+                for nth in range(count):
+                    point, weight = np.uint64(nth), inside[step, nth]
                     for row in range(wide):
                         total[row] += weight * product[point, row]
                 for row in range(wide):

@@ -94,8 +94,8 @@ def packed(trees: Sequence[Tree], n_features: int) -> Forest:
     for place, tree in enumerate(trees):
         order, spans = _left_to_right(tree)
         leaves[place, : len(order)] = tree.values[order]
-        struck = [(1 << middle) - (1 << first) for first, middle in spans]
-        kept.append(np.bitwise_not(np.array(struck, dtype=width)))
+        every = int(np.iinfo(width).max)
+        kept.append(np.array([every - (1 << m) + (1 << f) for f, m in spans], dtype=width))
     sizes = [len(tree.feature) for tree in trees]
     return Forest(
         n_features,

@@ -104,7 +104,8 @@ class CompiledTrees:
                 f"The trees were fitted to {self._forest.n_features} features: "
                 f"they cannot score an array of shape {features.shape}."
             )
-        return np.ascontiguousarray(features, dtype=np.float32)
+        # Writable as well: numba would compile another variant for arrays that are not.
+        return np.require(features, np.float32, ["C", "W"])
 
 
 class LightGBMTrees:
