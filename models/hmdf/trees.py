@@ -15,6 +15,8 @@ from models.metrics import ndcg
 from models.training import Epoch, TrainingCurve
 
 _CUTOFF = 10
+_SMOOTHED = 10
+"""Rounds on either side that a round is judged together with."""
 
 
 @dataclass(frozen=True)
@@ -112,12 +114,20 @@ def choose_rounds(
         name: tuple(1 - value for value in judged[name][f"ndcg@{_CUTOFF}-mean"])
         for name in ("train", "valid")
     }
-    curve = TrainingCurve(losses["train"], losses["valid"], max(1, found.best_iteration))
+    curve = TrainingCurve(losses["train"], losses["valid"], 1 + _lowest(losses["valid"]))
     validated = tuple(
         _judged(trees, slices[fold.judge], curve.best_epoch)
         for trees, fold in zip(found.boosters, folds, strict=True)
     )
     return ChosenRounds(curve, validated)
+
+
+def _lowest(losses: Sequence[float]) -> int:
+    """Where a curve is lowest once it is smoothed: of single rounds, chance chooses the lowest."""
+    reach = min(_SMOOTHED, len(losses) // 2)
+    padded = np.pad(np.asarray(losses), reach, mode="edge")
+    window = np.ones(2 * reach + 1) / (2 * reach + 1)
+    return int(np.argmin(np.convolve(padded, window, mode="valid")))
 
 
 def fit_trees(
