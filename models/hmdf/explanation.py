@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from models.data import MODALITIES, Floats, Histories, Ints
+from models.data import MODALITIES, Histories, Ints
 from models.explanation import BEHAVIOUR, POPULARITY, Explanation, shares_of, stacked, strongest
 from models.hmdf.candidates import Candidates
 from models.hmdf.features import Knowledge
@@ -39,20 +39,28 @@ def explained(
     column_of = {name: column for column, (name, _) in enumerate(features)}
     links = np.array([column_of[name] for name in knowledge.links.names])
     places = _places(candidates, items, knowledge.links.n_items)
-    added = np.zeros((*items.shape, len(features)))
+    added, sums = (np.zeros((*items.shape, width)) for width in (len(features), len(links)))
     asked = places >= 0
     if asked.any():
-        added[asked] = trees.contributions(candidates.features[places[asked]])[0]
+        own = candidates.features[places[asked]]
+        added[asked], sums[asked] = trees.contributions(own)[0], own[:, links]
     by_part = grouped(added.reshape(-1, len(features)), part_of, len(parts))
     shares, moved = shares_of(by_part.reshape(*items.shape, len(parts)).astype(np.float32))
+    raised = np.maximum(added[..., links], 0)
+    counts = np.divide(raised, sums, out=np.zeros_like(raised), where=sums > 0).astype(np.float32)
     rows = []
     for user in range(len(users)):
+        own, known = slice(user, user + 1), asked[user]
         past = users.rows(user, user + 1)
-        known = np.where(asked[user], items[user], 0).astype(np.int32)
-        strength = _by_past_item(knowledge, past, known, added[user][:, links])
-        named, weights = strongest(np.where(asked[user][:, None], strength[0], 0), strength[1])
-        one = slice(user, user + 1)
-        rows.append(Explanation(parts, shares[one], moved[one], named[None], weights[None]))
+        by_event = np.zeros((len(known), len(past.items)), dtype=np.float32)
+        by_event[known] = knowledge.links.by_past_event(
+            past, items[user, known], counts[user, known]
+        )
+        chosen, place = np.unique(past.items, return_inverse=True)
+        by_item = np.zeros((len(known), len(chosen)), dtype=np.float32)
+        np.add.at(by_item.T, place, by_event.T)
+        named, weights = strongest(by_item, chosen)
+        rows.append(Explanation(parts, shares[own], moved[own], named[None], weights[None]))
     return stacked(rows, parts, items.shape[1])
 
 
@@ -65,27 +73,3 @@ def _places(candidates: Candidates, items: Ints, n_items: int) -> np.ndarray:
     wanted = np.arange(len(items))[:, None] * n_items + np.maximum(items, 0)
     found = order[np.minimum(np.searchsorted(keys[order], wanted), len(keys) - 1)]
     return np.where((keys[found] == wanted) & (items >= 0), found, -1)
-
-
-def _by_past_item(
-    knowledge: Knowledge, user: Histories, items: Ints, added: np.ndarray
-) -> tuple[Floats, Ints]:
-    """What each past item brought to items (k,): (k, l), and the past items (l,), each once.
-
-    A feature's part of the score is dealt out among the past events as its sum is made of them.
-
-    Args:
-        knowledge: holds the links.
-        user: one row.
-        items: (k,) that were scored, each once.
-        added: (k, s) what each sum of the links added to the scores.
-    """
-    rows = np.zeros(len(items), dtype=np.int32)
-    sums = knowledge.links.sums(user, rows, items)
-    raised = np.maximum(added, 0)
-    counts = np.divide(raised, sums, out=np.zeros_like(raised), where=sums > 0)
-    by_event = knowledge.links.by_past_event(user, items, counts.astype(np.float32))
-    past, place = np.unique(user.items, return_inverse=True)
-    found = np.zeros((len(items), len(past)), dtype=np.float32)
-    np.add.at(found.T, place, by_event.T)
-    return found, past

@@ -60,6 +60,11 @@ class ItemStatistics:
         """log(1 + events) of each item (n_items,)."""
         return np.log1p(np.diff(self.starts)).astype(np.float32)
 
+    @cached_property
+    def newest(self) -> float:
+        """The newest event in UTC microseconds; NaN where there is none."""
+        return float(self.times.max()) if len(self.times) else float("nan")
+
     def before(self, items: Ints, now: np.ndarray, days: int) -> Longs:
         """Events (r,) of items in the days before each `now` (r,), in UTC microseconds.
 
@@ -91,7 +96,8 @@ class ItemStatistics:
 def statistics_of(statistics: ItemStatistics, users: Histories, rows: Ints, items: Ints) -> Floats:
     """The numbers of `NAMES` (r, s) for pairs of a user row and an item.
 
-    Days count from a user's last event; NaN where there is nothing to count from.
+    Days count from a user's last event and, for who has done nothing yet, from the newest event of
+    all; NaN where there is nothing to count from.
 
     Args:
         statistics: of the items.
@@ -101,7 +107,7 @@ def statistics_of(statistics: ItemStatistics, users: Histories, rows: Ints, item
     """
     lengths = users.lengths
     last = np.append(users.timestamps, 0)[users.offsets[1:] - 1].astype(np.float64)
-    now = np.where(lengths > 0, last, np.nan)
+    now = np.where(lengths > 0, last, statistics.newest)
     columns = [
         *(column[rows] for column in _of_users(users, now)),
         *_of_items(statistics, items, now[rows]),

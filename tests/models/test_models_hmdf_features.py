@@ -37,8 +37,8 @@ def test_statistics_count_what_was_before() -> None:
     np.testing.assert_allclose(columns["item_events"], np.log1p([2, 1, 2, 2]), rtol=1e-6)
     np.testing.assert_allclose(columns["item_events_30d"], np.log1p([0, 0, 1, 0]), rtol=1e-6)
     np.testing.assert_allclose(columns["item_mean_value"], [3, 5, 3, 3])
-    np.testing.assert_allclose(columns["days_since_item_was_chosen"], [90, 60, 30, np.nan])
-    np.testing.assert_allclose(columns["days_since_item_was_first_chosen"], [100, 60, 40, np.nan])
+    np.testing.assert_allclose(columns["days_since_item_was_chosen"], [90, 60, 30, 90])
+    np.testing.assert_allclose(columns["days_since_item_was_first_chosen"], [100, 60, 40, 100])
 
 
 def test_events_of_the_last_month_are_counted_in_large_catalogues_over_decades() -> None:
