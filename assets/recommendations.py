@@ -1,6 +1,7 @@
 """From the model that answers to lists that an app can look up."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ from models.data import MODALITIES, Histories, TokenTable, Vocabulary
 
 if TYPE_CHECKING:
     from models.explaining import Masks
-    from models.protocol import Ranking, Recommender
+    from models.protocol import Recommender
 
 NEW_USER = "new_user"
 """The key under which the list for someone without history is stored."""
@@ -41,7 +42,7 @@ _LISTS = pl.Schema(
     group_name="recommendations",
     owners=OWNERS,
     kinds={"torch", "parquet"},
-    code_version="3",
+    code_version="4",
 )
 def recommendations(
     context: Context, workspace: dg.ResourceParam[Workspace]
@@ -135,22 +136,83 @@ def _known_events(lake: Lake, item_ids: tuple[str, ...], seed: int) -> EventLog:
     return event_log(frame.select(columns).collect(), item_ids, seed)
 
 
+@dataclass(frozen=True)
+class _Writer:
+    """Makes lists of one model: what is the same for all of them.
+
+    Attributes:
+        model: ranks.
+        masks: what its reasons need beside it.
+        item_ids: of its indexes.
+        titles: (n_items,) names for people.
+        gone: dense indexes of what the catalogue no longer has.
+        ties: (n_items,) the order of equal scores, the most chosen first.
+        k: length of a list.
+    """
+
+    model: "Recommender"
+    masks: "Masks | None"
+    item_ids: Vocabulary
+    titles: np.ndarray
+    gone: np.ndarray
+    ties: np.ndarray
+    k: int
+
+    def block(self, users: Histories, names: list[str]) -> pl.DataFrame:
+        """The lists of some users, who are named."""
+        from models.ranking import rank
+
+        hidden = users.beside(self.gone)
+        ranking = rank(self.model.score, users, self.k, self.ties, exclude=hidden)
+        ids = np.array(self.item_ids.ids, dtype=object)
+        rows = pl.DataFrame(
+            {
+                "user_id": np.repeat(np.array(names, dtype=object), self.k).tolist(),
+                "rank": np.tile(np.arange(1, self.k + 1), len(names)),
+                "item_id": ids[ranking.items.ravel()].tolist(),
+                "score": ranking.scores.ravel(),
+                "reasons": self._reasons(users, ranking.items),
+            },
+            schema=_LISTS,
+        )
+        return rows.filter(pl.Series(ranking.items.ravel() >= 0))
+
+    def _reasons(self, users: Histories, items: np.ndarray) -> list[list[str]]:
+        """One sentence an item: the part and the past items that moved its score most."""
+        from models.explaining import explain
+        from models.reasons import reasons
+
+        found = explain(self.model, users, items, self.masks)
+        return [[sentence] for sentence in reasons(found, self.titles)]
+
+
 def _lists(workspace: Workspace, model: "Recommender", log: EventLog) -> Iterator[pl.DataFrame]:
     """Lists with reasons: the newcomer's first, then everyone's, block by block."""
-    from models.explaining import masks_of
-
-    masks = masks_of(model, partial(_tokens, workspace.lake, log.item_ids))
-    titles = _titles(workspace.lake, log.item_ids)
-    gone = _gone(workspace.lake, log.item_ids)
-    k = workspace.settings.recommendations_k
-    yield _block(model, masks, Histories.empty(), [NEW_USER], gone, log.item_ids, titles, k)
+    writer = _writer(workspace, model, log)
+    yield writer.block(Histories.empty(), [NEW_USER])
     users = np.arange(len(log.user_ids), dtype=np.int32)
     for start in range(0, len(users), _USERS_AT_ONCE):
         part = users[start : start + _USERS_AT_ONCE]
         names = list(log.user_ids.ids[start : start + _USERS_AT_ONCE])
-        histories = Histories.of(log.events, part)
-        yield _block(model, masks, histories, names, gone, log.item_ids, titles, k)
+        yield writer.block(Histories.of(log.events, part), names)
         workspace.progress("Recommending", start + len(part), len(users))
+
+
+def _writer(workspace: Workspace, model: "Recommender", log: EventLog) -> _Writer:
+    from models.explaining import masks_of
+    from models.ranking import popular_first, tie_breaks
+
+    settings, lake, items = workspace.settings, workspace.lake, log.item_ids
+    counts = np.bincount(log.events.items, minlength=len(items))
+    return _Writer(
+        model,
+        masks_of(model, partial(_tokens, lake, items)),
+        items,
+        _titles(lake, items),
+        _gone(lake, items),
+        popular_first(counts, tie_breaks(items.ids, settings.seed)),
+        settings.recommendations_k,
+    )
 
 
 def _tokens(lake: Lake, item_ids: Vocabulary) -> dict[str, TokenTable]:
@@ -158,46 +220,6 @@ def _tokens(lake: Lake, item_ids: Vocabulary) -> dict[str, TokenTable]:
     tables = {name: f"{name}_embeddings" for name in MODALITIES}
     found = {name: lake.scan(table) for name, table in tables.items() if lake.exists(table)}
     return token_tables(found, item_ids)
-
-
-def _block(
-    model: "Recommender",
-    masks: "Masks | None",
-    users: Histories,
-    names: list[str],
-    gone: np.ndarray,
-    item_ids: Vocabulary,
-    titles: np.ndarray,
-    k: int,
-) -> pl.DataFrame:
-    ranking = model.recommend(users, k, exclude=users.beside(gone))
-    ids = np.array(item_ids.ids, dtype=object)
-    rows = pl.DataFrame(
-        {
-            "user_id": np.repeat(np.array(names, dtype=object), k).tolist(),
-            "rank": np.tile(np.arange(1, k + 1), len(names)),
-            "item_id": ids[ranking.items.ravel()].tolist(),
-            "score": ranking.scores.ravel(),
-            "reasons": _reasons(model, masks, users, ranking, titles),
-        },
-        schema=_LISTS,
-    )
-    return rows.filter(pl.Series(ranking.items.ravel() >= 0))
-
-
-def _reasons(
-    model: "Recommender",
-    masks: "Masks | None",
-    users: Histories,
-    ranking: "Ranking",
-    titles: np.ndarray,
-) -> list[list[str]]:
-    """One sentence an item: the part and the past items that moved its score most."""
-    from models.explaining import explain
-    from models.reasons import reasons
-
-    found = explain(model, users, ranking.items, masks)
-    return [[sentence] for sentence in reasons(found, titles)]
 
 
 def _gone(lake: Lake, item_ids: Vocabulary) -> np.ndarray:

@@ -30,6 +30,21 @@ def tie_breaks(item_ids: Sequence[str], seed: int) -> Ints:
     return places
 
 
+def popular_first(counts: Longs, ties: Ints) -> Ints:
+    """The place (n_items,) of each item where equal scores are ordered by how often it was chosen.
+
+    For lists that people see. What a model that counts choices says to someone without any is one
+    score for all items; in a test the order of those must not be the popular one.
+
+    Args:
+        counts: (n_items,) events of each item.
+        ties: (n_items,) of `tie_breaks`, the order of items that were chosen equally often.
+    """
+    places = np.empty(len(ties), dtype=np.int32)
+    places[np.lexsort((ties, -counts))] = np.arange(len(ties), dtype=np.int32)
+    return places
+
+
 def top_k(
     scores: Floats,
     k: int,

@@ -26,7 +26,7 @@ from models.data import (
 from models.explaining import Masks, masks_of
 from models.persistence import ModelFormatError
 from models.protocol import Recommender
-from models.ranking import tie_breaks
+from models.ranking import popular_first, tie_breaks
 from models.registry import ModelRegistry
 from serving.media_files import MediaFile, media_files
 from serving.shared_arrays import SharedArrays
@@ -88,7 +88,7 @@ class Champion:
         created_at: (n_items,) UTC microseconds.
         vectors: of each modality that some item has.
         files: pictures and sounds by modality and dense index.
-        ties: (n_items,) the order of equal scores, as in evaluation.
+        ties: (n_items,) the order of equal scores: the most chosen first.
         scale: of the lake's events, which the model was fitted on.
         trained_at: when its weights were written, in seconds since 1970.
         masks: what reasons need beside the model, where it reads modalities and does not explain
@@ -114,7 +114,7 @@ class Champion:
     @cached_property
     def popularity(self) -> np.ndarray:
         """Events of each item (n_items,) in the lake."""
-        return np.bincount(self.log.events.items, minlength=len(self.listed))
+        return _counts(self.log)
 
     @cached_property
     def most_popular(self) -> Ints:
@@ -166,7 +166,7 @@ def load_champion(workspace: Workspace, version: str) -> Champion:
             items["created_at"].dt.timestamp("us").fill_null(0).to_numpy(),
             {name: one for name, one in found.items() if one is not None},
             media_files(lake, log.item_ids),
-            tie_breaks(item_ids, workspace.settings.seed),
+            popular_first(_counts(log), tie_breaks(item_ids, workspace.settings.seed)),
             ValueScale.of(log.events.values),
             registry.written_at(version),
             masks_of(model, partial(_tokens, lake, log.item_ids)),
@@ -175,6 +175,11 @@ def load_champion(workspace: Workspace, version: str) -> Champion:
         raise NoChampionError(f"The champion {version} cannot be loaded. {error}") from error
     _require_answer(version, model, len(item_ids))
     return champion
+
+
+def _counts(log: EventLog) -> np.ndarray:
+    """Events of each item (n_items,)."""
+    return np.bincount(log.events.items, minlength=len(log.item_ids))
 
 
 def _tokens(lake: Lake, item_ids: Vocabulary) -> dict[str, TokenTable]:

@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.data import Floats, Histories, Ints
-from models.ranking import nearest_rows, top_k
+from models.ranking import nearest_rows, popular_first, top_k
 
 LEVELS = [2, 5, 10**6]
 
@@ -65,3 +65,11 @@ def test_the_nearest_rows_of_blocks_are_those_of_the_whole(
     whole = top_k((vectors @ query)[None], k, ties)
     np.testing.assert_array_equal(found.items, whole.items)
     np.testing.assert_array_equal(found.scores, whole.scores)
+
+
+def test_where_all_scores_are_equal_the_most_chosen_come_first() -> None:
+    counts, ties = np.array([3, 9, 3, 0]), np.array([1, 3, 0, 2], dtype=np.int32)
+    alike = top_k(np.zeros((1, 4), np.float32), 4, popular_first(counts, ties))
+    assert alike.items[0].tolist() == [1, 2, 0, 3]
+    scores = np.array([[0, 0, 0, 1]], dtype=np.float32)
+    assert top_k(scores, 2, popular_first(counts, ties)).items[0].tolist() == [3, 1]

@@ -293,6 +293,9 @@ def test_any_model_as_champion_says_why(client: TestClient, copied: Settings, fa
             assert max(shares["text"], shares["image"], shares["audio"]) > 0
         else:
             assert shares["behaviour"] == 1 and "people who chose" in reason["sentence"]
+    if family != "cold_start_map":
+        popular = [item["item_id"] for item in client.get("/v1/items?k=5").json()["items"]]
+        assert listed(client, "somebody new", k=5) == popular
 
 
 def test_a_champion_that_was_repaired_takes_over(copied: Settings) -> None:
