@@ -17,7 +17,7 @@ from crossmodal.lake import Lake
 from crossmodal.workspace import Workspace
 
 if TYPE_CHECKING:
-    from models.evaluation import Comparison
+    from models.evaluation import Comparison, PairedDifference
     from models.promotion import Choice, Decision
 
 RIVALS = "champion_rivals"
@@ -57,6 +57,8 @@ def champion(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.Mat
     )
 
     def make() -> None:
+        from models.evaluation import paired_difference
+
         choice = _chosen(lake)
         candidate = fitted_versions(lake, choice.model)[USER_TEMPORAL]
         before = judged_champion(workspace)
@@ -80,7 +82,10 @@ def champion(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.Mat
         own = old if stays and old is not None else tested[choice.model].to_numpy()
         rivals = _against_the_others(lake, tested, named, own, samples, settings.seed)
         reason = _reason(choice, decision, named, rivals, unreadable)
-        row = _row(named, candidate, before, decision, reason)
+        over = paired_difference(
+            own, tested["popularity"].to_numpy(), settings.bootstrap_samples, settings.seed
+        )
+        row = _row(named, candidate, before, over, reason)
         lake.write(RIVALS, _rival_rows(named, rivals), stamp)
         lake.write("champion", pl.DataFrame([row]), stamp, reason=reason, rivals=_shown(rivals))
         context.log.info(reason)
@@ -216,9 +221,9 @@ def _reason(
 
 
 def _row(
-    named: str, candidate: str, before: str | None, decision: "Decision", reason: str
+    named: str, candidate: str, before: str | None, over: "PairedDifference", reason: str
 ) -> dict[str, Any]:
-    over = decision.against_popularity
+    """The table's row; `over` is the champion less popularity, whichever version that is."""
     return {
         "version": named,
         "candidate": candidate,

@@ -44,6 +44,8 @@ def serving_model(context: Context, workspace: dg.ResourceParam[Workspace]) -> d
     """
     lake, settings = workspace.lake, workspace.settings
     judged_by = str(lake.read("champion")["version"].item())
+    made_of = made_from(context, workspace, *SPLIT_INPUTS, judged_by=judged_by)
+    # What it is held to says whether it answers, and nothing of what it is.
     stamp = made_from(
         context,
         workspace,
@@ -66,7 +68,7 @@ def serving_model(context: Context, workspace: dg.ResourceParam[Workspace]) -> d
             row = _row(judged_by, judged_by, "", refit, None)
         else:
             found = _soundness(workspace, refit, judged, registry.item_ids(judged_by), data)
-            version = _kept(workspace, refit, judged_by, data, stamp)
+            version = _kept(workspace, refit, judged_by, data, made_of)
             fault = "; ".join(found.faults)
             row = _row(judged_by if fault else version, judged_by, version, fault, found.overlap)
         if row["fault"]:

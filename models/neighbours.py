@@ -11,7 +11,7 @@ from models.data import Dataset, Floats, Histories, Ints
 from models.explaining import Masks, explain
 from models.explanation import Explanation
 from models.extending import further_ties
-from models.protocol import Ranking, Recommender
+from models.protocol import Ranking, Recommender, score_given
 from models.ranking import rank
 from models.reindexed import translated
 
@@ -70,13 +70,15 @@ class ByNeighbours:
         past = translated(users, self._stands_for)
         if items is None:
             known = self._model.score(past)
-            further = _means(known[:, self._near], self._weights)
+            asked = np.unique(self._near).astype(np.int32)
+            near_by = score_given(self._model, past, asked)
+            further = _means(near_by[:, np.searchsorted(asked, self._near)], self._weights)
             return np.concatenate([known, further], axis=1, dtype=np.float32)
         new = items >= self._n_items
         own = items[new] - self._n_items
         near, weights = self._near[own], self._weights[own]
         asked = np.unique(np.concatenate([items[~new], near.ravel()])).astype(np.int32)
-        known = self._model.score(past, asked)
+        known = score_given(self._model, past, asked)
         scores = np.empty((len(users), len(items)), dtype=np.float32)
         scores[:, ~new] = known[:, np.searchsorted(asked, items[~new])]
         scores[:, new] = _means(known[:, np.searchsorted(asked, near)], weights)
@@ -104,7 +106,7 @@ class ByNeighbours:
         for event in np.flatnonzero(users.items >= self._n_items):
             item, row = users.items[event], owners[event]
             nearest = self._stands_for[item]
-            if nearest not in users.items[owners == row]:
+            if nearest >= 0 and nearest not in users.items[owners == row]:
                 named[row][past_items[row] == nearest] = item
         return named
 

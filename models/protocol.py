@@ -90,6 +90,28 @@ class Extendable(Recommender, Protocol):
 
 
 @runtime_checkable
+class ScoresCandidates(Recommender, Protocol):
+    """A model that scores few items of its own choice, unless it is asked for certain ones."""
+
+    def score_given(self, users: Histories, items: Ints) -> Floats:
+        """Scores (n_users, k) of items (k,), each finite whatever the model would choose itself."""
+        ...
+
+
+def score_given(model: Recommender, users: Histories, items: Ints) -> Floats:
+    """Scores (n_users, k) of items (k,) by any model.
+
+    Args:
+        model: fitted.
+        users: any.
+        items: dense indexes, each once.
+    """
+    if isinstance(model, ScoresCandidates):
+        return model.score_given(users, items)
+    return model.score(users, items)
+
+
+@runtime_checkable
 class SelfValidated(Recommender, Protocol):
     """A model that learns from the validation events too, and is judged by what it held out itself.
 

@@ -12,6 +12,7 @@ from serving.recommending import (
     Reason,
     best,
     best_given,
+    best_of_popular,
     diverse,
     explainer,
     plain,
@@ -94,7 +95,11 @@ class ListInMaking:
         if self._given is not None:
             return best_given(champion, history, self._given), explainer(champion, history)
         scores, explain = scored_by(champion, history)
-        return best(champion, scores, self._allowed, self._k, self._diversity), explain
+        wanted = self._allowed, self._k, self._diversity
+        found = best(champion, scores, *wanted)
+        if len(found[0]) < min(self._k, int(self._allowed.sum())):
+            return best_of_popular(champion, history, *wanted), explainer(champion, history)
+        return found, explain
 
     def _diversify(self) -> tuple[Ints, Floats]:
         assert self._found is not None

@@ -50,9 +50,11 @@ class ConfiguredBaseline(Baseline, Generic[Settings]):
             NotFittedError: the model was neither fitted nor loaded.
         """
         starts = self.learned(f"{name}.starts")
-        if name not in self._matrices or self._matrices[name][0] is not starts:
-            self._matrices[name] = starts, _sparse_matrix(name, self.arrays, n_columns)
-        return self._matrices[name][1]
+        kept = self._matrices.get(name)
+        if kept is None or kept[0] is not starts:
+            kept = starts, _sparse_matrix(name, self.arrays, n_columns)
+            self._matrices = {**self._matrices, name: kept}
+        return kept[1]
 
     @classmethod
     def load(cls, folder: Path) -> Self:

@@ -1,12 +1,12 @@
 """Sums over past items, compiled: each user's own few rows of large sparse tables."""
 
 import numpy as np
-from numba import njit
 
+from models.compiling import compiled
 from models.data import Bools, Floats, Ints, Longs
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def add_to_all(
     starts: Longs, columns: Ints, values: Floats, rows: Longs, weights: Floats, out: Floats
 ) -> None:
@@ -28,7 +28,7 @@ def add_to_all(
             out[columns[entry]] += weight * values[entry]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def add_to_some(
     starts: Longs,
     columns: Ints,
@@ -63,7 +63,7 @@ def add_to_some(
                     out[item, first + column] += weights[event, column] * value
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def add_by_event(
     starts: Longs,
     columns: Ints,
@@ -99,7 +99,7 @@ def add_by_event(
                     out[item, events[row]] += weight * values[entry]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def largest_of_rows(starts: Longs, values: Floats, kept: int) -> Bools:
     """Which entries (n,) of a sparse table are the `kept` of their row that are furthest from 0.
 

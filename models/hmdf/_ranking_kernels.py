@@ -1,12 +1,12 @@
 """The best of many scores, and scores as a user sees them, compiled."""
 
 import numpy as np
-from numba import njit
 
+from models.compiling import compiled
 from models.data import Bools, Floats, Ints, Longs
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def mark_best(scores: Floats, hidden: Bools, ties: Ints, most: int, chosen: Bools) -> None:
     """Marks in chosen (n_users, n_items) the best items by one score.
 
@@ -54,7 +54,7 @@ def mark_best(scores: Floats, hidden: Bools, ties: Ints, most: int, chosen: Bool
                 chosen[user, places[place]] = True
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def compared(scores: Floats, ends: Longs) -> Floats:
     """Each score standardised among its user's, and log(1 + rank): (r, 2s), rank 0 the best.
 

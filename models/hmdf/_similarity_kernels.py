@@ -1,12 +1,12 @@
 """Cosines between candidates and what was chosen, compiled."""
 
 import numpy as np
-from numba import njit
 
+from models.compiling import compiled
 from models.data import Bools, Floats, Ints, Longs
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def cosines_of(
     vectors: Floats,
     present: Bools,

@@ -14,7 +14,7 @@ class HMDFConfig(BaseModel):
         "minutes, and most of what they know the counts know too.",
     )
     candidates: int = Field(
-        default=50, ge=1, description="Best items of each model and sum that are ranked."
+        default=50, ge=1, le=500, description="Best items of each model and sum that are ranked."
     )
     slices: int = Field(
         default=3,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from models.data import MODALITIES, Histories, Ints
+from models.data import MODALITIES, Floats, Histories, Ints
 from models.explanation import BEHAVIOUR, POPULARITY, Explanation, shares_of, stacked, strongest
 from models.hmdf.candidates import Candidates
 from models.hmdf.features import Knowledge
@@ -50,18 +50,33 @@ def explained(
     counts = np.divide(raised, sums, out=np.zeros_like(raised), where=sums > 0).astype(np.float32)
     rows = []
     for user in range(len(users)):
-        own, known = slice(user, user + 1), asked[user]
+        one, known = slice(user, user + 1), asked[user]
         past = users.rows(user, user + 1)
-        by_event = np.zeros((len(known), len(past.items)), dtype=np.float32)
-        by_event[known] = knowledge.links.by_past_event(
-            past, items[user, known], counts[user, known]
-        )
-        chosen, place = np.unique(past.items, return_inverse=True)
+        brought, chosen = _by_past_item(knowledge, past, items[user, known], counts[user, known])
         by_item = np.zeros((len(known), len(chosen)), dtype=np.float32)
-        np.add.at(by_item.T, place, by_event.T)
+        by_item[known] = brought
         named, weights = strongest(by_item, chosen)
-        rows.append(Explanation(parts, shares[own], moved[own], named[None], weights[None]))
+        rows.append(Explanation(parts, shares[one], moved[one], named[None], weights[None]))
     return stacked(rows, parts, items.shape[1])
+
+
+def _by_past_item(
+    knowledge: Knowledge, user: Histories, items: Ints, counts: Floats
+) -> tuple[Floats, Ints]:
+    """What each past item brought to items (k,): (k, l), and the past items (l,), each once.
+
+    Args:
+        knowledge: holds the links.
+        user: one row.
+        items: (k,) dense indexes.
+        counts: (k, s) what one unit of each sum of the links added to the scores.
+    """
+    asked, first, again = np.unique(items, return_index=True, return_inverse=True)
+    by_event = knowledge.links.by_past_event(user, asked, counts[first])
+    chosen, place = np.unique(user.items, return_inverse=True)
+    found = np.zeros((len(asked), len(chosen)), dtype=np.float32)
+    np.add.at(found.T, place, by_event.T)
+    return found[again], chosen
 
 
 def _places(candidates: Candidates, items: Ints, n_items: int) -> np.ndarray:

@@ -37,27 +37,24 @@ class LinkConfig:
 
 @dataclass(frozen=True)
 class Periods:
-    """Half years, one after the other.
+    """Half years in which something was done, so that one stray instant makes no empty ones.
 
     Attributes:
-        first: when the first begins, in UTC microseconds.
-        middles: (p,) the middle of each.
+        middles: (p,) the middle of each, ascending, in UTC microseconds.
     """
 
-    first: int
     middles: Longs
 
     @staticmethod
     def of(timestamps: Longs) -> "Periods":
         """The periods that hold these instants; one where there are none."""
         first = int(timestamps.min()) if len(timestamps) else 0
-        last = int(timestamps.max()) if len(timestamps) else 0
-        count = (last - first) // _PERIOD + 1
-        return Periods(first, first + _PERIOD * np.arange(count, dtype=np.int64) + _PERIOD // 2)
+        held = np.unique((timestamps - first) // _PERIOD) if len(timestamps) else np.zeros(1)
+        return Periods(first + _PERIOD * held.astype(np.int64) + _PERIOD // 2)
 
     def holding(self, timestamps: Longs) -> Longs:
-        """The period (n,) of each instant (n,)."""
-        return (timestamps - self.first) // _PERIOD
+        """The place (n,) of the period that holds each instant (n,) of those the periods are of."""
+        return np.searchsorted(self.middles + _PERIOD // 2, timestamps, side="right")
 
 
 def lasting_weights(
@@ -104,6 +101,8 @@ def _linear(choices: sparse.csr_array, config: LinkConfig) -> sparse.csr_array:
     for start, block in zip(range(0, len(kept), _ROWS), rows, strict=True):
         place = np.arange(len(block))
         block[place, start + place] = 0
+        # What speaks against an item is left out, so that no sum is what is left of a difference.
+        np.maximum(block, 0, out=block)
         blocks.append(_largest_of_dense(block, config.neighbours))
     found = sparse.coo_array(sparse.vstack(blocks))
     places = (kept[found.row], kept[found.col])

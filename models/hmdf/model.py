@@ -41,9 +41,6 @@ from models.trees import Trees, of_boosters
 _log = logging.getLogger(__name__)
 _USERS_AT_ONCE = 64
 _FEWEST_SLICES = 2
-_FEW = 1000
-"""Items that are all scored where they are asked for: an app's own candidates."""
-
 _FOUND_BY = (
     "linear_all",
     "linear_last_10",
@@ -116,7 +113,8 @@ class HMDF:
         names, folds = self.feature_names, self.folds(slices)
         chosen = choose_rounds(slices, folds, names, self.config, self._on_epoch)
         self.curve = chosen.curve
-        self._judged = _by_user(slices, folds, chosen.validated)
+        if self._slicing is OF_TIME and len(dataset.validation):
+            self._judged = _by_user(slices, folds, chosen.validated)
         self.validated = chosen.mean
         return self._finished(dataset, slices, chosen.rounds)
 
@@ -137,13 +135,21 @@ class HMDF:
         return other._finished(dataset, other.labelled_slices(dataset), rounds)
 
     def validated_on(self) -> tuple[Ints, Floats]:
-        """The users (n,) who were judged, and the NDCG@10 (n,) of what had not seen their slice."""
+        """The users (n,) with validation events, and the NDCG@10 (n,) of what had not seen those.
+
+        Nobody where there were none, or the slices are of items.
+        """
         return self._judged
 
     @property
     def feature_names(self) -> tuple[str, ...]:
         """Names of what the trees read, once there is something to read."""
         return self._known().names(self._score_names)
+
+    @property
+    def link_kinds(self) -> tuple[str, ...]:
+        """Names of the lasting kinds of links, with which those of their features begin."""
+        return self._known().links.kinds
 
     @property
     def feature_parts(self) -> tuple[str, ...]:
@@ -172,6 +178,11 @@ class HMDF:
             labelled = self._labelled(dataset, part)
             if labelled.chosen.any():
                 slices.append(labelled)
+            elif part.labels is dataset.validation:
+                raise NothingToLearnError(
+                    f"None of the {len(part.labels)} validation events is of a candidate of the "
+                    "hybrid, so that nothing could judge it. It takes more events, or other models."
+                )
             else:
                 _log.warning(
                     "The slice after %d events holds no choice to learn from.", len(part.past)
@@ -187,19 +198,17 @@ class HMDF:
         """Scores (n_users, n_items); -inf for what is no candidate, or was had.
 
         Where `items` says what may be shown, candidates are found and compared among those, so that
-        they are other scores than those of all items. Of up to 1,000 items each has a score.
+        they are other scores than those of all items.
 
         Raises:
             NotFittedError: the hybrid was neither fitted nor loaded.
         """
         allowed = np.ones(len(self.ties), dtype=bool)
-        asked = None
         if items is not None:
             allowed[:] = False
             allowed[items] = True
-            asked = items if len(items) <= _FEW else None
         blocks = [
-            self._scored(self.candidates(block, allowed, asked), len(block))
+            self._scored(self.candidates(block, allowed), len(block))
             for block in (
                 users.rows(start, start + _USERS_AT_ONCE)
                 for start in range(0, len(users), _USERS_AT_ONCE)
@@ -208,6 +217,17 @@ class HMDF:
         nobody = np.zeros((0, len(self.ties)), dtype=np.float32)
         scores = np.concatenate([nobody, *blocks])
         return scores if items is None else scores[:, items]
+
+    def score_given(self, users: Histories, items: Ints) -> Floats:
+        """Scores (n_users, k) of items (k,), compared with candidates of the whole catalogue."""
+        blocks = [
+            self._scored(self.candidates(block, asked=items), len(block))[:, items]
+            for block in (
+                users.rows(start, start + _USERS_AT_ONCE)
+                for start in range(0, len(users), _USERS_AT_ONCE)
+            )
+        ]
+        return np.concatenate([np.zeros((0, len(items)), dtype=np.float32), *blocks])
 
     def recommend(self, users: Histories, k: int, exclude: Histories | None = None) -> Ranking:
         """The k best items a user, without the items of `exclude` (same users, row by row)."""
@@ -229,7 +249,7 @@ class HMDF:
         sums = knowledge.links.of_all(users, _FOUND_BY)
         # No past item says anything of an item whose sum is 0.
         sums[sums == 0] = -np.inf
-        scores = [*sums, *(model.score(users) for model in self.retrievers.values())]
+        scores = [*sums, *(_told_apart(model.score(users)) for model in self.retrievers.values())]
         most = self.config.candidates
         pairs: Pairs = best_of_all(scores, users, self.ties, most, shown, wanted)
         return Candidates(pairs.rows, pairs.items, knowledge.features(pairs, users))
@@ -330,6 +350,7 @@ class HMDF:
     def _finished(self, dataset: Dataset, slices: Sequence[LabelledSlice], rounds: int) -> Self:
         """Trees of all slices, and then the knowledge of everything."""
         self.bags = fit_trees(slices, self.feature_names, self.config, rounds)
+        self.__dict__.pop("_trees", None)
         content = self._known().content
         self._learn(self._choose(dataset), dataset, known_events(dataset), content)
         return self
@@ -394,6 +415,12 @@ class HMDF:
         return self.bags
 
 
+def _told_apart(scores: Floats) -> Floats:
+    """Scores (n_users, n_items); -inf, by which nothing is found, where they are all alike."""
+    alike = scores.min(axis=1, initial=np.inf) == scores.max(axis=1, initial=-np.inf)
+    return np.where(alike[:, None], np.float32(-np.inf), scores)
+
+
 def _of(dataset: Dataset, known: Interactions) -> Dataset:
     """The dataset with `known` to learn from, and none of what users wrote."""
     return replace(
@@ -409,7 +436,7 @@ def _of(dataset: Dataset, known: Interactions) -> Dataset:
 def _by_user(
     slices: Sequence[LabelledSlice], folds: Sequence[Fold], values: Sequence[np.ndarray]
 ) -> tuple[Ints, Floats]:
-    """Each judged user (n,), and the mean of the values (n,) of the slices that judged him."""
+    """Each judged user (n,), and the mean of the values (n,) of the slices that judged."""
     users = np.concatenate([slices[fold.judge].users for fold in folds])
     found, places = np.unique(users, return_inverse=True)
     means = np.bincount(places, np.concatenate(values)) / np.bincount(places)

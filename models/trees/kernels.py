@@ -4,17 +4,13 @@ Machine code is kept in `__pycache__`, as Python keeps its own (numba's user-wid
 is read-only), keyed by the processor. It does not depend on the trees, which are only arrays here.
 """
 
-import logging
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, cast
 
-import numba
 import numpy as np
 
+from models.compiling import compiled
 from models.data import Floats
-
-_log = logging.getLogger(__name__)
 
 _BLOCK = 64
 """Rows that go down a tree together: their columns stay in the nearest caches."""
@@ -29,20 +25,6 @@ _EXPONENT_BIAS = 1023
 _MANTISSA_BITS = 52
 
 
-def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    try:
-        found = numba.njit(nogil=True, cache=True)(function)
-    except RuntimeError as error:
-        _log.warning(
-            "Machine code for trees cannot be kept: each process will spend seconds on it. "
-            "Make %s writable, or name a folder in NUMBA_CACHE_DIR. (%s)",
-            Path(__file__).parent,
-            error,
-        )
-        found = numba.njit(nogil=True)(function)
-    return cast(Callable[..., Any], found)
-
-
 def _columns_of(features: Floats, columns: Floats) -> None:
     for row in range(features.shape[0]):
         for column in range(features.shape[1]):
@@ -50,7 +32,7 @@ def _columns_of(features: Floats, columns: Floats) -> None:
             columns[column, row] = np.float32(0) if abs(value) <= _ZERO else value
 
 
-_lay_out = _compiled(_columns_of)
+_lay_out = compiled(_columns_of)
 
 
 def _score(
@@ -168,11 +150,11 @@ def _contributions(
     return found
 
 
-score = cast(Callable[..., Floats], _compiled(_score))
+score = cast(Callable[..., Floats], compiled(_score))
 """Scores (r,) float64 of features (r, f) float32, by QuickScorer (Lucchese et al. 2015), rows
 side by side (Lucchese et al. 2016): all nodes of a tree are asked, each that sends a row to the
 right strikes out the leaves on its left, and the first leaf left is the row's. Takes the arrays of
 `layout.Forest`, the mask that strikes nothing out, and a 1 of its dtype."""
 
-contributions = cast(Callable[..., Floats], _compiled(_contributions))
+contributions = cast(Callable[..., Floats], compiled(_contributions))
 """What each feature adds to each score, (r, f) float64. Takes the arrays of `shap.Paths`."""

@@ -176,7 +176,57 @@ def test_given_candidates_are_all_scored_whatever_else_holds() -> None:
     fitted = HMDF(SMALL).fit(dataset)
     users = dataset.histories(np.arange(4, dtype=np.int32))
     asked = np.concatenate([users.items[:3], np.array([0, 59], np.int32)])
-    assert np.isfinite(fitted.score(users, np.unique(asked))).all()
+    given = np.unique(asked)
+    scores = fitted.score_given(users, given)
+    assert np.isfinite(scores).all()
+    whole = fitted.score(users)
+    listed = np.isfinite(whole[:, given])
+    assert np.corrcoef(scores[listed], whole[:, given][listed])[0, 1] > 0.9
+
+
+def test_all_items_are_the_catalogue() -> None:
+    dataset = walks()
+    fitted = HMDF(SMALL.model_copy(update={"candidates": 5})).fit(dataset)
+    users = dataset.histories()
+    everything = np.arange(dataset.n_items, dtype=np.int32)
+    np.testing.assert_array_equal(fitted.score(users, everything), fitted.score(users))
+    assert not np.isfinite(fitted.score(users)).all(), (
+        "what no score has among its best is left out"
+    )
+
+
+def test_validation_events_that_are_no_candidates_leave_nothing_to_judge() -> None:
+    dataset = walks()
+    held = dataset.validation
+    items = np.arange(len(held), dtype=np.int32) + 60
+    unknown = replace(
+        dataset,
+        item_ids=Vocabulary(tuple(f"i{n}" for n in range(int(items.max()) + 1))),
+        validation=replace(held, items=items),
+    )
+    with pytest.raises(NothingToLearnError, match="validation"):
+        HMDF(SMALL.model_copy(update={"candidates": 5}), popular).fit(unknown)
+
+
+def test_fitted_again_it_answers_by_its_new_trees() -> None:
+    first, second = walks(), walks(seed=5)
+    fitted = HMDF(SMALL).fit(first)
+    fitted.score(first.histories())
+    users = second.histories()
+    np.testing.assert_array_equal(
+        fitted.fit(second).score(users), HMDF(SMALL).fit(second).score(users)
+    )
+
+
+def test_an_item_that_is_asked_for_twice_has_its_reason_twice() -> None:
+    dataset = walks()
+    fitted = HMDF(SMALL).fit(dataset)
+    users = dataset.histories(np.arange(3, dtype=np.int32))
+    asked = np.array([[0, 7, 0, -1]] * 3, np.int32)
+    why = fitted.explain(users, asked)
+    np.testing.assert_array_equal(why.past_items[:, 0], why.past_items[:, 2])
+    np.testing.assert_array_equal(why.shares[:, 0], why.shares[:, 2])
+    assert (why.past_items[:, :3, 0] >= 0).any() and (why.past_items[:, 3] == -1).all()
 
 
 def test_the_validated_figure_is_of_events_that_nothing_had_seen() -> None:

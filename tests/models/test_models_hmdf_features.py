@@ -1,18 +1,18 @@
 """What the trees of the hybrid read of a candidate."""
 
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from walking_users import random_walks
 
-from models.baselines import EASE, EASEConfig
 from models.data import Histories, Interactions, TokenTable
+from models.hmdf._link_kernels import largest_of_rows
 from models.hmdf._ranking_kernels import compared
 from models.hmdf.candidates import best_of_all
-from models.hmdf.item_links import WINDOWS, ItemLinks
+from models.hmdf.item_links import ItemLinks
 from models.hmdf.numbers import ItemNumbers, numbers_of
 from models.hmdf.similarity import ContentSimilarity
 from models.hmdf.statistics import NAMES, ItemStatistics, statistics_of
@@ -128,14 +128,35 @@ def test_an_item_that_always_follows_is_linked_the_most() -> None:
     assert (scores.argmax(axis=1) == (last + 3) % dataset.n_items).mean() > 0.9
 
 
-def test_the_linear_weights_are_those_of_ease_where_none_is_cut() -> None:
-    dataset = walks()
-    own = replace(dataset, validation=dataset.validation.take(np.zeros(240, dtype=bool)))
-    links = ItemLinks.of(dataset.train, dataset.n_users, dataset.n_items)
-    users = dataset.histories()
-    window = WINDOWS["all"]
-    ease = EASE(EASEConfig(decay=window.decay)).fit(own).score(users)
-    np.testing.assert_allclose(links.of_all(users, ["linear_all"])[0], ease, rtol=1e-3, atol=1e-4)
+@pytest.mark.parametrize("n_users", [30, 90])
+def test_the_linear_weights_are_those_of_ease_that_speak_for_an_item(n_users: int) -> None:
+    """With fewer users than items, and with more."""
+    events = random_walks(n_users=n_users, n_items=60, length=24, held=0).train
+    links = ItemLinks.of(events, n_users, 60)
+    choices = np.zeros((n_users, 60))
+    choices[events.users, events.items] = 1
+    inverse = np.linalg.inv(choices.T @ choices + 300 * np.eye(60))
+    weights = -inverse / np.diag(inverse)
+    np.fill_diagonal(weights, 0)
+    one_event = events.take(np.arange(1))
+    user = Histories.of(one_event, one_event.users)
+    found = links.of_all(user, ["linear_last"])[0, 0]
+    expected = np.maximum(weights[one_event.items[0]], 0)
+    # Single precision leaves an inverse of penalties this large a few digits.
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+    assert np.corrcoef(found, expected)[0, 1] > 0.999
+
+
+def test_of_many_links_the_largest_are_kept() -> None:
+    rng = np.random.default_rng(6)
+    lengths = np.array([0, 3, 40, 7])
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    values = rng.integers(1, 9, lengths.sum()).astype(np.float32)
+    chosen = largest_of_rows(starts, values, 5)
+    for row, length in enumerate(lengths):
+        own, kept = values[starts[row] : starts[row + 1]], chosen[starts[row] : starts[row + 1]]
+        assert kept.sum() == min(length, 5)
+        assert sorted(own[kept], reverse=True) == sorted(own, reverse=True)[:5]
 
 
 def test_contemporary_links_listen_to_those_who_went_that_way_at_the_time() -> None:
