@@ -304,7 +304,7 @@ RECIPES = (
         (USER_TEMPORAL, GLOBAL_TEMPORAL),
         _choose_hmdf,
         _build_hmdf,
-        code_version="7",
+        code_version="9",
         reads=_LASTING,
         learns=True,
     ),

@@ -29,7 +29,7 @@ class HMDFConfig(BaseModel):
         default=40, ge=1, description="Trees without a better NDCG@10 on the slices that judge."
     )
     bags: int = Field(
-        default=3, ge=1, description="Fits of the final trees, each with its own draws; their mean."
+        default=2, ge=1, description="Fits of the final trees, each with its own draws; their mean."
     )
     leaves: int = Field(default=15, ge=2, description="Leaves of a tree.")
     learning_rate: float = Field(default=0.07, gt=0, description="Share of a tree that is added.")

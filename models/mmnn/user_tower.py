@@ -59,24 +59,35 @@ class PooledUserTower(UserTower):
 
     def whole_and_without_each(self, codes: Tensor, values: Tensor, present: Tensor) -> Tensor:
         """User vectors (b, 1 + l, d + c): that of `forward`, then each without one event."""
-        weights = self._weights(codes, values, present)  # b l h
-        means = torch.einsum("blh,bld->bhd", weights, codes).unsqueeze(1)
+        # In double precision: of an event with nearly all the weight, little but rounding is left.
+        wide, weights = (
+            codes.double(),
+            self._weights(codes, values, present, torch.float64),
+        )  # b l h
+        means = torch.einsum("blh,bld->bhd", weights, wide).unsqueeze(1)
         # A mean without event j, its weights made to sum to one again: (p - a_j c_j) / (1 - a_j).
-        rest = means - torch.einsum("blh,bld->blhd", weights, codes)
-        rest = rest / (1 - weights).clamp(min=1e-6).unsqueeze(-1)
+        rest = means - torch.einsum("blh,bld->blhd", weights, wide)
+        rest = rest / (1 - weights).clamp(min=1e-12).unsqueeze(-1)
         count = present.sum(dim=1, keepdim=True)
         left = torch.cat([count > 0, count > present.long()], dim=1)
-        vectors = self._vector(torch.cat([means, rest], dim=1).flatten(0, 1), left.flatten())
+        both = torch.cat([means, rest], dim=1).to(codes.dtype)
+        vectors = self._vector(both.flatten(0, 1), left.flatten())
         return vectors.view(*left.shape, -1)
 
-    def _weights(self, codes: Tensor, values: Tensor, present: Tensor) -> Tensor:
+    def _weights(
+        self,
+        codes: Tensor,
+        values: Tensor,
+        present: Tensor,
+        dtype: torch.dtype = torch.float32,
+    ) -> Tensor:
         """Weights (b, l, h), zero where an event is absent, of codes (b, l, d), values (b, l)."""
         age = torch.arange(codes.shape[1], device=codes.device).log1p()
         logits = self.attend(codes) + values.unsqueeze(-1) * self.value  # b l h
         logits = logits - age[:, None] * F.softplus(self.decay)
         logits = logits.masked_fill(~present.unsqueeze(-1), -torch.inf)
         # A row without any event has only -inf; its weights are defined as zero.
-        return torch.nan_to_num(torch.softmax(logits.float(), dim=1))
+        return torch.nan_to_num(torch.softmax(logits.to(dtype), dim=1))
 
     def _vector(self, means: Tensor, active: Tensor) -> Tensor:
         """User vectors (b, d + c) of heads' means (b, h, d + c); `active` (b,) has any history."""

@@ -199,7 +199,8 @@ def test_words_find_the_item_they_describe(asking: TestClient, kept: Settings) -
 
 def test_features_are_feasts_own_with_their_types(asking: TestClient, kept: Settings) -> None:
     user = known_user(kept)
-    item = listed(asking, user)[0]
+    events = pl.read_parquet(source_of(Workspace(kept)).root / "events.parquet")
+    item = str(events["item_id"][0])
     stored = pseudonym(user, b"a key for tests")
     paths = Workspace(kept).paths
     own = online(paths, {"user_id": [stored], "item_id": [item]}, "ranking")

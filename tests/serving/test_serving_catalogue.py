@@ -153,7 +153,9 @@ def test_a_deleted_item_is_answered_nowhere(client: TestClient, copied: Settings
 
 
 def test_a_changed_item_is_found_by_what_it_has_become(client: TestClient) -> None:
-    item = client.get("/v1/items").json()["items"][0]
+    liked, item = client.get("/v1/items").json()["items"][:2]
+    event = {"event_id": "1", "user_id": "ada", "item_id": liked["item_id"], "type": "like"}
+    assert client.post("/v1/events", json=event).status_code == 200
     name = item["item_id"]
     before = next(row["score"] for row in listed(client) if row["item_id"] == name)
     assert not put(client, name)["created"]
