@@ -18,7 +18,7 @@ PAST_ITEMS = 3
 """Past items that an explanation names at most."""
 
 _LEAST = 1e-5
-"""Of the largest score around: what is less is rounding."""
+"""Of the size of a score: what is less is rounding."""
 
 
 @dataclass(frozen=True)
@@ -76,11 +76,12 @@ def less(whole: Floats, rest: Floats) -> Floats:
 
     A score that can no longer be given (-inf) is lost altogether; without one, nothing is lost.
     """
-    scale = np.abs(whole[np.isfinite(whole)]).max(initial=0)
     known: Bools = np.isfinite(whole)
     whole = np.where(known, whole, 0)
     rest = np.where(np.isfinite(rest), rest, 0)
     lost = np.where(known, whole - rest, 0)
+    # Each score by its own size: how long a list is must not change the reason of an item.
+    scale = np.maximum(np.abs(whole), np.abs(rest))
     return np.where(np.abs(lost) > _LEAST * scale, lost, 0).astype(np.float32)
 
 
