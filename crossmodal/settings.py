@@ -110,7 +110,7 @@ class Settings(BaseSettings):
     )
     hybrid_networks: bool = Field(
         default=False,
-        description="Whether the hybrid stacks the three networks too: minutes more, little gain.",
+        description="Whether the hybrid stacks the three networks too, which takes minutes more.",
     )
     matrix_factorisation: Literal["concat", "dot"] = Field(
         default="concat",

@@ -11,7 +11,7 @@ class HMDFConfig(BaseModel):
     networks: bool = Field(
         default=False,
         description="Whether the three networks are among the models that are stacked. They take "
-        "minutes, and most of what they know the counts know too.",
+        "minutes.",
     )
     candidates: int = Field(
         default=50, ge=1, le=500, description="Best items of each model and sum that are ranked."
