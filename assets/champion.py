@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from assets.datasets import SPLIT_INPUTS, USER_TEMPORAL, split_data
-from assets.evaluation import P_RESAMPLES, by_user
+from assets.evaluation import COMPARED, P_RESAMPLES, by_user
 from assets.recipes import RECIPES
 from assets.registry import has_version, open_registry
 from assets.stage import OWNERS, Context, made_from, materialize_table
@@ -26,15 +26,7 @@ RIVALS = "champion_rivals"
 _RIVALS = {
     "champion": pl.String,
     "model": pl.String,
-    "difference": pl.Float64,
-    "ci_low": pl.Float64,
-    "ci_high": pl.Float64,
-    "p": pl.Float64,
-    "p_holm": pl.Float64,
-    "ratio": pl.Float64,
-    "ratio_low": pl.Float64,
-    "ratio_high": pl.Float64,
-    "n_users": pl.Int64,
+    **COMPARED,
 }
 
 

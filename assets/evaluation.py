@@ -38,12 +38,7 @@ _PER_USER = {
     "user_id": pl.String,
     "ndcg_10": pl.Float64,
 }
-_COMPARISONS = {
-    "split": pl.String,
-    "model": pl.String,
-    "baseline": pl.String,
-    "metric": pl.String,
-    "k": pl.Int32,
+COMPARED = {
     "difference": pl.Float64,
     "ci_low": pl.Float64,
     "ci_high": pl.Float64,
@@ -53,6 +48,16 @@ _COMPARISONS = {
     "ratio_low": pl.Float64,
     "ratio_high": pl.Float64,
     "n_users": pl.Int64,
+}
+"""Columns of a comparison on the same users: those of `models.evaluation.Comparison`."""
+
+_COMPARISONS = {
+    "split": pl.String,
+    "model": pl.String,
+    "baseline": pl.String,
+    "metric": pl.String,
+    "k": pl.Int32,
+    **COMPARED,
 }
 
 

@@ -212,7 +212,7 @@ RECIPES = (
         RANKED_SPLITS,
         _choose_seed,
         partial(_build_baseline, "EASE"),
-        code_version="4",
+        code_version="5",
     ),
     Recipe(
         "transition",
@@ -304,7 +304,7 @@ RECIPES = (
         (USER_TEMPORAL, GLOBAL_TEMPORAL),
         _choose_hmdf,
         _build_hmdf,
-        code_version="9",
+        code_version="10",
         reads=_LASTING,
         learns=True,
     ),

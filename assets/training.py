@@ -265,7 +265,7 @@ def _fit(
 
     That is where no item has its modality, or too little was done for it to learn from.
     """
-    from models.hmdf import NothingToLearnError
+    from models.protocol import NothingToLearnError
 
     data = split_data(workspace.lake, split).dataset
     if recipe.modality is not None and recipe.modality not in data.tokens:

@@ -8,6 +8,10 @@ from typing import Protocol, Self, runtime_checkable
 from models.data import Dataset, Floats, Histories, Ints, TokenTable
 
 
+class NothingToLearnError(ValueError):
+    """Too little was done for a model to be fitted to; the message says what it takes."""
+
+
 @dataclass(frozen=True)
 class Ranking:
     """The best items of a batch of users.

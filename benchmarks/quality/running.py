@@ -18,7 +18,7 @@ from benchmarks.quality.material import array_digest, content_features, digest, 
 from benchmarks.quality.registry import HYBRID, Entry, Settings, registry
 from benchmarks.quality.results import code_digest, commit, keep, kept, key_of
 from benchmarks.quality.theirs import Skipped
-from models.hmdf import NothingToLearnError
+from models.protocol import NothingToLearnError
 
 PEER = "peer"
 _PEERS = Path(__file__).parents[1] / "peers"

@@ -138,7 +138,9 @@ def inverse(gram: NDArray[np.float32], strength: float) -> NDArray[np.float32]:
         block = slice(start, start + _ROWS)
         upper[block, :start] = upper[:start, block].T
         square = upper[block, block]
-        square += np.triu(square, 1).T - np.tril(square, -1)
+        # Written over and not corrected by a difference: what is left in the other triangle is so
+        # much larger than the inverse that a sum of both keeps two of its digits.
+        square[:] = np.triu(square) + np.triu(square, 1).T
     return upper
 
 

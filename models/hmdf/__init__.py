@@ -9,7 +9,8 @@ from models.hmdf.retrievers import (
     simple_cold_item_retrievers,
     simple_retrievers,
 )
-from models.hmdf.slices import OF_ITEMS, OF_TIME, NothingToLearnError
+from models.hmdf.slices import OF_ITEMS, OF_TIME
+from models.protocol import NothingToLearnError
 
 __all__ = [
     "HMDF",

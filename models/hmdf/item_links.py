@@ -10,7 +10,7 @@ from scipy import sparse
 
 from models.data import Floats, Histories, Interactions, Ints, Longs
 from models.hmdf._link_kernels import add_by_event, add_to_all, add_to_some
-from models.hmdf.link_weights import LinkConfig, Periods, contemporary_weights, lasting_weights
+from models.hmdf.link_weights import Periods, contemporary_weights, lasting_weights
 
 
 @dataclass(frozen=True)
@@ -68,21 +68,17 @@ class ItemLinks:
     middles: Longs
 
     @staticmethod
-    def of(
-        events: Interactions, n_users: int, n_items: int, config: LinkConfig | None = None
-    ) -> "ItemLinks":
+    def of(events: Interactions, n_users: int, n_items: int) -> "ItemLinks":
         """Counts and solves every kind.
 
         Args:
             events: what is known, sorted by user, then time.
             n_users: size of the user vocabulary.
             n_items: size of the item vocabulary.
-            config: how.
         """
-        chosen = config or LinkConfig()
-        lasting = dict(lasting_weights(events, n_users, n_items, chosen))
+        lasting = dict(lasting_weights(events, n_users, n_items))
         periods = Periods.of(events.timestamps)
-        changing = contemporary_weights(events, n_items, periods, chosen)
+        changing = contemporary_weights(events, n_items, periods)
         whole = sparse.csr_array(sparse.vstack([*lasting.values(), changing]))
         return ItemLinks(
             tuple(lasting),

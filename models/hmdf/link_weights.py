@@ -15,24 +15,17 @@ from models.hmdf._link_kernels import largest_of_rows
 _ROWS = 1024
 _HOUR = 3_600_000_000
 _PERIOD = 180 * 24 * _HOUR
+_NEIGHBOURS = 200
+"""Weights kept for each item and kind, the largest ones."""
 
+_RIDGE = 300.0
+"""Penalty of the linear model, λ."""
 
-@dataclass(frozen=True)
-class LinkConfig:
-    """How item-to-item weights are made.
+_MOST_ITEMS = 20_000
+"""Most items that the linear model tells apart; its memory grows with their square."""
 
-    Attributes:
-        neighbours: weights kept for each item and kind, the largest ones.
-        ridge: penalty of the linear model, λ.
-        most_items: items that the linear model tells apart, those chosen most; its memory grows
-            with their square.
-        shrinkage: events added to each item's own, so that few are no proof.
-    """
-
-    neighbours: int = 200
-    ridge: float = 300.0
-    most_items: int = 20_000
-    shrinkage: float = 5.0
+_SHRINKAGE = 5.0
+"""Events added to each item's own, so that few are no proof."""
 
 
 @dataclass(frozen=True)
@@ -58,13 +51,13 @@ class Periods:
 
 
 def lasting_weights(
-    events: Interactions, n_users: int, n_items: int, config: LinkConfig
+    events: Interactions, n_users: int, n_items: int
 ) -> Iterator[tuple[str, sparse.csr_array]]:
     """Each kind's weights (n_items, n_items), the largest of each row."""
     choices = choice_matrix(events.users, events.items, n_users, n_items)
-    yield "linear", _linear(choices, config)
-    yield "chosen_with", _cosines(choices, config)
-    counts = np.bincount(events.items, minlength=n_items) + config.shrinkage
+    yield "linear", _linear(choices)
+    yield "chosen_with", _cosines(choices)
+    counts = np.bincount(events.items, minlength=n_items) + _SHRINKAGE
     following = transition_counts(events, n_items, 20, 0.9)
     counted = {
         "next": (transition_counts(events, n_items, 3, 1.0), 0.3),
@@ -75,17 +68,17 @@ def lasting_weights(
     }
     for kind, (weights, power) in counted.items():
         damping = sparse.diags_array((counts**-power).astype(np.float32))
-        yield kind, _largest(sparse.csr_array(damping @ weights @ damping), config.neighbours)
+        yield kind, _largest(sparse.csr_array(damping @ weights @ damping))
 
 
-def _linear(choices: sparse.csr_array, config: LinkConfig) -> sparse.csr_array:
+def _linear(choices: sparse.csr_array) -> sparse.csr_array:
     """The weights of EASE (Steck 2019), see `models.baselines.ease`."""
     n_users, n_items = choices.shape
     counts = np.bincount(choices.indices, minlength=n_items)
-    kept = np.sort(np.argsort(-counts, kind="stable")[: config.most_items])
+    kept = np.sort(np.argsort(-counts, kind="stable")[:_MOST_ITEMS])
     known = choices[:, kept]
     if n_users < len(kept):
-        alike = inverse((known @ known.T).toarray(), config.ridge)
+        alike = inverse((known @ known.T).toarray(), _RIDGE)
         left = np.asarray(alike @ known, dtype=np.float32)  # K X: u n
         seen = np.asarray(known.multiply(left).sum(axis=0), dtype=np.float32)
         by_item = sparse.csr_array(known.T)
@@ -94,7 +87,7 @@ def _linear(choices: sparse.csr_array, config: LinkConfig) -> sparse.csr_array:
             for start in range(0, len(kept), _ROWS)
         )
     else:
-        solved = inverse((known.T @ known).toarray(), config.ridge)
+        solved = inverse((known.T @ known).toarray(), _RIDGE)
         solved /= -np.diag(solved)
         rows = (solved[start : start + _ROWS] for start in range(0, len(kept), _ROWS))
     blocks = []
@@ -103,13 +96,13 @@ def _linear(choices: sparse.csr_array, config: LinkConfig) -> sparse.csr_array:
         block[place, start + place] = 0
         # What speaks against an item is left out, so that no sum is what is left of a difference.
         np.maximum(block, 0, out=block)
-        blocks.append(_largest_of_dense(block, config.neighbours))
+        blocks.append(_largest_of_dense(block))
     found = sparse.coo_array(sparse.vstack(blocks))
     places = (kept[found.row], kept[found.col])
     return sparse.csr_array(sparse.coo_array((found.data, places), shape=(n_items, n_items)))
 
 
-def _cosines(choices: sparse.csr_array, config: LinkConfig) -> sparse.csr_array:
+def _cosines(choices: sparse.csr_array) -> sparse.csr_array:
     """|i ∩ j| / (√(|i| |j|) + 2 · shrinkage) of the users who chose both (Sarwar et al. 2001)."""
     n_items = choices.shape[1]
     by_item = sparse.csr_array(choices.T)
@@ -119,11 +112,11 @@ def _cosines(choices: sparse.csr_array, config: LinkConfig) -> sparse.csr_array:
         common = sparse.coo_array(by_item[start : start + _ROWS] @ choices)
         apart = common.col != common.row + start
         row, col = common.row[apart], common.col[apart]
-        product = lengths[row + start] * lengths[col] + 2 * config.shrinkage
+        product = lengths[row + start] * lengths[col] + 2 * _SHRINKAGE
         values = (common.data[apart] / product).astype(np.float32)
         shape = (common.shape[0], n_items)
         alike = sparse.csr_array(sparse.coo_array((values, (row, col)), shape=shape))
-        blocks.append(_largest(alike, config.neighbours))
+        blocks.append(_largest(alike))
     return sparse.csr_array(sparse.vstack(blocks))
 
 
@@ -139,11 +132,11 @@ def _within(events: Interactions, n_items: int, most: int, steps: int) -> sparse
     return sparse.csr_array(total + total.T)
 
 
-def _largest(weights: sparse.csr_array, kept: int) -> sparse.csr_array:
-    """The `kept` entries of each row that are furthest from 0."""
+def _largest(weights: sparse.csr_array) -> sparse.csr_array:
+    """The entries of each row that are furthest from 0, as many as are kept."""
     starts = weights.indptr.astype(np.int64)
-    chosen = largest_of_rows(starts, weights.data.astype(np.float32), kept)
-    lengths = np.minimum(np.diff(starts), kept)
+    chosen = largest_of_rows(starts, weights.data.astype(np.float32), _NEIGHBOURS)
+    lengths = np.minimum(np.diff(starts), _NEIGHBOURS)
     parts = (
         weights.data[chosen],
         weights.indices[chosen],
@@ -154,9 +147,9 @@ def _largest(weights: sparse.csr_array, kept: int) -> sparse.csr_array:
     return found
 
 
-def _largest_of_dense(block: Floats, kept: int) -> sparse.csr_array:
-    """The `kept` numbers of each row (n,) that are furthest from 0."""
-    most = min(kept, block.shape[1])
+def _largest_of_dense(block: Floats) -> sparse.csr_array:
+    """The numbers of each row (n,) that are furthest from 0, as many as are kept."""
+    most = min(_NEIGHBOURS, block.shape[1])
     columns = np.argpartition(-np.abs(block), most - 1, axis=1)[:, :most]
     columns.sort(axis=1)
     values = np.take_along_axis(block, columns, axis=1).astype(np.float32)
@@ -166,9 +159,7 @@ def _largest_of_dense(block: Floats, kept: int) -> sparse.csr_array:
     return found
 
 
-def contemporary_weights(
-    events: Interactions, n_items: int, periods: Periods, config: LinkConfig
-) -> sparse.csr_array:
+def contemporary_weights(events: Interactions, n_items: int, periods: Periods) -> sparse.csr_array:
     """What followed what in each period: (periods · n_items, n_items), damped by popularity.
 
     What a catalogue shows, and so what is chosen after what, changes over the years (Koren 2010).
@@ -182,7 +173,7 @@ def contemporary_weights(
         sources=periods.holding(events.timestamps) * n_items + events.items,
         n_sources=n_periods * n_items,
     )
-    damping = (np.bincount(events.items, minlength=n_items) + config.shrinkage) ** -0.3
+    damping = (np.bincount(events.items, minlength=n_items) + _SHRINKAGE) ** -0.3
     by_row = sparse.diags_array(np.tile(damping, n_periods).astype(np.float32))
     by_column = sparse.diags_array(damping.astype(np.float32))
-    return _largest(sparse.csr_array(by_row @ following @ by_column), config.neighbours)
+    return _largest(sparse.csr_array(by_row @ following @ by_column))

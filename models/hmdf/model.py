@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
-from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Self
@@ -12,7 +11,6 @@ import lightgbm as lgb
 import numpy as np
 
 from models.data import (
-    TIME_DEPENDENT,
     Bools,
     Dataset,
     Floats,
@@ -29,11 +27,11 @@ from models.hmdf.explanation import explained
 from models.hmdf.features import Knowledge
 from models.hmdf.retrievers import Retrievers, all_retrievers, simple_retrievers
 from models.hmdf.similarity import ContentSimilarity
-from models.hmdf.slices import OF_TIME, Fold, NothingToLearnError, Slice, Slicing, before
+from models.hmdf.slices import OF_TIME, Fold, Slice, Slicing, before, knowing, new_choices
 from models.hmdf.trees import LabelledSlice, choose_rounds, fit_trees
 from models.parallel import fit_all
 from models.persistence import ModelFormatError, NotFittedError, load_state, save_state, tensor
-from models.protocol import FeatureWorth, Maskable, Ranking, Recommender
+from models.protocol import FeatureWorth, Maskable, NothingToLearnError, Ranking, Recommender
 from models.ranking import rank, tie_breaks
 from models.training import Epoch, TrainingCurve
 from models.trees import Trees, of_boosters
@@ -114,7 +112,8 @@ class HMDF:
         chosen = choose_rounds(slices, folds, names, self.config, self._on_epoch)
         self.curve = chosen.curve
         if self._slicing is OF_TIME and len(dataset.validation):
-            self._judged = _by_user(slices, folds, chosen.validated)
+            # The last slice is that of the validation events, and judges alone.
+            self._judged = slices[-1].users, chosen.validated[0].astype(np.float32)
         self.validated = chosen.mean
         return self._finished(dataset, slices, chosen.rounds)
 
@@ -203,31 +202,24 @@ class HMDF:
         Raises:
             NotFittedError: the hybrid was neither fitted nor loaded.
         """
-        allowed = np.ones(len(self.ties), dtype=bool)
-        if items is not None:
-            allowed[:] = False
-            allowed[items] = True
-        blocks = [
-            self._scored(self.candidates(block, allowed), len(block))
-            for block in (
-                users.rows(start, start + _USERS_AT_ONCE)
-                for start in range(0, len(users), _USERS_AT_ONCE)
-            )
-        ]
-        nobody = np.zeros((0, len(self.ties)), dtype=np.float32)
-        scores = np.concatenate([nobody, *blocks])
-        return scores if items is None else scores[:, items]
+        shown = np.arange(len(self.ties), dtype=np.int32) if items is None else items
+        allowed = np.zeros(len(self.ties), dtype=bool)
+        allowed[shown] = True
+        scores = np.empty((len(users), len(shown)), dtype=np.float32)
+        for start in range(0, len(users), _USERS_AT_ONCE):
+            block = users.rows(start, start + _USERS_AT_ONCE)
+            own = self._scored(self.candidates(block, allowed), len(block))
+            scores[start : start + len(block)] = own if items is None else own[:, items]
+        return scores
 
     def score_given(self, users: Histories, items: Ints) -> Floats:
         """Scores (n_users, k) of items (k,), compared with candidates of the whole catalogue."""
-        blocks = [
-            self._scored(self.candidates(block, asked=items), len(block))[:, items]
-            for block in (
-                users.rows(start, start + _USERS_AT_ONCE)
-                for start in range(0, len(users), _USERS_AT_ONCE)
-            )
-        ]
-        return np.concatenate([np.zeros((0, len(items)), dtype=np.float32), *blocks])
+        scores = np.empty((len(users), len(items)), dtype=np.float32)
+        for start in range(0, len(users), _USERS_AT_ONCE):
+            block = users.rows(start, start + _USERS_AT_ONCE)
+            own = self._scored(self.candidates(block, asked=items), len(block))
+            scores[start : start + len(block)] = own[:, items]
+        return scores
 
     def recommend(self, users: Histories, k: int, exclude: Histories | None = None) -> Ranking:
         """The k best items a user, without the items of `exclude` (same users, row by row)."""
@@ -363,7 +355,7 @@ class HMDF:
         content: ContentSimilarity,
     ) -> None:
         """Counts and fits all that says something of candidates, from `known` alone."""
-        everything = _of(dataset, known)
+        everything = knowing(dataset, known)
         solved = fit_all(retrievers.solved, everything, 1)
         trained = fit_all(retrievers.trained, before(dataset, known), self._processes)
         self.retrievers, self._reads = {**solved, **trained}, retrievers.reads
@@ -371,7 +363,7 @@ class HMDF:
 
     def _labelled(self, dataset: Dataset, part: Slice) -> LabelledSlice:
         """Candidates of the users who have a label, and which of them were chosen."""
-        users, chosen = _new_choices(part, dataset.n_items)
+        users, chosen = new_choices(part, dataset.n_items)
         histories = Histories.of(part.past, users)
         found_parts = []
         # A block of nobody says how many features there are where there is no user.
@@ -419,35 +411,3 @@ def _told_apart(scores: Floats) -> Floats:
     """Scores (n_users, n_items); -inf, by which nothing is found, where they are all alike."""
     alike = scores.min(axis=1, initial=np.inf) == scores.max(axis=1, initial=-np.inf)
     return np.where(alike[:, None], np.float32(-np.inf), scores)
-
-
-def _of(dataset: Dataset, known: Interactions) -> Dataset:
-    """The dataset with `known` to learn from, and none of what users wrote."""
-    return replace(
-        dataset,
-        train=known,
-        validation=known.take(np.zeros(len(known), dtype=bool)),
-        tokens={name: own for name, own in dataset.tokens.items() if name not in TIME_DEPENDENT},
-        context=np.zeros((len(known), 0), dtype=np.float32),
-        context_names=(),
-    )
-
-
-def _by_user(
-    slices: Sequence[LabelledSlice], folds: Sequence[Fold], values: Sequence[np.ndarray]
-) -> tuple[Ints, Floats]:
-    """Each judged user (n,), and the mean of the values (n,) of the slices that judged."""
-    users = np.concatenate([slices[fold.judge].users for fold in folds])
-    found, places = np.unique(users, return_inverse=True)
-    means = np.bincount(places, np.concatenate(values)) / np.bincount(places)
-    return found.astype(np.int32), means.astype(np.float32)
-
-
-def _new_choices(part: Slice, n_items: int) -> tuple[Ints, np.ndarray]:
-    """Users (n_users,) who chose what they never had, and their pairs, row · n_items + item."""
-    past, labels = part.past, part.labels
-    chosen = np.unique(labels.users.astype(np.int64) * n_items + labels.items)
-    chosen = chosen[~np.isin(chosen, past.users.astype(np.int64) * n_items + past.items)]
-    users = np.unique(chosen // n_items)
-    pairs = np.searchsorted(users, chosen // n_items) * n_items + chosen % n_items
-    return users.astype(labels.users.dtype), pairs

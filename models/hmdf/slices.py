@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from models.data import TIME_DEPENDENT, Bools, Dataset, Floats, Interactions
+from models.data import TIME_DEPENDENT, Bools, Dataset, Interactions, Ints, Longs
 
 _PARTS = 9
 _ITEM_FOLDS = 5
@@ -25,10 +25,6 @@ class Slice:
     past: Interactions
     labels: Interactions
     candidates: Bools
-
-
-class NothingToLearnError(ValueError):
-    """Fewer than two slices hold a choice that some retriever found."""
 
 
 @dataclass(frozen=True)
@@ -144,28 +140,43 @@ def between(events: Interactions, first: int, last: int, parts: int) -> Bools:
     return (place >= low) & (place < high)
 
 
+def knowing(dataset: Dataset, known: Interactions) -> Dataset:
+    """A dataset of `known` alone, nothing of it held out.
+
+    Modalities that users' behaviour makes are left out: what they hold of other events cannot be
+    taken out again.
+    """
+    return replace(
+        dataset,
+        train=known,
+        validation=known.take(np.zeros(len(known), dtype=bool)),
+        tokens={name: own for name, own in dataset.tokens.items() if name not in TIME_DEPENDENT},
+        context=np.zeros((len(known), 0), dtype=np.float32),
+        context_names=(),
+    )
+
+
 def before(dataset: Dataset, known: Interactions) -> Dataset:
-    """A dataset whose events are `known`, each user's last one held out to stop the training.
+    """`knowing`, with each user's last event held out to stop the training.
 
     A retriever must not see the labels of its slice even to stop, so that it stops by an event of
-    its own past. Modalities that users' behaviour makes are left out: what they hold of the slice's
-    own events cannot be taken out again.
+    its own past.
     """
     counts = np.bincount(known.users, minlength=dataset.n_users)
     ends = np.cumsum(counts)
     held = np.zeros(len(known), dtype=bool)
     held[ends[counts >= _FEWEST_TO_HOLD] - 1] = True
-    train = known.take(~held)
-    nothing: Floats = np.zeros((len(train), 0), dtype=np.float32)
-    tokens = {name: table for name, table in dataset.tokens.items() if name not in TIME_DEPENDENT}
-    return replace(
-        dataset,
-        train=train,
-        validation=known.take(held),
-        tokens=tokens,
-        context=nothing,
-        context_names=(),
-    )
+    return replace(knowing(dataset, known.take(~held)), validation=known.take(held))
+
+
+def new_choices(part: Slice, n_items: int) -> tuple[Ints, Longs]:
+    """Users (n_users,) who chose what they never had, and their pairs, row · n_items + item."""
+    past, labels = part.past, part.labels
+    chosen = np.unique(labels.users.astype(np.int64) * n_items + labels.items)
+    chosen = chosen[~np.isin(chosen, past.users.astype(np.int64) * n_items + past.items)]
+    users = np.unique(chosen // n_items)
+    pairs = np.searchsorted(users, chosen // n_items) * n_items + chosen % n_items
+    return users.astype(labels.users.dtype), pairs
 
 
 OF_TIME = Slicing(time_slices, last_judges)

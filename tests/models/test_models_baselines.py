@@ -23,6 +23,7 @@ from models.baselines import (
     Transition,
     TransitionConfig,
 )
+from models.baselines.ease import inverse
 from models.baselines.recency import history_matrix
 from models.data import Dataset, Histories, Interactions, TokenTable, Vocabulary
 from models.families import load_model
@@ -86,6 +87,18 @@ def test_ease_is_its_closed_form_on_either_side(dataset: Dataset) -> None:
     np.fill_diagonal(weights, 0)
     found = EASE(EASEConfig(strength=3.0, decay=1.0)).fit(dataset).score(dataset.histories())
     np.testing.assert_allclose(found, chosen @ weights, atol=1e-4)
+
+
+@pytest.mark.parametrize("n", [60, 700])
+def test_an_inverse_keeps_the_digits_of_single_precision(n: int) -> None:
+    """What it is computed in is a thousand times as large as what it holds."""
+    rng = np.random.default_rng(3)
+    chosen = (rng.random((2 * n, n)) < 0.3).astype(np.float32)
+    gram = chosen.T @ chosen
+    expected = np.linalg.inv(gram.astype(np.float64) + 300 * np.eye(n))
+    found = inverse(gram, 300.0)
+    np.testing.assert_allclose(found, expected, atol=1e-5 * np.abs(expected).max())
+    np.testing.assert_array_equal(found, found.T)
 
 
 @settings(max_examples=50, deadline=None)
