@@ -1,57 +1,72 @@
 """The best of many scores, and scores as a user sees them, compiled."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from models.compiling import compiled
-from models.data import Bools, Floats, Ints, Longs
+from models.data import Floats, Ints, Longs
+
+
+class Best(NamedTuple):
+    """The best items met so far, as a heap whose first one is the worst.
+
+    Attributes:
+        scores: (most,) their scores.
+        places: (most,) their places among equal scores, the first of which comes first.
+        items: (most,) dense item indexes.
+    """
+
+    scores: Floats
+    places: Ints
+    items: Ints
 
 
 @compiled
-def mark_best(scores: Floats, hidden: Bools, ties: Ints, most: int, chosen: Bools) -> None:
-    """Marks in chosen (n_users, n_items) the best items by one score.
+def offer(best: Best, size: int, score: float, place: int, item: int) -> int:
+    """Takes an item in where it is among the best; how many there are then.
 
     Args:
-        scores: (n_users, n_items); -inf where there is none.
-        hidden: (n_users, n_items) what may not be chosen.
-        ties: (n_items,) the place of each item among those of equal score.
-        most: items marked of each user at most.
-        chosen: is changed.
+        best: is changed.
+        size: how many there are.
+        score: of the item.
+        place: among equal scores.
+        item: dense index.
     """
-    n_items = scores.shape[1]
-    places = np.empty(n_items, dtype=np.int32)
-    values = np.empty(n_items, dtype=np.float32)
-    for user in range(len(scores)):
-        count = 0
-        for item in range(n_items):
-            score = scores[user, item]
-            if score > -np.inf and not hidden[user, item]:
-                places[count], values[count] = item, score
-                count += 1
-        if count <= most:
-            for place in range(count):
-                chosen[user, places[place]] = True
-            continue
-        least = np.partition(values[:count], count - most)[count - most]
-        left = most
-        equal = 0
-        for place in range(count):
-            if values[place] > least:
-                chosen[user, places[place]] = True
-                left -= 1
-            elif values[place] == least:
-                equal += 1
-        last = np.iinfo(np.int32).max
-        if equal > left:
-            own = np.empty(equal, dtype=np.int32)
-            equal = 0
-            for place in range(count):
-                if values[place] == least:
-                    own[equal] = ties[places[place]]
-                    equal += 1
-            last = np.partition(own, left - 1)[left - 1]
-        for place in range(count):
-            if values[place] == least and ties[places[place]] <= last:
-                chosen[user, places[place]] = True
+    scores, places = best.scores, best.places
+    if size < len(scores):
+        hole = size
+        while hole > 0:
+            above = (hole - 1) // 2
+            if scores[above] < score or (scores[above] == score and places[above] > place):
+                break
+            _move(best, above, hole)
+            hole = above
+        scores[hole], places[hole], best.items[hole] = score, place, item
+        return size + 1
+    if score < scores[0] or (score == scores[0] and place > places[0]):
+        return size
+    hole, below = 0, 1
+    while below < size:
+        right = below + 1
+        if right < size and (
+            scores[right] < scores[below]
+            or (scores[right] == scores[below] and places[right] > places[below])
+        ):
+            below = right
+        if score < scores[below] or (score == scores[below] and place > places[below]):
+            break
+        _move(best, below, hole)
+        hole, below = below, 2 * below + 1
+    scores[hole], places[hole], best.items[hole] = score, place, item
+    return size
+
+
+@compiled
+def _move(best: Best, source: int, target: int) -> None:
+    best.scores[target] = best.scores[source]
+    best.places[target] = best.places[source]
+    best.items[target] = best.items[source]
 
 
 @compiled

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.data import Bools, Floats, Histories, Ints, Longs
-from models.hmdf._ranking_kernels import mark_best
+from models.hmdf._candidate_kernels import Asked, Found, Marks, find
+from models.hmdf._ranking_kernels import Best
+from models.hmdf.item_links import ItemLinks, now_of
 
 
 @dataclass(frozen=True)
@@ -35,12 +37,14 @@ class Pairs:
     Attributes:
         rows: (r,) user row, ascending.
         items: (r,) dense item index; those of a user are in the order of tie breaks.
-        scores: (r, s) of each score by which they were found; -inf where it has none.
+        scores: (r, f + m) of each sum and model by which they were found; -inf where it has none.
+        sums: (r, s) every sum over the history.
     """
 
     rows: Ints
     items: Ints
     scores: Floats
+    sums: Floats
 
     def ends(self, n_users: int) -> Longs:
         """Where the candidates (n_users + 1,) of each user begin."""
@@ -48,6 +52,8 @@ class Pairs:
 
 
 def best_of_all(
+    links: ItemLinks,
+    found_by: Sequence[str],
     scores: Sequence[Floats],
     users: Histories,
     ties: Ints,
@@ -57,25 +63,45 @@ def best_of_all(
 ) -> Pairs:
     """The union of the best items by each score, none of which the user had, and of those asked.
 
+    A score by which all items are alike finds none, and a sum finds none that it is 0 for.
+
     Args:
-        scores: s times (n_users, n_items); -inf where there is none.
+        links: whose sums over a history find items.
+        found_by: names of f of the sums.
+        scores: m times (n_users, n_items) of models; -inf where there is none.
         users: the rows of the scores.
         ties: (n_items,) from `models.ranking.tie_breaks`: the order among equal scores.
         most: items taken by each score.
         allowed: (n_items,) what may be shown at all.
         asked: (n_users, k) items that are candidates whatever else holds; -1 for none.
     """
-    hidden = np.broadcast_to(~allowed, (len(users), len(allowed))).copy()
-    hidden[np.repeat(np.arange(len(users)), users.lengths), users.items] = True
-    chosen = np.zeros(hidden.shape, dtype=bool)
-    for found in scores:
-        mark_best(found, hidden, ties, most, chosen)
-    if asked is not None:
-        owners, places = np.nonzero(asked >= 0)
-        chosen[owners, asked[owners, places]] = True
-    rows, items = (part.astype(np.int32) for part in np.nonzero(chosen))
-    # Whoever sorts them by score later leaves equal ones as they are here.
-    order = np.lexsort((ties[items], rows))
-    rows, items = rows[order], items[order]
-    own = [found[rows, items] for found in scores]
-    return Pairs(rows, items, np.stack(own, axis=1).astype(np.float32))
+    n_users, n_items = len(users), len(ties)
+    given = np.zeros((n_users, 0), dtype=np.int32) if asked is None else asked
+    room = n_users * ((len(found_by) + len(scores)) * most + given.shape[1])
+    width = len(found_by) + len(scores)
+    found = Found(
+        np.empty(room, dtype=np.int32),
+        np.empty(room, dtype=np.int32),
+        np.empty((room, width), dtype=np.float32),
+        np.empty((room, len(links.names)), dtype=np.float32),
+    )
+    wanted = Asked(
+        users.items,
+        users.offsets,
+        now_of(users),
+        np.ascontiguousarray(scores, np.float32).reshape(len(scores), n_users, n_items),
+        np.array([links.names.index(name) for name in found_by], dtype=np.int64),
+        ties,
+        allowed,
+        np.ascontiguousarray(given, np.int32),
+        most,
+    )
+    marks = Marks(*np.full((2, n_items), -1, dtype=np.int64))
+    best = Best(np.empty(most, np.float32), np.empty(most, np.int32), np.empty(most, np.int32))
+    count = find(links.table, wanted, links.room(), marks, best, found)
+    return Pairs(
+        found.rows[:count].copy(),
+        found.items[:count].copy(),
+        found.scores[:count].copy(),
+        found.sums[:count].copy(),
+    )

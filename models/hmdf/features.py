@@ -81,7 +81,7 @@ class Knowledge:
         return np.hstack(
             [
                 compared(pairs.scores, pairs.ends(len(users))),
-                self.links.sums(users, rows, items),
+                pairs.sums,
                 self.content.cosines(users, rows, items),
                 statistics_of(self.statistics, users, rows, items),
                 numbers_of(self.numbers, users, rows, items),

@@ -1,15 +1,16 @@
 """What past items say of others: sparse item-to-item weights of several kinds."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from models.data import Floats, Histories, Interactions, Ints, Longs
-from models.hmdf._link_kernels import add_by_event, add_to_all, add_to_some
+from models.hmdf._link_kernels import LinkTable, Sums, add_by_event, add_past, gather
 from models.hmdf.link_weights import Periods, contemporary_weights, lasting_weights
 
 
@@ -89,43 +90,19 @@ class ItemLinks:
             periods.middles,
         )
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
-        """Names of the s sums that `sums` gives."""
-        lasting = product(self.kinds, WINDOWS)
-        changing = product((_CONTEMPORARY,), _CONTEMPORARY_WINDOWS, _MEMORIES)
-        return tuple("_".join(parts) for parts in (*lasting, *changing))
+        """Names of the s sums, in their order."""
+        lasting = ("_".join(parts) for parts in product(self.kinds, WINDOWS))
+        return (*lasting, *_CHANGING_NAMES)
 
-    def of_all(self, users: Histories, names: Sequence[str]) -> Floats:
-        """Scores (names, n_users, n_items) of all items in the sums of these names."""
-        found = np.zeros((len(names), len(users), self.n_items), dtype=np.float32)
-        places_of = {self._column_of[name]: place for place, name in enumerate(names)}
-        for user in range(len(users)):
-            for past in self._past(users.rows(user, user + 1)):
-                for column in range(past.weights.shape[1]):
-                    place = places_of.get(past.first + column)
-                    if place is not None:
-                        own = np.ascontiguousarray(past.weights[:, column])
-                        add_to_all(*self._table, past.rows, own, found[place, user])
-        return found
-
-    def sums(self, users: Histories, rows: Ints, items: Ints) -> Floats:
-        """Scores (r, s) of pairs of a user row and an item, in every sum of `names`.
-
-        Args:
-            users: their histories.
-            rows: (r,) rows of `users`, ascending.
-            items: (r,) dense item indexes.
-        """
-        found = np.zeros((len(rows), len(self.names)), dtype=np.float32)
-        ends = np.searchsorted(rows, np.arange(len(users) + 1))
-        place = np.full(self.n_items, -1, dtype=np.int32)
-        for user in range(len(users)):
-            own = slice(ends[user], ends[user + 1])
-            place[items[own]] = np.arange(own.stop - own.start, dtype=np.int32)
-            for past in self._past(users.rows(user, user + 1)):
-                add_to_some(*self._table, past.rows, past.weights, place, past.first, found[own])
-            place[items[own]] = -1
+    def sums(self, user: Histories) -> Floats:
+        """Every sum (n_items, s) of all items for one row; `candidates.best_of_all` is for many."""
+        room = self.room()
+        add_past(self.table, user.items, now_of(user)[0], room)
+        found = np.empty((self.n_items, len(self.names)), dtype=np.float32)
+        for item in range(self.n_items):
+            gather(self.table, room, item, found[item])
         return found
 
     def by_past_event(self, user: Histories, items: Ints, counts: Floats) -> Floats:
@@ -139,11 +116,32 @@ class ItemLinks:
         found = np.zeros((len(items), len(user.items)), dtype=np.float32)
         place = np.full(self.n_items, -1, dtype=np.int32)
         place[items] = np.arange(len(items), dtype=np.int32)
-        for past in self._past(user):
-            add_by_event(
-                *self._table, past.rows, past.weights, past.events, place, past.first, counts, found
-            )
+        add_by_event(self.table, user.items, now_of(user)[0], place, counts, found)
         return found
+
+    def room(self) -> Sums:
+        """Room for the sums of one user after the other."""
+        kinds, widest = len(self.kinds) + 1, max(len(WINDOWS), len(_CHANGING_NAMES))
+        return Sums(
+            np.zeros((kinds, self.n_items, widest), dtype=np.float32),
+            np.empty((kinds, self.n_items), dtype=np.int32),
+            np.zeros(kinds, dtype=np.int64),
+        )
+
+    @cached_property
+    def table(self) -> LinkTable:
+        """The weights as compiled code reads them."""
+        return LinkTable(
+            self.n_items,
+            len(self.kinds),
+            self.starts,
+            self.columns,
+            self.values,
+            LASTING,
+            _CHANGING,
+            self.middles / _DAY,
+            np.array(list(_MEMORIES.values())),
+        )
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The weights as named arrays, to be kept as state."""
@@ -156,54 +154,11 @@ class ItemLinks:
         """The links whose arrays `arrays` named."""
         return ItemLinks(tuple(kinds), n_items, *(arrays[f"links.{name}"] for name in _STORED))
 
-    @cached_property
-    def _column_of(self) -> Mapping[str, int]:
-        return {name: column for column, name in enumerate(self.names)}
 
-    @property
-    def _table(self) -> tuple[Longs, Ints, Floats]:
-        return self.starts, self.columns, self.values
-
-    def _past(self, user: Histories) -> Iterator["_Past"]:
-        """The rows that one user's past events add to each kind's sums."""
-        newest_first = user.items[::-1].astype(np.int64)
-        weights = LASTING[: len(newest_first)]
-        events = np.arange(len(newest_first), dtype=np.int64)[::-1]
-        rows = newest_first[: len(weights)]
-        for kind in range(len(self.kinds)):
-            first = kind * len(WINDOWS)
-            yield _Past(first, rows + kind * self.n_items, weights, events[: len(rows)])
-        if not len(newest_first):
-            return
-        days = np.abs(user.timestamps[-1] - self.middles) / _DAY
-        near = np.exp(-days[:, None] / np.array(list(_MEMORIES.values()))).astype(np.float32)
-        recent = _CHANGING[: len(newest_first)]
-        periods = len(self.kinds) + np.arange(len(self.middles), dtype=np.int64)
-        yield _Past(
-            len(self.kinds) * len(WINDOWS),
-            (rows[: len(recent), None] + periods * self.n_items).ravel(),
-            (recent[:, None, :, None] * near[None, :, None, :]).reshape(
-                len(recent) * len(periods), -1
-            ),
-            np.repeat(events[: len(recent)], len(periods)),
-        )
-
-
-@dataclass(frozen=True)
-class _Past:
-    """Rows of the table that one user's past events add to some sums.
-
-    Attributes:
-        first: place of the first of w sums.
-        rows: (e,) rows of the table.
-        weights: (e, w) how much each row counts in each sum.
-        events: (e,) place of the event in the history.
-    """
-
-    first: int
-    rows: Longs
-    weights: Floats
-    events: Longs
+def now_of(users: Histories) -> NDArray[np.float64]:
+    """The day of each user's newest event (n_users,), counted from 1970; 0 where there is none."""
+    newest = np.append(users.timestamps, 0)[users.offsets[1:] - 1]
+    return np.where(users.lengths > 0, newest, 0) / _DAY
 
 
 def _weights(windows: Mapping[str, Window]) -> Floats:
@@ -217,4 +172,7 @@ LASTING = _weights(WINDOWS)
 """Weights (longest, windows) of the newest events of a history, the newest first."""
 
 _CHANGING = _weights(_CONTEMPORARY_WINDOWS)
+_CHANGING_NAMES = tuple(
+    "_".join(parts) for parts in product((_CONTEMPORARY,), _CONTEMPORARY_WINDOWS, _MEMORIES)
+)
 _STORED = ("starts", "columns", "values", "middles")

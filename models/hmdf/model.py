@@ -21,7 +21,7 @@ from models.data import (
 )
 from models.evaluation import known_events
 from models.explanation import BEHAVIOUR, Explanation
-from models.hmdf.candidates import Candidates, Pairs, best_of_all
+from models.hmdf.candidates import Candidates, best_of_all
 from models.hmdf.config import HMDFConfig
 from models.hmdf.explanation import explained
 from models.hmdf.features import Knowledge
@@ -238,12 +238,9 @@ class HMDF:
         wanted = None if asked is None else np.broadcast_to(asked, (len(users), asked.shape[-1]))
         knowledge = self._known()
         shown = np.ones(len(self.ties), dtype=bool) if allowed is None else allowed
-        sums = knowledge.links.of_all(users, _FOUND_BY)
-        # No past item says anything of an item whose sum is 0.
-        sums[sums == 0] = -np.inf
-        scores = [*sums, *(_told_apart(model.score(users)) for model in self.retrievers.values())]
-        most = self.config.candidates
-        pairs: Pairs = best_of_all(scores, users, self.ties, most, shown, wanted)
+        scores = [model.score(users) for model in self.retrievers.values()]
+        most, links = self.config.candidates, knowledge.links
+        pairs = best_of_all(links, _FOUND_BY, scores, users, self.ties, most, shown, wanted)
         return Candidates(pairs.rows, pairs.items, knowledge.features(pairs, users))
 
     def explain(self, users: Histories, items: Ints) -> Explanation:
@@ -405,9 +402,3 @@ class HMDF:
         if not self.bags:
             raise NotFittedError("This hybrid has no trees yet; call fit or load first.")
         return self.bags
-
-
-def _told_apart(scores: Floats) -> Floats:
-    """Scores (n_users, n_items); -inf, by which nothing is found, where they are all alike."""
-    alike = scores.min(axis=1, initial=np.inf) == scores.max(axis=1, initial=-np.inf)
-    return np.where(alike[:, None], np.float32(-np.inf), scores)

@@ -1,5 +1,6 @@
 """What is known of users, items and both together besides scores."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -7,10 +8,10 @@ import numpy as np
 
 from models.data import Floats, Histories, Interactions, Ints, Longs
 from models.explanation import BEHAVIOUR, POPULARITY
+from models.hmdf._statistics_kernels import events_within
 from models.hmdf.item_links import LASTING, WINDOWS
 
-_SECOND = 1_000_000
-_HOUR = 3_600 * _SECOND
+_HOUR = 3_600_000_000
 _DAY = 24 * _HOUR
 _PERIODS = {"7d": 7, "30d": 30, "90d": 90, "365d": 365}
 
@@ -65,32 +66,15 @@ class ItemStatistics:
         """The newest event in UTC microseconds; NaN where there is none."""
         return float(self.times.max()) if len(self.times) else float("nan")
 
-    def before(self, items: Ints, now: np.ndarray, days: int) -> Longs:
-        """Events (r,) of items in the days before each `now` (r,), in UTC microseconds.
+    def within(self, items: Ints, now: np.ndarray, days: Sequence[int]) -> Longs:
+        """Events (r, p) of items in so many days before each `now` (r,), in UTC microseconds.
 
         0 where `now` is NaN.
         """
-        first = items.astype(np.int64) * self._width
-        asked = np.nan_to_num(now, nan=0.0).astype(np.int64) // _SECOND - self._origin
-        upper, lower = (
-            np.searchsorted(self._keys, first + np.clip(asked - back, 0, self._width - 1))
-            for back in (0, days * _DAY // _SECOND)
-        )
-        return np.where(np.isnan(now), 0, upper - lower)
-
-    # In whole seconds, item and time make one exact sortable number however many items there are.
-    @cached_property
-    def _keys(self) -> Longs:
-        owner = np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
-        return owner * self._width + (self.times // _SECOND - self._origin)
-
-    @cached_property
-    def _origin(self) -> int:
-        return int(self.times.min()) // _SECOND if len(self.times) else 0
-
-    @cached_property
-    def _width(self) -> int:
-        return int(self.times.max()) // _SECOND - self._origin + 2 if len(self.times) else 2
+        found = np.empty((len(items), len(days)), dtype=np.int64)
+        backs = np.array(days, dtype=np.int64) * _DAY
+        events_within(self.times, self.starts, items, now, backs, found)
+        return found
 
 
 def statistics_of(statistics: ItemStatistics, users: Histories, rows: Ints, items: Ints) -> Floats:
@@ -135,7 +119,7 @@ def _of_items(statistics: ItemStatistics, items: Ints, now: np.ndarray) -> tuple
     newest, oldest, middle = (
         np.where(known, times[place], np.nan) for place in (end - 1, first, (first + end) // 2)
     )
-    within = [np.log1p(statistics.before(items, now, days)) for days in _PERIODS.values()]
+    within = np.log1p(statistics.within(items, now, list(_PERIODS.values()))).T
     return (
         np.log1p(end - first),
         *within,

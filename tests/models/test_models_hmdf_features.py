@@ -1,6 +1,7 @@
 """What the trees of the hybrid read of a candidate."""
 
 from functools import partial
+from itertools import product
 
 import numpy as np
 import pytest
@@ -64,7 +65,8 @@ def test_what_cannot_be_scored_is_no_candidate() -> None:
     scores[0, ::30] = np.arange(10)
     ties, allowed = np.arange(300, dtype=np.int32), np.ones(300, dtype=bool)
     allowed[60] = False
-    found = best_of_all([scores], Histories.empty(), ties, 120, allowed)
+    links = ItemLinks.of(random_walks(n_users=9, n_items=300, length=9, held=0).train, 9, 300)
+    found = best_of_all(links, [], [scores], Histories.empty(), ties, 120, allowed)
     np.testing.assert_array_equal(found.items, [0, 30, *range(90, 300, 30)])
 
 
@@ -104,26 +106,51 @@ def test_links_are_sums_over_the_past(seed: int) -> None:
     dataset = random_walks(n_users=20, n_items=15, length=9, held=0, seed=seed)
     links = ItemLinks.of(dataset.train, dataset.n_users, dataset.n_items)
     users = dataset.histories(np.array([3, 0, 7], np.int32))
-    whole = links.of_all(users, links.names)
+    whole = np.stack([links.sums(users.rows(row, row + 1)) for row in range(3)])
+    everything, nothing = np.ones(15, dtype=bool), np.zeros(15, dtype=bool)
     rng = np.random.default_rng(seed)
-    asked = [np.sort(rng.permutation(15)[:size]).astype(np.int32) for size in (4, 1, 6)]
-    rows = np.repeat(np.arange(3, dtype=np.int32), [4, 1, 6])
-    items = np.concatenate(asked)
-    some = links.sums(users, rows, items)
-    np.testing.assert_allclose(some, whole[:, rows, items].T, rtol=1e-4, atol=1e-6)
+    asked = np.stack([rng.permutation(15)[:6] for _ in range(3)]).astype(np.int32)
+    ties = np.arange(15, dtype=np.int32)
+    pairs = best_of_all(links, [], [], users, ties, 4, nothing, asked)
+    np.testing.assert_array_equal(pairs.items, np.sort(asked, axis=1).ravel())
+    np.testing.assert_allclose(pairs.sums, whole[pairs.rows, pairs.items])
+    names = ["linear_all", "next_last"]
+    pairs = best_of_all(links, names, [], users, ties, 4, everything)
+    for row, name in product(range(3), names):
+        score = whole[row, :, links.names.index(name)].copy()
+        score[users.rows(row, row + 1).items] = 0
+        best = np.lexsort((ties, -score))[:4]
+        assert set(best[score[best] > 0]) <= set(pairs.items[pairs.rows == row])
     counts = rng.standard_normal((6, len(links.names))).astype(np.float32)
-    parts = links.by_past_event(users.rows(2, 3), asked[2], counts)
+    items = np.sort(asked[2])
+    parts = links.by_past_event(users.rows(2, 3), items, counts)
     assert parts.shape == (6, 9)
-    np.testing.assert_allclose(
-        parts.sum(axis=1), (some[5:] * counts).sum(axis=1), rtol=1e-3, atol=1e-4
+    expected = (whole[2][items] * counts).sum(axis=1)
+    np.testing.assert_allclose(parts.sum(axis=1), expected, rtol=1e-3, atol=1e-4)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=40), st.integers(1, 12), st.integers(0, 99))
+def test_the_best_items_are_those_of_a_sort(values: list[int], most: int, seed: int) -> None:
+    """With many equal scores, of which the first by tie breaks are taken."""
+    scores = np.array([values], np.float32)
+    ties = np.random.default_rng(seed).permutation(len(values)).astype(np.int32)
+    events = Interactions(
+        *(np.zeros(0, kind) for kind in (np.int32, np.int32, np.float32, np.int64))
     )
+    links, everything = ItemLinks.of(events, 1, len(values)), np.ones(len(values), dtype=bool)
+    found = best_of_all(links, [], [scores], Histories.empty(), ties, most, everything)
+    best = np.lexsort((ties, -scores[0]))[:most] if len(set(values)) > 1 else []
+    assert set(found.items) == set(best)
 
 
 def test_an_item_that_always_follows_is_linked_the_most() -> None:
     dataset = walks()
     links = ItemLinks.of(dataset.train, dataset.n_users, dataset.n_items)
     users = dataset.histories()
-    scores = links.of_all(users, ["next_last"])[0]
+    column = links.names.index("next_last")
+    everyone = range(len(users))
+    scores = np.stack([links.sums(users.rows(row, row + 1))[:, column] for row in everyone])
     last = users.items[users.offsets[1:] - 1]
     assert (scores.argmax(axis=1) == (last + 3) % dataset.n_items).mean() > 0.9
 
@@ -140,7 +167,7 @@ def test_the_linear_weights_are_those_of_ease_that_speak_for_an_item(n_users: in
     np.fill_diagonal(weights, 0)
     one_event = events.take(np.arange(1))
     user = Histories.of(one_event, one_event.users)
-    found = links.of_all(user, ["linear_last"])[0, 0]
+    found = links.sums(user)[:, links.names.index("linear_last")]
     expected = np.maximum(weights[one_event.items[0]], 0)
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-6)
 
@@ -165,10 +192,10 @@ def test_contemporary_links_listen_to_those_who_went_that_way_at_the_time() -> N
     events = Interactions(users, pairs.ravel(), np.ones(120, np.float32), times.ravel())
     links = ItemLinks.of(events, 60, 3)
     asked = events.take(np.isin(np.arange(120), [0, 118]))
-    found = links.of_all(
-        Histories.of(asked, np.array([0, 59], np.int32)), ["contemporary_last_3_year"]
-    )
-    assert found[0, 0, 1] > 10 * found[0, 0, 2] and found[0, 1, 2] > 10 * found[0, 1, 1]
+    users = Histories.of(asked, np.array([0, 59], np.int32))
+    column = links.names.index("contemporary_last_3_year")
+    first, last = (links.sums(users.rows(row, row + 1))[:, column] for row in (0, 1))
+    assert first[1] > 10 * first[2] and last[2] > 10 * last[1]
 
 
 def test_content_is_near_to_what_is_like_it() -> None:
