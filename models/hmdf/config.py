@@ -14,7 +14,7 @@ class HMDFConfig(BaseModel):
         "minutes.",
     )
     candidates: int = Field(
-        default=50, ge=1, le=500, description="Best items of each model and sum that are ranked."
+        default=30, ge=1, le=500, description="Best items of each model and sum that are ranked."
     )
     slices: int = Field(
         default=3,
@@ -24,15 +24,15 @@ class HMDFConfig(BaseModel):
         "before them; of items, each a fifth of those with events. The features of a slice come "
         "from its past alone.",
     )
-    rounds: int = Field(default=200, ge=1, description="Most trees.")
+    rounds: int = Field(default=160, ge=1, description="Most trees.")
     patience: int = Field(
-        default=40, ge=1, description="Trees without a better NDCG@10 on the slices that judge."
+        default=80, ge=1, description="Trees without a better NDCG@10 on the slices that judge."
     )
     bags: int = Field(
-        default=2, ge=1, description="Fits of the final trees, each with its own draws; their mean."
+        default=3, ge=1, description="Fits of the final trees, each with its own draws; their mean."
     )
     leaves: int = Field(default=15, ge=2, description="Leaves of a tree.")
-    learning_rate: float = Field(default=0.07, gt=0, description="Share of a tree that is added.")
+    learning_rate: float = Field(default=0.1, gt=0, description="Share of a tree that is added.")
     leaf_rows: int = Field(default=50, ge=1, description="Fewest candidates in a leaf.")
     penalty: float = Field(default=10.0, ge=0, description="L2 penalty of the leaves' values.")
     feature_share: float = Field(

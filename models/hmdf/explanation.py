@@ -1,6 +1,7 @@
 """Why the hybrid ranked an item as it did: what each feature added, by what it is a figure of."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -8,6 +9,8 @@ from models.data import MODALITIES, Floats, Histories, Ints
 from models.explanation import BEHAVIOUR, POPULARITY, Explanation, shares_of, stacked, strongest
 from models.hmdf.candidates import Candidates
 from models.hmdf.features import Knowledge
+from models.hmdf.newcomers import Newcomers
+from models.hmdf.similarity import ContentSimilarity
 from models.trees import Trees, grouped
 
 
@@ -58,6 +61,52 @@ def explained(
         named, weights = strongest(by_item, chosen)
         rows.append(Explanation(parts, shares[one], moved[one], named[None], weights[None]))
     return stacked(rows, parts, items.shape[1])
+
+
+def with_newcomers(
+    why: Explanation, newcomers: Newcomers, users: Histories, items: Ints
+) -> Explanation:
+    """An explanation, and beside it that of new items (n_users, k); -1 where there is none.
+
+    The past items are those whose content is most like the new one's, each modality counting by its
+    share.
+    """
+    asked = items >= 0
+    rows = np.nonzero(asked)[0].astype(np.int32)
+    content = newcomers.content
+    part_of = np.array([why.parts.index(part) for part in content.reads], dtype=np.int32)
+    brought = newcomers.brought(users, rows, items[asked])
+    shares, moved = shares_of(grouped(brought, part_of, len(why.parts)).astype(np.float32))
+    found = replace(
+        why,
+        shares=why.shares.copy(),
+        moved=why.moved.copy(),
+        past_items=why.past_items.copy(),
+        past_weights=why.past_weights.copy(),
+    )
+    found.shares[asked], found.moved[asked] = shares, moved
+    for user in np.unique(rows):
+        own = asked[user]
+        counts = shares[rows == user] * moved[rows == user, None]
+        chosen = np.unique(users.rows(int(user), int(user) + 1).items)
+        alike = _alike(content.similarity, items[user, own], chosen, counts, why.parts)
+        found.past_items[user, own], found.past_weights[user, own] = strongest(alike, chosen)
+    return found
+
+
+def _alike(
+    similarity: ContentSimilarity,
+    items: Ints,
+    chosen: Ints,
+    counts: Floats,
+    parts: Sequence[str],
+) -> Floats:
+    """How like the past items (l,) are to items (k,), by what each part counts (k, m): (k, l)."""
+    found = np.zeros((len(items), len(chosen)), dtype=np.float32)
+    for name, space in similarity.spaces.items():
+        cosines = space.vectors[items] @ space.vectors[chosen].T
+        found += counts[:, parts.index(name), None] * np.maximum(cosines, 0)
+    return found
 
 
 def _by_past_item(

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from models.data import Dataset, Floats, Histories, Interactions, TokenTable
+from models.data import Dataset, Floats, Histories, Interactions, Ints, TokenTable
 from models.explanation import BEHAVIOUR
 from models.hmdf import statistics
 from models.hmdf._ranking_kernels import compared
@@ -92,6 +92,14 @@ class Knowledge:
         """The same events over other tokens of the same items."""
         return replace(
             self, numbers=self.numbers.masked(tokens), content=self.content.masked(tokens)
+        )
+
+    def changed(self, tokens: Mapping[str, TokenTable], places: Ints) -> "Knowledge":
+        """The same events, and other tokens of the k items at these places (k,)."""
+        return replace(
+            self,
+            numbers=self.numbers.extended(tokens, places),
+            content=self.content.extended(tokens, places),
         )
 
     def arrays(self) -> dict[str, np.ndarray]:

@@ -10,6 +10,7 @@ from typing import Self
 import lightgbm as lgb
 import numpy as np
 
+from models.baselines import ALS
 from models.data import (
     Bools,
     Dataset,
@@ -21,11 +22,14 @@ from models.data import (
 )
 from models.evaluation import known_events
 from models.explanation import BEHAVIOUR, Explanation
+from models.extending import further_ties
 from models.hmdf.candidates import Candidates, best_of_all
 from models.hmdf.config import HMDFConfig
-from models.hmdf.explanation import explained
+from models.hmdf.explanation import explained, with_newcomers
 from models.hmdf.features import Knowledge
+from models.hmdf.newcomers import Newcomers, NewcomerTrees
 from models.hmdf.retrievers import Retrievers, all_retrievers, simple_retrievers
+from models.hmdf.score_scale import ScoreScale
 from models.hmdf.similarity import ContentSimilarity
 from models.hmdf.slices import OF_TIME, Fold, Slice, Slicing, before, knowing, new_choices
 from models.hmdf.trees import LabelledSlice, choose_rounds, fit_trees
@@ -33,6 +37,7 @@ from models.parallel import fit_all
 from models.persistence import ModelFormatError, NotFittedError, load_state, save_state, tensor
 from models.protocol import FeatureWorth, Maskable, NothingToLearnError, Ranking, Recommender
 from models.ranking import rank, tie_breaks
+from models.reindexed import translated
 from models.training import Epoch, TrainingCurve
 from models.trees import Trees, of_boosters
 
@@ -100,6 +105,8 @@ class HMDF:
         self._reads: Mapping[str, str] = {}
         self._knowledge: Knowledge | None = None
         self._judged = (np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.float32))
+        self._scale: ScoreScale | None = None
+        self._newcomers: Newcomers | None = None
 
     def fit(self, dataset: Dataset) -> Self:
         """Describes each slice by its past, fits the trees, and then knows everything.
@@ -111,9 +118,11 @@ class HMDF:
         names, folds = self.feature_names, self.folds(slices)
         chosen = choose_rounds(slices, folds, names, self.config, self._on_epoch)
         self.curve = chosen.curve
-        if self._slicing is OF_TIME and len(dataset.validation):
-            # The last slice is that of the validation events, and judges alone.
-            self._judged = slices[-1].users, chosen.validated[0].astype(np.float32)
+        if self._slicing is OF_TIME:
+            self._scale = _scale_of(slices[-1], chosen.scores[0])
+            if len(dataset.validation):
+                # The last slice is that of the validation events, and judges alone.
+                self._judged = slices[-1].users, chosen.validated[0].astype(np.float32)
         self.validated = chosen.mean
         return self._finished(dataset, slices, chosen.rounds)
 
@@ -131,6 +140,7 @@ class HMDF:
         other = type(self)(
             self.config, self._choose, self._on_epoch, self._slicing, self._processes
         )
+        other._scale = self._scale
         return other._finished(dataset, other.labelled_slices(dataset), rounds)
 
     def validated_on(self) -> tuple[Ints, Floats]:
@@ -171,7 +181,7 @@ class HMDF:
         self.ties = tie_breaks(dataset.item_ids.ids, self.config.seed)
         content = ContentSimilarity.of(dataset.tokens)
         slices: list[LabelledSlice] = []
-        for part in self._slicing.cut(dataset, known, self.config.slices, self.config.seed):
+        for part in self._parts(dataset):
             _log.info("Describing what was chosen after %d events.", len(part.past))
             self._learn(retrievers, dataset, part.past, content)
             labelled = self._labelled(dataset, part)
@@ -196,6 +206,7 @@ class HMDF:
     def score(self, users: Histories, items: Ints | None = None) -> Floats:
         """Scores (n_users, n_items); -inf for what is no candidate, or was had.
 
+        What nobody has chosen yet stands among the others by what it is (`models.hmdf.newcomers`).
         Where `items` says what may be shown, candidates are found and compared among those, so that
         they are other scores than those of all items.
 
@@ -208,17 +219,22 @@ class HMDF:
         scores = np.empty((len(users), len(shown)), dtype=np.float32)
         for start in range(0, len(users), _USERS_AT_ONCE):
             block = users.rows(start, start + _USERS_AT_ONCE)
-            own = self._scored(self.candidates(block, allowed), len(block))
+            own = self._of_all(block, self.candidates(block, allowed), allowed)
             scores[start : start + len(block)] = own if items is None else own[:, items]
         return scores
 
     def score_given(self, users: Histories, items: Ints) -> Floats:
         """Scores (n_users, k) of items (k,), compared with candidates of the whole catalogue."""
         scores = np.empty((len(users), len(items)), dtype=np.float32)
+        new = self._is_new[items]
         for start in range(0, len(users), _USERS_AT_ONCE):
             block = users.rows(start, start + _USERS_AT_ONCE)
-            own = self._scored(self.candidates(block, asked=items), len(block))
-            scores[start : start + len(block)] = own[:, items]
+            rows = slice(start, start + len(block))
+            if not new.all():
+                own = self._scored(self.candidates(block, asked=items[~new]), len(block))
+                scores[rows, ~new] = own[:, items[~new]]
+            if self._newcomers is not None and new.any():
+                scores[rows, new] = self._newcomers.given(block, items[new])
         return scores
 
     def recommend(self, users: Histories, k: int, exclude: Histories | None = None) -> Ranking:
@@ -228,7 +244,7 @@ class HMDF:
     def candidates(
         self, users: Histories, allowed: Bools | None = None, asked: Ints | None = None
     ) -> Candidates:
-        """What is ranked for the users, with its features.
+        """What is ranked by the trees for the users, with its features.
 
         Args:
             users: their histories.
@@ -237,25 +253,52 @@ class HMDF:
         """
         wanted = None if asked is None else np.broadcast_to(asked, (len(users), asked.shape[-1]))
         knowledge = self._known()
-        shown = np.ones(len(self.ties), dtype=bool) if allowed is None else allowed
+        n_known, users = knowledge.links.n_items, self._of_fit(users)
+        shown = np.ones(n_known, dtype=bool) if allowed is None else allowed[:n_known]
         scores = [model.score(users) for model in self.retrievers.values()]
-        most, links = self.config.candidates, knowledge.links
-        pairs = best_of_all(links, _FOUND_BY, scores, users, self.ties, most, shown, wanted)
+        most, ties = self.config.candidates, self.ties[:n_known]
+        pairs = best_of_all(knowledge.links, _FOUND_BY, scores, users, ties, most, shown, wanted)
         return Candidates(pairs.rows, pairs.items, knowledge.features(pairs, users))
 
     def explain(self, users: Histories, items: Ints) -> Explanation:
         """What moved the scores of `items` (n_users, k); an item of -1 has no reason."""
-        return self._explained(self.candidates(users, asked=items), users, items)
+        warm = np.where(self._is_new[items], -1, items).astype(np.int32)
+        return self._explained(self.candidates(users, asked=warm), users, items)
 
     def score_to_explain(self, users: Histories) -> tuple[Floats, Callable[[Ints], Explanation]]:
         """Scores (n_users, n_items) of all items, and what explains items (n_users, k) of them."""
         found = self.candidates(users)
-        return self._scored(found, len(users)), partial(self._explained, found, users)
+        everything = np.ones(len(self.ties), dtype=bool)
+        scores = self._of_all(users, found, everything)
+        return scores, partial(self._explained, found, users)
+
+    def extended(self, tokens: Mapping[str, TokenTable], places: Ints) -> Self:
+        """See `models.protocol.Extendable`: a further item is ranked by what it is.
+
+        Raises:
+            NotFittedError: the hybrid has not learned to rank items without events, since no item
+                of its fit had any content.
+        """
+        if self._newcomers is None:
+            raise NotFittedError(
+                "This hybrid has not learned to rank items without events: no item of its fit had "
+                "any content."
+            )
+        other, n_known = copy(self), self._known().links.n_items
+        known = np.flatnonzero(places < n_known)
+        changed = {name: _of_places(table, known) for name, table in tokens.items()}
+        other._knowledge = self._known().changed(changed, places[known])
+        other._newcomers = self._newcomers.extended(tokens, places)
+        other.ties = further_ties(self.ties, places)
+        other.__dict__.pop("_is_new", None)
+        return other
 
     def masked(self, tokens: Mapping[str, TokenTable]) -> Self:
         """See `models.protocol.Maskable`: whatever reads tokens reads these."""
         other = copy(self)
         other._knowledge = self._known().masked(tokens)
+        if self._newcomers is not None:
+            other._newcomers = self._newcomers.masked(tokens)
         other.retrievers = {
             name: model.masked(tokens) if isinstance(model, Maskable) else model
             for name, model in self.retrievers.items()
@@ -287,6 +330,11 @@ class HMDF:
             "judged.values": self._judged[1],
             **self._known().arrays(),
         }
+        if self._newcomers is not None:
+            below = folder / "newcomers"
+            below.mkdir()
+            self._newcomers.content.factors.save(below)
+            arrays |= self._newcomers.arrays()
         described = {
             "settings": self.config.model_dump(),
             "retrievers": list(self.retrievers),
@@ -322,6 +370,12 @@ class HMDF:
                 f"{folder} does not hold a whole hybrid ({error}); fit the model again."
             ) from error
         model.ties = tensor(arrays, "ties", folder)
+        if "newcomers.taste" in arrays:
+            knowledge, factors = model._known(), ALS.load(folder / "newcomers")
+            model._newcomers = Newcomers.of_arrays(
+                arrays, factors, knowledge.content, knowledge.numbers
+            )
+            model._scale = model._newcomers.scale
         model.retrievers = {
             name: load_model(folder / f"retriever-{place}") for place, name in enumerate(names)
         }
@@ -339,10 +393,24 @@ class HMDF:
     def _finished(self, dataset: Dataset, slices: Sequence[LabelledSlice], rounds: int) -> Self:
         """Trees of all slices, and then the knowledge of everything."""
         self.bags = fit_trees(slices, self.feature_names, self.config, rounds)
-        self.__dict__.pop("_trees", None)
-        content = self._known().content
-        self._learn(self._choose(dataset), dataset, known_events(dataset), content)
+        for remembered in ("_trees", "_is_new"):
+            self.__dict__.pop(remembered, None)
+        content, known = self._known().content, known_events(dataset)
+        self._newcomers, arrivals = None, None
+        if self._scale is not None:
+            parts = self._parts(dataset)
+            arrivals = NewcomerTrees.of(dataset, parts, content, self.ties, self.config)
+        self._learn(self._choose(dataset), dataset, known, content)
+        if self._scale is not None and arrivals is not None:
+            everything, numbers = knowing(dataset, known), self._known().numbers
+            self._newcomers = Newcomers.of(
+                everything, content, numbers, arrivals, self._scale, self.config.seed
+            )
         return self
+
+    def _parts(self, dataset: Dataset) -> tuple[Slice, ...]:
+        known = known_events(dataset)
+        return self._slicing.cut(dataset, known, self.config.slices, self.config.seed)
 
     def _learn(
         self,
@@ -375,11 +443,39 @@ class HMDF:
         )
         pairs = candidates.rows.astype(np.int64) * dataset.n_items + candidates.items
         wanted = np.bincount(chosen // dataset.n_items, minlength=len(users)).astype(np.int32)
-        return LabelledSlice(users, candidates, np.isin(pairs, chosen), wanted)
+        return LabelledSlice(users, candidates, np.isin(pairs, chosen), wanted, histories.lengths)
 
     @cached_property
     def _trees(self) -> Trees:
         return of_boosters(self._fitted())
+
+    @cached_property
+    def _is_new(self) -> Bools:
+        """Which items (n_items,) only what they are can rank."""
+        found = np.zeros(len(self.ties), dtype=bool)
+        if self._newcomers is not None:
+            found[self._newcomers.items] = True
+        return found
+
+    def _of_fit(self, users: Histories) -> Histories:
+        """The histories without items that came after the fit."""
+        n_known = self._known().links.n_items
+        if len(self.ties) == n_known:
+            return users
+        index = np.arange(len(self.ties), dtype=np.int32)
+        index[n_known:] = -1
+        return translated(users, index)
+
+    def _of_all(self, users: Histories, found: Candidates, allowed: Bools) -> Floats:
+        """Scores (n_users, n_items) of candidates and of the best new items; -inf for all else."""
+        scores = self._scored(found, len(users))
+        if self._newcomers is not None:
+            scores[:, self._newcomers.items] = -np.inf
+            rows, items, own = self._newcomers.best(
+                users, allowed, self.config.candidates, self.ties
+            )
+            scores[rows, items] = own
+        return scores
 
     def _scored(self, found: Candidates, n_users: int) -> Floats:
         """Scores (n_users, n_items) of candidates; -inf for all else."""
@@ -391,7 +487,13 @@ class HMDF:
 
     def _explained(self, found: Candidates, users: Histories, items: Ints) -> Explanation:
         features = tuple(zip(self.feature_names, self.feature_parts, strict=True))
-        return explained(self._trees, self._known(), found, features, users, items)
+        new = self._is_new[items] & (items >= 0)
+        warm = np.where(new, -1, items).astype(np.int32)
+        past = self._of_fit(users)
+        why = explained(self._trees, self._known(), found, features, past, warm)
+        if self._newcomers is None or not new.any():
+            return why
+        return with_newcomers(why, self._newcomers, users, np.where(new, items, -1))
 
     def _known(self) -> Knowledge:
         if self._knowledge is None:
@@ -402,3 +504,19 @@ class HMDF:
         if not self.bags:
             raise NotFittedError("This hybrid has no trees yet; call fit or load first.")
         return self.bags
+
+
+def _scale_of(judged: LabelledSlice, scores: np.ndarray) -> ScoreScale | None:
+    """What the scores of candidates mean that their trees had not seen."""
+    events = judged.past_events[judged.candidates.rows]
+    return ScoreScale.of(scores.astype(np.float32), events, judged.chosen)
+
+
+def _of_places(table: TokenTable, kept: np.ndarray) -> TokenTable:
+    """The rows of the items at these places of a table, which become 0, 1, 2, ..."""
+    place = np.full(table.n_items, -1, dtype=np.int32)
+    place[kept] = np.arange(len(kept), dtype=np.int32)
+    rows = place[table.items] >= 0
+    return TokenTable(
+        len(kept), place[table.items[rows]], table.known_at[rows], table.features[rows]
+    )

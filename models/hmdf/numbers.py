@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.data import Floats, Histories, Ints, Longs, TokenTable
+from models.extending import placed
 
 _MODALITY = "attributes"
 _MOST_FLAG_VALUES = 2
@@ -41,6 +42,17 @@ class ItemNumbers:
     def masked(self, tokens: Mapping[str, TokenTable]) -> "ItemNumbers":
         """The same columns of other tokens; NaN where they lack the attributes."""
         return ItemNumbers(self.columns, _read(tokens, self.columns, len(self.values)))
+
+    def extended(self, tokens: Mapping[str, TokenTable], places: Ints) -> "ItemNumbers":
+        """The same columns of further and changed items; see `models.protocol.Extendable`."""
+        width = int(self.columns.max(initial=-1)) + 1
+        known = {
+            name: table
+            for name, table in tokens.items()
+            if name == _MODALITY and table.features.shape[1] >= width
+        }
+        own = _read(known, self.columns, len(places))
+        return ItemNumbers(self.columns, placed(self.values, places, own))
 
     def names(self) -> tuple[str, ...]:
         """Names of the 3c numbers that `numbers_of` gives."""

@@ -1,12 +1,14 @@
 """How near an item's content is to that of what a user chose."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
+from typing import Any
 
 import numpy as np
 
 from models.data import TIME_DEPENDENT, Bools, Floats, Histories, Ints, TokenTable
+from models.extending import of_width, placed
 from models.hmdf._similarity_kernels import cosines_of
 from models.hmdf.item_links import LASTING, WINDOWS
 from models.standardisation import Standardisation, unit_vectors
@@ -45,13 +47,30 @@ class Space:
 
     def over(self, table: TokenTable | None) -> "Space":
         """The same axes over other tokens of as many items; None where no item has any."""
-        vectors = np.zeros((len(self.present), self.axes.shape[1]), dtype=np.float32)
-        present = np.zeros(len(self.present), dtype=bool)
+        return replace(self, **self._placed(table, len(self.present)))
+
+    def extended(self, table: TokenTable | None, places: Ints) -> "Space":
+        """The same axes over further and changed items, of which alone the tokens are.
+
+        Args:
+            table: of the k items; None where none has any.
+            places: (k,) their dense indexes.
+        """
+        own = self._placed(table, len(places))
+        return replace(
+            self,
+            vectors=placed(self.vectors, places, own["vectors"]),
+            present=placed(self.present, places, own["present"]),
+        )
+
+    def _placed(self, table: TokenTable | None, n_items: int) -> dict[str, Any]:
+        vectors = np.zeros((n_items, self.axes.shape[1]), dtype=np.float32)
+        present = np.zeros(n_items, dtype=bool)
         if table is not None:
             features, present = table.at()
             scale = Standardisation(self.mean, self.deviation)
             vectors[present] = unit_vectors(scale.standardised(features[present]) @ self.axes)
-        return Space(self.mean, self.deviation, self.axes, vectors, present)
+        return {"vectors": vectors, "present": present}
 
 
 @dataclass(frozen=True)
@@ -99,6 +118,14 @@ class ContentSimilarity:
     def masked(self, tokens: Mapping[str, TokenTable]) -> "ContentSimilarity":
         """The same spaces over other tokens; a modality that they lack, no item has."""
         spaces = {name: space.over(tokens.get(name)) for name, space in self.spaces.items()}
+        return ContentSimilarity(spaces)
+
+    def extended(self, tokens: Mapping[str, TokenTable], places: Ints) -> "ContentSimilarity":
+        """The same spaces over further and changed items; see `models.protocol.Extendable`."""
+        known = of_width(tokens, {name: len(space.mean) for name, space in self.spaces.items()})
+        spaces = {
+            name: space.extended(known.get(name), places) for name, space in self.spaces.items()
+        }
         return ContentSimilarity(spaces)
 
     def arrays(self) -> dict[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""LambdaRank: gradient-boosted trees over candidates, as many as slices they never saw like."""
+"""LambdaRank: gradient-boosted trees over candidates, as many as slices they never saw bear."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any, cast
 import lightgbm as lgb
 import numpy as np
 
-from models.data import Bools, Floats, Ints
+from models.data import Bools, Floats, Ints, Longs
 from models.hmdf.candidates import Candidates
 from models.hmdf.config import HMDFConfig
 from models.hmdf.slices import Fold
@@ -17,6 +17,9 @@ from models.training import Epoch, TrainingCurve
 _CUTOFF = 10
 _SMOOTHED = 10
 """Rounds on either side that a round is judged together with."""
+
+_AS_GOOD = 0.99
+"""Share of the best NDCG@10 from which on a round is as good."""
 
 
 @dataclass(frozen=True)
@@ -28,12 +31,14 @@ class LabelledSlice:
         candidates: of these users.
         chosen: (r,) whether the user chose the candidate.
         wanted: (n_users,) how many items each user chose, among the candidates or not.
+        past_events: (n_users,) how many events each user had before.
     """
 
     users: Ints
     candidates: Candidates
     chosen: Bools
     wanted: Ints
+    past_events: Longs
 
     def ndcg(self, scores: Floats) -> np.ndarray:
         """NDCG@10 of each user (n_users,), with scores (r,) for the candidates."""
@@ -50,15 +55,17 @@ class LabelledSlice:
 
 @dataclass(frozen=True)
 class ChosenRounds:
-    """As many trees as did best on slices that they had not seen.
+    """As many trees as did well on slices that they had not seen.
 
     Attributes:
         curve: 1 - NDCG@10 a round, the mean of the folds, as LightGBM counts it: among candidates
             alone.
+        scores: of each judging slice those of its candidates (r,), by trees that had not seen it.
         validated: of each judging slice the NDCG@10 (n_users,) of its users, of all they chose.
     """
 
     curve: TrainingCurve
+    scores: tuple[np.ndarray, ...]
     validated: tuple[np.ndarray, ...]
 
     @property
@@ -114,20 +121,28 @@ def choose_rounds(
         name: tuple(1 - value for value in judged[name][f"ndcg@{_CUTOFF}-mean"])
         for name in ("train", "valid")
     }
-    curve = TrainingCurve(losses["train"], losses["valid"], 1 + _lowest(losses["valid"]))
-    validated = tuple(
-        _judged(trees, slices[fold.judge], curve.best_epoch)
+    curve = TrainingCurve(losses["train"], losses["valid"], 1 + _last_as_good(losses["valid"]))
+    scores = tuple(
+        np.asarray(
+            trees.predict(slices[fold.judge].candidates.features, num_iteration=curve.best_epoch)
+        )
         for trees, fold in zip(found.boosters, folds, strict=True)
     )
-    return ChosenRounds(curve, validated)
+    validated = tuple(slices[fold.judge].ndcg(own) for own, fold in zip(scores, folds, strict=True))
+    return ChosenRounds(curve, scores, validated)
 
 
-def _lowest(losses: Sequence[float]) -> int:
-    """Where a curve is lowest once it is smoothed: of single rounds, chance chooses the lowest."""
+def _last_as_good(losses: Sequence[float]) -> int:
+    """The last place where a smoothed curve is as good as at its best, but for 1 % of NDCG@10.
+
+    Of a flat curve chance chooses the best round, and the mean of bags, which is what answers,
+    gains from more trees than one fit of them does (Breiman 1996).
+    """
     reach = min(_SMOOTHED, len(losses) // 2)
-    padded = np.pad(np.asarray(losses), reach, mode="edge")
+    padded = np.pad(1 - np.asarray(losses), reach, mode="edge")
     window = np.ones(2 * reach + 1) / (2 * reach + 1)
-    return int(np.argmin(np.convolve(padded, window, mode="valid")))
+    smooth = np.convolve(padded, window, mode="valid")
+    return int(np.flatnonzero(smooth >= _AS_GOOD * smooth.max())[-1])
 
 
 def fit_trees(
@@ -161,10 +176,6 @@ def _parameters(config: HMDFConfig) -> dict[str, Any]:
         "max_bin": config.bins,
         "verbosity": -1,
     }
-
-
-def _judged(trees: lgb.Booster, judge: LabelledSlice, rounds: int) -> np.ndarray:
-    return judge.ndcg(np.asarray(trees.predict(judge.candidates.features, num_iteration=rounds)))
 
 
 def _of_choosers(part: LabelledSlice) -> Bools:

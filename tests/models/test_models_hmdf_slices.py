@@ -20,7 +20,7 @@ from models.hmdf.slices import (
     item_slices,
     time_slices,
 )
-from models.hmdf.trees import LabelledSlice, _lowest, choose_rounds
+from models.hmdf.trees import LabelledSlice, _last_as_good, choose_rounds
 
 SMALL = HMDFConfig(candidates=15, rounds=40, patience=10, leaf_rows=5, penalty=1.0, threads=1)
 walks = partial(random_walks, n_users=80, n_items=60, length=27, held=3)
@@ -88,15 +88,19 @@ def test_every_judge_has_a_say_in_how_many_trees_there_are() -> None:
     alone = [choose_rounds(slices, [fold], ("a", "b"), settings) for fold in folds]
     curves = np.array([one.curve.validation for one in alone])
     np.testing.assert_allclose(together.curve.validation, curves.mean(axis=0), atol=1e-12)
-    assert together.rounds == 1 + _lowest(curves.mean(axis=0).tolist())
+    assert together.rounds == 1 + _last_as_good(curves.mean(axis=0).tolist())
 
 
-def test_one_lucky_round_does_not_choose_the_number_of_trees() -> None:
-    smooth = 1 - np.exp(-np.square((np.arange(80) - 50) / 40.0))
-    lucky = 0.5 - 0.3 * (1 - smooth)
-    lucky[5] = 0.0
-    assert abs(_lowest(lucky.tolist()) - 50) <= 3
-    assert _lowest([0.4]) == 0 and _lowest([0.5, 0.4]) == 1
+def test_trees_are_added_while_they_do_no_harm() -> None:
+    """One lucky round does not end it, a flat curve is followed to its end, a fall ends it."""
+    rising = 1 - np.exp(-np.arange(80) / 10)
+    assert _last_as_good((1 - 0.2 * rising).tolist()) == 79
+    lucky = 1 - 0.2 * rising
+    lucky[5] = 0.75
+    assert _last_as_good(lucky.tolist()) == 79
+    peak = 0.2 * np.exp(-np.square((np.arange(80) - 40) / 40.0))
+    assert 40 <= _last_as_good((1 - peak).tolist()) <= 50
+    assert _last_as_good([0.4]) == 0 and _last_as_good([0.5, 0.4]) == 1
 
 
 def labelled(rng: np.random.Generator, share: float) -> LabelledSlice:
@@ -107,7 +111,9 @@ def labelled(rng: np.random.Generator, share: float) -> LabelledSlice:
     best = np.zeros(400, dtype=bool)
     best[np.argmax(worth.reshape(40, 10), axis=1) + 10 * np.arange(40)] = True
     candidates = Candidates(rows.astype(np.int32), items.astype(np.int32), features)
-    return LabelledSlice(np.arange(40, dtype=np.int32), candidates, best, np.ones(40, np.int32))
+    return LabelledSlice(
+        np.arange(40, dtype=np.int32), candidates, best, np.ones(40, np.int32), np.full(40, 9)
+    )
 
 
 def test_what_no_candidate_reaches_counts_as_missed() -> None:
@@ -118,7 +124,11 @@ def test_what_no_candidate_reaches_counts_as_missed() -> None:
     )
     chosen = np.array([False, True, False, False, False])
     part = LabelledSlice(
-        np.arange(3, dtype=np.int32), candidates, chosen, np.array([1, 2, 1], np.int32)
+        np.arange(3, dtype=np.int32),
+        candidates,
+        chosen,
+        np.array([1, 2, 1], np.int32),
+        np.full(3, 9),
     )
     scores = np.array([0.3, 0.2, 0.1, 0.5, 0.4], np.float32)
     assert part.ndcg(scores) == pytest.approx([1 / np.log2(3), 0, 0])
