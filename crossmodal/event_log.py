@@ -1,5 +1,6 @@
 """What apps report, on disk before it is acknowledged: an SQLite log that commits in groups."""
 
+import json
 import queue
 import sqlite3
 import threading
@@ -30,6 +31,8 @@ CREATE TABLE IF NOT EXISTS events (
 CREATE INDEX IF NOT EXISTS events_of_user ON events (user_id, position);
 CREATE INDEX IF NOT EXISTS acts_of_user ON events (user_id, position)
     WHERE event_type <> 'impression';
+CREATE INDEX IF NOT EXISTS impressions_of_item ON events (item_id)
+    WHERE event_type = 'impression';
 """
 _INSERT = """
 INSERT INTO events
@@ -44,6 +47,10 @@ FROM events WHERE user_id = ? ORDER BY position
 """
 _LAST_OF_USER = """
 SELECT coalesce(max(position), 0) FROM events WHERE user_id = ? AND event_type <> 'impression'
+"""
+_IMPRESSIONS = """
+SELECT item_id, count(*) FROM events
+WHERE event_type = 'impression' AND item_id IN (SELECT value FROM json_each(?)) GROUP BY item_id
 """
 _ALL = """
 SELECT position, event_id, user_id, item_id, event_type, value, text, request_id, event_timestamp
@@ -186,6 +193,10 @@ class EventLog:
         """The position of a user's last event, impressions aside, by any process; 0 for none."""
         (last,) = self._reader().execute(_LAST_OF_USER, (user_id,)).fetchone()
         return int(last)
+
+    def impressions_of(self, item_ids: Sequence[str]) -> dict[str, int]:
+        """How often items were shown, by any process; those that never were are left out."""
+        return dict(self._reader().execute(_IMPRESSIONS, (json.dumps(list(item_ids)),)))
 
     def waiting(self) -> int:
         """Batches that wait for the disk."""

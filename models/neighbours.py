@@ -95,20 +95,9 @@ class ByNeighbours:
         found = explain(self._model, past, stands, self._masks)
         return replace(
             found,
-            past_items=self._as_done(users, found.past_items),
+            past_items=as_done(users, found.past_items, self._stands_for, self._n_items),
             nearest=np.where(items >= self._n_items, stands, -1).astype(np.int32),
         )
-
-    def _as_done(self, users: Histories, past_items: Ints) -> Ints:
-        """Past items (n_users, k, 3) by what users did, where it was judged by its nearest."""
-        named = past_items.copy()
-        owners = np.repeat(np.arange(len(users)), users.lengths)
-        for event in np.flatnonzero(users.items >= self._n_items):
-            item, row = users.items[event], owners[event]
-            nearest = self._stands_for[item]
-            if nearest >= 0 and nearest not in users.items[owners == row]:
-                named[row][past_items[row] == nearest] = item
-        return named
 
     def save(self, folder: Path) -> None:
         """A wrapper has nothing to keep: save the model itself."""
@@ -118,6 +107,25 @@ class ByNeighbours:
     def load(cls, folder: Path) -> Self:
         """A wrapper is never on disk: load the model itself."""
         raise TypeError("A model with further items is on no disk; load the model behind it.")
+
+
+def as_done(users: Histories, past_items: Ints, stands_for: Ints, n_known: int) -> Ints:
+    """Past items (n_users, k, 3) by what users did, where another stood for it.
+
+    Args:
+        users: what they did.
+        past_items: as they were judged.
+        stands_for: (n_items,) what stood for each item.
+        n_known: items from there on have another that stands for them.
+    """
+    named = past_items.copy()
+    owners = np.repeat(np.arange(len(users)), users.lengths)
+    for event in np.flatnonzero(users.items >= n_known):
+        item, row = users.items[event], owners[event]
+        nearest = stands_for[item]
+        if nearest >= 0 and nearest not in users.items[owners == row]:
+            named[row][past_items[row] == nearest] = item
+    return named
 
 
 def _side_by_side(further: Sequence[Neighbourhood]) -> tuple[Ints, Floats]:

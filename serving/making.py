@@ -1,10 +1,12 @@
 """One list while it is made: what a stage has found stays when a later one fails."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from models.data import Bools, Floats, Histories, Ints
+from models.exploration import with_places
 from serving.champion import Champion
 from serving.recommending import (
     Explainer,
@@ -12,6 +14,7 @@ from serving.recommending import (
     Reason,
     best,
     best_given,
+    best_new,
     best_of_popular,
     diverse,
     explainer,
@@ -20,6 +23,28 @@ from serving.recommending import (
     scored_by,
 )
 from serving.stages import Step
+
+
+@dataclass(frozen=True)
+class NewPlaces:
+    """Places of a list that are kept for items without an event.
+
+    Attributes:
+        places: how many at least.
+        impressions_of: how often items were shown.
+    """
+
+    places: int
+    impressions_of: Callable[[Sequence[str]], Mapping[str, int]]
+
+
+@dataclass(frozen=True)
+class _Ranking:
+    """Items and scores, best first, what explains them, and new items where they were asked for."""
+
+    found: tuple[Ints, Floats]
+    explainer: Explainer
+    new: tuple[Ints, Floats] | None = None
 
 
 class ListInMaking:
@@ -34,6 +59,7 @@ class ListInMaking:
         k: most items.
         diversity: see `recommending.diverse`.
         given: (n,) the app's own candidates, all of which are answered; None for the catalogue.
+        new: how many places are kept for items without an event, and for whom they are kept.
 
     Attributes:
         history: one row: what the list is made for.
@@ -46,11 +72,13 @@ class ListInMaking:
         k: int,
         diversity: float = 0.0,
         given: Ints | None = None,
+        new: "NewPlaces | None" = None,
     ) -> None:
-        self._champion, self._allowed, self._given = champion, allowed, given
+        self._champion, self._allowed, self._given, self._new = champion, allowed, given, new
         self._k, self._diversity = k, diversity
         self.history = Histories.empty()
         self._found: tuple[Ints, Floats] | None = None
+        self._found_new: tuple[Ints, Floats] | None = None
         self._explainer: Explainer | None = None
         self._reasons: Sequence[Reason] | None = None
 
@@ -82,7 +110,7 @@ class ListInMaking:
 
     def answer(self) -> list[Ranked]:
         """The list as far as it has come; without a ranking, the popular items."""
-        items, scores = self._found or self._popular()
+        items, scores = self._listed() if self._found else self._popular()
         items, scores = items[: self._k], scores[: self._k]
         why = self._reasons or plain(len(items))
         return [
@@ -90,16 +118,22 @@ class ListInMaking:
             for item, score, reason in zip(items.tolist(), scores.tolist(), why, strict=True)
         ]
 
-    def _rank(self) -> tuple[tuple[Ints, Floats], Explainer]:
+    def _rank(self) -> _Ranking:
         champion, history = self._champion, self.history
         if self._given is not None:
-            return best_given(champion, history, self._given), explainer(champion, history)
+            found = best_given(champion, history, self._given)
+            return _Ranking(found, explainer(champion, history))
         scores, explain = scored_by(champion, history)
         wanted = self._allowed, self._k, self._diversity
-        found = best(champion, scores, *wanted)
+        found, new = best(champion, scores, *wanted), None
+        if self._new is not None:
+            new = best_new(champion, scores, self._allowed, self._new.impressions_of)
         if len(found[0]) < min(self._k, int(self._allowed.sum())):
-            return best_of_popular(champion, history, *wanted), explainer(champion, history)
-        return found, explain
+            found, explain = (
+                best_of_popular(champion, history, *wanted),
+                explainer(champion, history),
+            )
+        return _Ranking(found, explain, new)
 
     def _diversify(self) -> tuple[Ints, Floats]:
         assert self._found is not None
@@ -107,10 +141,19 @@ class ListInMaking:
 
     def _explain(self) -> Sequence[Reason]:
         assert self._found is not None and self._explainer is not None
-        return reasons_of(self._champion, self._explainer, self._found[0][: self._k])
+        return reasons_of(self._champion, self._explainer, self._listed()[0])
 
-    def _keep_ranking(self, ranking: tuple[tuple[Ints, Floats], Explainer]) -> None:
-        self._found, self._explainer = ranking
+    def _keep_ranking(self, ranking: _Ranking) -> None:
+        self._found, self._explainer = ranking.found, ranking.explainer
+        self._found_new = ranking.new
+
+    def _listed(self) -> tuple[Ints, Floats]:
+        """The list as it is shown: with places kept for new items below its first half."""
+        assert self._found is not None
+        items, scores = self._found[0][: self._k], self._found[1][: self._k]
+        if self._new is None or self._found_new is None:
+            return items, scores
+        return with_places(items, scores, self._found_new, self._new.places, self._k // 2)
 
     def _keep_found(self, found: tuple[Ints, Floats]) -> None:
         self._found = found

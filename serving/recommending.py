@@ -1,6 +1,6 @@
 """The stages of a list: score everything, leave out what may not be shown, diversify, explain."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -10,6 +10,7 @@ from pyversity import Strategy, diversify
 from models.data import Bools, Floats, Histories, Ints
 from models.explaining import explain, scored
 from models.explanation import Explanation
+from models.exploration import upper_bounds
 from models.protocol import score_given
 from models.ranking import top_k
 from models.reasons import PLAIN, reasons
@@ -94,6 +95,24 @@ def best_of_popular(
     scores = np.full(len(allowed), -np.inf, dtype=np.float32)
     scores[asked] = score_given(champion.model, history, asked)[0]
     return best(champion, scores, allowed, k, diversity)
+
+
+def best_new(
+    champion: Champion,
+    scores: Floats,
+    allowed: Bools,
+    impressions_of: Callable[[Sequence[str]], Mapping[str, int]],
+) -> tuple[Ints, Floats]:
+    """The 100 best allowed items without an event and their scores, those to be shown first first.
+
+    What was shown often and chosen by nobody stands behind what was not (`upper_bounds`).
+    """
+    items, own = best(champion, scores, allowed & (champion.popularity == 0), _LEAST_POOL)
+    ids = [champion.log.item_ids.ids[item] for item in items]
+    shown = impressions_of(ids) if ids else {}
+    impressions = np.array([shown.get(name, 0) for name in ids], dtype=np.int64)
+    order = np.argsort(-upper_bounds(own, impressions), kind="stable")
+    return items[order], own[order]
 
 
 def best_given(champion: Champion, history: Histories, items: Ints) -> tuple[Ints, Floats]:

@@ -43,6 +43,16 @@ Diversity = Annotated[
     Field(ge=0, le=1, description="0 keeps the order of the scores; 1 makes items differ most."),
 ]
 
+NewPlaces = Annotated[
+    int,
+    Field(
+        ge=0,
+        le=100,
+        description="Items without an event that the lower half of the list holds at least, where "
+        "there are so many; those shown least come first.",
+    ),
+]
+
 Value = Annotated[
     float,
     Field(ge=-1e6, le=1e6, allow_inf_nan=False, description="Stars or strength.", examples=[4.5]),
@@ -101,6 +111,7 @@ class RecommendationRequest(Sent):
     )
     k: Annotated[Count, _JsonNumber] = 20
     diversity: Annotated[Diversity, _JsonNumber] = 0.0
+    new_places: Annotated[NewPlaces, _JsonNumber] = 0
     category: Category = None
     exclude: list[ItemId] = Field(
         default=[], max_length=MOST_CANDIDATES, description="Items never to show."

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Self
@@ -33,6 +34,7 @@ from models.hmdf.score_scale import ScoreScale
 from models.hmdf.similarity import ContentSimilarity
 from models.hmdf.slices import OF_TIME, Fold, Slice, Slicing, before, knowing, new_choices
 from models.hmdf.trees import LabelledSlice, choose_rounds, fit_trees
+from models.neighbours import as_done
 from models.parallel import fit_all
 from models.persistence import ModelFormatError, NotFittedError, load_state, save_state, tensor
 from models.protocol import FeatureWorth, Maskable, NothingToLearnError, Ranking, Recommender
@@ -458,13 +460,10 @@ class HMDF:
         return found
 
     def _of_fit(self, users: Histories) -> Histories:
-        """The histories without items that came after the fit."""
-        n_known = self._known().links.n_items
-        if len(self.ties) == n_known:
+        """The histories with what is nearest in the place of items that came after the fit."""
+        if self._newcomers is None or len(self.ties) == self._known().links.n_items:
             return users
-        index = np.arange(len(self.ties), dtype=np.int32)
-        index[n_known:] = -1
-        return translated(users, index)
+        return translated(users, self._newcomers.content.stands_for)
 
     def _of_all(self, users: Histories, found: Candidates, allowed: Bools) -> Floats:
         """Scores (n_users, n_items) of candidates and of the best new items; -inf for all else."""
@@ -491,6 +490,10 @@ class HMDF:
         warm = np.where(new, -1, items).astype(np.int32)
         past = self._of_fit(users)
         why = explained(self._trees, self._known(), found, features, past, warm)
+        if past is not users and self._newcomers is not None:
+            stands_for, n_known = self._newcomers.content.stands_for, self._known().links.n_items
+            named = as_done(users, why.past_items, stands_for, n_known)
+            why = replace(why, past_items=named)
         if self._newcomers is None or not new.any():
             return why
         return with_newcomers(why, self._newcomers, users, np.where(new, items, -1))

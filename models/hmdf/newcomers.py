@@ -38,12 +38,15 @@ class ItemContent:
         tastes: what content foretells of each item.
         similarity: nearness of an item to others, by modality.
         numbers: an item's year and the like.
+        stands_for: (n_items,) each item itself and, of those that came after the fit, the nearest
+            that was there; -1 where none is near.
     """
 
     factors: ALS
     tastes: Tastes
     similarity: ContentSimilarity
     numbers: ItemNumbers
+    stands_for: Ints
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -68,10 +71,8 @@ class ItemContent:
         )
 
     def vectors(self, users: Histories) -> Floats:
-        """Users (n_users, f) by what they did with the items that the factors know."""
-        index = np.arange(len(self.numbers.values), dtype=np.int32)
-        index[len(self.factors.learned("items")) :] = -1
-        return self.factors.user_vectors(translated(users, index))
+        """Users (n_users, f) by what they did."""
+        return self.factors.user_vectors(translated(users, self.stands_for))
 
     def candidates(
         self, users: Histories, vectors: Floats, among: Ints, most: int, ties: Ints
@@ -203,7 +204,8 @@ class Newcomers:
         counts = np.bincount(dataset.train.items, minlength=dataset.n_items)
         factors = factors_of(dataset, seed)
         taste = TasteMap.of(similarity, targets_of(factors, counts), counts > 0)
-        content = ItemContent(factors, taste.tastes(similarity), similarity, numbers)
+        themselves = np.arange(dataset.n_items, dtype=np.int32)
+        content = ItemContent(factors, taste.tastes(similarity), similarity, numbers, themselves)
         items = np.flatnonzero(counts == 0).astype(np.int32)
         added = np.full(len(items), trees.stale, dtype=np.float32)
         return Newcomers(taste, content, items, added, trees, scale)
@@ -241,8 +243,14 @@ class Newcomers:
         over = self._over(
             content.similarity.extended(tokens, places), content.numbers.extended(tokens, places)
         )
+        n_known = len(content.factors.learned("items"))
+        near = over.content.similarity.nearest(further, n_known)
         return replace(
             over,
+            content=replace(
+                over.content,
+                stands_for=np.concatenate([content.stands_for, near]).astype(np.int32),
+            ),
             items=np.concatenate([self.items, further]).astype(np.int32),
             added=np.concatenate([self.added, np.zeros(len(further), dtype=np.float32)]),
         )
@@ -275,10 +283,11 @@ class Newcomers:
         """
         taste = TasteMap(arrays["newcomers.taste"])
         booster = lgb.Booster(model_str=arrays["newcomers.trees"].tobytes().decode())
+        themselves = np.arange(len(numbers.values), dtype=np.int32)
         stale, *scale = arrays["newcomers.numbers"].tolist()
         return Newcomers(
             taste,
-            ItemContent(factors, taste.tastes(similarity), similarity, numbers),
+            ItemContent(factors, taste.tastes(similarity), similarity, numbers, themselves),
             arrays["newcomers.items"],
             arrays["newcomers.added"],
             NewcomerTrees(booster, stale),
@@ -287,7 +296,7 @@ class Newcomers:
 
     def _over(self, similarity: ContentSimilarity, numbers: ItemNumbers) -> "Newcomers":
         tastes = self.taste.tastes(similarity)
-        content = ItemContent(self.content.factors, tastes, similarity, numbers)
+        content = replace(self.content, tastes=tastes, similarity=similarity, numbers=numbers)
         return replace(self, content=content)
 
     def _scored(self, users: Histories, vectors: Floats, rows: Ints, items: Ints) -> Floats:
@@ -315,7 +324,8 @@ def _arrivals(
     factors = factors_of(knowing(dataset, part.past), seed)
     tastes = by_others(similarity, targets_of(factors, counts), counts > 0, folds)
     numbers = ItemNumbers.of(dataset.tokens, dataset.n_items)
-    content = ItemContent(factors, tastes, similarity, numbers)
+    themselves = np.arange(dataset.n_items, dtype=np.int32)
+    content = ItemContent(factors, tastes, similarity, numbers, themselves)
     users, chosen = new_choices(part, dataset.n_items)
     drawn = np.sort(rng.permutation(len(users))[:_MOST_USERS])
     histories = Histories.of(part.past, users[drawn])

@@ -88,10 +88,21 @@ class Call(Generic[AnswerT]):
 
 
 def recommendations(
-    user_id: str, k: int, diversity: float, category: str | None, exclude_seen: bool
+    user_id: str,
+    k: int,
+    diversity: float,
+    new_places: int,
+    category: str | None,
+    exclude_seen: bool,
 ) -> Call[Recommendations]:
     """A user's list."""
-    query = {"k": k, "diversity": diversity, "category": category, "exclude_seen": exclude_seen}
+    query = {
+        "k": k,
+        "diversity": diversity,
+        "new_places": new_places,
+        "category": category,
+        "exclude_seen": exclude_seen,
+    }
     return Call("GET", f"/v1/users/{_part(user_id)}/recommendations", Recommendations, query)
 
 

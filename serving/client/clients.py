@@ -52,11 +52,13 @@ class Client:
         *,
         k: int = 20,
         diversity: float = 0.0,
+        new_places: int = 0,
         category: str | None = None,
         exclude_seen: bool = True,
     ) -> Recommendations:
         """The best items for a user."""
-        return self._send(calls.recommendations(user_id, k, diversity, category, exclude_seen))
+        call = calls.recommendations(user_id, k, diversity, new_places, category, exclude_seen)
+        return self._send(call)
 
     def guest_recommendations(self, asked: RecommendationRequest) -> Recommendations:
         """The best items for someone without an account."""
@@ -158,11 +160,12 @@ class AsyncClient:
         *,
         k: int = 20,
         diversity: float = 0.0,
+        new_places: int = 0,
         category: str | None = None,
         exclude_seen: bool = True,
     ) -> Recommendations:
         """The best items for a user."""
-        call = calls.recommendations(user_id, k, diversity, category, exclude_seen)
+        call = calls.recommendations(user_id, k, diversity, new_places, category, exclude_seen)
         return await self._send(call)
 
     async def guest_recommendations(self, asked: RecommendationRequest) -> Recommendations:

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Path, Query, Response
 from serving.champion import Champion
 from serving.histories import UserState, guest_history
 from serving.making import ListInMaking
+from serving.making import NewPlaces as KeptPlaces
 from serving.problems import problem_responses
 from serving.recommending import Ranked
 from serving.remembered_lists import Question
@@ -19,6 +20,7 @@ from serving.schemas import (
     Category,
     Count,
     Diversity,
+    NewPlaces,
     RankRequest,
     RecommendationRequest,
     Recommendations,
@@ -39,17 +41,20 @@ async def recommendations_of_user(
     user_id: Annotated[UserId, Path()],
     k: Annotated[Count, Query()] = 20,
     diversity: Annotated[Diversity, Query()] = 0.0,
+    new_places: Annotated[NewPlaces, Query()] = 0,
     category: Annotated[Category, Query()] = None,
     exclude_seen: Annotated[
         bool, Query(description="Leave out what the user had to do with; hidden items always are.")
     ] = True,
 ) -> Response:
     """The best items for a user. Nobody need be registered: a newcomer gets a newcomer's list."""
-    question = await _question(service, champion, user_id, (k, diversity, category, exclude_seen))
+    wishes = (k, diversity, new_places, category, exclude_seen)
+    question = await _question(service, champion, user_id, wishes)
     if question and (known := service.lists.recall(champion, question)):
         service.metrics.remembered.inc()
         return _respond(service, known, "champion")
-    making = ListInMaking(champion, may_be_shown(champion, category), k, diversity)
+    allowed, new = may_be_shown(champion, category), _new(service, new_places)
+    making = ListInMaking(champion, allowed, k, diversity, new=new)
 
     def know(state: UserState) -> None:
         making.know(state.history, state.seen if exclude_seen else state.hidden)
@@ -76,7 +81,11 @@ async def recommendations_of_guest(
         champion, [event.item_id for event in asked.history], "body.history.{}.item_id"
     )
     making = ListInMaking(
-        champion, may_be_shown(champion, asked.category), asked.k, asked.diversity
+        champion,
+        may_be_shown(champion, asked.category),
+        asked.k,
+        asked.diversity,
+        new=_new(service, asked.new_places),
     )
     left_out = champion.log.item_ids.indexes(asked.exclude)
     values = [event.value for event in asked.history]
@@ -98,6 +107,10 @@ async def rank(service: Asked, champion: InUse, asked: RankRequest) -> Response:
 
     missed = await _walk(service, champion, asked.user_id, making, know)
     return _answer(service, champion, making, missed)
+
+
+def _new(service: Service, places: int) -> KeptPlaces | None:
+    return KeptPlaces(places, service.events.impressions_of) if places else None
 
 
 async def _question(

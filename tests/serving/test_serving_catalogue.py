@@ -305,3 +305,29 @@ def test_the_log_is_on_the_disk_before_it_answers(client: TestClient, copied: Se
     put(client)
     assert [item.item_id for item in log.since(0)] == ["new/2", "new/1"]
     log.close()
+
+
+def test_places_are_kept_for_new_items_and_go_to_those_shown_least(client: TestClient) -> None:
+    for number in (1, 2, 3):
+        put(client, f"new/{number}", text=f"Drowned sailors sing, part {number}.")
+
+    def new_in(asked: list[dict]) -> list[str]:
+        names = [item["item_id"] for item in asked]
+        return [name for name in names if name.startswith("new/")]
+
+    plain, kept = listed(client, k=8), listed(client, k=8, new_places=2)
+    assert len(kept) == 8 and len(new_in(kept)) >= 2
+    assert [row["item_id"] for row in kept[:4]] == [row["item_id"] for row in plain[:4]]
+    assert all(row["reason"]["sentence"] for row in kept)
+    if len(new_in(plain)) < 1:
+        shown = new_in(kept)[0]
+        batch = [
+            {"event_id": f"{shown}-{number}", "user_id": f"u{number}", "item_id": shown}
+            | {"type": "impression"}
+            for number in range(300)
+        ]
+        assert client.post("/v1/events", json=batch).status_code == 200
+        once = listed(client, "ada", k=8, new_places=1)
+        assert new_in(once) != [shown], "it was shown to many, and nobody chose it"
+    guest = client.post("/v1/recommendations", json={"history": [], "k": 8, "new_places": 2})
+    assert len(new_in(guest.json()["items"])) >= 2
