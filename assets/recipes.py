@@ -304,7 +304,7 @@ RECIPES = (
         (USER_TEMPORAL, GLOBAL_TEMPORAL),
         _choose_hmdf,
         _build_hmdf,
-        code_version="10",
+        code_version="11",
         reads=_LASTING,
         learns=True,
     ),

@@ -94,6 +94,23 @@ def with_newcomers(
     return found
 
 
+def for_guests(why: Explanation, users: Histories, items: Ints) -> Explanation:
+    """An explanation in which all that speaks to who has no history is how much an item is chosen.
+
+    Args:
+        why: of all users.
+        users: for whom the items were scored.
+        items: (n_users, k); -1 where there is none, which has no reason.
+    """
+    guests = (users.lengths == 0)[:, None] & (items >= 0)
+    if not guests.any() or POPULARITY not in why.parts:
+        return why
+    shares, moved = why.shares.copy(), why.moved.copy()
+    shares[guests] = np.array(why.parts) == POPULARITY
+    moved[guests] = np.maximum(moved[guests], 1)
+    return replace(why, shares=shares, moved=moved)
+
+
 def _alike(
     similarity: ContentSimilarity,
     items: Ints,

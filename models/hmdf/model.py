@@ -26,8 +26,9 @@ from models.explanation import BEHAVIOUR, Explanation
 from models.extending import further_ties
 from models.hmdf.candidates import Candidates, best_of_all
 from models.hmdf.config import HMDFConfig
-from models.hmdf.explanation import explained, with_newcomers
+from models.hmdf.explanation import explained, for_guests, with_newcomers
 from models.hmdf.features import Knowledge
+from models.hmdf.guests import GuestScores
 from models.hmdf.newcomers import Newcomers, NewcomerTrees
 from models.hmdf.retrievers import Retrievers, all_retrievers, simple_retrievers
 from models.hmdf.score_scale import ScoreScale
@@ -46,6 +47,7 @@ from models.trees import Trees, of_boosters
 _log = logging.getLogger(__name__)
 _USERS_AT_ONCE = 64
 _FEWEST_SLICES = 2
+_REMEMBERED = ("_trees", "_is_new", "_guest_scores")
 _FOUND_BY = (
     "linear_all",
     "linear_last_10",
@@ -109,6 +111,7 @@ class HMDF:
         self._judged = (np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.float32))
         self._scale: ScoreScale | None = None
         self._newcomers: Newcomers | None = None
+        self._guests = GuestScores(np.zeros(0, dtype=np.float32), np.inf)
 
     def fit(self, dataset: Dataset) -> Self:
         """Describes each slice by its past, fits the trees, and then knows everything.
@@ -120,12 +123,14 @@ class HMDF:
         names, folds = self.feature_names, self.folds(slices)
         chosen = choose_rounds(slices, folds, names, self.config, self._on_epoch)
         self.curve = chosen.curve
+        self.validated = chosen.mean
         if self._slicing is OF_TIME:
             self._scale = _scale_of(slices[-1], chosen.scores[0])
+            values = _ndcg_with_guests(slices[-1], chosen.scores[0], self._parts(dataset)[-1].past)
+            self.validated = float(values.mean())
             if len(dataset.validation):
                 # The last slice is that of the validation events, and judges alone.
-                self._judged = slices[-1].users, chosen.validated[0].astype(np.float32)
-        self.validated = chosen.mean
+                self._judged = slices[-1].users, values.astype(np.float32)
         return self._finished(dataset, slices, chosen.rounds)
 
     def refitted(self, dataset: Dataset) -> Self:
@@ -237,6 +242,7 @@ class HMDF:
                 scores[rows, ~new] = own[:, items[~new]]
             if self._newcomers is not None and new.any():
                 scores[rows, new] = self._newcomers.given(block, items[new])
+        scores[users.lengths == 0] = self._guest_scores[items]
         return scores
 
     def recommend(self, users: Histories, k: int, exclude: Histories | None = None) -> Ranking:
@@ -292,7 +298,7 @@ class HMDF:
         other._knowledge = self._known().changed(changed, places[known])
         other._newcomers = self._newcomers.extended(tokens, places)
         other.ties = further_ties(self.ties, places)
-        other.__dict__.pop("_is_new", None)
+        other._forget()
         return other
 
     def masked(self, tokens: Mapping[str, TokenTable]) -> Self:
@@ -301,6 +307,7 @@ class HMDF:
         other._knowledge = self._known().masked(tokens)
         if self._newcomers is not None:
             other._newcomers = self._newcomers.masked(tokens)
+        other._forget()
         other.retrievers = {
             name: model.masked(tokens) if isinstance(model, Maskable) else model
             for name, model in self.retrievers.items()
@@ -330,6 +337,7 @@ class HMDF:
             },
             "judged.users": self._judged[0],
             "judged.values": self._judged[1],
+            "guests.values": self._guests.values,
             **self._known().arrays(),
         }
         if self._newcomers is not None:
@@ -342,6 +350,7 @@ class HMDF:
             "retrievers": list(self.retrievers),
             "reads": dict(self._reads),
             "links": list(self._known().links.kinds),
+            "half_life": None if np.isinf(self._guests.half_life) else self._guests.half_life,
             "validated": None if np.isnan(self.validated) else self.validated,
         }
         save_state(folder, arrays, described, family=self.name)
@@ -364,6 +373,10 @@ class HMDF:
             )
             names, model._reads = described["retrievers"], described["reads"]
             model._judged = arrays["judged.users"], arrays["judged.values"]
+            half_life = described["half_life"]
+            model._guests = GuestScores(
+                arrays["guests.values"], np.inf if half_life is None else float(half_life)
+            )
             value = described["validated"]
             model.validated = float("nan") if value is None else float(value)
             model._knowledge = Knowledge.of_arrays(arrays, described["links"])
@@ -395,20 +408,25 @@ class HMDF:
     def _finished(self, dataset: Dataset, slices: Sequence[LabelledSlice], rounds: int) -> Self:
         """Trees of all slices, and then the knowledge of everything."""
         self.bags = fit_trees(slices, self.feature_names, self.config, rounds)
-        for remembered in ("_trees", "_is_new"):
-            self.__dict__.pop(remembered, None)
+        self._forget()
         content, known = self._known().content, known_events(dataset)
         self._newcomers, arrivals = None, None
         if self._scale is not None:
             parts = self._parts(dataset)
             arrivals = NewcomerTrees.of(dataset, parts, content, self.ties, self.config)
         self._learn(self._choose(dataset), dataset, known, content)
+        self._guests = GuestScores.of(known, dataset.n_items)
         if self._scale is not None and arrivals is not None:
             everything, numbers = knowing(dataset, known), self._known().numbers
             self._newcomers = Newcomers.of(
                 everything, content, numbers, arrivals, self._scale, self.config.seed
             )
         return self
+
+    def _forget(self) -> None:
+        """Leaves what was made of a former state."""
+        for remembered in _REMEMBERED:
+            self.__dict__.pop(remembered, None)
 
     def _parts(self, dataset: Dataset) -> tuple[Slice, ...]:
         known = known_events(dataset)
@@ -466,7 +484,10 @@ class HMDF:
         return translated(users, self._newcomers.content.stands_for)
 
     def _of_all(self, users: Histories, found: Candidates, allowed: Bools) -> Floats:
-        """Scores (n_users, n_items) of candidates and of the best new items; -inf for all else."""
+        """Scores (n_users, n_items) of candidates and of the best new items; -inf for all else.
+
+        Who has no history has the scores of `models.hmdf.guests` for all items.
+        """
         scores = self._scored(found, len(users))
         if self._newcomers is not None:
             scores[:, self._newcomers.items] = -np.inf
@@ -474,6 +495,18 @@ class HMDF:
                 users, allowed, self.config.candidates, self.ties
             )
             scores[rows, items] = own
+        scores[users.lengths == 0] = np.where(allowed, self._guest_scores, -np.inf)
+        return scores
+
+    @cached_property
+    def _guest_scores(self) -> Floats:
+        """Scores (n_items,) for who has no history: new items behind the others, as foretold."""
+        scores = np.zeros(len(self.ties), dtype=np.float32)
+        known = self._guests.values
+        scores[: len(known)] = known
+        if self._newcomers is not None and len(self._newcomers.items):
+            foretold = self._newcomers.content.tastes.popularity[self._newcomers.items]
+            scores[self._newcomers.items] = foretold - foretold.max() - 1
         return scores
 
     def _scored(self, found: Candidates, n_users: int) -> Floats:
@@ -494,9 +527,9 @@ class HMDF:
             stands_for, n_known = self._newcomers.content.stands_for, self._known().links.n_items
             named = as_done(users, why.past_items, stands_for, n_known)
             why = replace(why, past_items=named)
-        if self._newcomers is None or not new.any():
-            return why
-        return with_newcomers(why, self._newcomers, users, np.where(new, items, -1))
+        if self._newcomers is not None and new.any():
+            why = with_newcomers(why, self._newcomers, users, np.where(new, items, -1))
+        return for_guests(why, users, items)
 
     def _known(self) -> Knowledge:
         if self._knowledge is None:
@@ -513,6 +546,17 @@ def _scale_of(judged: LabelledSlice, scores: np.ndarray) -> ScoreScale | None:
     """What the scores of candidates mean that their trees had not seen."""
     events = judged.past_events[judged.candidates.rows]
     return ScoreScale.of(scores.astype(np.float32), events, judged.chosen)
+
+
+def _ndcg_with_guests(judged: LabelledSlice, scores: np.ndarray, past: Interactions) -> np.ndarray:
+    """NDCG@10 (n_users,) of scores (r,), and of the guests' scores for who has no past."""
+    candidates = judged.candidates
+    guests = judged.past_events[candidates.rows] == 0
+    if guests.any():
+        n_items = int(max(candidates.items.max(), past.items.max(initial=0))) + 1
+        of_guests = GuestScores.of(past, n_items).values[candidates.items]
+        scores = np.where(guests, of_guests, scores)
+    return judged.ndcg(scores)
 
 
 def _of_places(table: TokenTable, kept: np.ndarray) -> TokenTable:
