@@ -64,3 +64,13 @@ def tokens_of(
             stacked = np.stack([own[int(item)] for item in items]).astype(np.float32)
             tables[name] = TokenTable(len(known_at), items, known_at[items], stacked)
     return tables
+
+
+def of_places(table: TokenTable, kept: np.ndarray) -> TokenTable:
+    """The rows of the items (k,) of a table, which become the items 0, 1, 2, ... of another."""
+    place = np.full(table.n_items, -1, dtype=np.int32)
+    place[kept] = np.arange(len(kept), dtype=np.int32)
+    rows = place[table.items] >= 0
+    return TokenTable(
+        len(kept), place[table.items[rows]], table.known_at[rows], table.features[rows]
+    )

@@ -22,11 +22,9 @@ class GuestScores:
 
     Attributes:
         values: (n_items,) log(1 + events), an event counting half after each half-life.
-        half_life: in days; infinite where all events count alike.
     """
 
     values: Floats
-    half_life: float
 
     @staticmethod
     def of(events: Interactions, n_items: int) -> "GuestScores":
@@ -39,11 +37,16 @@ class GuestScores:
             events: what is known, sorted by user, then time.
             n_items: size of the item vocabulary.
         """
-        figures = [_judged(events, n_items, half_life) for half_life in _HALF_LIVES]
-        half_life = _HALF_LIVES[int(np.argmax(figures))]
+        half_life = chosen_half_life(events, n_items)
         now = int(events.timestamps.max(initial=0)) + 1
         values = np.log1p(_counts(events, n_items, now, half_life))
-        return GuestScores(values.astype(np.float32), half_life)
+        return GuestScores(values.astype(np.float32))
+
+
+def chosen_half_life(events: Interactions, n_items: int) -> float:
+    """In days what served the newest users best; infinite where all events count alike."""
+    figures = [_judged(events, n_items, half_life) for half_life in _HALF_LIVES]
+    return _HALF_LIVES[int(np.argmax(figures))]
 
 
 def _judged(events: Interactions, n_items: int, half_life: float) -> float:

@@ -45,10 +45,12 @@ class Slicing:
     """How what is known is cut, and which slices may judge trees of which others.
 
     Attributes:
+        name: under which a fitted hybrid remembers it.
         cut: slices of a dataset's known events, so many of them, with a seed.
         folds: of so many slices.
     """
 
+    name: str
     cut: Callable[[Dataset, Interactions, int, int], tuple[Slice, ...]]
     folds: Callable[[int], tuple[Fold, ...]]
 
@@ -179,8 +181,11 @@ def new_choices(part: Slice, n_items: int) -> tuple[Ints, Longs]:
     return users.astype(labels.users.dtype), pairs
 
 
-OF_TIME = Slicing(time_slices, last_judges)
+OF_TIME = Slicing("time", time_slices, last_judges)
 """What comes next is to be predicted."""
 
-OF_ITEMS = Slicing(item_slices, each_judges)
+OF_ITEMS = Slicing("items", item_slices, each_judges)
 """Who chooses what nobody has touched is to be predicted."""
+
+SLICINGS = {one.name: one for one in (OF_TIME, OF_ITEMS)}
+"""Both by name."""

@@ -1,0 +1,97 @@
+"""What is known of items without a single event, and what users who have some make of it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.baselines import ALS
+from models.data import Floats, Histories, Ints
+from models.explanation import BEHAVIOUR, POPULARITY
+from models.hmdf.numbers import ItemNumbers, numbers_of
+from models.hmdf.similarity import ContentSimilarity
+from models.hmdf.taste_map import Tastes
+from models.ranking import top_k
+from models.reindexed import translated
+
+_ATTRIBUTES = "attributes"
+
+
+@dataclass(frozen=True)
+class ItemContent:
+    """What is known of items without a single event.
+
+    Attributes:
+        factors: matrix factorisation of the others, which makes a user of a history.
+        tastes: what content foretells of each item.
+        similarity: nearness of an item to others, by modality.
+        numbers: an item's year and the like.
+        stands_for: (n_items,) each item itself and, of those that came after the fit, the nearest
+            that was there; -1 where none is near.
+    """
+
+    factors: ALS
+    tastes: Tastes
+    similarity: ContentSimilarity
+    numbers: ItemNumbers
+    stands_for: Ints
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the f features."""
+        return (
+            *(f"{name}_taste" for name in self.similarity.spaces),
+            "popularity_foretold",
+            "user_events",
+            *self.similarity.names,
+            *self.numbers.names(),
+        )
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """What each feature is a figure of: a part of this name, or a modality."""
+        return (
+            *self.similarity.spaces,
+            POPULARITY,
+            BEHAVIOUR,
+            *self.similarity.reads,
+            *(_ATTRIBUTES for _ in self.numbers.names()),
+        )
+
+    def vectors(self, users: Histories) -> Floats:
+        """Users (n_users, f) by what they did."""
+        return self.factors.user_vectors(translated(users, self.stands_for))
+
+    def candidates(
+        self, users: Histories, vectors: Floats, among: Ints, most: int, ties: Ints
+    ) -> tuple[Ints, Ints]:
+        """Those of `among` that are nearest to each user's taste and that the user never had.
+
+        Args:
+            users: their histories.
+            vectors: theirs.
+            among: (k,) dense indexes.
+            most: items of each user at most.
+            ties: (n_items,) the order of equal ones.
+
+        Returns:
+            Rows (r,), ascending, and items (r,).
+        """
+        if not len(among):
+            return np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.int32)
+        scores = vectors @ self.tastes.whole[among].T
+        found = top_k(scores, min(most, len(among)), ties, items=among, exclude=users).items
+        rows, places = np.nonzero(found >= 0)
+        return rows.astype(np.int32), found[rows, places]
+
+    def features(self, users: Histories, vectors: Floats, rows: Ints, items: Ints) -> Floats:
+        """Features (r, f) float32 of pairs of a user row, ascending, and an item."""
+        by_modality = self.tastes.by_modality[:, items]
+        return np.column_stack(
+            [
+                np.einsum("rf,mrf->rm", vectors[rows], by_modality),
+                self.tastes.popularity[items],
+                np.log1p(users.lengths)[rows],
+                self.similarity.cosines(users, rows, items),
+                numbers_of(self.numbers, users, rows, items),
+            ]
+        ).astype(np.float32)
