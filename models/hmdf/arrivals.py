@@ -57,7 +57,7 @@ class NewcomerTrees:
         """Learns from what would have been chosen of items if they had just arrived.
 
         In each slice every item with a past is held out in turn, with a fifth of all: what is
-        foretold of it comes from the others. What nobody chose before, is judged beside them.
+        predicted of it comes from the others. What nobody chose before, is judged beside them.
 
         Returns:
             None where no such item was chosen, or no item has any content.
@@ -117,14 +117,14 @@ def _arrivals(
 
 
 def _staleness(booster: lgb.Booster, rows: Sequence[_Rows]) -> float:
-    """How much less, in log-odds, items were chosen that nobody had chosen before, than foretold.
+    """How much less, in log-odds, items were chosen that nobody had chosen before, than predicted.
 
     One choice is added to both, so that few items prove little.
     """
     features = np.concatenate([one.features for one in rows])
     chosen = sum(int(one.chosen.sum()) for one in rows)
-    foretold = float(np.sum(booster.predict(features))) if len(features) else 0.0
-    return float(np.log((chosen + 1) / (foretold + 1)))
+    predicted = float(np.sum(booster.predict(features))) if len(features) else 0.0
+    return float(np.log((chosen + 1) / (predicted + 1)))
 
 
 def _parameters(config: HMDFConfig) -> dict[str, Any]:

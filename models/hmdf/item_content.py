@@ -22,7 +22,7 @@ class ItemContent:
 
     Attributes:
         factors: matrix factorisation of the others, which makes a user of a history.
-        tastes: what content foretells of each item.
+        tastes: what content predicts of each item.
         similarity: nearness of an item to others, by modality.
         numbers: an item's year and the like.
         stands_for: (n_items,) each item itself and, of those that came after the fit, the nearest
@@ -40,7 +40,7 @@ class ItemContent:
         """Names of the f features."""
         return (
             *(f"{name}_taste" for name in self.similarity.spaces),
-            "popularity_foretold",
+            "predicted_popularity",
             "user_events",
             *self.similarity.names,
             *self.numbers.names(),

@@ -204,8 +204,8 @@ class HMDF:
     def score(self, users: Histories, items: Ints | None = None) -> Floats:
         """Scores (n_users, n_items); -inf for what is no candidate, or was had.
 
-        What nobody has chosen yet stands among the others by what it is, and who has no history is
-        told what is chosen of late. Where `items` says what may be shown, candidates are found and
+        What nobody has chosen yet stands among the others by what it is, and who has no history
+        gets what is chosen of late. Where `items` says what may be shown, candidates are found and
         compared among those, so that they are other scores than those of all items.
 
         Raises:

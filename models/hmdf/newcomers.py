@@ -26,7 +26,7 @@ class Newcomers:
     """Ranks the items that the hybrid's own trees know nothing of.
 
     Attributes:
-        taste: what foretells tastes.
+        taste: what predicts tastes.
         content: of every item of the catalogue.
         items: (k,) the dense indexes of those without events, ascending.
         added: (k,) log-odds that are added: `NewcomerTrees.stale` for those of the fit, 0 for those

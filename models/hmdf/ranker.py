@@ -184,13 +184,13 @@ class Ranker:
 
     @cached_property
     def _guest_scores(self) -> Floats:
-        """Scores (n_items,) for who has no history: new items behind the others, as foretold."""
+        """Scores (n_items,) for who has no history: new items behind the others, as predicted."""
         scores = np.zeros(len(self.ties), dtype=np.float32)
         if self.guests is not None:
             scores[: len(self.guests.values)] = self.guests.values
         if self.newcomers is not None and len(self.newcomers.items):
-            foretold = self.newcomers.content.tastes.popularity[self.newcomers.items]
-            scores[self.newcomers.items] = foretold - foretold.max() - 1
+            predicted = self.newcomers.content.tastes.popularity[self.newcomers.items]
+            scores[self.newcomers.items] = predicted - predicted.max() - 1
         return scores
 
     def _of_fit(self, users: Histories) -> Histories:

@@ -16,7 +16,7 @@ _CONFIDENCE = 5.0
 
 @dataclass(frozen=True)
 class Tastes:
-    """What content foretells of items.
+    """What content predicts of items.
 
     Attributes:
         by_modality: (m, n_items, f) the vector of taste that each modality adds, in the order of
@@ -42,7 +42,7 @@ class TasteMap:
     modality and a flag that says whether it is there.)
 
     Attributes:
-        weights: (q, f + 1) of all modalities one below the other; the last column foretells
+        weights: (q, f + 1) of all modalities one below the other; the last column predicts
             log(1 + events), the last row is what holds without any content.
     """
 
@@ -57,7 +57,7 @@ class TasteMap:
         return TasteMap(np.linalg.solve(gram, matrix.T @ targets[known]).astype(np.float32))
 
     def tastes(self, content: ContentSimilarity) -> Tastes:
-        """What is foretold of every item of the content."""
+        """What is predicted of every item of the content."""
         matrix, stop, parts = _matrix(content), 0, []
         for space in content.spaces.values():
             start, stop = stop, stop + space.vectors.shape[1] + 1
@@ -69,7 +69,7 @@ class TasteMap:
 
 
 def by_others(content: ContentSimilarity, targets: Floats, known: Bools, folds: Ints) -> Tastes:
-    """What is foretold of each item by a map that was fitted without the items of its fold.
+    """What is predicted of each item by a map that was fitted without the items of its fold.
 
     Args:
         content: of the items.
@@ -89,7 +89,7 @@ def by_others(content: ContentSimilarity, targets: Floats, known: Bools, folds: 
 
 
 def factors_of(dataset: Dataset, seed: int) -> ALS:
-    """The factorisation whose vectors are foretold."""
+    """The factorisation whose vectors are predicted."""
     return ALS(ALSConfig(factors=_FACTORS, confidence=_CONFIDENCE, seed=seed)).fit(dataset)
 
 

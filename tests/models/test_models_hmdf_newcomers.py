@@ -1,4 +1,4 @@
-"""Items that nobody has chosen: foretold by what they are, and ranked among the others."""
+"""Items that nobody has chosen: predicted by what they are, and ranked among the others."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -166,7 +166,7 @@ def test_a_refit_keeps_the_scale_that_was_judged(fitted: HMDF) -> None:
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(0, 99))
-def test_what_is_foretold_of_an_item_has_not_seen_it(seed: int) -> None:
+def test_what_is_predicted_of_an_item_has_not_seen_it(seed: int) -> None:
     rng = np.random.default_rng(seed)
     table = tasteful().tokens["text"]
     content = ContentSimilarity.of({"text": table})
