@@ -6,7 +6,7 @@ The load is open-loop: a request starts when it is due, whether or not those bef
 answered, and its latency counts from then. The load generator shares the machine with the servers.
 The service works on a copy of the home. Users are drawn alike from all. The service tells a list
 again while nothing has changed; the figures with the prefix `anew_` are of one that makes each list
-anew. Feast's server has a rate of its own, since it does not bear that of the lists.
+anew, at a rate of its own. So has Feast's server, since it does not bear that of the lists.
 """
 
 import argparse
@@ -63,6 +63,7 @@ def main() -> int:
         **own.figures(),
         "seconds": chosen.seconds,
         **anew.figures("anew_"),
+        "anew_rate": chosen.anew_rate,
         **peer.figures("feast_"),
         "feast_rate": chosen.feast_rate,
         **figures,
@@ -93,7 +94,7 @@ def _measured(
         items = asyncio.run(_new_items(running.url, users[0]))
     forgetful = {"CROSSMODAL_SERVE_REMEMBERED_BYTES": "0"}
     with server(ours(workspace, chosen.workers, forgetful), "/readyz") as running:
-        anew = asyncio.run(load(running.url, ask, chosen.rate, chosen.seconds))
+        anew = asyncio.run(load(running.url, ask, chosen.anew_rate, chosen.seconds))
     with server(feast(workspace), "/health") as running:
         look_ups = _feature_look_ups(workspace, users)
         peer = asyncio.run(load(running.url, look_ups, chosen.feast_rate, chosen.seconds))
@@ -111,6 +112,9 @@ def _parsed() -> argparse.Namespace:
     parser.add_argument("--home", type=Path, help="a state folder that a run has filled")
     parser.add_argument("--rate", type=float, default=100.0, help="requests a second")
     parser.add_argument("--seconds", type=float, default=60.0, help="of each load")
+    parser.add_argument(
+        "--anew-rate", type=float, default=60.0, help="the same where each list is made anew"
+    )
     parser.add_argument("--feast-rate", type=float, default=20.0, help="the same for Feast")
     parser.add_argument("--workers", type=int, default=2, help="processes of the service")
     parser.add_argument("--diversity", type=float, default=0.3)
