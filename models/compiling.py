@@ -15,7 +15,9 @@ def compiled(function: Function) -> Function:
     """The function compiled by numba at its first call; other threads run meanwhile.
 
     The code lies in `__pycache__` next to the module, as Python's own does. Where nothing can be
-    written there, the function works all the same and the log says what it costs.
+    written there, the function works all the same and the log says what it costs. Kept code is made
+    again where the function's own file has changed, and not where one that it calls has: compiled
+    functions that call each other belong in one module.
     """
     try:
         found = numba.njit(nogil=True, cache=True)(function)

@@ -1,72 +1,9 @@
-"""The best of many scores, and scores as a user sees them, compiled."""
-
-from typing import NamedTuple
+"""Scores as a user sees them, compiled."""
 
 import numpy as np
 
 from models.compiling import compiled
-from models.data import Floats, Ints, Longs
-
-
-class Best(NamedTuple):
-    """The best items met so far, as a heap whose first one is the worst.
-
-    Attributes:
-        scores: (most,) their scores.
-        places: (most,) their places among equal scores, the first of which comes first.
-        items: (most,) dense item indexes.
-    """
-
-    scores: Floats
-    places: Ints
-    items: Ints
-
-
-@compiled
-def offer(best: Best, size: int, score: float, place: int, item: int) -> int:
-    """Takes an item in where it is among the best; how many there are then.
-
-    Args:
-        best: is changed.
-        size: how many there are.
-        score: of the item.
-        place: among equal scores.
-        item: dense index.
-    """
-    scores, places = best.scores, best.places
-    if size < len(scores):
-        hole = size
-        while hole > 0:
-            above = (hole - 1) // 2
-            if scores[above] < score or (scores[above] == score and places[above] > place):
-                break
-            _move(best, above, hole)
-            hole = above
-        scores[hole], places[hole], best.items[hole] = score, place, item
-        return size + 1
-    if score < scores[0] or (score == scores[0] and place > places[0]):
-        return size
-    hole, below = 0, 1
-    while below < size:
-        right = below + 1
-        if right < size and (
-            scores[right] < scores[below]
-            or (scores[right] == scores[below] and places[right] > places[below])
-        ):
-            below = right
-        if score < scores[below] or (score == scores[below] and place > places[below]):
-            break
-        _move(best, below, hole)
-        hole, below = below, 2 * below + 1
-    scores[hole], places[hole], best.items[hole] = score, place, item
-    return size
-
-
-@compiled
-def _move(best: Best, source: int, target: int) -> None:
-    best.scores[target] = best.scores[source]
-    best.places[target] = best.places[source]
-    best.items[target] = best.items[source]
+from models.data import Floats, Longs
 
 
 @compiled

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.data import Bools, Floats, Histories, Ints, Longs
-from models.hmdf._candidate_kernels import Asked, Found, Marks, find
-from models.hmdf._ranking_kernels import Best
+from models.hmdf._candidate_kernels import Asked, Best, Found, Marks, find
 from models.hmdf.item_links import ItemLinks, now_of
 
 

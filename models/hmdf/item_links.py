@@ -10,8 +10,13 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from models.data import Floats, Histories, Interactions, Ints, Longs
-from models.hmdf._link_kernels import LinkTable, Sums, add_by_event, add_past, gather
-from models.hmdf.link_weights import Periods, contemporary_weights, lasting_weights
+from models.hmdf._candidate_kernels import LinkTable, Sums, add_by_event, add_past, gather
+from models.hmdf.link_weights import (
+    Periods,
+    contemporary_weights,
+    lasting_weights,
+    strongest_first,
+)
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,7 @@ class ItemLinks:
         starts: (rows + 1,) where each row begins. Row k · n_items + i is item i in kind k; after
             the lasting kinds, period by period, come the contemporary ones.
         columns: item of each weight.
-        values: the weights.
+        values: the weights, the largest of each row first.
         middles: (periods,) UTC microseconds.
     """
 
@@ -80,7 +85,7 @@ class ItemLinks:
         lasting = dict(lasting_weights(events, n_users, n_items))
         periods = Periods.of(events.timestamps)
         changing = contemporary_weights(events, n_items, periods)
-        whole = sparse.csr_array(sparse.vstack([*lasting.values(), changing]))
+        whole = strongest_first(sparse.csr_array(sparse.vstack([*lasting.values(), changing])))
         return ItemLinks(
             tuple(lasting),
             n_items,

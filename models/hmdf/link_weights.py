@@ -147,6 +147,14 @@ def _largest(weights: sparse.csr_array) -> sparse.csr_array:
     return found
 
 
+def strongest_first(weights: sparse.csr_array) -> sparse.csr_array:
+    """The same weights with the entries of each row ordered by size, the largest first."""
+    rows = np.repeat(np.arange(weights.shape[0]), np.diff(weights.indptr))
+    order = np.lexsort((-weights.data, rows))
+    parts = (weights.data[order], weights.indices[order], weights.indptr)
+    return sparse.csr_array(parts, shape=weights.shape)
+
+
 def _largest_of_dense(block: Floats) -> sparse.csr_array:
     """The numbers of each row (n,) that are furthest from 0, as many as are kept."""
     most = min(_NEIGHBOURS, block.shape[1])
