@@ -189,8 +189,9 @@ class Ranker:
         if self.guests is not None:
             scores[: len(self.guests.values)] = self.guests.values
         if self.newcomers is not None and len(self.newcomers.items):
-            predicted = self.newcomers.content.tastes.popularity[self.newcomers.items]
-            scores[self.newcomers.items] = predicted - predicted.max() - 1
+            new = self.newcomers
+            predicted = new.content.tastes.popularity[new.items] + new.added
+            scores[new.items] = predicted - predicted.max() - 1
         return scores
 
     def _of_fit(self, users: Histories) -> Histories:
