@@ -3,7 +3,8 @@
     python -m benchmarks.quality.picture out/quality.json [more.json] --mixed out/mixed.json
 
 A row a data set (one JSON of the quality benchmark each), a column for known users' next choices,
-one for items nobody has touched, and one for both in one list.
+one for items nobody has touched, and one for both in one list; a split that no data set was
+measured on is left out.
 """
 
 import argparse
@@ -40,15 +41,17 @@ def draw(path: Path, results: Sequence[Mapping[str, Any]], mixed: Mapping[str, A
     """Writes the picture as PNG."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(13, 4.2 * len(results)), layout="constrained")
-    grid = figure.subplots(len(results), 3, squeeze=False)
+    splits = [split for split in _TITLES if any(points(result, split) for result in results)]
+    columns = len(splits) + 1
+    figure = Figure(figsize=(4.4 * columns, 4.2 * len(results)), layout="constrained")
+    grid = figure.subplots(len(results), columns, squeeze=False)
     for result, row in zip(results, grid, strict=True):
-        for split, axes in zip(_TITLES, row, strict=False):
+        for split, axes in zip(splits, row[:-1], strict=True):
             _scatter(axes, points(result, split))
             axes.set_title(f"{result['data']}\n{_TITLES[split]}", fontsize=9)
         same = mixed is not None and mixed["data"] == result["data"]
-        _bars(row[2], mixed["rows"] if same and mixed is not None else [])
-        row[2].set_title(f"{result['data']}\nmixed: a tenth of the items is new", fontsize=9)
+        _bars(row[-1], mixed["rows"] if same and mixed is not None else [])
+        row[-1].set_title(f"{result['data']}\nmixed: a tenth of the items is new", fontsize=9)
     with atomic_path(path) as beside, beside.open("wb") as file:
         figure.savefig(file, format="png", dpi=90)
 
