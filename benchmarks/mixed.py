@@ -72,13 +72,17 @@ def arrived(n_items: int, seed: int) -> Bools:
     return new
 
 
-def before_arrival(dataset: Dataset, order: Ints, n_known: int) -> Dataset:
+def before_arrival(dataset: Dataset, order: Ints, place: Ints, n_known: int) -> Dataset:
     """The dataset as if the items from `n_known` on, in the order (n_items,), were not there yet.
 
     Dense indexes follow the order, so that the same items keep them when the rest arrives.
+
+    Args:
+        dataset: with all items.
+        order: its items, those that arrive last.
+        place: (n_items,) where each item stands in the order.
+        n_known: items that are there.
     """
-    place = np.empty(len(order), dtype=np.int32)
-    place[order] = np.arange(len(order), dtype=np.int32)
 
     def kept(events: Interactions) -> Interactions:
         items = place[events.items]
@@ -102,12 +106,11 @@ def measured(data: SplitData, seed: int, places: int) -> dict[str, _Measured]:
     new = arrived(dataset.n_items, seed)
     order = np.argsort(new, kind="stable").astype(np.int32)
     n_known = int((~new).sum())
-    earlier = before_arrival(dataset, order, n_known)
+    place = np.argsort(order).astype(np.int32)
+    earlier = before_arrival(dataset, order, place, n_known)
     known = known_events(earlier)
     hybrid = HMDF(HMDFConfig(seed=seed)).fit(earlier)
     further = np.arange(n_known, dataset.n_items, dtype=np.int32)
-    place = np.empty(len(order), dtype=np.int32)
-    place[order] = np.arange(len(order), dtype=np.int32)
     arriving = {
         name: _kept(table, place, n_known, dataset.n_items)
         for name, table in dataset.tokens.items()

@@ -59,7 +59,7 @@ class ListInMaking:
         k: most items.
         diversity: see `recommending.diverse`.
         given: (n,) the app's own candidates, all of which are answered; None for the catalogue.
-        new: how many places are kept for items without an event, and for whom they are kept.
+        new: places that are kept for items without an event; None for no such places.
 
     Attributes:
         history: one row: what the list is made for.
@@ -72,7 +72,7 @@ class ListInMaking:
         k: int,
         diversity: float = 0.0,
         given: Ints | None = None,
-        new: "NewPlaces | None" = None,
+        new: NewPlaces | None = None,
     ) -> None:
         self._champion, self._allowed, self._given, self._new = champion, allowed, given, new
         self._k, self._diversity = k, diversity

@@ -14,7 +14,11 @@ from models.data import Bools, Floats, Ints, Longs
 
 Doubles = NDArray[np.float64]
 _NEW_EVENTS = 10
+"""Newest events of a history, all of whose weights count."""
+
 _OF_OLD = 50
+"""Weights of each event before them that count, the largest ones."""
+
 _EVERY = 1 << 30
 
 

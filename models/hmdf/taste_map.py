@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -27,7 +28,7 @@ class Tastes:
     by_modality: Floats
     popularity: Floats
 
-    @property
+    @cached_property
     def whole(self) -> Floats:
         """The vectors of taste (n_items, f)."""
         found: Floats = self.by_modality.sum(axis=0)
