@@ -95,7 +95,7 @@ class Histories:
     def __len__(self) -> int:
         return len(self.users)
 
-    @property
+    @cached_property
     def lengths(self) -> Longs:
         """Events per user (n_users,)."""
         return np.diff(self.offsets)

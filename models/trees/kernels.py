@@ -84,66 +84,39 @@ def _contributions(
     above: Any,
     up_to: Any,
     missing_passes: Any,
-    surplus: Any,
-    inside: Any,
-    points: Any,
-    base: Any,
-    outside: Any,
+    begins: Any,
+    values: Any,
 ) -> Any:
     rows, n_features = features.shape
-    most = inside.shape[1]
-    deepest = 0
-    for path in range(len(starts) - 1):
-        deepest = max(deepest, starts[path + 1] - starts[path])
     found = np.zeros((rows, n_features), dtype=np.float64)
     columns = np.zeros((n_features, _BLOCK), dtype=np.float32)
+    held = np.zeros(_BLOCK, dtype=np.uint32)
     added = np.zeros((n_features, _BLOCK), dtype=np.float64)
-    passes = np.zeros((deepest, _BLOCK), dtype=np.float64)
-    product = np.zeros((most, _BLOCK), dtype=np.float64)
-    missed = np.zeros(_BLOCK, dtype=np.float64)
-    total = np.zeros(_BLOCK, dtype=np.float64)
     for begin in range(0, rows, _BLOCK):
         size = min(_BLOCK, rows - begin)
         wide = (size + _LANES - 1) // _LANES * _LANES
         _lay_out(features[begin : begin + size], columns)
         added[:] = 0
         for path in range(len(starts) - 1):
-            first, last, count = starts[path], starts[path + 1], points[path]
+            first, last = starts[path], starts[path + 1]
+            held[:wide] = 0
             for step in range(first, last):
-                asked, place = np.uint64(feature[step]), np.uint64(step - first)
-                low, high = above[step], up_to[step]
+                asked, bit = np.uint64(feature[step]), np.uint32(1 << (step - first))
+                low, high, none = above[step], up_to[step], np.uint32(0)
                 # NaN is neither at most nor above anything, so each way of asking decides for it.
                 if missing_passes[step]:
                     for row in range(wide):
                         value = columns[asked, row]
-                        passes[place, row] = 0.0 if (value <= low) | (value > high) else 1.0
+                        held[row] |= none if (value <= low) | (value > high) else bit
                 else:
                     for row in range(wide):
                         value = columns[asked, row]
-                        passes[place, row] = 1.0 if (not (value <= low)) & (value <= high) else 0.0
-            missed[:wide] = 0
-            for nth in range(count):
-                point, start = np.uint64(nth), base[path, nth]
-                for row in range(wide):
-                    product[point, row] = start
-                for step in range(first, last):
-                    place, more = np.uint64(step - first), surplus[step, nth]
-                    for row in range(wide):
-                        product[point, row] *= 1.0 + passes[place, row] * more
-                weight = outside[path, nth]
-                for row in range(wide):
-                    missed[row] -= weight * product[point, row]
+                        held[row] |= bit if (not (value <= low)) & (value <= high) else none
             for step in range(first, last):
-                asked, place = np.uint64(feature[step]), np.uint64(step - first)
-                for row in range(wide):
-                    total[row] = 0.0
-                for nth in range(count):
-                    point, weight = np.uint64(nth), inside[step, nth]
-                    for row in range(wide):
-                        total[row] += weight * product[point, row]
-                for row in range(wide):
-                    held = passes[place, row]
-                    added[asked, row] += missed[row] + held * (total[row] - missed[row])
+                asked, begins_at = np.uint64(feature[step]), np.uint64(begins[path] + step - first)
+                width = np.uint64(last - first)
+                for row in range(size):
+                    added[asked, row] += values[begins_at + np.uint64(held[row]) * width]
         for row in range(size):
             for column in range(n_features):
                 found[begin + row, column] = added[column, row]
@@ -157,4 +130,4 @@ right strikes out the leaves on its left, and the first leaf left is the row's. 
 `layout.Forest`, the mask that strikes nothing out, and a 1 of its dtype."""
 
 contributions = cast(Callable[..., Floats], compiled(_contributions))
-"""What each feature adds to each score, (r, f) float64. Takes the arrays of `shap.Paths`."""
+"""What each feature adds to each score, (r, f) float64. Takes the arrays of `shap.PathTables`."""

@@ -38,7 +38,7 @@ def of_boosters(bags: Sequence[lgb.Booster], threads: int = 1) -> Trees:
         ValueError: there is no booster, or they were fitted to different numbers of features.
     """
     try:
-        return CompiledTrees(bags)
+        return CompiledTrees(bags, threads)
     except UnsupportedTreesError as error:
         _log.warning("LightGBM itself will answer, about ten times slower: %s", error)
         return LightGBMTrees(bags, threads)
@@ -51,7 +51,7 @@ class CompiledTrees:
     call from several threads at once, which run side by side: the code holds no lock of Python.
     """
 
-    def __init__(self, bags: Sequence[lgb.Booster]) -> None:
+    def __init__(self, bags: Sequence[lgb.Booster], threads: int = 1) -> None:
         """Lays the trees out and has the code at hand, compiled once an installation.
 
         Raises:
@@ -60,7 +60,7 @@ class CompiledTrees:
         """
         trees = layout.read(bags)
         self._forest = layout.packed(trees, bags[0].num_feature())
-        self._paths = shap.paths(trees)
+        self._paths, self._own = _path_tables(trees), LightGBMTrees(bags, threads)
         nothing = np.zeros((0, self._forest.n_features), dtype=np.float32)
         self.score(nothing)
         self.contributions(nothing)
@@ -83,6 +83,8 @@ class CompiledTrees:
     def contributions(self, features: Floats) -> tuple[Doubles, float]:
         """What each feature added to each score, (r, f) float64, and what all scores begin at."""
         of = self._paths
+        if of is None:
+            return self._own.contributions(self._checked(features))
         found = kernels.contributions(
             self._checked(features),
             of.starts,
@@ -90,11 +92,8 @@ class CompiledTrees:
             of.above,
             of.up_to,
             of.missing_passes,
-            of.surplus,
-            of.inside,
-            of.points,
-            of.base,
-            of.outside,
+            of.begins,
+            of.values,
         )
         return found.astype(np.float64, copy=False), of.expected
 
@@ -121,8 +120,11 @@ class LightGBMTrees:
 
     def contributions(self, features: Floats) -> tuple[Doubles, float]:
         """What each feature added to each score, (r, f) float64, and what all scores begin at."""
+        if not len(features):
+            # LightGBM divides by the number of rows.
+            return np.zeros(features.shape), 0.0
         found = self._mean(features, pred_contrib=True)
-        return found[:, :-1], float(found[0, -1]) if len(found) else 0.0
+        return found[:, :-1], float(found[0, -1])
 
     def _mean(self, features: Floats, **question: bool) -> Doubles:
         answers = [
@@ -130,3 +132,12 @@ class LightGBMTrees:
         ]
         found: Doubles = np.mean(answers, axis=0)
         return found
+
+
+def _path_tables(trees: Sequence[layout.Tree]) -> shap.PathTables | None:
+    """What reasons are read from; None, which is logged, where LightGBM has to give them."""
+    try:
+        return shap.path_tables(trees)
+    except UnsupportedTreesError as error:
+        _log.warning("LightGBM itself will say what features added, at length: %s", error)
+        return None

@@ -7,8 +7,8 @@ does (z),
     v (o_k - z_k) ∫ ∏_{j ≠ k} (q o_j + (1 - q) z_j) dq,  q from 0 to 1:
 
 the multilinear extension of the game (Owen 1972). The integrand is a polynomial of a degree below
-the number d of features, so ⌈d / 2⌉ points of Gauss and Legendre give it exactly. All rows share
-what does not depend on o, which is computed once.
+the number d of features, so ⌈d / 2⌉ points of Gauss and Legendre give it exactly. It depends on a
+row by o alone, so that all its 2^d values are worked out once (Fast TreeSHAP v2, Yang 2021).
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,16 +16,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.data import Bools, Floats, Ints
-from models.trees.layout import Doubles, Tree
+from models.data import Bools, Floats, Ints, Longs
+from models.trees.layout import Doubles, Tree, UnsupportedTreesError
+
+_MOST_VALUES = 1 << 24
+"""Of all paths together: 64 MB. Trees of 15 leaves have a few thousandths of that each."""
+
+_AT_ONCE = 1 << 20
 
 
 @dataclass(frozen=True)
-class Paths:
-    """P paths from root to leaf, S conditions on them (one a feature and path), Q points at most.
-
-    The product over a path's features is its value where no condition holds, times
-    1 + q / ((1 - q) z_k) for each that does.
+class PathTables:
+    """P paths from root to leaf, S conditions on them (one a feature and path), and their parts.
 
     Attributes:
         expected: the mean score over the training's rows, which is not in any feature's part.
@@ -34,11 +36,9 @@ class Paths:
         above: (S,) float32, what the feature must exceed; NaN where it need not.
         up_to: (S,) float32, what the feature must not exceed.
         missing_passes: (S,) whether NaN holds.
-        surplus: (S, Q) q / ((1 - q) z).
-        points: (P,) how many of the Q points count.
-        base: (P, Q) the product where no condition holds, times value and weight of the point.
-        inside: (S, Q) a product's share in the part of a feature whose condition holds.
-        outside: (P, Q) a product's share in what features whose conditions fail lose.
+        begins: (P,) where a path's values begin.
+        values: what the feature of a path's k-th condition gets from a row that holds the
+            conditions whose bits m has: with d conditions, the one at `begins + m · d + k`.
     """
 
     expected: float
@@ -47,11 +47,8 @@ class Paths:
     above: Floats
     up_to: Floats
     missing_passes: Bools
-    surplus: Doubles
-    points: Ints
-    base: Doubles
-    inside: Doubles
-    outside: Doubles
+    begins: Longs
+    values: Floats
 
 
 @dataclass(frozen=True)
@@ -67,32 +64,57 @@ class _Condition:
 _Path = tuple[dict[int, _Condition], float]
 
 
-def paths(trees: Sequence[Tree]) -> Paths:
-    """The paths of all trees, and what of their sums no row changes."""
+def path_tables(trees: Sequence[Tree]) -> PathTables:
+    """The paths of all trees, and what each adds to whatever rows.
+
+    Raises:
+        UnsupportedTreesError: the paths ask for so many features that the values were too many.
+    """
     found = [path for tree in trees for path in _of_tree(tree)]
-    counts = np.array([len(conditions) for conditions, _ in found], dtype=np.int32)
+    counts = np.array([len(conditions) for conditions, _ in found], dtype=np.int64)
     conditions = [held for path, _ in found for held in path.values()]
-    points = (counts + 1) // 2
-    most = int(points.max(initial=1))
-    nodes, weights = _legendre(most)
-    owner = np.repeat(np.arange(len(found)), counts)
-    shares = np.array([held.share for held in conditions])[:, None]
-    place, weight = nodes[points][owner], weights[points]
-    base = np.array([value for _, value in found])[:, None] * weight
-    np.multiply.at(base, owner, (1 - place) * shares)
-    return Paths(
+    shares = np.array([held.share for held in conditions])
+    leaves = np.array([value for _, value in found])
+    starts = np.concatenate([[0], np.cumsum(counts)])
+    sizes = counts * 2.0**counts
+    if sizes.sum() > _MOST_VALUES:
+        raise UnsupportedTreesError(
+            f"Some leaf depends on {counts.max()} features, more than tables can be made for."
+        )
+    begins = np.concatenate([[0], np.cumsum(sizes.astype(np.int64))])
+    values = np.empty(begins[-1], dtype=np.float32)
+    for count in np.unique(counts).tolist():
+        size = count << count
+        every = np.flatnonzero(counts == count)
+        for own in np.array_split(every, len(every) * size * count // _AT_ONCE + 1):
+            parts = _parts(leaves[own], shares[starts[own, None] + np.arange(count)])
+            values[begins[own, None] + np.arange(size)] = parts.reshape(len(own), size)
+    return PathTables(
         float(sum(_expected(tree) for tree in trees)),
-        np.concatenate([[0], np.cumsum(counts)]).astype(np.int32),
+        starts.astype(np.int32),
         np.array([name for path, _ in found for name in path], dtype=np.int32),
         np.array([held.above for held in conditions], dtype=np.float32),
         np.array([held.up_to for held in conditions], dtype=np.float32),
         np.array([held.missing_passes for held in conditions], dtype=np.bool_),
-        place / ((1 - place) * shares),
-        points.astype(np.int32),
-        base,
-        (1 - shares) / (place + (1 - place) * shares),
-        1 / (1 - nodes[points]),
+        begins[:-1],
+        values,
     )
+
+
+def _parts(leaves: Doubles, shares: Doubles) -> Doubles:
+    """What p paths with d conditions add to each one's feature, (p, 2^d, d), by those that hold.
+
+    Args:
+        leaves: (p,) values of the leaves.
+        shares: (p, d) of the training's rows for which a condition holds where those above it do.
+    """
+    d = shares.shape[1]
+    held = (np.arange(1 << d)[:, None] >> np.arange(d) & 1).astype(float)
+    place, weight = np.polynomial.legendre.leggauss((d + 1) // 2)
+    q = (place + 1) / 2
+    factors = q * held[:, :, None] + (1 - q) * shares[:, None, :, None]
+    others = factors.prod(axis=2, keepdims=True) / factors
+    return leaves[:, None, None] * (held - shares[:, None]) * (others @ (weight / 2))
 
 
 def grouped(values: Doubles, groups: Ints, n_groups: int) -> Doubles:
@@ -109,15 +131,6 @@ def grouped(values: Doubles, groups: Ints, n_groups: int) -> Doubles:
     found = np.zeros((n_groups, len(values)))
     np.add.at(found, groups, values.T)
     return found.T
-
-
-def _legendre(most: int) -> tuple[Doubles, Doubles]:
-    """Points on [0, 1] and weights (most + 1, most) of each number of points, zeros after them."""
-    points, weights = np.zeros((most + 1, most)), np.zeros((most + 1, most))
-    for count in range(1, most + 1):
-        place, weight = np.polynomial.legendre.leggauss(count)
-        points[count, :count], weights[count, :count] = (place + 1) / 2, weight / 2
-    return points, weights
 
 
 def _expected(tree: Tree) -> float:
