@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from assets.champion import judged_champion
-from assets.datasets import SPLIT_INPUTS, USER_TEMPORAL, all_events_data
+from assets.datasets import SPLIT_INPUTS, USER_TEMPORAL, all_events_data, split_data
 from assets.recipes import RECIPES
 from assets.registry import data_versions, has_version, open_registry
 from assets.stage import OWNERS, Context, Stamp, made_from, materialize_table
@@ -35,12 +35,13 @@ _UNFIT = (ArithmeticError, RuntimeError, ValueError)
     group_name="evaluation",
     owners=OWNERS,
     kinds={"safetensors"},
-    code_version="1",
+    code_version="2",
 )
 def serving_model(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
     """The version that answers: the champion's recipe fitted to all events, if that is sound.
 
-    Else it is the version that was judged.
+    Else it is the version that was judged, as it is where the newest events were seen to make the
+    recipe worse.
     """
     lake, settings = workspace.lake, workspace.settings
     judged_by = str(lake.read("champion")["version"].item())
@@ -62,9 +63,12 @@ def serving_model(context: Context, workspace: dg.ResourceParam[Workspace]) -> d
         judged = registry.load(judged_by)
         data = all_events_data(lake)
         started = time.perf_counter()
-        refit = _refitted(context, judged, data)
+        loss = _loss_by_newest(context, workspace, judged)
+        refit = loss or _refitted(context, judged, data)
         seconds = time.perf_counter() - started
-        if isinstance(refit, str):
+        if loss:
+            row = _declined(judged_by, loss)
+        elif isinstance(refit, str):
             row = _row(judged_by, judged_by, "", refit, None)
         else:
             found = _soundness(workspace, refit, judged, registry.item_ids(judged_by), data)
@@ -102,6 +106,30 @@ _SCHEMA = {
 def _trains(model: "Recommender") -> bool:
     """Whether a model trains weights; a baseline only counts."""
     return any(recipe.learns for recipe in RECIPES if recipe.name == model.name)
+
+
+def _loss_by_newest(context: Context, workspace: Workspace, judged: "Recommender") -> str:
+    """Why the recipe should not learn from the newest events; empty where it may.
+
+    Who validates himself has learned from the validation events before he was judged.
+    """
+    from models.protocol import Refittable, SelfValidated
+    from models.refitting import worth_of_newest
+
+    dataset = split_data(workspace.lake, USER_TEMPORAL).dataset
+    if not isinstance(judged, Refittable) or isinstance(judged, SelfValidated):
+        return ""
+    try:
+        found = worth_of_newest(judged, dataset, workspace.settings.seed)
+    except _UNFIT as error:
+        context.log.warning(f"What a refit of {judged.name} is worth is not known.", exc_info=error)
+        return ""
+    if not found.high < 0:
+        return ""
+    return (
+        f"the newest tenth of each user's training events changed the validation NDCG@10 of its "
+        f"recipe by {found.mean:+.4f} [{found.low:+.4f}, {found.high:+.4f}]"
+    )
 
 
 def _refitted(context: Context, judged: "Recommender", data: Dataset) -> "Recommender | str":
@@ -182,6 +210,12 @@ def _row(
         "overlap": overlap,
         "reason": reason,
     }
+
+
+def _declined(judged_by: str, loss: str) -> dict[str, Any]:
+    """The table's row where the newest events would make answers worse, which is no fault."""
+    row = _row(judged_by, judged_by, "", "", None)
+    return row | {"reason": f"{judged_by} answers as it was judged: {loss}."}
 
 
 def _said(row: dict[str, Any]) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 Each family is fitted to the training events of `user-temporal`, with the validation events to stop
 by, and then refitted to both (`models.protocol.Refittable`): the length of training stays, nothing
-is held back. Both are asked about the same users with the same history, and judged by the test.
-What a refit to all events is worth cannot be measured; this is the same step, one tenth earlier.
+is held back. The hybrid, which learns from all that it is given, is first given the training events
+alone. Both are asked about the same users with the same history, and judged by the test. What a
+refit to all events is worth cannot be measured; this is the same step, one tenth earlier.
 
     python -m benchmarks.refitting MOVIELENS_FOLDER [--models mmnn,ease] [--seeds 42,43]
 
@@ -25,7 +26,7 @@ from assets.datasets import RANDOM, USER_TEMPORAL, SplitData
 from benchmarks._tokens import Reader
 from benchmarks.quality.material import split_data
 from benchmarks.quality.measuring import HEADLINE
-from benchmarks.quality.ours import all_known
+from benchmarks.quality.ours import all_known, training_alone
 from benchmarks.quality.registry import Entry, registry
 from benchmarks.quality.results import commit
 from crossmodal.atomic import atomic_write_bytes
@@ -36,7 +37,7 @@ from models.evaluation import (
     paired_ratio,
     user_measure,
 )
-from models.protocol import Refittable
+from models.protocol import Refittable, SelfValidated
 from sources.factory import open_source
 
 _FITTED_FOR_RATINGS = RANDOM
@@ -71,7 +72,10 @@ def per_user(entry: Entry, data: SplitData, seed: int) -> np.ndarray:
         TypeError: the family cannot be refitted.
     """
     measure = user_measure(data.dataset, data.test, candidates=data.candidates, seed=seed)
-    model = entry.build(data.dataset, {}).fit(data.dataset)
+    model = entry.build(data.dataset, {})
+    # Who validates himself has learned of all that is known already.
+    alone = isinstance(model, SelfValidated)
+    model = model.fit(training_alone(data.dataset) if alone else data.dataset)
     if not isinstance(model, Refittable):
         raise TypeError(f"{entry.name} cannot be refitted.")
     return np.stack([measure(model), measure(model.refitted(all_known(data.dataset)))])

@@ -111,6 +111,15 @@ class Histories:
             self.users[start:stop],
         )
 
+    def newest(self, most: int) -> "Histories":
+        """The same users with at most so many events each, the newest."""
+        lengths = np.minimum(self.lengths, most)
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        rows = np.repeat(self.offsets[1:] - offsets[1:], lengths) + np.arange(offsets[-1])
+        return Histories(
+            offsets, self.items[rows], self.values[rows], self.timestamps[rows], self.users
+        )
+
     def beside(self, items: Ints) -> "Histories":
         """The same users as if each had first, at time 0, done these items (k,) too."""
         added = np.tile(items.astype(np.int32), len(self))

@@ -61,14 +61,14 @@ def shares_of(brought: Floats) -> tuple[Floats, Floats]:
 
 def strongest(brought: Floats, items: Ints) -> tuple[Ints, Floats]:
     """Those of l past items (l,) that brought most to k scores (k, l): items and scores (k, 3)."""
+    named = np.full((len(brought), PAST_ITEMS), -1, dtype=np.int32)
+    weights = np.zeros((len(brought), PAST_ITEMS), dtype=np.float32)
     order = np.argsort(-brought, axis=1, kind="stable")[:, :PAST_ITEMS]
-    weights = np.take_along_axis(brought, order, axis=1)
-    named = np.where(weights > 0, items[order], -1) if len(items) else order
-    short = ((0, 0), (0, PAST_ITEMS - order.shape[1]))
-    return (
-        np.pad(named, short, constant_values=-1).astype(np.int32),
-        np.pad(np.maximum(weights, 0), short).astype(np.float32),
-    )
+    most = np.take_along_axis(brought, order, axis=1)
+    found = most > 0
+    named[:, : order.shape[1]][found] = items[order[found]]
+    weights[:, : order.shape[1]][found] = most[found]
+    return named, weights
 
 
 def less(whole: Floats, rest: Floats) -> Floats:

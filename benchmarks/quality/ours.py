@@ -30,7 +30,7 @@ def answer(entry: Entry, data: SplitData, seed: int) -> Answer:
     started = time.perf_counter()
     tried: list[dict[str, Any]] = []
     fitted: dict[int, tuple[Recommender, float]] = {}
-    given = _without_validation(data.dataset) if entry.refits else data.dataset
+    given = training_alone(data.dataset) if entry.refits else data.dataset
     for place, settings in enumerate(entry.grid):
         begun = time.perf_counter()
         fitted[place] = _fit(entry, given, settings)
@@ -100,10 +100,10 @@ def all_known(dataset: Dataset) -> Dataset:
     """Training and validation events as training events."""
     known = known_events(dataset)
     context = np.zeros((len(known), dataset.context.shape[1]), dtype=np.float32)
-    return replace(_without_validation(dataset), train=known, context=context)
+    return replace(training_alone(dataset), train=known, context=context)
 
 
-def _without_validation(dataset: Dataset) -> Dataset:
+def training_alone(dataset: Dataset) -> Dataset:
     """The training events alone, so that none of the validation's can be learned from."""
     nothing = np.zeros(len(dataset.validation), dtype=bool)
     return replace(dataset, validation=dataset.validation.take(nothing))

@@ -6,8 +6,9 @@ import numpy as np
 from pydantic import Field
 from scipy import sparse
 
+from models.baselines._history_kernels import add_choices
 from models.baselines.configured import BaselineConfig, ConfiguredBaseline
-from models.baselines.recency import choice_matrix, history_matrix
+from models.baselines.recency import HistoryWeights, choice_matrix, history_weights
 from models.data import Dataset, Floats, Histories, Ints
 
 _NONZEROS_AT_ONCE = 200_000
@@ -58,13 +59,13 @@ class ALS(ConfiguredBaseline[ALSConfig]):
     def user_vectors(self, users: Histories) -> Floats:
         """Vectors (n_users, factors) of what the users did."""
         vectors = self.learned("items")
-        history = history_matrix(users, len(vectors))
-        history.data[:] = 1
-        return fold_in(history, vectors, self.learned("gram"), self.config)
+        return fold_in(
+            history_weights(users, len(vectors)), vectors, self.learned("gram"), self.config
+        )
 
 
 def fold_in(
-    history: sparse.csr_array,
+    history: HistoryWeights,
     vectors: Floats,
     gram: Floats,
     config: ALSConfig,
@@ -72,24 +73,20 @@ def fold_in(
     """Vectors (n_users, f) of users by what they did: the equations of `solved`, solved exactly.
 
     Args:
-        history: (n_users, n_items) how much each event counts, at most 1.
+        history: how much each event counts, at most 1.
         vectors: Y (n_items, f) of the items.
         gram: YᵀY (f, f) over those that a user could have chosen.
         config: of the factorisation that made them.
     """
     factors = vectors.shape[1]
     ridge = gram + config.strength * np.eye(factors, dtype=np.float32)
-    found = np.zeros((history.shape[0], factors), dtype=np.float32)
+    found = np.zeros((len(history.starts) - 1, factors), dtype=np.float32)
     for begin in range(0, len(found), _USERS_AT_ONCE):
-        rows = range(begin, min(begin + _USERS_AT_ONCE, len(found)))
-        left = np.empty((len(rows), factors, factors), dtype=np.float32)
-        right = np.empty((len(rows), factors, 1), dtype=np.float32)
-        for place, row in enumerate(rows):
-            part = slice(history.indptr[row], history.indptr[row + 1])
-            own, weights = vectors[history.indices[part]], history.data[part, None]
-            left[place] = ridge + config.confidence * (own.T @ (weights * own))
-            right[place] = (1 + config.confidence) * (own.T @ weights)
-        found[rows.start : rows.stop] = np.linalg.solve(left, right)[..., 0]
+        part = history._replace(starts=history.starts[begin : begin + _USERS_AT_ONCE + 1])
+        left = np.repeat(ridge[None], len(part.starts) - 1, axis=0)
+        right = np.zeros((len(left), factors), dtype=np.float32)
+        add_choices(*part, vectors, config.confidence, left, right)
+        found[begin : begin + len(left)] = np.linalg.solve(left, right[..., None])[..., 0]
     return found
 
 

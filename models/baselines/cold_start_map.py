@@ -11,7 +11,7 @@ from models.baselines.als import ALSConfig, factorise, fold_in
 from models.baselines.block_kernel import Strengths, learned_strengths
 from models.baselines.configured import BaselineConfig, ConfiguredBaseline
 from models.baselines.content_blocks import ContentBlocks
-from models.baselines.recency import choice_matrix, history_matrix
+from models.baselines.recency import choice_matrix, history_weights
 from models.data import TIME_DEPENDENT, Dataset, Floats, Histories, Ints, TokenTable
 from models.extending import further_ties, of_width, placed
 from models.reducers import BLOCKS
@@ -167,7 +167,7 @@ class ColdStartMap(ConfiguredBaseline[ColdStartMapConfig]):
     def _vectors(self, users: Histories) -> Floats:
         """x (n_users, factors)."""
         taste = self.learned("taste")
-        history = history_matrix(users, len(taste), self.config.decay)
+        history = history_weights(users, len(taste), self.config.decay)
         return fold_in(history, taste, self.learned("taste_gram"), _als(self.config))
 
     def _content(self, tokens: Mapping[str, TokenTable], n_items: int) -> Floats:

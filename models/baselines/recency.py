@@ -1,15 +1,32 @@
 """Histories as weights of items, newest first."""
 
+from typing import NamedTuple
+
 import numpy as np
 from scipy import sparse
 
-from models.data import Histories
+from models.baselines._history_kernels import newest_of_each_item
+from models.data import Floats, Histories, Ints, Longs
 
 
-def history_matrix(
+class HistoryWeights(NamedTuple):
+    """What each user did, row by row as in a CSR matrix, the items of a row ascending.
+
+    Attributes:
+        starts: (n_users + 1,) where each row begins.
+        items: (n,) dense indexes.
+        weights: (n,) float32.
+    """
+
+    starts: Longs
+    items: Ints
+    weights: Floats
+
+
+def history_weights(
     users: Histories, n_items: int, decay: float = 1.0, last: int | None = None
-) -> sparse.csr_array:
-    """Weights (n_users, n_items) float32 of what each user did: decay^rank, the newest has rank 0.
+) -> HistoryWeights:
+    """Weights of what each user did: decay^rank, the newest has rank 0.
 
     An item that a user did more than once has the weight of the newest time.
 
@@ -19,17 +36,25 @@ def history_matrix(
         decay: weight of an event over that of the one after it; 1 forgets nothing.
         last: how many of the newest events count; all by default.
     """
-    rank = np.repeat(users.offsets[1:], users.lengths) - 1 - np.arange(len(users.items))
-    counted = np.ones(len(rank), dtype=bool) if last is None else rank < last
-    owners = np.repeat(np.arange(len(users)), users.lengths)[counted]
-    pairs = owners * n_items + users.items[counted]
-    # The first of each pair from the end is its newest.
-    newest = len(pairs) - 1 - np.unique(pairs[::-1], return_index=True)[1]
-    weights = np.power(decay, rank[counted][newest], dtype=np.float32)
-    # Pairs are in order, so that no sorting is left to do.
-    starts = np.searchsorted(owners[newest], np.arange(len(users) + 1))
-    entries = (weights, users.items[counted][newest], starts)
-    return sparse.csr_array(entries, shape=(len(users), n_items))
+    longest = int(users.lengths.max(initial=0))
+    ranks = np.arange(longest if last is None else min(last, longest))
+    found = HistoryWeights(
+        np.empty(len(users) + 1, dtype=np.int64),
+        np.empty(len(users.items), dtype=np.int32),
+        np.empty(len(users.items), dtype=np.float32),
+    )
+    marks = np.full(n_items, -1, dtype=np.int64)
+    by_rank = np.power(decay, ranks, dtype=np.float32)
+    stop = newest_of_each_item(users.offsets, users.items, by_rank, marks, *found)
+    return HistoryWeights(found.starts, found.items[:stop], found.weights[:stop])
+
+
+def history_matrix(
+    users: Histories, n_items: int, decay: float = 1.0, last: int | None = None
+) -> sparse.csr_array:
+    """`history_weights` as a matrix (n_users, n_items) float32."""
+    starts, items, weights = history_weights(users, n_items, decay, last)
+    return sparse.csr_array((weights, items, starts), shape=(len(users), n_items))
 
 
 def choice_matrix(

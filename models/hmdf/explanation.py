@@ -9,6 +9,7 @@ from models.data import MODALITIES, Floats, Histories, Ints
 from models.explanation import BEHAVIOUR, POPULARITY, Explanation, shares_of, stacked, strongest
 from models.hmdf.candidates import Candidates
 from models.hmdf.features import Knowledge
+from models.hmdf.item_links import LASTING
 from models.hmdf.newcomers import Newcomers
 from models.hmdf.similarity import ContentSimilarity
 from models.trees import Trees, grouped
@@ -138,11 +139,13 @@ def _by_past_item(
         counts: (k, s) what one unit of each sum of the links added to the scores.
     """
     asked, first, again = np.unique(items, return_index=True, return_inverse=True)
-    by_event = knowledge.links.by_past_event(user, asked, counts[first])
-    chosen, place = np.unique(user.items, return_inverse=True)
-    found = np.zeros((len(asked), len(chosen)), dtype=np.float32)
-    np.add.at(found.T, place, by_event.T)
-    return found[again], chosen
+    recent = user.newest(len(LASTING))
+    by_event = knowledge.links.by_past_event(recent, asked, counts[first])
+    order = np.argsort(recent.items, kind="stable")
+    chosen, starts = np.unique(recent.items[order], return_index=True)
+    if not len(chosen):
+        return np.zeros((len(items), 0), dtype=np.float32), chosen
+    return np.add.reduceat(by_event[:, order], starts, axis=1)[again], chosen
 
 
 def _places(candidates: Candidates, items: Ints, n_items: int) -> np.ndarray:

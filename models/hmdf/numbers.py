@@ -7,6 +7,7 @@ import numpy as np
 
 from models.data import Floats, Histories, Ints, Longs, TokenTable
 from models.extending import placed
+from models.hmdf._statistics_kernels import describe_past_numbers
 
 _MODALITY = "attributes"
 _MOST_FLAG_VALUES = 2
@@ -71,18 +72,10 @@ def numbers_of(numbers: ItemNumbers, users: Histories, rows: Ints, items: Ints) 
     Returns:
         (r, 3c) in the order of `names`; NaN where there is nothing to tell.
     """
-    own, past = numbers.values[items], numbers.values[users.items]
-    owners = np.repeat(np.arange(len(users)), users.lengths)
-    known = np.isfinite(past)
-    shape = (len(users), past.shape[1])
-    sums, counts, largest = np.zeros(shape), np.zeros(shape), np.full(shape, -np.inf)
-    np.add.at(sums, owners, np.where(known, past, 0))
-    np.add.at(counts, owners, known)
-    np.maximum.at(largest, owners, np.where(known, past, -np.inf))
-    some = counts > 0
-    mean = np.divide(sums, counts, out=np.full(shape, np.nan), where=some)
-    largest[~some] = np.nan
-    return np.hstack([own, own - mean[rows], own - largest[rows]]).astype(np.float32)
+    own = numbers.values[items]
+    mean, largest = np.empty((2, len(users), own.shape[1]), dtype=np.float32)
+    describe_past_numbers(users.offsets, users.items, numbers.values, mean, largest)
+    return np.hstack([own, own - mean[rows], own - largest[rows]])
 
 
 def _read(tokens: Mapping[str, TokenTable], columns: Longs, n_items: int) -> Floats:

@@ -114,7 +114,8 @@ def _parts(leaves: Doubles, shares: Doubles) -> Doubles:
     q = (place + 1) / 2
     factors = q * held[:, :, None] + (1 - q) * shares[:, None, :, None]
     others = factors.prod(axis=2, keepdims=True) / factors
-    return leaves[:, None, None] * (held - shares[:, None]) * (others @ (weight / 2))
+    found: Doubles = leaves[:, None, None] * (held - shares[:, None]) * (others @ (weight / 2))
+    return found
 
 
 def grouped(values: Doubles, groups: Ints, n_groups: int) -> Doubles:

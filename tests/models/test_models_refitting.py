@@ -24,14 +24,14 @@ from models.baselines import (
     Transition,
     TransitionConfig,
 )
-from models.data import Dataset, Histories, TokenTable
+from models.data import Dataset, Histories, Interactions, TokenTable, Vocabulary
 from models.evaluation import known_events
 from models.families import load_model
 from models.gat import GAT, GATConfig
 from models.mmnn import MMNN, MMNNConfig
 from models.persistence import NotFittedError, load_state, save_state
 from models.protocol import Ranking, Refittable
-from models.refitting import RefitLimits, soundness
+from models.refitting import RefitLimits, soundness, worth_of_newest
 from models.transformer import Transformer, TransformerConfig
 
 LENIENT = RefitLimits(overlap=0.2, seconds=60.0, k=5)
@@ -111,6 +111,35 @@ def test_a_network_trains_as_long_and_by_the_same_steps_as_validation_let_it(
     np.testing.assert_array_equal(refit.score(users), of_saved.score(users))
     if judged.trained_epochs:
         assert not np.array_equal(refit.score(users), judged.score(users))
+
+
+@pytest.mark.parametrize(("wanted", "worth"), [(20, -1.0), (21, 1.0)])
+def test_what_the_newest_events_are_worth_is_what_validation_says_of_them(
+    wanted: int, worth: float
+) -> None:
+    # All have items 0 to 17 in common. A few liked item 20 before; of late items 21 to 23 are liked
+    # more, by the second half of the users. The first half is asked what it liked next.
+    shared = [(user, item, item) for user in range(40) for item in range(18)]
+    before = [(user, 20, 18) for user in range(20, 24)]
+    late = [(user, 21 + user % 3, 30 + place) for user in range(20, 40) for place in range(2)]
+    settled = [(user, item, 30) for user in range(20) for item in (18, 19)]
+    train = _events(shared + before + late + settled)
+    asked = _events([(user, wanted, 50) for user in range(20)])
+    ids = (Vocabulary(tuple(map(str, range(n)))) for n in (40, 24))
+    dataset = Dataset(*ids, train, asked, {}, np.zeros((len(train), 0), np.float32))
+
+    found = worth_of_newest(Popularity().fit(dataset), dataset)
+
+    assert found.mean * worth > 0 and found.low * worth > 0 and found.high * worth > 0
+
+
+def _events(rows: list[tuple[int, int, int]]) -> Interactions:
+    """Users, items and days, sorted by user, then time."""
+    users, items, days = np.array(sorted(rows, key=lambda row: (row[0], row[2]))).T
+    ones = np.ones(len(users), dtype=np.float32)
+    return Interactions(
+        users.astype(np.int32), items.astype(np.int32), ones, days.astype(np.int64) * 86_400_000_000
+    )
 
 
 def test_nobody_knows_how_long_an_unfitted_model_or_an_old_one_trains(tmp_path: Path) -> None:
