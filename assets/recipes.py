@@ -304,7 +304,7 @@ RECIPES = (
         (USER_TEMPORAL, GLOBAL_TEMPORAL),
         _choose_hmdf,
         _build_hmdf,
-        code_version="12",
+        code_version="13",
         reads=_LASTING,
         learns=True,
     ),

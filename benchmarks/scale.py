@@ -1,11 +1,12 @@
-"""Time and memory of the networks' fits as the events grow.
+"""Time and memory of fits, and of lists, as the events and the catalogue grow.
 
-    python -m benchmarks.scale [--models transformer,gat,mmnn] [--events 500000,1600000,5000000]
-                               [--device cuda]
+    python -m benchmarks.scale [--models transformer,gat,mmnn,hmdf] [--items 20000]
+                               [--events 500000,1600000,5000000] [--device cuda]
 
-The events are synthetic: users of a hidden taste choose items of a skewed popularity, and each item
-has a text token that tells its taste. Every fit is a process of its own, whose peak of resident
-memory is the figure; it includes the events themselves. Validation is one event of some users.
+The events are synthetic: users of a hidden taste choose items of a skewed popularity, and each
+item has a text token that tells its taste. Every fit is a process of its own, whose peak of
+resident memory is the figure; it includes the events themselves. Validation is one event of some
+users. Lists are those of 1,000 users in one batch, and of 100 one by one; each holds 20 items.
 """
 
 import argparse
@@ -26,6 +27,7 @@ import torch
 from models.data import Dataset, Interactions, TokenTable, Vocabulary
 from models.encoders.device import choose_device
 from models.families import family_class
+from models.hmdf import HMDF, HMDFConfig
 from models.search import SPACES
 
 OUT = Path(__file__).parent / "out" / "scale.json"
@@ -33,6 +35,9 @@ _EVENTS_A_USER = 50
 _TASTES = 16
 _TOKEN = 64
 _VALIDATED_USERS = 2_000
+_LISTED_USERS = 1_000
+_LISTED_ALONE = 100
+_LENGTH = 20
 _GIB = 2**30
 MODELS = ("mmnn", "transformer", "gat")
 
@@ -55,27 +60,48 @@ def main() -> None:
 
 
 def measured(name: str, n_events: int, chosen: argparse.Namespace) -> dict[str, Any]:
-    """One fit: seconds of the wall clock and of the processor, the peaks of memory in GiB (of the
-    process, of the GPU) and the validation loss that was reached."""
+    """One fit and its lists: seconds of the wall clock and of the processor, the peaks of memory in
+    GiB (of the process, of the GPU), the validation loss that was reached, and milliseconds of the
+    processor that a list costs among many (mean) and alone (median)."""
     dataset = synthetic(n_events, chosen.items, chosen.seed)
     device = choose_device(chosen.device)
     before = _peak()
     wall, cpu = time.perf_counter(), time.process_time()
     model = _model(name, chosen.seed, device).fit(dataset)
+    fitted, used = time.perf_counter() - wall, time.process_time() - cpu
+    together, alone = _list_ms(model, dataset)
     return {
         "model": name,
         "device": _name_of(device),
         "events": n_events,
         "users": dataset.n_users,
         "items": chosen.items,
-        "fit_s": round(time.perf_counter() - wall, 1),
-        "cpu_s": round(time.process_time() - cpu, 1),
+        "fit_s": round(fitted, 1),
+        "cpu_s": round(used, 1),
         "events_gib": round(before, 2),
         "peak_gib": round(_peak(), 2),
         "gpu_gib": round(torch.cuda.max_memory_allocated() / _GIB, 2),
         "epochs": len(model.curve.train),
         "loss": round(min(model.curve.validation), 4),
+        "list_ms": round(together, 2),
+        "one_list_ms": round(alone, 2),
     }
+
+
+def _list_ms(model: Any, dataset: Dataset) -> tuple[float, float]:
+    """Milliseconds of the processor of a list among many, and of one that is made alone."""
+    users = dataset.histories(np.arange(min(_LISTED_USERS, dataset.n_users), dtype=np.int32))
+    model.recommend(users.rows(0, 1), _LENGTH, exclude=users.rows(0, 1))
+    began = time.process_time()
+    model.recommend(users, _LENGTH, exclude=users)
+    together = (time.process_time() - began) / len(users)
+    alone = []
+    for row in range(min(_LISTED_ALONE, len(users))):
+        one = users.rows(row, row + 1)
+        began = time.process_time()
+        model.recommend(one, _LENGTH, exclude=one)
+        alone.append(time.process_time() - began)
+    return together * 1000, float(np.median(alone)) * 1000
 
 
 def synthetic(n_events: int, n_items: int, seed: int) -> Dataset:
@@ -114,6 +140,8 @@ def synthetic(n_events: int, n_items: int, seed: int) -> Dataset:
 
 def _model(name: str, seed: int, device: torch.device) -> Any:
     """An unfitted model; only its own modules are imported, as they count in time and memory."""
+    if name == HMDF.name:
+        return HMDF(HMDFConfig(seed=seed))
     config = SPACES[name].config_class(seed=seed)
     return family_class(name)(config, str(device))  # type: ignore[call-arg]
 
