@@ -95,7 +95,7 @@ def _measured(
     forgetful = {"CROSSMODAL_SERVE_REMEMBERED_BYTES": "0"}
     with server(ours(workspace, chosen.workers, forgetful), "/readyz") as running:
         anew = asyncio.run(load(running.url, ask, chosen.anew_rate, chosen.seconds))
-    with server(feast(workspace), "/health") as running:
+    with server(feast(workspace, chosen.workers), "/health") as running:
         look_ups = _feature_look_ups(workspace, users)
         peer = asyncio.run(load(running.url, look_ups, chosen.feast_rate, chosen.seconds))
     figures = {

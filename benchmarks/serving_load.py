@@ -32,6 +32,7 @@ SEED = 42
 _WARM_UP_SECONDS = 5
 _CONNECTIONS = 256
 _PATIENCE_SECONDS = 30
+_AN_HOUR = 3600
 
 Ask = Callable[[aiohttp.ClientSession, random.Random], Awaitable[int]]
 """Makes one request and reads the whole answer; returns its status."""
@@ -120,11 +121,18 @@ def ours(
     return lambda port: ([*words, "--port", str(port)], home)
 
 
-def feast(workspace: Workspace) -> Command:
+def feast(workspace: Workspace, workers: int) -> Command:
+    """Feast's own server, tuned as its documentation says: workers, and no look at the registry.
+
+    Precomputed vectors of a service would be the next step; no SQLite store of Feast keeps any.
+    """
     program = str(Path(sys.executable).with_name("feast"))
     settings = str(workspace.paths.feast / "feature_store.yaml")
     return lambda port: (
-        [program, "-f", settings, "serve", "-p", str(port), "--no-access-log"],
+        [
+            *(program, "-f", settings, "serve", "-p", str(port), "--no-access-log"),
+            *("--workers", str(workers), "--registry_ttl_sec", str(_AN_HOUR)),
+        ],
         {"FEAST_USAGE": "False"},
     )
 
