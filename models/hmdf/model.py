@@ -106,19 +106,20 @@ class HMDF:
         Raises:
             NothingToLearnError: fewer than two slices hold a choice that is among its candidates.
         """
-        slices = self.labelled_slices(dataset)
+        parts = self._parts(dataset)
+        slices = self._described(dataset, parts)
         names, folds = self.feature_names, self.folds(slices)
         chosen = choose_rounds(slices, folds, names, self.config, self._on_epoch)
         self.curve = chosen.curve
         self.validated = chosen.mean
         if self._slicing is OF_TIME:
             self._scale = _scale_of(slices[-1], chosen.scores[0])
-            values = _ndcg_with_guests(slices[-1], chosen.scores[0], self._parts(dataset)[-1].past)
+            values = _ndcg_with_guests(slices[-1], chosen.scores[0], parts[-1].past)
             self.validated = float(values.mean())
             if len(dataset.validation):
                 # The last slice is that of the validation events, and judges alone.
                 self._judged = slices[-1].users, values.astype(np.float32)
-        return self._finished(dataset, slices, chosen.rounds)
+        return self._finished(dataset, parts, slices, chosen.rounds)
 
     def refitted(self, dataset: Dataset) -> Self:
         """A hybrid of as many trees, fitted to all events of a dataset; nothing is judged.
@@ -135,7 +136,8 @@ class HMDF:
             self.config, self._choose, self._on_epoch, self._slicing, self._processes
         )
         other._scale = self._scale
-        return other._finished(dataset, other.labelled_slices(dataset), rounds)
+        parts = other._parts(dataset)
+        return other._finished(dataset, parts, other._described(dataset, parts), rounds)
 
     def validated_on(self) -> tuple[Ints, Floats]:
         """The users (n,) with validation events, and the NDCG@10 (n,) of what had not seen those.
@@ -176,30 +178,7 @@ class HMDF:
         Raises:
             NothingToLearnError: fewer than two slices are left.
         """
-        retrievers, content = self._choose(dataset), ContentSimilarity.of(dataset.tokens)
-        slices: list[LabelledSlice] = []
-        for part in self._parts(dataset):
-            _log.info("Describing what was chosen after %d events.", len(part.past))
-            self._ranker = self._learned(retrievers, dataset, part.past, content)
-            labelled = _labelled(self._ranker, dataset.n_items, part)
-            if labelled.chosen.any():
-                slices.append(labelled)
-            elif part.labels is dataset.validation:
-                raise NothingToLearnError(
-                    f"None of the {len(part.labels)} validation events is of a candidate of the "
-                    "hybrid, so that nothing could judge it. It takes more events, or other models."
-                )
-            else:
-                _log.warning(
-                    "The slice after %d events holds no choice to learn from.", len(part.past)
-                )
-        if len(slices) < _FEWEST_SLICES:
-            raise NothingToLearnError(
-                "The hybrid needs two slices with a choice among its candidates; there are "
-                f"{len(slices)} among {len(known_events(dataset))} events. "
-                "It takes more events, or other models."
-            )
-        return tuple(slices)
+        return self._described(dataset, self._parts(dataset))
 
     def score(self, users: Histories, items: Ints | None = None) -> Floats:
         """Scores (n_users, n_items); -inf for what is no candidate, or was had.
@@ -286,7 +265,44 @@ class HMDF:
             model._scale = model._ranker.newcomers.scale
         return model
 
-    def _finished(self, dataset: Dataset, slices: Sequence[LabelledSlice], rounds: int) -> Self:
+    def _parts(self, dataset: Dataset) -> tuple[Slice, ...]:
+        known = known_events(dataset)
+        return self._slicing.cut(dataset, known, self.config.slices, self.config.seed)
+
+    def _described(self, dataset: Dataset, parts: Sequence[Slice]) -> tuple[LabelledSlice, ...]:
+        """See `labelled_slices`."""
+        retrievers, content = self._choose(dataset), ContentSimilarity.of(dataset.tokens)
+        slices: list[LabelledSlice] = []
+        for part in parts:
+            _log.info("Describing what was chosen after %d events.", len(part.past))
+            self._ranker = self._learned(retrievers, dataset, part.past, content)
+            labelled = _labelled(self._ranker, dataset.n_items, part)
+            if labelled.chosen.any():
+                slices.append(labelled)
+            elif part.labels is dataset.validation:
+                raise NothingToLearnError(
+                    f"None of the {len(part.labels)} validation events is of a candidate of the "
+                    "hybrid, so that nothing could judge it. It takes more events, or other models."
+                )
+            else:
+                _log.warning(
+                    "The slice after %d events holds no choice to learn from.", len(part.past)
+                )
+        if len(slices) < _FEWEST_SLICES:
+            raise NothingToLearnError(
+                "The hybrid needs two slices with a choice among its candidates; there are "
+                f"{len(slices)} among {len(known_events(dataset))} events. "
+                "It takes more events, or other models."
+            )
+        return tuple(slices)
+
+    def _finished(
+        self,
+        dataset: Dataset,
+        parts: Sequence[Slice],
+        slices: Sequence[LabelledSlice],
+        rounds: int,
+    ) -> Self:
         """Trees of all slices, and then the knowledge of everything."""
         bags = fit_trees(slices, self.feature_names, self.config, rounds)
         content, known = self._known().knowledge.content, known_events(dataset)
@@ -295,26 +311,24 @@ class HMDF:
             ranker = replace(
                 ranker,
                 guests=GuestScores.of(known, dataset.n_items),
-                newcomers=self._newcomers(dataset, ranker.knowledge, ranker.ties),
+                newcomers=self._newcomers(dataset, parts, ranker.knowledge, ranker.ties),
             )
         self._ranker = ranker
         return self
 
-    def _newcomers(self, dataset: Dataset, knowledge: Knowledge, ties: Ints) -> Newcomers | None:
+    def _newcomers(
+        self, dataset: Dataset, parts: Sequence[Slice], knowledge: Knowledge, ties: Ints
+    ) -> Newcomers | None:
         """What ranks items without events; None where nothing could be learned of them."""
         if self._scale is None:
             return None
-        content, parts = knowledge.content, self._parts(dataset)
+        content = knowledge.content
         trees = NewcomerTrees.of(dataset, parts, content, ties, self.config)
         if trees is None:
             return None
         everything = knowing(dataset, known_events(dataset))
         scale, seed = self._scale, self.config.seed
         return Newcomers.of(everything, content, knowledge.numbers, trees, scale, seed)
-
-    def _parts(self, dataset: Dataset) -> tuple[Slice, ...]:
-        known = known_events(dataset)
-        return self._slicing.cut(dataset, known, self.config.slices, self.config.seed)
 
     def _learned(
         self,
