@@ -26,9 +26,6 @@ ALL_EVENTS = "all-events"
 _ASKED_USERS = 200
 """Users, drawn by the seed, whose lists are held against those of the judged version."""
 
-_UNFIT = (ArithmeticError, RuntimeError, ValueError)
-"""What a fit can end in that works on some events and not on others."""
-
 
 @dg.asset(
     deps=["champion", *SPLIT_INPUTS],
@@ -134,13 +131,14 @@ def _loss_by_newest(context: Context, workspace: Workspace, judged: "Recommender
 
 def _refitted(context: Context, judged: "Recommender", data: Dataset) -> "Recommender | str":
     """The judged model's recipe fitted to everything, or why it could not be."""
+    from models.failures import FIT_FAILURES
     from models.protocol import Refittable
 
     if not isinstance(judged, Refittable):
         return f"a model of the family {judged.name} cannot be fitted again"
     try:
         return judged.refitted(data)
-    except _UNFIT as error:
+    except FIT_FAILURES as error:
         context.log.warning(f"Fitting {judged.name} to all events failed.", exc_info=error)
         return f"fitting it to all events failed: {error}"
 

@@ -6,8 +6,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from lightgbm.basic import LightGBMError
-
 from assets.datasets import COLD_ITEM, SplitData
 from benchmarks._tokens import Material
 from benchmarks.peers.catalogue import PeerEntry
@@ -18,14 +16,12 @@ from benchmarks.quality.material import array_digest, content_features, digest, 
 from benchmarks.quality.registry import HYBRID, Entry, Settings, registry
 from benchmarks.quality.results import code_digest, commit, keep, kept, key_of
 from benchmarks.quality.theirs import Skipped
+from models.failures import FIT_FAILURES
 from models.protocol import NothingToLearnError
 
 PEER = "peer"
 _PEERS = Path(__file__).parents[1] / "peers"
 _log = logging.getLogger(__name__)
-_FAILURES = (ValueError, RuntimeError, ArithmeticError, LookupError, LightGBMError)
-"""What a fit may end with; like a peer's failure, it is listed and does not end the run."""
-
 _ASKED = "benchmarks/quality/handover.py"
 _OUR_CODE = (
     "models",
@@ -102,7 +98,8 @@ def answers(run: Run, data: SplitData, material: Material) -> Iterator[Given]:
             except NothingToLearnError as error:
                 yield Given(entry.name, entry.kind, Skipped(str(error), failed=False))
                 continue
-            except _FAILURES as error:
+            except FIT_FAILURES as error:
+                # Like a peer's failure, it is listed and does not end the run.
                 _log.exception("%s failed on %s.", entry.name, data.name)
                 yield Given(entry.name, entry.kind, Skipped(repr(error), failed=True))
                 continue

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from lightgbm.basic import LightGBMError
 from small_platform import small_settings
 
 from assets.champion import RIVALS, judged_champion
@@ -167,6 +168,23 @@ def test_an_unsound_refit_does_not_answer_and_says_so(copied: Settings) -> None:
     assert row["version"] == row["judged_by"] == judged != row["refit"]
     assert run_pipeline(copied, only="serving_model+").failed_checks == ()
     assert (workspace.paths.models / "champion").read_text().strip() == row["refit"]
+
+
+def test_where_the_refit_fails_the_judged_version_answers_and_it_is_said(
+    copied: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = Workspace(copied)
+    judged = workspace.lake.read("champion")["version"].item()
+
+    def refused(*_: object) -> None:
+        raise LightGBMError("Ranking tasks require query information")
+
+    monkeypatch.setattr(type(open_registry(workspace).load(judged)), "refitted", refused)
+    summary = run_pipeline(small_settings(copied.home, refit_overlap=0.01), only="serving_model+")
+    (failed,) = summary.failed_checks
+    assert "refit_is_sound" in failed and "require query information" in failed
+    assert (workspace.paths.models / "champion").read_text().strip() == judged
+    assert workspace.lake.read("serving_model")["refit"].item() == ""
 
 
 def test_report_and_doctor_name_what_answers_and_what_speaks_for_it(
