@@ -43,7 +43,7 @@ Diversity = Annotated[
     Field(ge=0, le=1, description="0 keeps the order of the scores; 1 makes items differ most."),
 ]
 
-NewPlaces = Annotated[
+PlacesForNew = Annotated[
     int,
     Field(
         ge=0,
@@ -111,7 +111,7 @@ class RecommendationRequest(Sent):
     )
     k: Annotated[Count, _JsonNumber] = 20
     diversity: Annotated[Diversity, _JsonNumber] = 0.0
-    new_places: Annotated[NewPlaces, _JsonNumber] = 0
+    new_places: Annotated[PlacesForNew, _JsonNumber] = 0
     category: Category = None
     exclude: list[ItemId] = Field(
         default=[], max_length=MOST_CANDIDATES, description="Items never to show."

@@ -9,8 +9,7 @@ from fastapi import APIRouter, Path, Query, Response
 
 from serving.champion import Champion
 from serving.histories import UserState, guest_history
-from serving.making import ListInMaking
-from serving.making import NewPlaces as KeptPlaces
+from serving.making import ListInMaking, NewPlaces
 from serving.problems import problem_responses
 from serving.recommending import Ranked
 from serving.remembered_lists import Question
@@ -20,7 +19,7 @@ from serving.schemas import (
     Category,
     Count,
     Diversity,
-    NewPlaces,
+    PlacesForNew,
     RankRequest,
     RecommendationRequest,
     Recommendations,
@@ -41,7 +40,7 @@ async def recommendations_of_user(
     user_id: Annotated[UserId, Path()],
     k: Annotated[Count, Query()] = 20,
     diversity: Annotated[Diversity, Query()] = 0.0,
-    new_places: Annotated[NewPlaces, Query()] = 0,
+    new_places: Annotated[PlacesForNew, Query()] = 0,
     category: Annotated[Category, Query()] = None,
     exclude_seen: Annotated[
         bool, Query(description="Leave out what the user had to do with; hidden items always are.")
@@ -109,8 +108,8 @@ async def rank(service: Asked, champion: InUse, asked: RankRequest) -> Response:
     return _answer(service, champion, making, missed)
 
 
-def _new(service: Service, places: int) -> KeptPlaces | None:
-    return KeptPlaces(places, service.events.impressions_of) if places else None
+def _new(service: Service, places: int) -> NewPlaces | None:
+    return NewPlaces(places, service.events.impressions_of) if places else None
 
 
 async def _question(
