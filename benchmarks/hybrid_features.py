@@ -11,24 +11,17 @@ With several seeds of the trees a user's figure is the mean over them.
 """
 
 import argparse
-import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
-from assets.datasets import USER_TEMPORAL
-from benchmarks._tokens import Reader
-from benchmarks.quality.material import split_data
-from benchmarks.quality.results import commit
-from crossmodal.atomic import atomic_write_bytes
+from benchmarks import _runs
 from models.evaluation import PairedDifference, paired_difference
 from models.hmdf import HMDF, HMDFConfig
 from models.hmdf.candidates import Candidates
 from models.hmdf.trees import LabelledSlice, choose_rounds
-from sources.factory import open_source
 
 _SAMPLES = 10_000
 _SCORES = ("_standardised", "_log_rank")
@@ -107,9 +100,7 @@ def judged(hybrid: HMDF, slices: Sequence[LabelledSlice], seeds: Sequence[int]) 
 def main() -> None:
     """Runs the benchmark from the command line."""
     chosen = _parsed()
-    source = open_source(chosen.source, path=chosen.data, home_sources=chosen.home / "sources")
-    reader = Reader(source, chosen.home / "weights", chosen.home / "features", chosen.seed)
-    data = split_data(reader.read(), source, USER_TEMPORAL, chosen.seed)
+    data = _runs.next_choices(chosen, chosen.seed)
     hybrid = HMDF(HMDFConfig(seed=chosen.seed))
     slices = hybrid.labelled_slices(data.dataset)
     whole = judged(hybrid, slices, chosen.tree_seeds)
@@ -126,7 +117,9 @@ def main() -> None:
             f"[{lost.low:+.4f}, {lost.high:+.4f}] | {time.perf_counter() - began:.0f} |",
             flush=True,
         )
-    _write(chosen, float(whole.mean()), rows)
+    told = {"data": chosen.data.name, "seed": chosen.seed, "tree_seeds": chosen.tree_seeds}
+    found = {"all": float(whole.mean()), "rows": [asdict(row) for row in rows]}
+    _runs.write(chosen.out, told | found)
 
 
 def _longest_first(names: Sequence[str]) -> list[str]:
@@ -134,33 +127,11 @@ def _longest_first(names: Sequence[str]) -> list[str]:
     return sorted(names, key=len, reverse=True)
 
 
-def _write(chosen: argparse.Namespace, whole: float, rows: Sequence[Worth]) -> None:
-    result: Mapping[str, object] = {
-        "data": chosen.data.name,
-        "seed": chosen.seed,
-        "tree_seeds": chosen.tree_seeds,
-        "commit": commit(),
-        "all": whole,
-        "rows": [asdict(row) for row in rows],
-    }
-    chosen.out.parent.mkdir(parents=True, exist_ok=True)
-    atomic_write_bytes(chosen.out, f"{json.dumps(result, indent=2)}\n".encode())
-    print(f"Written to {chosen.out}.")
-
-
 def _parsed() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("data", type=Path, help="folder or zip of a MovieLens set")
-    parser.add_argument("--source", default="movielens", choices=("movielens", "tables"))
+    parser = _runs.parser(__doc__, "hybrid_features.json")
     parser.add_argument("--seed", type=int, default=42, help="of the split and of the hybrid")
-    parser.add_argument("--tree-seeds", type=_numbers, default=[42, 43], help="commas between")
-    parser.add_argument("--home", type=Path, default=Path("benchmarks/out/home"))
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/out/hybrid_features.json"))
+    parser.add_argument("--tree-seeds", type=_runs.numbers, default=[42, 43], help="commas between")
     return parser.parse_args()
-
-
-def _numbers(given: str) -> list[int]:
-    return [int(number) for number in given.split(",")]
 
 
 if __name__ == "__main__":

@@ -9,20 +9,14 @@ items on its own scale, and the same with places kept for them below the tenth.
 """
 
 import argparse
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from assets.datasets import USER_TEMPORAL, SplitData
-from benchmarks._tokens import Reader
-from benchmarks.quality.material import split_data
-from benchmarks.quality.results import commit
-from crossmodal.atomic import atomic_write_bytes
+from assets.datasets import SplitData
+from benchmarks import _runs
 from models.data import Bools, Dataset, Histories, Interactions, Ints, TokenTable, Vocabulary
 from models.evaluation import PairedRatio, known_events, paired_ratio
 from models.exploration import with_places
@@ -30,7 +24,6 @@ from models.hmdf import HMDF, HMDFConfig
 from models.metrics import ndcg
 from models.protocol import Ranking
 from models.ranking import tie_breaks, top_k
-from sources.factory import open_source
 
 _SHARE = 0.1
 _LIST, _TOP = 50, 10
@@ -165,9 +158,7 @@ def summary(draws: Sequence[dict[str, _Measured]]) -> list[Lists]:
 def main() -> None:
     """Runs the benchmark from the command line."""
     chosen = _parsed()
-    source = open_source(chosen.source, path=chosen.data, home_sources=chosen.home / "sources")
-    reader = Reader(source, chosen.home / "weights", chosen.home / "features", chosen.seed)
-    data = split_data(reader.read(), source, USER_TEMPORAL, chosen.seed)
+    data = _runs.next_choices(chosen, chosen.seed)
     draws = []
     for seed in chosen.draws:
         began = time.perf_counter()
@@ -184,7 +175,8 @@ def main() -> None:
         )
         new = f"{row.recall_of_new:.3f} | {row.new_in_list:.1f}"
         print(f"| {row.name} | {row.ndcg:.4f} | {ratio} | {new} |")
-    _write(chosen, rows)
+    told = {"data": chosen.data.name, "draws": chosen.draws, "places": chosen.places}
+    _runs.write(chosen.out, {**told, "rows": [asdict(row) for row in rows]})
 
 
 def _kept(table: TokenTable, place: Ints, first: int, stop: int) -> TokenTable:
@@ -232,35 +224,18 @@ def _of_lists(lists: Ranking, users: Ints, wanted: dict[int, np.ndarray], new: B
     return _Measured(ndcg(hits[:, :_TOP], sizes, _TOP), np.array(recall), counts)
 
 
-def _write(chosen: argparse.Namespace, rows: Sequence[Lists]) -> None:
-    result: dict[str, Any] = {
-        "data": chosen.data.name,
-        "draws": chosen.draws,
-        "places": chosen.places,
-        "commit": commit(),
-        "rows": [asdict(row) for row in rows],
-    }
-    chosen.out.parent.mkdir(parents=True, exist_ok=True)
-    atomic_write_bytes(chosen.out, f"{json.dumps(result, indent=2)}\n".encode())
-    print(f"Written to {chosen.out}.")
-
-
 def _parsed() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("data", type=Path, help="folder or zip of a MovieLens set")
-    parser.add_argument("--source", default="movielens", choices=("movielens", "tables"))
+    parser = _runs.parser(__doc__, "mixed.json")
     parser.add_argument("--seed", type=int, default=42, help="of the split")
     parser.add_argument(
         "--draws",
-        type=lambda text: [int(part) for part in text.split(",")],
+        type=_runs.numbers,
         default=[42, 43, 44],
         help="seeds of the items that arrive and of the hybrid, with commas",
     )
     parser.add_argument(
         "--places", type=int, default=20, help="of 50 that are kept for new items at least"
     )
-    parser.add_argument("--home", type=Path, default=Path("benchmarks/out/home"))
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/out/mixed.json"))
     return parser.parse_args()
 
 

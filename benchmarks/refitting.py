@@ -12,24 +12,17 @@ With several seeds a user's figure is the mean over them, of the model's seed an
 """
 
 import argparse
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from assets.datasets import RANDOM, USER_TEMPORAL, SplitData
-from benchmarks._tokens import Reader
-from benchmarks.quality.material import split_data
+from benchmarks import _runs
 from benchmarks.quality.measuring import HEADLINE
 from benchmarks.quality.ours import all_known, training_alone
 from benchmarks.quality.registry import Entry, registry
-from benchmarks.quality.results import commit
-from crossmodal.atomic import atomic_write_bytes
 from models.evaluation import (
     PairedDifference,
     PairedRatio,
@@ -38,7 +31,6 @@ from models.evaluation import (
     user_measure,
 )
 from models.protocol import Refittable, SelfValidated
-from sources.factory import open_source
 
 _FITTED_FOR_RATINGS = RANDOM
 _SAMPLES = 10_000
@@ -113,11 +105,7 @@ def line(row: Worth) -> str:
 def main() -> None:
     """Runs the benchmark from the command line."""
     chosen = _parsed()
-    source = open_source(chosen.source, path=chosen.data, home_sources=chosen.home / "sources")
-    read = partial(Reader, source, chosen.home / "weights", chosen.home / "features")
-    splits = {
-        seed: split_data(read(seed).read(), source, USER_TEMPORAL, seed) for seed in chosen.seeds
-    }
+    splits = {seed: _runs.next_choices(chosen, seed) for seed in chosen.seeds}
     entries = {seed: _entries(seed) for seed in chosen.seeds}
     names = chosen.models or list(entries[chosen.seeds[0]])
     if unknown := [name for name in names if name not in entries[chosen.seeds[0]]]:
@@ -134,7 +122,8 @@ def main() -> None:
         found = [per_user(entries[seed][name], data, seed) for seed, data in splits.items()]
         rows.append(worth(name, found, time.perf_counter() - began))
         print(line(rows[-1]), flush=True)
-    _write(chosen, rows)
+    told = {"data": chosen.data.name, "seeds": chosen.seeds, "metric": list(HEADLINE)}
+    _runs.write(chosen.out, {**told, "rows": [asdict(row) for row in rows]})
 
 
 def _entries(seed: int) -> dict[str, Entry]:
@@ -146,36 +135,15 @@ def _entries(seed: int) -> dict[str, Entry]:
     }
 
 
-def _write(chosen: argparse.Namespace, rows: list[Worth]) -> None:
-    result: dict[str, Any] = {
-        "data": chosen.data.name,
-        "seeds": chosen.seeds,
-        "commit": commit(),
-        "metric": list(HEADLINE),
-        "rows": [asdict(row) for row in rows],
-    }
-    chosen.out.parent.mkdir(parents=True, exist_ok=True)
-    atomic_write_bytes(chosen.out, f"{json.dumps(result, indent=2)}\n".encode())
-    print(f"Written to {chosen.out}.")
-
-
 def _parsed() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("data", type=Path, help="folder or zip of a MovieLens set")
-    parser.add_argument("--source", default="movielens", choices=("movielens", "tables"))
+    parser = _runs.parser(__doc__, "refitting.json")
     parser.add_argument("--models", type=_names, default=[], help="names, with commas between")
-    parser.add_argument("--seeds", type=_numbers, default=[42], help="with commas between")
-    parser.add_argument("--home", type=Path, default=Path("benchmarks/out/home"))
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/out/refitting.json"))
+    parser.add_argument("--seeds", type=_runs.numbers, default=[42], help="with commas between")
     return parser.parse_args()
 
 
 def _names(told: str) -> list[str]:
     return [name.strip() for name in told.split(",") if name.strip()]
-
-
-def _numbers(told: str) -> list[int]:
-    return [int(number) for number in told.split(",")]
 
 
 if __name__ == "__main__":

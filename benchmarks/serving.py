@@ -19,7 +19,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from datetime import date
 from pathlib import Path
 
 import aiohttp
@@ -27,8 +26,7 @@ import httpx
 import numpy as np
 from PIL import Image
 
-from benchmarks.quality.results import commit
-from benchmarks.quality.tables import machine
+from benchmarks import _runs
 from benchmarks.serving_load import (
     SEED,
     Ask,
@@ -42,7 +40,6 @@ from benchmarks.serving_load import (
     server,
     users_of,
 )
-from crossmodal.atomic import atomic_write_bytes
 from crossmodal.pseudonyms import pseudonym
 from crossmodal.settings import load_settings
 from crossmodal.workspace import Workspace
@@ -70,13 +67,8 @@ def main() -> int:
         **_exact_search(chosen.rows),
         "rate": chosen.rate,
         "workers": chosen.workers,
-        **machine(),
-        "date": date.today().isoformat(),
-        "commit": commit(),
     }
-    chosen.out.parent.mkdir(parents=True, exist_ok=True)
-    atomic_write_bytes(chosen.out, f"{json.dumps(result, indent=1)}\n".encode())
-    for name, value in result.items():
+    for name, value in _runs.write(chosen.out, result).items():
         print(f"{name}: {value}")
     return 1 if own.errors or anew.errors or peer.errors else 0
 

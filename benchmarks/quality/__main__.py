@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from assets.datasets import RANDOM, USER_TEMPORAL, SplitData
-from benchmarks._tokens import Material, Reader
+from benchmarks import _runs
+from benchmarks._tokens import Material
 from benchmarks.peers.catalogue import PeerEntry, entries
 from benchmarks.quality.material import SPLITS, split_data
 from benchmarks.quality.page import PageError, marked_page, write_page
@@ -63,9 +64,7 @@ def main() -> int:
 
 def _on_seed(run: Run, chosen: argparse.Namespace, splits: tuple[str, ...]) -> list[SplitFigures]:
     """All models on the splits, with the order of ties that the run's seed gives."""
-    source = open_source(chosen.source, path=chosen.data, home_sources=chosen.home / "sources")
-    reader = Reader(source, chosen.home / "weights", chosen.home / "features", run.seed)
-    material = reader.read()
+    source, material = _runs.read(chosen, run.seed)
     config = EvaluationConfig(samples=chosen.samples, seed=run.seed)
     found = []
     for name in splits:
