@@ -10,12 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from filelock import FileLock
+from hypothesis import settings as hypothesis_settings
 from small_platform import small_settings
 
 from crossmodal.settings import Settings
 
 if TYPE_CHECKING:
     from orchestration.run import RunSummary
+
+# A busy machine must not look like a wrong answer.
+hypothesis_settings.register_profile("any machine", deadline=None)
+hypothesis_settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session")
