@@ -123,7 +123,7 @@ class ListInMaking:
         if self._given is not None:
             found = best_given(champion, history, self._given)
             return _Ranking(found, explainer(champion, history))
-        scores, explain = scored_by(champion, history)
+        scores, explain = scored_by(champion, history, self._allowed)
         wanted = self._allowed, self._k, self._diversity
         found, new = best(champion, scores, *wanted), None
         if self._new is not None:

@@ -50,10 +50,19 @@ Explainer = Callable[[Ints], Explanation]
 """Explains items (1, k) to the one for whom they were ranked."""
 
 
-def scored_by(champion: Champion, history: Histories) -> tuple[Floats, Explainer]:
-    """The champion's scores (n_items,) for one row, and what explains them."""
-    scores, explainer = scored(champion.model, history, champion.masks)
-    return scores[0], explainer
+def scored_by(champion: Champion, history: Histories, allowed: Bools) -> tuple[Floats, Explainer]:
+    """The champion's scores (n_items,) for one row, and what explains them.
+
+    Where `allowed` (n_items,) says that what was had may be shown again, a champion that never
+    ranks that by itself is asked for it.
+    """
+    scores, explained = scored(champion.model, history, champion.masks)
+    had = np.unique(history.items)
+    again = had[allowed[had] & np.isneginf(scores[0, had])]
+    if not len(again):
+        return scores[0], explained
+    scores[0, again] = score_given(champion.model, history, again)[0]
+    return scores[0], explainer(champion, history)
 
 
 def explainer(champion: Champion, history: Histories) -> Explainer:

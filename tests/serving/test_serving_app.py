@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,11 +12,13 @@ import pytest
 from fastapi.testclient import TestClient
 from prometheus_text import figure
 
+from assets.datasets import all_events_data
 from assets.ingestion import source_of
 from crossmodal.pseudonyms import pseudonym
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
 from feature_repo.store import online
+from models.hmdf import HMDF, HMDFConfig
 from models.registry import ModelRegistry
 from serving.app import create_app
 
@@ -130,6 +133,29 @@ def test_an_impression_changes_nothing_and_a_hidden_item_never_returns(
     report(client, "grace", before[1], "hide", "e2")
     assert before[1] not in listed(client, "grace")
     assert before[1] not in listed(client, "grace", exclude_seen=False, k=200)
+
+
+def test_what_was_had_is_listed_again_where_that_is_asked_for(
+    client: TestClient, copied: Settings
+) -> None:
+    """Also by the hybrid, which has no such candidates of its own."""
+    watch = client.app.state.service.champions  # type: ignore[attr-defined]
+    few = HMDFConfig(candidates=15, rounds=10, leaf_rows=5, threads=1)
+    hybrid = HMDF(few).fit(all_events_data(Workspace(copied).lake))
+    for model in (watch.current.model, hybrid):
+        watch._current = replace(watch.current, model=model)
+        user = f"who asks {model.name}"
+        had = listed(client, user, k=3)
+        for number, item in enumerate(had):
+            report(client, user, item, "click", f"{user} {number}")
+        assert not set(had) & set(listed(client, user, k=200))
+        again = client.get(
+            f"/v1/users/{user}/recommendations", params={"exclude_seen": False, "k": 200}
+        ).json()
+        assert again["path"] == "champion"
+        reasons = {row["item_id"]: row["reason"] for row in again["items"]}
+        assert set(had) <= set(reasons)
+        assert all(sum(reasons[item]["modality_shares"].values()) > 0 for item in had)
 
 
 def test_a_guest_is_answered_like_a_user_with_the_same_past(client: TestClient) -> None:
