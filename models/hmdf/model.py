@@ -119,25 +119,44 @@ class HMDF:
             if len(dataset.validation):
                 # The last slice is that of the validation events, and judges alone.
                 self._judged = slices[-1].users, values.astype(np.float32)
-        return self._finished(dataset, parts, slices, chosen.rounds)
+        bags = fit_trees(slices, names, self.config, chosen.rounds)
+        content, ties = self._known().knowledge.content, self._known().ties
+        arrivals = None
+        if self._scale is not None:
+            arrivals = NewcomerTrees.of(dataset, parts, content, ties, self.config)
+        self._ranker = self._knowing_all(dataset, content, bags, arrivals)
+        return self
 
     def refitted(self, dataset: Dataset) -> Self:
-        """A hybrid of as many trees, fitted to all events of a dataset; nothing is judged.
+        """A hybrid with the same trees, which knows all events of a dataset; nothing is judged.
+
+        What is counted, solved and trained of events is made anew. How to weigh it is not: the
+        trees are those that were judged, and other draws of them would be worth as little more or
+        less as chance makes them.
 
         Args:
             dataset: whose training holds every event, and whose validation is empty.
 
         Raises:
             NotFittedError: the hybrid was neither fitted nor loaded.
-            NothingToLearnError: see `fit`.
+            ValueError: the dataset has other modalities, or attributes of another kind, so that the
+                trees would read other features.
         """
-        rounds = self._fitted().bags[0].num_trees()
+        judged = self._fitted()
         other = type(self)(
             self.config, self._choose, self._on_epoch, self._slicing, self._processes
         )
         other._scale = self._scale
-        parts = other._parts(dataset)
-        return other._finished(dataset, parts, other._described(dataset, parts), rounds)
+        arrivals = None if judged.newcomers is None else judged.newcomers.trees
+        content = ContentSimilarity.of(dataset.tokens)
+        other._ranker = other._knowing_all(dataset, content, judged.bags, arrivals)
+        if other.feature_names != self.feature_names:
+            changed = sorted(set(other.feature_names) ^ set(self.feature_names))
+            raise ValueError(
+                "The trees of this hybrid read other features than the dataset has "
+                f"({', '.join(changed[:3])}): fit a new hybrid."
+            )
+        return other
 
     def validated_on(self) -> tuple[Ints, Floats]:
         """The users (n,) with validation events, and the NDCG@10 (n,) of what had not seen those.
@@ -296,39 +315,30 @@ class HMDF:
             )
         return tuple(slices)
 
-    def _finished(
+    def _knowing_all(
         self,
         dataset: Dataset,
-        parts: Sequence[Slice],
-        slices: Sequence[LabelledSlice],
-        rounds: int,
-    ) -> Self:
-        """Trees of all slices, and then the knowledge of everything."""
-        bags = fit_trees(slices, self.feature_names, self.config, rounds)
-        content, known = self._known().knowledge.content, known_events(dataset)
-        ranker = replace(self._learned(self._choose(dataset), dataset, known, content), bags=bags)
-        if self._slicing is OF_TIME:
-            ranker = replace(
-                ranker,
-                guests=GuestScores.of(known, dataset.n_items),
-                newcomers=self._newcomers(dataset, parts, ranker.knowledge, ranker.ties),
-            )
-        self._ranker = ranker
-        return self
+        content: ContentSimilarity,
+        bags: Sequence[lgb.Booster],
+        arrivals: NewcomerTrees | None,
+    ) -> Ranker:
+        """What answers: trees that were fitted to slices, and the knowledge of everything.
 
-    def _newcomers(
-        self, dataset: Dataset, parts: Sequence[Slice], knowledge: Knowledge, ties: Ints
-    ) -> Newcomers | None:
-        """What ranks items without events; None where nothing could be learned of them."""
-        if self._scale is None:
-            return None
-        content = knowledge.content
-        trees = NewcomerTrees.of(dataset, parts, content, ties, self.config)
-        if trees is None:
-            return None
-        everything = knowing(dataset, known_events(dataset))
-        scale, seed = self._scale, self.config.seed
-        return Newcomers.of(everything, content, knowledge.numbers, trees, scale, seed)
+        Args:
+            dataset: all of whose events are known.
+            content: of its items.
+            bags: trees.
+            arrivals: trees of items without events; None where nothing could be learned of them.
+        """
+        known, seed = known_events(dataset), self.config.seed
+        ranker = self._learned(self._choose(dataset), dataset, known, content)
+        newcomers, guests = None, None
+        if arrivals is not None and self._scale is not None:
+            everything, numbers = knowing(dataset, known), ranker.knowledge.numbers
+            newcomers = Newcomers.of(everything, content, numbers, arrivals, self._scale, seed)
+        if self._slicing is OF_TIME:
+            guests = GuestScores.of(known, dataset.n_items)
+        return replace(ranker, bags=tuple(bags), newcomers=newcomers, guests=guests)
 
     def _learned(
         self,
