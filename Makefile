@@ -25,7 +25,7 @@ demo: $(INSTALLED)
 test: lint
 	$(PYTEST)
 
-# For the inner loop: no run of the platform, no service, no browser.
+# For the inner loop: no run of the platform, no service, no browser, no long training.
 test-fast: $(INSTALLED)
 	$(PYTEST) -m "not slow"
 

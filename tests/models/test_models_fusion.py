@@ -345,7 +345,13 @@ def fitted(data: Dataset, **settings: object) -> MMNN:
     return MMNN(SMALL.model_copy(update=settings)).fit(data)
 
 
-@pytest.mark.parametrize("name", OPERATORS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if name == SMALL.operator else pytest.mark.slow)
+        for name in OPERATORS
+    ],
+)
 def test_every_operator_is_a_setting_of_the_mmnn(name, data, tmp_path: Path):
     model = fitted(data, operator=name)
     histories = data.histories()
@@ -370,6 +376,7 @@ def reconstruction_error(model: MMNN, data: Dataset) -> float:
         return float(auxiliary_loss(tower.operator, *tokens))
 
 
+@pytest.mark.slow
 def test_the_mmnn_trains_the_auxiliary_loss_of_its_operator(data):
     with_it = fitted(data, operator="autoencoder", auxiliary_weight=1.0)
     without = fitted(data, operator="autoencoder", auxiliary_weight=0.0)
@@ -377,6 +384,6 @@ def test_the_mmnn_trains_the_auxiliary_loss_of_its_operator(data):
 
 
 def test_the_auxiliary_weight_changes_nothing_for_an_operator_without_a_wish(data):
-    much, nothing = (fitted(data, auxiliary_weight=weight) for weight in (5.0, 0.0))
+    much, nothing = (fitted(data, auxiliary_weight=weight, epochs=3) for weight in (5.0, 0.0))
     histories = data.histories()
     np.testing.assert_array_equal(much.score(histories), nothing.score(histories))

@@ -34,6 +34,18 @@ def popular(_: Dataset) -> Retrievers:
     return Retrievers({"popularity": Popularity})
 
 
+@pytest.fixture(scope="session")
+def walked() -> HMDF:
+    """Fitted to walks; for tests that only ask it."""
+    return HMDF(SMALL).fit(walks())
+
+
+@pytest.fixture(scope="session")
+def tasting() -> HMDF:
+    """Fitted to walks whose steps the items' text tells; for tests that only ask it."""
+    return HMDF(SMALL).fit(taste_and_order())
+
+
 def test_fitted_on_folds_of_items_it_finds_items_that_nobody_had(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     dataset = walks()
@@ -65,9 +77,8 @@ def test_fitted_on_folds_of_items_it_finds_items_that_nobody_had(tmp_path: Path)
 
 
 @pytest.mark.slow
-def test_it_ranks_better_than_chance_and_is_kept_whole(tmp_path: Path) -> None:
-    dataset = walks()
-    fitted = HMDF(SMALL).fit(dataset)
+def test_it_ranks_better_than_chance_and_is_kept_whole(walked: HMDF, tmp_path: Path) -> None:
+    dataset, fitted = walks(), walked
     users = dataset.histories()
     lists = fitted.recommend(users, 3, exclude=users).items
     last = users.items[users.offsets[1:] - 1]
@@ -114,10 +125,8 @@ def taste_and_order() -> Dataset:
     return dataset.with_tokens({"text": rows})
 
 
-def test_reasons_are_what_each_part_added_to_the_score() -> None:
-    dataset = taste_and_order()
-    fitted = HMDF(SMALL).fit(dataset)
-    users = dataset.histories()
+def test_reasons_are_what_each_part_added_to_the_score(tasting: HMDF) -> None:
+    fitted, users = tasting, taste_and_order().histories()
     scores, why_of = fitted.score_to_explain(users)
     shown = fitted.recommend(users, 4, exclude=users).items
     why = why_of(shown)
@@ -138,9 +147,8 @@ def test_reasons_are_what_each_part_added_to_the_score() -> None:
             np.testing.assert_allclose(claimed, raised, rtol=1e-3, atol=1e-5)
 
 
-def test_the_past_item_that_leads_to_an_item_is_its_reason() -> None:
-    dataset = walks()
-    fitted = HMDF(SMALL).fit(dataset)
+def test_the_past_item_that_leads_to_an_item_is_its_reason(walked: HMDF) -> None:
+    fitted, dataset = walked, walks()
     users = dataset.histories()
     last = users.items[users.offsets[1:] - 1]
     wanted = (last + 3) % dataset.n_items
@@ -156,11 +164,9 @@ def test_the_past_item_that_leads_to_an_item_is_its_reason() -> None:
     assert (newcomer.past_items == -1).all()
 
 
-def test_hiding_the_modality_that_is_named_lowers_the_score() -> None:
+def test_hiding_the_modality_that_is_named_lowers_the_score(tasting: HMDF) -> None:
     """What is hidden moves other features too, so that it is said of the mean and not of each."""
-    dataset = taste_and_order()
-    fitted = HMDF(SMALL).fit(dataset)
-    users = dataset.histories()
+    fitted, users = tasting, taste_and_order().histories()
     scores, why_of = fitted.score_to_explain(users)
     shown = fitted.recommend(users, 4, exclude=users).items
     why = why_of(shown)
@@ -174,10 +180,9 @@ def test_hiding_the_modality_that_is_named_lowers_the_score() -> None:
     assert np.mean(np.array(lost)[named]) > max(0, np.mean(np.array(lost)[~named]))
 
 
-def test_given_candidates_are_all_scored_whatever_else_holds() -> None:
-    dataset = walks()
-    fitted = HMDF(SMALL).fit(dataset)
-    users = dataset.histories(np.arange(4, dtype=np.int32))
+def test_given_candidates_are_all_scored_whatever_else_holds(walked: HMDF) -> None:
+    fitted = walked
+    users = walks().histories(np.arange(4, dtype=np.int32))
     asked = np.concatenate([users.items[:3], np.array([0, 59], np.int32)])
     given = np.unique(asked)
     scores = fitted.score_given(users, given)
@@ -212,21 +217,20 @@ def test_validation_events_that_are_no_candidates_leave_nothing_to_judge() -> No
 
 
 def test_fitted_again_it_answers_by_its_new_trees() -> None:
+    few = SMALL.model_copy(update={"rounds": 10})
     first, second = walks(), walks(seed=5)
-    fitted = HMDF(SMALL).fit(first)
+    fitted = HMDF(few).fit(first)
     fitted.score(first.histories())
     users = second.histories()
     np.testing.assert_array_equal(
-        fitted.fit(second).score(users), HMDF(SMALL).fit(second).score(users)
+        fitted.fit(second).score(users), HMDF(few).fit(second).score(users)
     )
 
 
-def test_an_item_that_is_asked_for_twice_has_its_reason_twice() -> None:
-    dataset = walks()
-    fitted = HMDF(SMALL).fit(dataset)
-    users = dataset.histories(np.arange(3, dtype=np.int32))
+def test_an_item_that_is_asked_for_twice_has_its_reason_twice(walked: HMDF) -> None:
+    users = walks().histories(np.arange(3, dtype=np.int32))
     asked = np.array([[0, 7, 0, -1]] * 3, np.int32)
-    why = fitted.explain(users, asked)
+    why = walked.explain(users, asked)
     np.testing.assert_array_equal(why.past_items[:, 0], why.past_items[:, 2])
     np.testing.assert_array_equal(why.shares[:, 0], why.shares[:, 2])
     assert (why.past_items[:, :3, 0] >= 0).any() and (why.past_items[:, 3] == -1).all()
@@ -251,9 +255,8 @@ def test_the_validated_figure_is_of_events_that_nothing_had_seen() -> None:
     assert values.mean() == pytest.approx(fits[1].validated, abs=1e-6)
 
 
-def test_a_refit_knows_every_event_and_has_the_trees_that_were_judged() -> None:
-    dataset = walks()
-    judged = HMDF(SMALL).fit(dataset)
+def test_a_refit_knows_every_event_and_has_the_trees_that_were_judged(walked: HMDF) -> None:
+    judged, dataset = walked, walks()
     known = known_events(dataset)
     everything = replace(
         dataset,
@@ -275,18 +278,17 @@ def test_a_refit_knows_every_event_and_has_the_trees_that_were_judged() -> None:
     assert (lists == wanted[:, None]).any(axis=1)[fresh].mean() > 0.5
 
 
-def test_trees_do_not_answer_for_a_catalogue_that_has_other_features() -> None:
+def test_trees_do_not_answer_for_a_catalogue_that_has_other_features(walked: HMDF) -> None:
     dataset = walks()
     everything = np.arange(dataset.n_items, dtype=np.int32)
     rows = np.random.default_rng(0).random((dataset.n_items, 3)).astype(np.float32)
     text = TokenTable(dataset.n_items, everything, np.zeros(dataset.n_items, np.int64), rows)
-    judged = HMDF(SMALL).fit(dataset)
 
     with pytest.raises(ValueError, match=r"other features .*text_near_.*fit a new hybrid"):
-        judged.refitted(dataset.with_tokens({"text": text}))
+        walked.refitted(dataset.with_tokens({"text": text}))
 
 
-def test_what_was_done_before_is_not_wanted_again() -> None:
+def test_what_was_done_before_is_not_wanted_again(walked: HMDF) -> None:
     """Candidates leave it out, so that it would count as missed whatever the trees do."""
     dataset = walks()
     part = next(iter(time_slices(dataset, known_events(dataset), 2, 1)))
@@ -298,11 +300,10 @@ def test_what_was_done_before_is_not_wanted_again() -> None:
             for name in ("users", "items", "values", "timestamps")
         )
     )
-    model = HMDF(SMALL, popular).fit(dataset)
     once, twice = (
-        _labelled(model._known(), dataset.n_items, part),
+        _labelled(walked._known(), dataset.n_items, part),
         _labelled(
-            model._known(),
+            walked._known(),
             dataset.n_items,
             replace(part, labels=both.take(np.argsort(both.users, kind="stable"))),
         ),
@@ -311,7 +312,7 @@ def test_what_was_done_before_is_not_wanted_again() -> None:
     np.testing.assert_array_equal(twice.wanted[users], once.wanted)
 
 
-def test_who_only_did_again_what_they_had_done_is_not_asked() -> None:
+def test_who_only_did_again_what_they_had_done_is_not_asked(walked: HMDF) -> None:
     """Nothing could be predicted of them, and a mean over them would be no number."""
     dataset = walks()
     part = next(iter(time_slices(dataset, known_events(dataset), 2, 1)))
@@ -324,11 +325,10 @@ def test_who_only_did_again_what_they_had_done_is_not_asked() -> None:
             for name in ("users", "items", "values", "timestamps")
         )
     )
-    model = HMDF(SMALL, popular).fit(dataset)
-    found = _labelled(model._known(), dataset.n_items, replace(part, labels=labels))
+    found = _labelled(walked._known(), dataset.n_items, replace(part, labels=labels))
     assert (found.wanted > 0).all()
     assert len(found.wanted) == len(np.unique(others.users))
-    repeated = _labelled(model._known(), dataset.n_items, replace(part, labels=own))
+    repeated = _labelled(walked._known(), dataset.n_items, replace(part, labels=own))
     assert not repeated.chosen.any()
 
 

@@ -58,9 +58,15 @@ def nearest(dataset: Dataset, among: np.ndarray) -> np.ndarray:
     return among[np.argsort(distance, axis=1)[:, :5]]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def fitted() -> HMDF:
     return HMDF(SMALL).fit(tasteful())
+
+
+@pytest.fixture(scope="session")
+def fitted_before() -> HMDF:
+    """Fitted before the items came that nobody has chosen."""
+    return HMDF(SMALL).fit(tasteful(N_WARM))
 
 
 def test_new_items_stand_in_the_same_list_and_are_kept_whole(fitted: HMDF, tmp_path: Path) -> None:
@@ -82,10 +88,9 @@ def test_new_items_stand_in_the_same_list_and_are_kept_whole(fitted: HMDF, tmp_p
     np.testing.assert_array_equal(load_model(tmp_path).score(users), whole)
 
 
-def test_an_item_that_comes_later_is_ranked_as_if_it_had_been_there() -> None:
+def test_an_item_that_comes_later_is_ranked_as_if_it_had_been_there(fitted_before: HMDF) -> None:
     """Only what nobody chose though it was there counts less."""
-    dataset, smaller = tasteful(), tasteful(N_WARM)
-    fitted = HMDF(SMALL).fit(smaller)
+    dataset, smaller, fitted = tasteful(), tasteful(N_WARM), fitted_before
     assert isinstance(fitted, Extendable)
     new = np.arange(N_WARM, N_ITEMS, dtype=np.int32)
     rows = dataset.tokens["text"].features[new]
@@ -105,9 +110,8 @@ def test_an_item_that_comes_later_is_ranked_as_if_it_had_been_there() -> None:
     assert grown.score(with_one)[0, new[0]] == -np.inf, "what was had is not shown again"
 
 
-def test_a_changed_item_is_near_to_others_than_before() -> None:
-    dataset = tasteful(N_WARM)
-    fitted = HMDF(SMALL).fit(dataset)
+def test_a_changed_item_is_near_to_others_than_before(fitted_before: HMDF) -> None:
+    dataset, fitted = tasteful(N_WARM), fitted_before
     had = np.isin(np.arange(N_USERS), dataset.train.users[dataset.train.items == 3])
     users = dataset.histories(np.flatnonzero(~had)[:5].astype(np.int32))
     far = np.full((1, 2), 9.0, np.float32)

@@ -63,10 +63,10 @@ def data() -> tuple[Dataset, Interactions]:
     return opinions()
 
 
-@pytest.fixture(scope="module", params=["feature", "model"])
-def model(data, request) -> MMNN:
+@pytest.fixture(scope="session", params=["feature", pytest.param("model", marks=pytest.mark.slow)])
+def model(request) -> MMNN:
     config = SMALL.model_copy(update={"fusion_level": request.param, "tasks": ALL})
-    return MMNN(config).fit(data[0])
+    return MMNN(config).fit(opinions()[0])
 
 
 def test_ratings_of_held_out_events_beat_the_mean(data, model):
@@ -142,6 +142,7 @@ def test_no_item_has_no_chance(data, model):
     assert model.predict_clicks(Histories.empty(0), asked[:0]).shape == (0, 2)
 
 
+@pytest.mark.slow
 def test_without_validation_events_the_training_goes_on(data):
     model = MMNN(SMALL).fit(data[0])
     assert model.curve.best_epoch > SMALL.epochs / 2
@@ -166,7 +167,7 @@ def test_an_unfitted_model_foretells_nothing():
         MMNN(SMALL.model_copy(update={"tasks": ALL})).predict_clicks(Histories.empty(), one[None])
 
 
-@pytest.mark.parametrize("level", ["feature", "model"])
+@pytest.mark.parametrize("level", ["feature", pytest.param("model", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("tasks", "weights"),
     [
@@ -243,6 +244,7 @@ def test_the_order_in_which_tasks_are_named_says_nothing():
     assert MMNNConfig(tasks=("rating", "retrieval")) == MMNNConfig()
 
 
+@pytest.mark.slow
 def test_the_weights_of_a_fit_follow_the_losses(data):
     uncertain = {"tasks": ALL, "task_weights": "uncertainty"}
     found = MMNN(SMALL.model_copy(update=uncertain)).fit(data[0]).task_weights

@@ -16,6 +16,7 @@ def _missing() -> Popularity:
     raise FileNotFoundError("popularity.json is missing")
 
 
+@pytest.mark.slow
 def test_models_come_back_from_processes_as_they_would_from_this_one() -> None:
     dataset = walks()
     builders = {"popularity": Popularity, "item_knn": ItemKNN, "als": ALS}
@@ -26,6 +27,7 @@ def test_models_come_back_from_processes_as_they_would_from_this_one() -> None:
         np.testing.assert_allclose(there[name].score(users), model.score(users), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_what_one_process_cannot_fit_is_told_as_it_happened() -> None:
     with pytest.raises(FileNotFoundError, match=r"popularity\.json"):
         fit_all({"als": ALS, "popularity": _missing}, walks(), 2)

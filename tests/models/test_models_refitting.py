@@ -58,9 +58,9 @@ NETWORKS: dict[str, Callable[[], Refittable]] = {
 }
 
 
-def world(seed: int = 0) -> Dataset:
+def world(seed: int = 0, **size: int) -> Dataset:
     """Walks over items of which a text says the place."""
-    dataset = random_walks(seed=seed)
+    dataset = random_walks(seed=seed, **size)
     angle = 2 * np.pi * np.arange(dataset.n_items) / dataset.n_items
     text = np.stack([np.cos(angle), np.sin(angle)], axis=1).astype(np.float32)
     everything = np.arange(dataset.n_items, dtype=np.int32)
@@ -96,7 +96,7 @@ def test_a_counting_model_refitted_is_one_fitted_to_everything(name: str, seed: 
 def test_a_network_trains_as_long_and_by_the_same_steps_as_validation_let_it(
     name: str, tmp_path: Path
 ) -> None:
-    dataset = world()
+    dataset = world(n_users=20, n_items=20, length=10)
     users = dataset.histories()
     judged = NETWORKS[name]().fit(dataset)
     assert judged.curve.best_epoch == judged.trained_epochs
@@ -147,7 +147,7 @@ def test_nobody_knows_how_long_an_unfitted_model_or_an_old_one_trains(tmp_path: 
     for model in (MMNN(), Transformer(), GAT(), Popularity()):
         with pytest.raises(NotFittedError):
             model.refitted(dataset)
-    NETWORKS["mmnn"]().fit(dataset).save(tmp_path)
+    MMNN(MMNNConfig(dim=8, epochs=1)).fit(dataset).save(tmp_path)
     arrays, described = load_state(tmp_path, family="mmnn")
     arrays = {name: array.copy() for name, array in arrays.items()}
     del described["trained_epochs"]

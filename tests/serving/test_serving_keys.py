@@ -37,6 +37,7 @@ def test_a_key_is_kept_as_a_hash_and_known_until_it_is_revoked(tmp_path: Path) -
     assert ring.holder(token) is None and ring.all() == ()
 
 
+@pytest.mark.slow
 def test_routes_ask_for_their_scope_once_there_is_a_key(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path / "home", id_key="a key for tests")
     ring = KeyRing(tmp_path / "home" / "serving" / "keys.json")

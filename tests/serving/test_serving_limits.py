@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from fastapi.testclient import TestClient
 from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
@@ -41,6 +42,7 @@ def test_a_limit_that_cannot_be_kept_stops_nobody(tmp_path: Path) -> None:
     assert RateLimit(tmp_path / "limits.db", 1, 1).wait("shop") == 0.0
 
 
+@pytest.mark.slow
 def test_a_key_that_asks_too_often_is_told_when_to_come_back(tmp_path: Path) -> None:
     settings = Settings(
         home=tmp_path / "home", id_key="a key for tests", serve_key_rate=0.01, serve_key_burst=2
