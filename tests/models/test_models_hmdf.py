@@ -46,6 +46,7 @@ def tasting() -> HMDF:
     return HMDF(SMALL).fit(taste_and_order())
 
 
+@pytest.mark.slow
 def test_fitted_on_folds_of_items_it_finds_items_that_nobody_had(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     dataset = walks()
