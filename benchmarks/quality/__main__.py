@@ -17,15 +17,25 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from assets.datasets import RANDOM, USER_TEMPORAL, SplitData
+from assets.datasets import COLD_ITEM, RANDOM, USER_TEMPORAL, SplitData
 from benchmarks import _runs
 from benchmarks._tokens import Material
 from benchmarks.peers.catalogue import PeerEntry, entries
 from benchmarks.quality.material import SPLITS, split_data
 from benchmarks.quality.page import PageError, marked_page, write_page
+from benchmarks.quality.pooling import pooled
+from benchmarks.quality.registry import Settings
 from benchmarks.quality.results import commit
 from benchmarks.quality.running import PEER, Run, answers
-from benchmarks.quality.tables import SplitFigures, figures_of, line, machine, measured_of
+from benchmarks.quality.tables import (
+    Row,
+    SplitFigures,
+    figures_of,
+    line,
+    machine,
+    measured_of,
+    pooled_line,
+)
 from benchmarks.quality.theirs import PeersMissingError, require_environments
 from crossmodal.atomic import atomic_write_bytes
 from models.evaluation import EvaluationConfig
@@ -47,19 +57,22 @@ def main() -> int:
     except (PageError, SourceError) as error:
         sys.exit(str(error))
     found = _on_seed(run, chosen, chosen.splits)
-    settings = {
-        row["model"]: row["settings"]
-        for part in found
-        for row in part.models
-        if row["kind"] == PEER and row["split"] == USER_TEMPORAL
-    }
-    for seed in chosen.tie_seeds:
-        found += _on_seed(replace(run, seed=seed, settings=settings), chosen, (USER_TEMPORAL,))
+    for split, seeds in ((USER_TEMPORAL, chosen.tie_seeds), (COLD_ITEM, chosen.draws)):
+        again = replace(run, settings=_tuned(found, split))
+        there = {part.seed for part in found if part.split == split}
+        for seed in dict.fromkeys(seed for seed in seeds if seed not in there):
+            found += _on_seed(replace(again, seed=seed), chosen, (split,))
     _write(chosen, found, time.perf_counter() - started)
     failed = [row["model"] for part in found for row in part.skipped if row["failed"]]
     if failed:
         print(f"Failed: {', '.join(failed)}. The reasons are in {chosen.out}.", file=sys.stderr)
     return 1 if failed else 0
+
+
+def _tuned(found: list[SplitFigures], split: str) -> dict[str, Settings]:
+    """The settings of each peer that was tuned on the split."""
+    models = [row for part in found for row in part.models if row["split"] == split]
+    return {row["model"]: row["settings"] for row in models if row["kind"] == PEER}
 
 
 def _on_seed(run: Run, chosen: argparse.Namespace, splits: tuple[str, ...]) -> list[SplitFigures]:
@@ -92,6 +105,7 @@ def _write(chosen: argparse.Namespace, found: list[SplitFigures], seconds: float
         "seconds": seconds,
         **machine(),
         **{name: [row for part in found for row in getattr(part, name)] for name in _TABLES},
+        **_pooled(chosen, found),
     }
     result = _finite(result)
     text = json.dumps(result, indent=1, allow_nan=False) + "\n"
@@ -103,6 +117,18 @@ def _write(chosen: argparse.Namespace, found: list[SplitFigures], seconds: float
         print(f"The tables of {chosen.page} are new.")
 
 
+def _pooled(chosen: argparse.Namespace, found: list[SplitFigures]) -> dict[str, list[Row]]:
+    """The tables of all draws of cold items together; empty where there is one."""
+    draws = [part for part in found if part.split == COLD_ITEM]
+    config = EvaluationConfig(samples=chosen.samples, seed=chosen.seed)
+    rows, comparisons = pooled(draws, config) if len(draws) > 1 else ([], [])
+    if rows:
+        print(f"{COLD_ITEM}, {len(draws)} draws pooled: NDCG@10")
+    for row in rows:
+        print(pooled_line(row))
+    return {"pooled": rows, "pooled_comparisons": comparisons}
+
+
 def _command(chosen: argparse.Namespace) -> str:
     """What makes the same tables again, without the paths of this machine."""
     usual = {name: value for name, value in _DEFAULTS.items() if getattr(chosen, name) != value}
@@ -111,6 +137,7 @@ def _command(chosen: argparse.Namespace) -> str:
         "only": ",".join(sorted(chosen.only)),
         "splits": ",".join(chosen.splits if chosen.splits != SPLITS else ()),
         "tie-seeds": ",".join(map(str, chosen.tie_seeds)),
+        "draws": ",".join(map(str, chosen.draws)),
         "page": f"{chosen.page.parent.name}/{chosen.page.name}",
     }
     flags = ["--skip-peers"] if chosen.skip_peers else []
@@ -169,6 +196,10 @@ def _peers(chosen: argparse.Namespace) -> tuple[PeerEntry, ...]:
     )
 
 
+def _seeds(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(","))
+
+
 def _parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument(
@@ -206,10 +237,17 @@ def _parsed() -> argparse.Namespace:
     )
     parser.add_argument(
         "--tie-seeds",
-        type=lambda text: tuple(int(part) for part in text.split(",")),
+        type=_seeds,
         default=(),
         help="user-temporal again with ties, splits and models drawn by these seeds, with commas; "
         "peers that were tuned on the first seed keep its settings",
+    )
+    parser.add_argument(
+        "--draws",
+        type=_seeds,
+        default=(),
+        help="cold-item again with items, ties and models drawn by these seeds, with commas, and "
+        "all draws pooled; peers that were tuned on the first seed keep its settings",
     )
     parser.add_argument("--home", type=Path, default=OUT / "home", help="weights and features")
     parser.add_argument("--out", type=Path, default=OUT / "quality.json")

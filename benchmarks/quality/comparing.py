@@ -15,6 +15,7 @@ def compare(
     segments: Mapping[str, np.ndarray],
     split: str,
     config: EvaluationConfig,
+    counts: np.ndarray | None = None,
 ) -> list[dict[str, Any]]:
     """Differences and ratios of NDCG@10 to every other model, with 95 % intervals over users.
 
@@ -26,13 +27,15 @@ def compare(
         segments: users (n_users,) of each segment.
         split: name for the rows.
         config: resamples and seed.
+        counts: (n_users,) of how many NDCG@10 each user's figure is the sum; 1 by default.
     """
     others = [name for name in per_user if name != best]
     rows: list[dict[str, Any]] = []
     for segment, users in segments.items():
         own = np.repeat(per_user[best][users, None], len(others), axis=1)
         beside = np.stack([per_user[other][users] for other in others], axis=1)
-        found = compared(own, beside, config.samples, config.seed)
+        summed = None if counts is None else counts[users]
+        found = compared(own, beside, config.samples, config.seed, summed)
         label = {"split": split, "segment": segment, "model": best}
         headline = {"metric": HEADLINE[0], "k": HEADLINE[1]}
         rows += [

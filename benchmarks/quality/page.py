@@ -61,7 +61,7 @@ def tables(result: Row, command: str, date: str) -> str:
     ]
     parts += [_leaderboard(result, split) for split in splits]
     parts += [_comparisons(result, split) for split in splits]
-    parts += [_ties(result), _skipped(result)]
+    parts += [_pooled(result), _ties(result), _skipped(result)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -95,8 +95,11 @@ def _leaderboard(result: Row, split: str) -> str:
 def _comparisons(result: Row, split: str) -> str:
     """The best model of ours beside every other, for all users and for those who come back."""
     own = [row for row in result["comparisons"] if _is(row, split, result["seed"])]
-    if not own:
-        return ""
+    return _beside(own, split) if own else ""
+
+
+def _beside(own: Sequence[Row], place: str) -> str:
+    """One model beside all others, in order of the ratio; `place` ends the heading."""
     by = {(row["segment"], row["other"]): row for row in own}
     segments = list(dict.fromkeys(row["segment"] for row in own))
 
@@ -119,7 +122,31 @@ def _comparisons(result: Row, split: str) -> str:
         for name in others
     ]
     head = ["beside", "difference", "p (Holm)", *(f"ratio, {segment}" for segment in segments)]
-    return f"### {own[0]['model']} beside the others, {split}\n\n{_table(head, lines)}"
+    return f"### {own[0]['model']} beside the others, {place}\n\n{_table(head, lines)}"
+
+
+def _pooled(result: Row) -> str:
+    """NDCG@10 and validation of all draws of cold items together, and the NDCG@10 of each."""
+    rows = sorted(result.get("pooled", ()), key=lambda row: -row["value"])
+    if not rows:
+        return ""
+    draws = rows[0]["draws"]
+    lines = [
+        [
+            row["model"],
+            row["kind"],
+            _interval(row, "value", "ci_low", "ci_high"),
+            _number(row["validation"]),
+            *map(_number, row["by_draw"]),
+        ]
+        for row in rows
+    ]
+    head = ["model", "kind", "NDCG@10", "validation", *(f"draw {seed}" for seed in draws)]
+    place = f"{rows[0]['split']}, {len(draws)} draws"
+    parts = [f"### {place}\n\n{_table(head, lines)}"]
+    if result["pooled_comparisons"]:
+        parts.append(_beside(result["pooled_comparisons"], place))
+    return "\n\n".join(parts)
 
 
 def _ties(result: Row) -> str:

@@ -2,7 +2,7 @@
 
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +12,11 @@ import torch
 from assets.datasets import RANDOM, SplitData
 from benchmarks.peers.exchange import Answer
 from benchmarks.quality.comparing import compare
+from benchmarks.quality.handover import tested_users
 from benchmarks.quality.measuring import HEADLINE, Measured, measure, segment_users
 from benchmarks.quality.registry import OURS
 from benchmarks.quality.running import Given
+from models.data import Ints
 from models.evaluation import EvaluationConfig
 
 Row = dict[str, Any]
@@ -22,12 +24,27 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class SplitFigures:
-    """One split's rows, comparisons, models, and the models that gave no answer."""
+    """What was found on one split by one seed.
 
+    Attributes:
+        split: its name.
+        seed: of the split and the models.
+        rows: a row a figure.
+        comparisons: our best beside all others.
+        models: settings, validation and seconds of each model that answered.
+        skipped: the models that gave no answer.
+        users: dense indexes (n_users,) of the tested users.
+        per_user: NDCG@10 (n_users,) of each model that answered; none of ratings.
+    """
+
+    split: str
+    seed: int
     rows: list[Row]
     comparisons: list[Row]
     models: list[Row]
     skipped: list[Row]
+    users: Ints
+    per_user: Mapping[str, np.ndarray]
 
 
 def figures_of(
@@ -37,6 +54,7 @@ def figures_of(
     rows: list[Row] = []
     models: list[Row] = []
     skipped: list[Row] = []
+    per_user: dict[str, np.ndarray] = {}
     for one, measured in given:
         label = {"model": one.name, "kind": one.kind, "split": data.name, "seed": config.seed}
         if measured is None or not isinstance(one.answer, Answer):
@@ -45,7 +63,18 @@ def figures_of(
             continue
         rows += _rows(label, one.answer, measured)
         models.append(label | dict(one.answer.facts))
-    return SplitFigures(rows, _comparisons(data, given, config), models, skipped)
+        if data.name != RANDOM:
+            per_user[one.name] = measured.per_user
+    comparisons = _comparisons(data, models, per_user, config)
+    tables = (rows, comparisons, models, skipped)
+    return SplitFigures(data.name, config.seed, *tables, tested_users(data), per_user)
+
+
+def best_of_ours(models: Sequence[Row]) -> str:
+    """The name of our model that is best on validation; of any where none is ours."""
+    own = [row for row in models if row["kind"] == OURS] or list(models)
+    best = max(own, key=lambda row: float(np.nan_to_num(row["validation"], nan=-1.0)))
+    return str(best["model"])
 
 
 def measured_of(one: Given, data: SplitData, config: EvaluationConfig) -> Measured | None:
@@ -69,6 +98,14 @@ def line(one: Given, measured: Measured | None) -> str:
         f"{first.ci_high:.4f}]  validation {abs(facts['validation']):.4f}  "
         f"fit {facts['fit_s']:.1f} s  lists {facts['predict_s']:.1f} s  "
         f"tuning {facts['tuning_s']:.0f} s"
+    )
+
+
+def pooled_line(row: Row) -> str:
+    """What people see of one model once all draws are there."""
+    return (
+        f"  {row['model']:<22} {row['kind']:<9} {row['value']:.4f} [{row['ci_low']:.4f}, "
+        f"{row['ci_high']:.4f}]  validation {row['validation']:.4f}"
     )
 
 
@@ -108,21 +145,14 @@ def _rows(label: Row, answer: Answer, measured: Measured) -> list[Row]:
 
 
 def _comparisons(
-    data: SplitData, given: list[tuple[Given, Measured | None]], config: EvaluationConfig
+    data: SplitData,
+    models: Sequence[Row],
+    per_user: Mapping[str, np.ndarray],
+    config: EvaluationConfig,
 ) -> list[Row]:
     """Our model that is best on validation beside all others."""
-    answered = {
-        one.name: (one, measured.per_user) for one, measured in given if measured is not None
-    }
-    if data.name == RANDOM or len(answered) < 2:
+    if len(per_user) < 2:
         return []
-    own = [name for name, (one, _) in answered.items() if one.kind == OURS] or list(answered)
-    best = max(own, key=lambda name: _validation(answered[name][0]))
-    per_user: Mapping[str, np.ndarray] = {name: values for name, (_, values) in answered.items()}
+    best = best_of_ours(models)
     found = compare(best, per_user, segment_users(data), data.name, config)
     return [row | {"seed": config.seed} for row in found]
-
-
-def _validation(one: Given) -> float:
-    assert isinstance(one.answer, Answer)
-    return float(np.nan_to_num(one.answer.facts["validation"], nan=-1.0))

@@ -104,7 +104,7 @@ def paired_difference(
 
 
 def paired_differences(
-    a: Values, b: Values, samples: int = 1000, seed: int = 42
+    a: Values, b: Values, samples: int = 1000, seed: int = 42, counts: Values | None = None
 ) -> tuple[PairedDifference, ...]:
     """`paired_difference` of every column, with the users of a resample drawn once for all.
 
@@ -113,16 +113,20 @@ def paired_differences(
         b: (n_users, m) column by column what `a` is compared with, for the same users.
         samples: resamples.
         seed: draws them.
+        counts: (n_users,) of how many figures each user's is the sum; the mean is that of the
+            figures, and those of a user stay together. 1 by default.
     """
     n_users, difference = len(a), a - b
     if not n_users:
         nan = float("nan")
         return tuple(PairedDifference(nan, nan, nan, nan, 0) for _ in difference.T)
-    drawn = _resampled(difference, np.ones((n_users, 1)), samples, seed)
+    weights = np.ones((n_users, 1)) if counts is None else counts[:, None]
+    drawn = _resampled(difference, weights, samples, seed)
     low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
     beyond = 1 + np.minimum((drawn <= 0).sum(axis=0), (drawn >= 0).sum(axis=0))
     p = np.minimum(1.0, 2 * beyond / (samples + 1))
-    columns = np.stack([difference.mean(axis=0), low, high, p], axis=1).tolist()
+    means = difference.sum(axis=0) / weights.sum()
+    columns = np.stack([means, low, high, p], axis=1).tolist()
     return tuple(
         PairedDifference(mean, least, most, beyond_0, n_users)
         for mean, least, most, beyond_0 in columns

@@ -35,7 +35,9 @@ class Comparison:
     n_users: int
 
 
-def compared(own: Values, other: Values, samples: int, seed: int) -> list[Comparison]:
+def compared(
+    own: Values, other: Values, samples: int, seed: int, counts: Values | None = None
+) -> list[Comparison]:
     """Each column of `own` (n_users, m) beside the same one of `other`, all of one table.
 
     Args:
@@ -43,8 +45,9 @@ def compared(own: Values, other: Values, samples: int, seed: int) -> list[Compar
         other: of the same users.
         samples: resamples of the users.
         seed: draws them.
+        counts: (n_users,) of how many figures each user's is the sum; 1 by default.
     """
-    differences = paired_differences(own, other, samples, seed)
+    differences = paired_differences(own, other, samples, seed, counts)
     ratios = paired_ratios(own, other, samples, seed)
     adjusted = holm(np.array([found.p for found in differences])).tolist()
     return [

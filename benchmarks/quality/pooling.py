@@ -1,0 +1,67 @@
+"""Several draws of one split as one: means over all of them, and our best beside the others.
+
+One draw of items is one sample of what is to come: which model is best of them by validation need
+not be best by the test. All draws together say it.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from benchmarks.quality.comparing import compare
+from benchmarks.quality.measuring import HEADLINE
+from benchmarks.quality.tables import SplitFigures, best_of_ours
+from models.evaluation import EvaluationConfig, bootstrap_ratio
+
+Row = dict[str, Any]
+
+
+def pooled(draws: Sequence[SplitFigures], config: EvaluationConfig) -> tuple[list[Row], list[Row]]:
+    """Rows of the models that answered in every draw, and comparisons of our best with the others.
+
+    A figure is the mean over all pairs of a draw and a user. What is resampled are users with all
+    their draws, since what a user likes is the same in each. Validation is the mean over draws of
+    each one's mean, NaN where a draw has none, as of a peer whose settings were given.
+
+    Args:
+        draws: two or more of one split, of the same users' vocabulary.
+        config: resamples and seed.
+    """
+    names = [name for name in draws[0].per_user if all(name in one.per_user for one in draws)]
+    if not names:
+        return [], []
+    clusters, place = np.unique(np.concatenate([one.users for one in draws]), return_inverse=True)
+    counts = np.bincount(place).astype(np.float64)
+    sums = {
+        name: np.bincount(place, np.concatenate([one.per_user[name] for one in draws]))
+        for name in names
+    }
+    told = [{row["model"]: row for row in one.models} for one in draws]
+    label = {"split": draws[0].split, "draws": [one.seed for one in draws]}
+    rows: list[Row] = []
+    for name in names:
+        found = bootstrap_ratio(sums[name][:, None], counts[:, None], config.samples, config.seed)
+        rows.append(
+            label
+            | {
+                "model": name,
+                "kind": told[0][name]["kind"],
+                "metric": HEADLINE[0],
+                "k": HEADLINE[1],
+                "value": float(found.value[0]),
+                "ci_low": float(found.low[0]),
+                "ci_high": float(found.high[0]),
+                "by_draw": [float(one.per_user[name].mean()) for one in draws],
+                "validation": float(np.mean([of_draw[name]["validation"] for of_draw in told])),
+                "validation_by_draw": [of_draw[name]["validation"] for of_draw in told],
+                "n_users": len(clusters),
+                "n_pairs": int(counts.sum()),
+            }
+        )
+    if len(names) < 2:
+        return rows, []
+    everyone = {"all": np.ones(len(clusters), dtype=bool)}
+    best = best_of_ours(rows)
+    beside = compare(best, sums, everyone, draws[0].split, config, counts)
+    return rows, [row | label for row in beside]
