@@ -224,8 +224,12 @@ def _nearness(content: Floats, anchors: Floats, weights: Floats) -> Floats:
     """exp(-‖z - z_a‖²_w) (n, a) of content (n, q) to anchors (a, q), of weights w (q,)."""
     own, others = content * np.sqrt(weights), anchors * np.sqrt(weights)
     lengths = np.einsum("aq,aq->a", others, others)
-    distances = np.einsum("nq,nq->n", own, own)[:, None] + lengths - 2 * (own @ others.T)
-    return np.asarray(np.exp(-np.maximum(distances, 0)), dtype=np.float32)
+    # In place: there are tens of millions of pairs.
+    near: Floats = own @ (2 * others).T
+    near -= lengths
+    near -= np.einsum("nq,nq->n", own, own)[:, None]
+    np.minimum(near, 0, out=near)
+    return np.exp(near, out=near)
 
 
 def _timeless(tokens: Mapping[str, TokenTable]) -> dict[str, TokenTable]:

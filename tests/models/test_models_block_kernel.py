@@ -1,10 +1,11 @@
 """What a block of content counts for is learned: what says nothing counts for next to nothing."""
 
 import numpy as np
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.baselines.block_kernel import Strengths, learned_strengths
+from models.baselines.block_kernel import Strengths, _slope, learned_strengths
 from models.baselines.content_blocks import ContentBlocks
 from models.data import Floats, Interactions, TokenTable
 from models.reducers import fit_reducers
@@ -54,6 +55,16 @@ def test_what_is_learned_foretells_items_left_out_better_than_the_start(seed: in
     assert left_out_error(blocks, targets, found) < left_out_error(blocks, targets, alike) / 2
     assert found.linear[0] > 10 * found.linear[1], "noise drowns nothing"
     assert found.near[2] == np.float32(0.2) == start.near[0], "of zeros nothing is learned"
+
+
+def test_the_slope_in_closed_form_is_that_of_automatic_differentiation() -> None:
+    draw = torch.Generator().manual_seed(3)
+    root, wanted = (torch.randn(12, size, generator=draw, dtype=torch.float64) for size in (12, 4))
+    kernel = (root @ root.T + torch.eye(12)).requires_grad_()
+    inverse = torch.linalg.inv(kernel)
+    error = ((inverse @ wanted) / inverse.diagonal()[:, None]).square().sum()
+    (expected,) = torch.autograd.grad(error, kernel)
+    torch.testing.assert_close(_slope(kernel.detach(), wanted), expected)
 
 
 def test_nothing_to_learn_from_is_no_error() -> None:
