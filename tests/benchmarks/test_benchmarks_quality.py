@@ -26,7 +26,7 @@ from benchmarks.quality import ours, theirs
 from benchmarks.quality.comparing import compare
 from benchmarks.quality.handover import K, task
 from benchmarks.quality.measuring import ListError, measure
-from benchmarks.quality.registry import registry
+from benchmarks.quality.registry import HYBRID, registry
 from benchmarks.quality.running import Run, answers
 from benchmarks.quality.theirs import Skipped
 from models.baselines import Popularity
@@ -294,6 +294,34 @@ def test_a_missing_environment_is_named(tmp_path: Path, monkeypatch: pytest.Monk
     theirs.require_environments([entries()["EASE"], entries()["implicit_als"]])
     with pytest.raises(theirs.PeersMissingError, match=r"irspack is missing.*make bench-env"):
         theirs.require_environments([entries()["EASE"], entries()["irspack_ials"]])
+
+
+def test_the_cold_hybrid_is_validated_as_all_others_are(data: SplitData) -> None:
+    given = split_of(data, COLD_ITEM)
+    fitted: list[Dataset] = []
+
+    class OwnJudge(Popularity):
+        validated = 1.0
+
+        def validated_on(self) -> tuple[np.ndarray, np.ndarray]:
+            return np.arange(N_USERS), np.ones(N_USERS)
+
+        def fit(self, dataset: Dataset) -> "OwnJudge":
+            fitted.append(dataset)
+            super().fit(dataset)
+            return self
+
+    cold = [entry for entry in registry(42) if COLD_ITEM in entry.splits]
+    hybrid = next(entry for entry in cold if entry.name == HYBRID)
+    popular = next(entry for entry in cold if entry.name == "popularity")
+    answer = ours.answer(replace(hybrid, build=lambda *_: OwnJudge(42)), given, 42)
+    beside = ours.answer(popular, given, 42)
+    assert answer.facts["validation"] == beside.facts["validation"] < 1
+    first, last = fitted
+    assert not len(first.validation) and not len(last.validation)
+    assert not (given.validation_candidates | given.candidates)[first.train.items].any()
+    assert not given.candidates[last.train.items].any()
+    assert given.validation_candidates[last.train.items].any()
 
 
 def test_a_window_counts_its_own_days_alone(data: SplitData) -> None:
