@@ -110,6 +110,7 @@ def _loss_by_newest(context: Context, workspace: Workspace, judged: "Recommender
 
     Who validates himself has learned from the validation events before he was judged.
     """
+    from models.failures import FIT_FAILURES
     from models.protocol import Refittable, SelfValidated
     from models.refitting import worth_of_newest
 
@@ -118,7 +119,7 @@ def _loss_by_newest(context: Context, workspace: Workspace, judged: "Recommender
         return ""
     try:
         found = worth_of_newest(judged, dataset, workspace.settings.seed)
-    except _UNFIT as error:
+    except FIT_FAILURES as error:
         context.log.warning(f"What a refit of {judged.name} is worth is not known.", exc_info=error)
         return ""
     if not found.high < 0:
