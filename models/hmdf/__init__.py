@@ -6,7 +6,6 @@ from models.hmdf.retrievers import (
     Retrievers,
     all_retrievers,
     cold_item_retrievers,
-    simple_cold_item_retrievers,
     simple_retrievers,
 )
 from models.hmdf.slices import OF_ITEMS, OF_TIME
@@ -21,6 +20,5 @@ __all__ = [
     "Retrievers",
     "all_retrievers",
     "cold_item_retrievers",
-    "simple_cold_item_retrievers",
     "simple_retrievers",
 ]

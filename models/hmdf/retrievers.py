@@ -21,8 +21,9 @@ from models.explanation import POPULARITY
 from models.protocol import Recommender
 from models.reducers import BLOCKS
 
-_FEW_FACTORS = 24
-"""Directions of taste that one modality alone, or a few events, can tell of."""
+_FEW = {"factors": 24, "anchors": 2000, "judges": 400}
+"""A map of few directions of taste, all that one modality alone can tell of: it takes few items to
+learn those, and a quarter of the time."""
 
 Builders = Mapping[str, Callable[[], Recommender]]
 
@@ -66,14 +67,6 @@ def simple_retrievers(dataset: Dataset, seed: int = 42) -> Retrievers:
 
 
 def cold_item_retrievers(dataset: Dataset, seed: int = 42) -> Retrievers:
-    """The simple ones of items without events, and the network that ranks those best."""
-    from models.mmnn import MMNN, MMNNConfig
-
-    network = {"mmnn": partial(MMNN, MMNNConfig(seed=seed))}
-    return replace(simple_cold_item_retrievers(dataset, seed), trained=network)
-
-
-def simple_cold_item_retrievers(dataset: Dataset, seed: int = 42) -> Retrievers:
     """Retrievers of items without events: maps of all content and of each block, and neighbours.
 
     Args:
@@ -81,7 +74,7 @@ def simple_cold_item_retrievers(dataset: Dataset, seed: int = 42) -> Retrievers:
         seed: of every retriever.
     """
     timeless = [name for name in dataset.tokens if name not in TIME_DEPENDENT]
-    few = {"factors": _FEW_FACTORS, "seed": seed}
+    few = {**_FEW, "seed": seed}
     blocks = [block for name in timeless for block in BLOCKS.get(name, (name,))]
     maps = {
         "cold_start_map": ColdStartMapConfig(seed=seed),

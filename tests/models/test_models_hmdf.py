@@ -18,7 +18,7 @@ from models.hmdf import (
     HMDFConfig,
     NothingToLearnError,
     Retrievers,
-    simple_cold_item_retrievers,
+    cold_item_retrievers,
 )
 from models.hmdf.model import _labelled
 from models.hmdf.slices import time_slices
@@ -66,7 +66,7 @@ def test_fitted_on_folds_of_items_it_finds_items_that_nobody_had(tmp_path: Path)
         tokens={"text": rows},
         context=np.zeros((len(events), 0), np.float32),
     )
-    fitted = HMDF(SMALL, simple_cold_item_retrievers, slicing=OF_ITEMS).fit(given)
+    fitted = HMDF(SMALL, cold_item_retrievers, slicing=OF_ITEMS).fit(given)
     scores = fitted.score(given.histories(), everything[cold])
     best = np.argsort(-scores, axis=1)[:, :3]
     assert np.take_along_axis(liked[:, cold], best, axis=1).mean() > 2 * liked[:, cold].mean()
