@@ -41,9 +41,9 @@ VALUES (
     :event_id, :user_id, :item_id, :event_type, :value, :text, :request_id, :event_timestamp
 ) ON CONFLICT (event_id) DO NOTHING
 """
-_OF_USER = """
+_ACTS_OF_USER = """
 SELECT event_id, user_id, item_id, event_type, value, text, request_id, event_timestamp
-FROM events WHERE user_id = ? ORDER BY position
+FROM events WHERE user_id = ? AND event_type <> 'impression' ORDER BY position
 """
 _LAST_OF_USER = """
 SELECT coalesce(max(position), 0) FROM events WHERE user_id = ? AND event_type <> 'impression'
@@ -185,9 +185,12 @@ class EventLog:
                 raise QueueFullError("Too many events wait for the disk.") from None
         return batch.counted
 
-    def of_user(self, user_id: str) -> list[LoggedEvent]:
-        """A user's events in the order they were acknowledged, by any process."""
-        return [LoggedEvent(*row) for row in self._reader().execute(_OF_USER, (user_id,))]
+    def acts_of_user(self, user_id: str) -> list[LoggedEvent]:
+        """What a user did, in the order it was acknowledged, by any process.
+
+        Without impressions, which are none of the user's doing and by far the most.
+        """
+        return [LoggedEvent(*row) for row in self._reader().execute(_ACTS_OF_USER, (user_id,))]
 
     def last_of_user(self, user_id: str) -> int:
         """The position of a user's last event, impressions aside, by any process; 0 for none."""

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from crossmodal.event_log import SIGNS_OF_INTEREST, LoggedEvent
-from models.data import Floats, Histories, Ints
+from models.data import Bools, Floats, Histories, Ints
 from serving.champion import Champion
 
 HIDE = "hide"
+_NOTHING = np.zeros(0, dtype=np.int32)
 
 
 @dataclass(frozen=True)
@@ -17,9 +18,10 @@ class UserState:
     """One user as an answer needs them.
 
     Attributes:
-        history: one row: the signs of interest on items that the champion knows, oldest first.
+        history: one row: the signs of interest on items that the champion knows, oldest first,
+            without those of items that the user no longer wants.
         seen: (n,) dense indexes of everything the user had to do with, impressions aside.
-        hidden: (h,) dense indexes of what the user does not want to see.
+        hidden: (h,) dense indexes of what the user has hidden and did not want again since.
     """
 
     history: Histories
@@ -27,39 +29,53 @@ class UserState:
     hidden: Ints
 
 
-def user_state(champion: Champion, user_id: str | None, logged: Sequence[LoggedEvent]) -> UserState:
+def user_state(champion: Champion, user_id: str | None, acts: Sequence[LoggedEvent]) -> UserState:
     """The state of a user.
+
+    The newest act that says yes or no to an item decides: after a hide, or a value of 0 or less, it
+    is no part of the history, until the user wants it again.
 
     Args:
         champion: in whose indexes the answer is made.
         user_id: a pseudonym; None for someone without an account.
-        logged: the user's events in the log, in their order.
+        acts: what the log has of the user, in its order, without impressions.
     """
     known = _from_lake(champion, user_id)
-    if not logged:
-        return UserState(known, np.unique(known.items), np.zeros(0, dtype=np.int32))
-    items = champion.log.item_ids.indexes([event.item_id for event in logged])
-    types = np.array([event.event_type for event in logged], dtype=object)
+    if not acts:
+        return UserState(known, np.unique(known.items), _NOTHING)
+    items = champion.log.item_ids.indexes([event.item_id for event in acts])
+    types = np.array([event.event_type for event in acts], dtype=object)
     values = np.array(
-        [champion.scale.value(event.event_type, event.value) for event in logged], dtype=np.float32
+        [champion.scale.value(event.event_type, event.value) for event in acts], dtype=np.float32
     )
-    times = np.array([event.event_timestamp for event in logged], dtype=np.int64)
-    signs = np.isin(types, list(SIGNS_OF_INTEREST)) & (items >= 0) & (values > 0)
-    signs &= ~_already_in(known, items, times)
+    times = np.array([event.event_timestamp for event in acts], dtype=np.int64)
+    said = np.isin(types, list(SIGNS_OF_INTEREST)) & (items >= 0)
+    hides = (types == HIDE) & (items >= 0)
+    yes, no = said & (values > 0), said & (values <= 0) | hides
+    everything = np.concatenate([known.items, items])
+    order = np.argsort(np.concatenate([known.timestamps, times]), kind="stable")
+    before = np.zeros(len(known.items), dtype=bool)
+    wanted = np.concatenate([~before, yes])[order]
+    refused, hidden = (
+        _refused(everything[order], wanted, np.concatenate([before, why])[order])
+        for why in (no, hides)
+    )
+    new = yes & ~_already_in(known, items, times)
     history = _one_row(
-        np.concatenate([known.items, items[signs]]),
-        np.concatenate([known.values, values[signs]]),
-        np.concatenate([known.timestamps, times[signs]]),
+        np.concatenate([known.items, items[new]]),
+        np.concatenate([known.values, values[new]]),
+        np.concatenate([known.timestamps, times[new]]),
         int(known.users[0]),
+        refused,
     )
-    touched = items[(types != "impression") & (items >= 0)]
-    hidden = items[(types == HIDE) & (items >= 0)]
-    seen = np.unique(np.concatenate([known.items, touched])).astype(np.int32)
-    return UserState(history, seen, np.unique(hidden).astype(np.int32))
+    seen = np.unique(everything[everything >= 0]).astype(np.int32)
+    return UserState(history, seen, hidden)
 
 
 def guest_history(champion: Champion, items: Ints, values: Sequence[float | None]) -> Histories:
     """One row of what someone without an account did, oldest first.
+
+    What the newest value of an item, of 0 or less, says no to is no part of it.
 
     Args:
         champion: in whose indexes the items are.
@@ -68,9 +84,28 @@ def guest_history(champion: Champion, items: Ints, values: Sequence[float | None
     """
     middle = champion.scale.middle
     told = np.array([middle if value is None else value for value in values], dtype=np.float32)
+    yes = told > 0
     # Without times the events follow one another, the last one now.
     now = int(champion.log.events.timestamps.max(initial=0)) + len(items)
-    return _one_row(items, told, now - np.arange(len(items), dtype=np.int64)[::-1], -1)
+    times = now - np.arange(len(items), dtype=np.int64)[::-1]
+    return _one_row(items[yes], told[yes], times[yes], -1, _refused(items, yes, ~yes))
+
+
+def _refused(items: Ints, wanted: Bools, refused: Bools) -> Ints:
+    """The items whose newest refusal (n,) is newer than what shows that they were wanted (n,).
+
+    Args:
+        items: (n,) of acts, the oldest first.
+        wanted: (n,) which of the acts say yes.
+        refused: (n,) which say no.
+    """
+    names, place = np.unique(items, return_inverse=True)
+    yes, no = np.full((2, len(names)), -1)
+    rank = np.arange(len(items))
+    np.maximum.at(yes, place[wanted], rank[wanted])
+    np.maximum.at(no, place[refused], rank[refused])
+    found: Ints = names[no > yes].astype(np.int32)
+    return found
 
 
 def _from_lake(champion: Champion, user_id: str | None) -> Histories:
@@ -87,10 +122,11 @@ def _already_in(known: Histories, items: Ints, times: np.ndarray) -> np.ndarray:
     return np.array([pair in taken for pair in reported], dtype=bool)
 
 
-def _one_row(items: Ints, values: Floats, times: np.ndarray, user: int) -> Histories:
+def _one_row(items: Ints, values: Floats, times: np.ndarray, user: int, without: Ints) -> Histories:
     order = np.argsort(times, kind="stable")
+    order = order[~np.isin(items[order], without)]
     return Histories(
-        np.array([0, len(items)], dtype=np.int64),
+        np.array([0, len(order)], dtype=np.int64),
         items[order].astype(np.int32),
         values[order].astype(np.float32),
         times[order],

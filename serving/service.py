@@ -41,6 +41,7 @@ class Service:
         events: what apps reported.
         features: Feast's online store.
         stages: walk through what an answer is made of.
+        state_stages: the same for what a user did.
         feature_stages: the same for what Feast is asked.
         lists: those that were made last.
         items: what apps put into the catalogue.
@@ -56,6 +57,8 @@ class Service:
         self.events = EventLog(paths.event_log, settings.serve_waiting_batches)
         self.features = OnlineFeatures(paths)
         self.stages = Stages(budgets_of(settings), self.metrics)
+        # Of their own: while rankings hang, what users hid must still be known.
+        self.state_stages = Stages(budgets_of(settings), self.metrics, "states", threads=2)
         # Of their own: Feast answers one at a time, and a list should not wait for its turn.
         self.feature_stages = Stages(budgets_of(settings), self.metrics, "features", threads=1)
         self.lists = RememberedLists(settings.serve_remembered_bytes)
@@ -77,6 +80,7 @@ class Service:
         """Writes what waits and lets go of everything."""
         self.champions.stop()
         self.stages.close()
+        self.state_stages.close()
         self.feature_stages.close()
         self.uploads.stop()
         self.events.close()
@@ -114,7 +118,7 @@ class Service:
     def state_of(self, champion: Champion, user_id: str) -> UserState:
         """What a user did, up to the event that was acknowledged last."""
         name = self.pseudonym(user_id)
-        return user_state(champion, name, self.events.of_user(name))
+        return user_state(champion, name, self.events.acts_of_user(name))
 
     def last_event_of(self, user_id: str) -> int:
         """The place in the log of the event of a user that was acknowledged last; 0 for none."""

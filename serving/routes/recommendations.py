@@ -1,7 +1,8 @@
 """Lists for a user, for someone without an account, and an app's own candidates in order."""
 
 import secrets
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Collection, Hashable
+from http import HTTPStatus
 from typing import Annotated
 
 import numpy as np
@@ -10,7 +11,7 @@ from fastapi import APIRouter, Path, Query, Response
 from serving.champion import Champion
 from serving.histories import UserState, guest_history
 from serving.making import ListInMaking, NewPlaces
-from serving.problems import problem_responses
+from serving.problems import Problem, problem_responses
 from serving.recommending import Ranked
 from serving.remembered_lists import Question
 from serving.routes.asking import Asked, InUse, item_facts, item_indexes, may_be_shown
@@ -58,7 +59,15 @@ async def recommendations_of_user(
     def know(state: UserState) -> None:
         making.know(state.history, state.seen if exclude_seen else state.hidden)
 
-    missed = await _walk(service, champion, user_id, making, know)
+    state = Step("user state", lambda: service.state_of(champion, user_id), keep=know)
+    if await service.state_stages.walk([state]):
+        raise Problem(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "What the user did cannot be read at the moment, and a list could show what they hid: "
+            "ask again.",
+            headers={"Retry-After": "1"},
+        )
+    missed = await service.stages.walk(making.steps())
     if not making.ranked:
         stored = Step(
             "features", lambda: service.stored_list_of(champion, user_id), keep=making.take
@@ -104,7 +113,15 @@ async def rank(service: Asked, champion: InUse, asked: RankRequest) -> Response:
     def know(state: UserState) -> None:
         making.know(state.history)
 
-    missed = await _walk(service, champion, asked.user_id, making, know)
+    user_id = asked.user_id
+    state = Step(
+        "user state",
+        lambda: service.state_of(champion, user_id),
+        keep=know,
+        otherwise=lambda: know(service.lake_state_of(champion, user_id)),
+    )
+    missed = await service.state_stages.walk([state])
+    missed += await service.stages.walk(making.steps())
     return _answer(service, champion, making, missed)
 
 
@@ -122,28 +139,11 @@ async def _question(
     """
     found: list[int] = []
     read = Step("last event", lambda: service.last_event_of(user_id), keep=found.append)
-    if await service.stages.walk([read]):
+    if await service.state_stages.walk([read]):
         return None
     name = service.pseudonym(user_id)
     nobody = not found[0] and name not in champion.log.user_ids.index_of
     return Question(None if nobody else name, found[0], wishes)
-
-
-async def _walk(
-    service: Service,
-    champion: Champion,
-    user_id: str,
-    making: ListInMaking,
-    know: Callable[[UserState], None],
-) -> tuple[StageName, ...]:
-    """Makes a user's list; returns the stages that were missed."""
-    state = Step(
-        "user state",
-        lambda: service.state_of(champion, user_id),
-        keep=know,
-        otherwise=lambda: know(service.lake_state_of(champion, user_id)),
-    )
-    return await service.stages.walk([state, *making.steps()])
 
 
 def _answer(

@@ -18,9 +18,9 @@ def test_a_repeated_id_counts_once_whichever_process_sends_it(tmp_path: Path) ->
     first, second = EventLog(tmp_path / "events.db"), EventLog(tmp_path / "events.db")
     assert first.append([event("1"), event("2"), event("1")]).result() == 2
     assert second.append([event("2", item="b"), event("3")]).result() == 1
-    assert [one.event_id for one in first.of_user("ada")] == ["1", "2", "3"]
-    assert first.of_user("ada")[1].item_id == "a", "the first report of an id stands"
-    assert second.of_user("grace") == []
+    assert [one.event_id for one in first.acts_of_user("ada")] == ["1", "2", "3"]
+    assert first.acts_of_user("ada")[1].item_id == "a", "the first report of an id stands"
+    assert second.acts_of_user("grace") == []
     first.close()
     second.close()
 
@@ -41,7 +41,7 @@ def test_many_threads_lose_nothing_and_keep_the_order_of_each(tmp_path: Path) ->
     log.close()
     again = EventLog(tmp_path / "events.db")
     for user in users:
-        found = [one.event_id for one in again.of_user(user)]
+        found = [one.event_id for one in again.acts_of_user(user)]
         assert found == [f"{user}-{number}" for number in range(50)]
     again.close()
 
@@ -66,7 +66,7 @@ for number in range(1000):
     acknowledged = ended.stdout.split()
     assert len(acknowledged) == 41
     log = EventLog(path)
-    assert [one.event_id for one in log.of_user("ada")] == acknowledged
+    assert [one.event_id for one in log.acts_of_user("ada")] == acknowledged
     log.close()
 
 
@@ -79,7 +79,7 @@ def test_a_closed_log_and_a_full_queue_say_so(tmp_path: Path) -> None:
         except QueueFullError:
             refused += 1
     assert refused and sum(future.result() for future in taken) == 20 * len(taken)
-    assert len(log.of_user("ada")) == 20 * len(taken)
+    assert len(log.acts_of_user("ada")) == 20 * len(taken)
     log.close()
     log.close()
     with pytest.raises(LogClosedError):

@@ -75,7 +75,7 @@ def test_reports_reach_the_lake_once_and_the_service_counts_them_once(copied: Se
     version = lake.read("serving_model")["version"].item()
     champion = load_champion(workspace, version)
     log.append([told(7, items[6], "play")]).result()
-    state = user_state(champion, ADA, log.of_user(ADA))
+    state = user_state(champion, ADA, log.acts_of_user(ADA))
     done = [champion.log.item_ids.ids[item] for item in state.history.items]
     assert done == [items[0], items[1], items[2], items[6]]
     log.close()

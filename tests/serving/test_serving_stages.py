@@ -143,33 +143,33 @@ def test_a_ranking_that_hangs_and_no_store_give_the_popular_list(
         model.let_go.set()
 
 
-def test_a_stage_that_hangs_leaves_those_after_it_to_another_thread(
+def test_a_list_that_could_show_what_was_hidden_is_no_answer(
     impatient: TestClient, copied: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service = impatient.app.state.service  # type: ignore[attr-defined]
     user, let_go = known_user(copied), threading.Event()
     whole = impatient.get(f"/v1/users/{user}/recommendations").json()
-    service.stages._budgets["user state"] = 0.1
+    service.state_stages._budgets["user state"] = 0.1
     before = missed(impatient, "user state", "late")
-    read = service.events.of_user
+    read = service.events.acts_of_user
 
     def hangs(name: str) -> list[LoggedEvent]:
         let_go.wait(60)
         found: list[LoggedEvent] = read(name)
         return found
 
-    monkeypatch.setattr(service.events, "of_user", hangs)
+    monkeypatch.setattr(service.events, "acts_of_user", hangs)
     try:
-        found = impatient.get(f"/v1/users/{user}/recommendations", params={"k": 19}).json()
+        found = impatient.get(f"/v1/users/{user}/recommendations", params={"k": 19})
+        items = [item["item_id"] for item in whole["items"]]
+        ranked = impatient.post("/v1/rank", json={"user_id": user, "items": items[::-1]}).json()
     finally:
         let_go.set()
-    assert found["path"] == "fallback"
-    ranked, expected = (
-        [(item["item_id"], item["reason"]["past_items"]) for item in answer["items"]]
-        for answer in (found, whole)
-    )
-    assert ranked == expected[:19], "ranked and explained by the lake's events"
-    assert missed(impatient, "user state", "late") - before == 1
+    assert found.status_code == 503 and found.headers["Retry-After"] == "1"
+    assert "ask again" in found.json()["detail"]
+    assert ranked["path"] == "fallback"
+    assert [item["item_id"] for item in ranked["items"]] == items, "ranked by the lake's events"
+    assert missed(impatient, "user state", "late") - before == 2
 
 
 def test_reasons_that_fail_leave_the_list_as_it_is(impatient: TestClient) -> None:
