@@ -37,8 +37,7 @@ _ASKED_USERS = 200
 def serving_model(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
     """The version that answers: the champion's recipe fitted to all events, if that is sound.
 
-    Else it is the version that was judged, as it is where the newest events were seen to make the
-    recipe worse.
+    Otherwise, or where newer events were seen to make the recipe worse, the judged version answers.
     """
     lake, settings = workspace.lake, workspace.settings
     judged_by = str(lake.read("champion")["version"].item())
@@ -58,20 +57,9 @@ def serving_model(context: Context, workspace: dg.ResourceParam[Workspace]) -> d
     def make() -> dict[str, Any]:
         registry = open_registry(workspace)
         judged = registry.load(judged_by)
-        data = all_events_data(lake)
         started = time.perf_counter()
-        loss = _loss_by_newest(context, workspace, judged)
-        refit = loss or _refitted(context, judged, data)
+        row = _decided(context, workspace, judged_by, judged, made_of)
         seconds = time.perf_counter() - started
-        if loss:
-            row = _declined(judged_by, loss)
-        elif isinstance(refit, str):
-            row = _row(judged_by, judged_by, "", refit, None)
-        else:
-            found = _soundness(workspace, refit, judged, registry.item_ids(judged_by), data)
-            version = _kept(workspace, refit, judged_by, data, made_of)
-            fault = "; ".join(found.faults)
-            row = _row(judged_by if fault else version, judged_by, version, fault, found.overlap)
         if row["fault"]:
             context.log.error(row["reason"])
         answering = row["version"]
@@ -100,6 +88,27 @@ _SCHEMA = {
 }
 
 
+def _decided(
+    context: Context,
+    workspace: Workspace,
+    judged_by: str,
+    judged: "Recommender",
+    made_of: Stamp,
+) -> dict[str, Any]:
+    """The table's row: whether the refitted version answers or the judged one, and why."""
+    if loss := _loss_by_newest(context, workspace, judged):
+        return _declined(judged_by, loss)
+    data = all_events_data(workspace.lake)
+    refit = _refitted(context, judged, data)
+    if isinstance(refit, str):
+        return _row(judged_by, judged_by, "", refit, None)
+    items = open_registry(workspace).item_ids(judged_by)
+    found = _soundness(workspace, refit, judged, items, data)
+    version = _kept(workspace, refit, judged_by, data, made_of)
+    fault = "; ".join(found.faults)
+    return _row(judged_by if fault else version, judged_by, version, fault, found.overlap)
+
+
 def _trains(model: "Recommender") -> bool:
     """Whether a model trains weights; a baseline only counts."""
     return any(recipe.learns for recipe in RECIPES if recipe.name == model.name)
@@ -114,9 +123,9 @@ def _loss_by_newest(context: Context, workspace: Workspace, judged: "Recommender
     from models.protocol import Refittable, SelfValidated
     from models.refitting import worth_of_newest
 
-    dataset = split_data(workspace.lake, USER_TEMPORAL).dataset
     if not isinstance(judged, Refittable) or isinstance(judged, SelfValidated):
         return ""
+    dataset = split_data(workspace.lake, USER_TEMPORAL).dataset
     try:
         found = worth_of_newest(judged, dataset, workspace.settings.seed)
     except FIT_FAILURES as error:

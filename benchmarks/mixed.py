@@ -3,7 +3,8 @@
 A tenth of the catalogue arrives after the fit: the hybrid is fitted to a catalogue without them and
 is then extended by what they are (`models.protocol.Extendable`). Each user's test events are asked
 for among all items. Compared are the lists of the hybrid as it was, of the hybrid with the new
-items on its own scale, and the same with places kept for them below the tenth.
+items on its own scale, and the same with places kept for them in the lower half, as the service
+keeps them.
 
     python -m benchmarks.mixed MOVIELENS_FOLDER [--draws 42,43,44] [--places 20]
 """
@@ -115,15 +116,16 @@ def measured(data: SplitData, seed: int, places: int) -> dict[str, _Measured]:
     scores = grown.score(histories)
     alone = np.full_like(scores, -np.inf)
     alone[:, n_known:] = grown.score_given(histories, further)
-    without = scores.copy()
+    without, offered = scores.copy(), scores.copy()
     without[:, n_known:] = -np.inf
+    offered[:, :n_known] = -np.inf
     uncertain = np.arange(dataset.n_items) >= n_known
     wanted = _wanted(dataset, data.test, place)
     ways = {
         "without new items": top_k(without, _LIST, ties),
         "on one scale": top_k(scores, _LIST, ties),
         f"on one scale, {places} places": _with_places(
-            top_k(scores, _LIST, ties), top_k(alone, _LIST, ties), places
+            top_k(scores, _LIST, ties), top_k(offered, _LIST, ties), places
         ),
         "new items alone": top_k(alone, _LIST, ties),
     }
@@ -191,7 +193,11 @@ def _kept(table: TokenTable, place: Ints, first: int, stop: int) -> TokenTable:
 def _with_places(lists: Ranking, new: Ranking, places: int) -> Ranking:
     kept = [
         with_places(
-            lists.items[row], lists.scores[row], (new.items[row], new.scores[row]), places, _TOP
+            lists.items[row],
+            lists.scores[row],
+            (new.items[row], new.scores[row]),
+            places,
+            _LIST // 2,
         )
         for row in range(len(lists.items))
     ]

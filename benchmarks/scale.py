@@ -139,7 +139,7 @@ def synthetic(n_events: int, n_items: int, seed: int) -> Dataset:
 
 
 def _model(name: str, seed: int, device: torch.device) -> Any:
-    """An unfitted model; only its own modules are imported, as they count in time and memory."""
+    """An unfitted model; of the networks only its own modules are imported, as they count."""
     if name == HMDF.name:
         return HMDF(HMDFConfig(seed=seed))
     config = SPACES[name].config_class(seed=seed)

@@ -146,9 +146,9 @@ class Refittable(Recommender, Protocol):
     def refitted(self, dataset: Dataset) -> Self:
         """A new model of the same settings, fitted to the training events of the dataset.
 
-        It trains as long as validation made this one train, and by the same steps; nothing stops it
-        and nothing chooses among its epochs, so that no event need be held back. Validation events
-        of the dataset are not read. This model stays as it is.
+        What trains, trains as long as validation made this one train, and by the same steps, or is
+        taken over as it was judged; nothing stops it and nothing chooses among its epochs, so that
+        no event need be held back. This model stays as it is.
 
         Args:
             dataset: all that is known, over any catalogue; its validation is empty.

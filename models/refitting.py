@@ -41,8 +41,8 @@ class Soundness:
 
     Attributes:
         overlap: mean over users of the share of the judged version's list that both hold; NaN where
-            there is no user.
-        seconds: median time of one list.
+            there is no user, or a score is no number.
+        seconds: median time of one list; NaN where a score is no number.
         faults: why the refitted model must not answer, a sentence without a full stop each; none
             where it may.
     """
@@ -101,15 +101,14 @@ def soundness(
         limits: see `RefitLimits`.
     """
     newcomer = Histories.empty()
+    for asked in (users, newcomer):
+        scores = refitted.score(asked)
+        if np.isnan(scores).any() or np.isposinf(scores).any():
+            return Soundness(float("nan"), float("nan"), ("some of its scores are no numbers",))
     lists, expected = (_lists(model, users, limits.k) for model in (refitted, judged))
     overlap = _overlap(lists, expected)
     seconds = _seconds(refitted, users if len(users) else newcomer, limits.k)
     faults = []
-    for asked in (users, newcomer):
-        scores = refitted.score(asked)
-        if np.isnan(scores).any() or np.isposinf(scores).any():
-            faults.append("some of its scores are no numbers")
-            break
     if _shorter(lists, expected).any():
         short = int(_shorter(lists, expected).sum())
         faults.append(f"{short} of {len(users)} users get fewer than {limits.k} items")

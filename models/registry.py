@@ -140,7 +140,7 @@ class ModelRegistry:
             ModelFormatError: its files are damaged, or no class is known for its family.
         """
         weights = self._file(version, WEIGHTS)
-        if _sha256(weights) != self.version(version).weights_sha256:
+        if _weights_sha256(weights.parent) != self.version(version).weights_sha256:
             raise ModelFormatError(f"{weights} is not what was saved; fit the model again.")
         return load_model(weights.parent)
 
@@ -191,7 +191,7 @@ class ModelRegistry:
             dict(data_versions),
             dict(stamp),
             git_commit,
-            _sha256(folder / WEIGHTS),
+            _weights_sha256(folder),
         )
 
     def _publish(self, folder: Path, version: str) -> None:
@@ -200,7 +200,7 @@ class ModelRegistry:
         if (self.root / version).exists():
             _log.warning("%s was damaged and is replaced.", self.root / version)
             shutil.rmtree(self.root / version)
-        for path in (*folder.iterdir(), folder):
+        for path in (*folder.rglob("*"), folder):
             sync(path)
         folder.rename(self.root / version)
         sync(self.root)
@@ -219,7 +219,7 @@ def is_whole(folder: Path) -> bool:
     """Whether a version's folder holds the weights that its manifest speaks of."""
     try:
         manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
-        return bool(_sha256(folder / WEIGHTS) == manifest["weights_sha256"])
+        return bool(_weights_sha256(folder) == manifest["weights_sha256"])
     except (OSError, ValueError, KeyError):
         return False
 
@@ -237,6 +237,16 @@ def _new_folder(root: Path) -> Iterator[Path]:
 
 def _write_json(path: Path, content: Any) -> None:
     path.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", "utf-8")
+
+
+def _weights_sha256(folder: Path) -> str:
+    """Of a model's weights, and of every file of the models that it is made of."""
+    own = _sha256(folder / WEIGHTS)
+    inner = sorted(path for path in folder.glob("*/**/*") if path.is_file())
+    if not inner:
+        return own
+    named = [f"{path.relative_to(folder).as_posix()} {_sha256(path)}" for path in inner]
+    return hashlib.sha256("\n".join([own, *named]).encode()).hexdigest()
 
 
 def _sha256(path: Path) -> str:

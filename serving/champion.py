@@ -280,7 +280,7 @@ class ChampionWatch:
         if folder.parent != self._workspace.paths.models:
             return 0
         try:
-            return max((path.stat().st_mtime_ns for path in folder.iterdir()), default=0)
+            return max((path.stat().st_mtime_ns for path in folder.rglob("*")), default=0)
         except OSError:
             return 0
 

@@ -130,7 +130,7 @@ class ListInMaking:
             new = best_new(champion, scores, self._allowed, self._new.impressions_of)
         if len(found[0]) < min(self._k, int(self._allowed.sum())):
             found, explain = (
-                best_of_popular(champion, history, *wanted),
+                best_of_popular(champion, history, found[0], *wanted),
                 explainer(champion, history),
             )
         return _Ranking(found, explain, new)

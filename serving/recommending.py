@@ -93,14 +93,20 @@ def best(
 
 
 def best_of_popular(
-    champion: Champion, history: Histories, allowed: Bools, k: int, diversity: float = 0.0
+    champion: Champion,
+    history: Histories,
+    found: Ints,
+    allowed: Bools,
+    k: int,
+    diversity: float = 0.0,
 ) -> tuple[Ints, Floats]:
-    """`best` of the allowed items that are chosen most, 500 of them, by the champion's scores.
+    """`best` of `found` (n,) and the allowed items that are chosen most, 500 of them.
 
-    For a champion that has scores of its own candidates alone, of which too few are allowed.
+    For a champion that has scores of its own candidates alone, of which too few are allowed: all
+    are scored anew, so that they can be compared.
     """
     most = champion.most_popular
-    asked = most[allowed[most]][:_MOST_POPULAR]
+    asked = np.union1d(found, most[allowed[most]][:_MOST_POPULAR])
     scores = np.full(len(allowed), -np.inf, dtype=np.float32)
     scores[asked] = score_given(champion.model, history, asked)[0]
     return best(champion, scores, allowed, k, diversity)

@@ -41,7 +41,8 @@ def answer(entry: Entry, data: SplitData, seed: int) -> Answer:
             value = _validated(model, data, seed)
         seconds = time.perf_counter() - begun
         tried.append({"settings": dict(settings), "validation": value, "seconds": seconds})
-    best = int(np.argmax([trial["validation"] for trial in tried]))
+    figures = np.array([trial["validation"] for trial in tried], dtype=float)
+    best = int(np.argmax(np.where(np.isnan(figures), -np.inf, figures)))
     tuning_s = time.perf_counter() - started
     model, fit_s = fitted[best]
     if entry.refits:

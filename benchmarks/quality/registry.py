@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, cast
 
 from assets.datasets import COLD_ITEM, GLOBAL_TEMPORAL, RANDOM, USER_TEMPORAL
@@ -18,7 +17,7 @@ from models.baselines.random_ranking import RandomRanking
 from models.baselines.recent_popularity import RecentPopularity, RecentPopularityConfig
 from models.baselines.transition import Transition
 from models.data import MODALITIES, Dataset
-from models.hmdf import HMDF, OF_ITEMS, HMDFConfig, cold_item_retrievers
+from models.hmdf import HMDF, OF_ITEMS, HMDFConfig
 from models.matrix_factorisation import MatrixFactorisation, MatrixFactorisationConfig
 from models.mmnn import MMNN, MMNNConfig
 from models.protocol import Recommender
@@ -30,9 +29,6 @@ BASELINE = "baseline"
 
 Settings = Mapping[str, Any]
 Build = Callable[[Dataset, Settings], Recommender]
-
-_PROCESSES = 2
-"""That fit the hybrid's retrievers: as many as the cores that the figures are stated for."""
 
 _WARM = (USER_TEMPORAL, GLOBAL_TEMPORAL)
 _COLD = (COLD_ITEM,)
@@ -195,9 +191,7 @@ def _hmdf(seed: int) -> Recommender:
 
 
 def _cold_hmdf(seed: int) -> Recommender:
-    choose = partial(cold_item_retrievers, seed=seed)
-    config = HMDFConfig(seed=seed, slices=5)
-    return HMDF(config, choose, slicing=OF_ITEMS, processes=_PROCESSES)
+    return HMDF(HMDFConfig(seed=seed, slices=5), slicing=OF_ITEMS)
 
 
 def _gat(seed: int) -> Recommender:

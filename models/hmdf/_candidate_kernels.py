@@ -173,11 +173,13 @@ def _add_row(table: LinkTable, row: int, weights: Floats, kind: int, most: int, 
     first = table.starts[row]
     for entry in range(first, min(first + most, table.starts[row + 1])):
         item, value = table.columns[entry], table.values[entry]
-        if values[item, longest] == 0:
-            room.met[kind, count] = item
-            count += 1
+        is_new = values[item, longest] == 0
         for window in range(begin, longest + 1):
             values[item, window] += weights[window] * value
+        # A sum may be too small for a float, or fall back to 0: then the item is met again.
+        if is_new and values[item, longest] != 0 and count < room.met.shape[1]:
+            room.met[kind, count] = item
+            count += 1
     room.counts[kind] = count
 
 

@@ -92,7 +92,8 @@ def best_of_all(
         np.array([links.names.index(name) for name in found_by], dtype=np.int64),
         ties,
         allowed,
-        np.ascontiguousarray(given, np.int32),
+        # Numba would compile another variant for an array that is not writable.
+        np.require(given, np.int32, ["C", "W"]),
         most,
     )
     marks = Marks(*np.full((2, n_items), -1, dtype=np.int64))

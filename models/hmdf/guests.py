@@ -1,4 +1,4 @@
-"""Those of whom nothing is known get what is chosen of late, over as long as served the last ones.
+"""Users without a history get recent popularity; its half-life served the newest users best.
 
 Trees that learn from users with a past have never seen anyone without one.
 """

@@ -26,7 +26,7 @@ class ItemContent:
         similarity: nearness of an item to others, by modality.
         numbers: an item's year and the like.
         stands_for: (n_items,) each item itself and, of those that came after the fit, the nearest
-            that was there; -1 where none is near.
+            that had events; -1 where none is near.
     """
 
     factors: ALS

@@ -68,6 +68,9 @@ class HMDF:
         slicing: what is held out for the trees to learn from.
         processes: that fit models at the same time; more than one pays where they are networks.
 
+    Raises:
+        ValueError: networks are asked for where the slices are of items.
+
     Attributes:
         config: the settings.
         curve: NDCG@10 losses a round on the slices that judge; None before a fit, and after one
@@ -87,6 +90,8 @@ class HMDF:
         processes: int = 1,
     ) -> None:
         self.config = config or HMDFConfig()
+        if self.config.networks and slicing is OF_ITEMS:
+            raise ValueError("No network is stacked for items without events: leave networks off.")
         self.curve: TrainingCurve | None = None
         self.validated = float("nan")
         default = all_retrievers if self.config.networks else simple_retrievers
@@ -114,7 +119,7 @@ class HMDF:
         self.validated = chosen.mean
         if self._slicing is OF_TIME:
             self._scale = _scale_of(slices[-1], chosen.scores[0])
-            values = _ndcg_with_guests(slices[-1], chosen.scores[0], parts[-1].past)
+            values = _ndcg_with_guests(slices[-1], chosen.scores[0])
             self.validated = float(values.mean())
             if len(dataset.validation):
                 # The last slice is that of the validation events, and judges alone.
@@ -130,9 +135,8 @@ class HMDF:
     def refitted(self, dataset: Dataset) -> Self:
         """A hybrid with the same trees, which knows all events of a dataset; nothing is judged.
 
-        What is counted, solved and trained of events is made anew. How to weigh it is not: the
-        trees are those that were judged, and other draws of them would be worth as little more or
-        less as chance makes them.
+        What is counted, solved and trained of events is made anew. The trees that weigh it are
+        those that were judged: to fit them again with other draws would only add noise.
 
         Args:
             dataset: whose training holds every event, and whose validation is empty.
@@ -237,8 +241,8 @@ class HMDF:
         """See `models.protocol.Extendable`: a further item is ranked by what it is.
 
         Raises:
-            NotFittedError: the hybrid has not learned to rank items without events, since no item
-                of its fit had any content.
+            NotFittedError: the hybrid has not learned to rank items without events: in its fit no
+                item had any content, or nothing that was chosen showed what they are worth.
         """
         return self._answering_by(self._fitted().extended(tokens, places))
 
@@ -389,7 +393,8 @@ def _labelled(ranker: Ranker, n_items: int, part: Slice) -> LabelledSlice:
     )
     pairs = candidates.rows.astype(np.int64) * n_items + candidates.items
     wanted = np.bincount(chosen // n_items, minlength=len(users)).astype(np.int32)
-    return LabelledSlice(users, candidates, np.isin(pairs, chosen), wanted, histories.lengths)
+    labels = np.isin(pairs, chosen)
+    return LabelledSlice(users, candidates, labels, wanted, histories.lengths, part.past)
 
 
 def _scale_of(judged: LabelledSlice, scores: np.ndarray) -> ScoreScale | None:
@@ -398,9 +403,9 @@ def _scale_of(judged: LabelledSlice, scores: np.ndarray) -> ScoreScale | None:
     return ScoreScale.of(scores.astype(np.float32), events, judged.chosen)
 
 
-def _ndcg_with_guests(judged: LabelledSlice, scores: np.ndarray, past: Interactions) -> np.ndarray:
+def _ndcg_with_guests(judged: LabelledSlice, scores: np.ndarray) -> np.ndarray:
     """NDCG@10 (n_users,) of scores (r,), and of the guests' scores for who has no past."""
-    candidates = judged.candidates
+    candidates, past = judged.candidates, judged.past
     guests = judged.past_events[candidates.rows] == 0
     if guests.any():
         n_items = int(max(candidates.items.max(), past.items.max(initial=0))) + 1

@@ -94,8 +94,9 @@ class Newcomers:
         over = self._over(
             content.similarity.extended(tokens, places), content.numbers.extended(tokens, places)
         )
-        n_known = len(content.factors.learned("items"))
-        near = over.content.similarity.nearest(further, n_known)
+        known = np.ones(len(content.factors.learned("items")), dtype=bool)
+        known[self.items[self.items < len(known)]] = False
+        near = over.content.similarity.nearest(further, np.flatnonzero(known).astype(np.int32))
         return replace(
             over,
             content=replace(

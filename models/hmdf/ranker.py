@@ -22,6 +22,8 @@ from models.reindexed import translated
 from models.trees import Trees, of_boosters
 
 USERS_AT_ONCE = 64
+NEW_ITEMS = 100
+"""Items without events that are ranked for a user: as many as may be kept places for."""
 _FOUND_BY = (
     "linear_all",
     "linear_last_10",
@@ -154,8 +156,8 @@ class Ranker:
         """
         if self.newcomers is None:
             raise NotFittedError(
-                "This hybrid has not learned to rank items without events: no item of its fit had "
-                "any content."
+                "This hybrid has not learned to rank items without events: in its fit no item had "
+                "any content, or nothing that was chosen showed what such items are worth."
             )
         known = np.flatnonzero(places < self.knowledge.links.n_items)
         changed = {name: of_places(table, known) for name, table in tokens.items()}
@@ -205,7 +207,7 @@ class Ranker:
         scores = self._scored(found, len(users))
         if self.newcomers is not None:
             scores[:, self.newcomers.items] = -np.inf
-            rows, items, own = self.newcomers.best(users, allowed, self.most, self.ties)
+            rows, items, own = self.newcomers.best(users, allowed, NEW_ITEMS, self.ties)
             scores[rows, items] = own
         if self.guests is not None:
             scores[users.lengths == 0] = np.where(allowed, self._guest_scores, -np.inf)

@@ -128,19 +128,21 @@ class ContentSimilarity:
         }
         return ContentSimilarity(spaces)
 
-    def nearest(self, items: Ints, n_known: int) -> Ints:
-        """Of the first `n_known` items the one nearest to each item (k,); -1 where none is near.
+    def nearest(self, items: Ints, among: Ints) -> Ints:
+        """Of the items `among` (m,) the one nearest to each item (k,); -1 where none is near.
 
         By the mean cosine over the modalities that both have.
         """
-        total = np.zeros((len(items), n_known), dtype=np.float32)
-        counts = np.zeros((len(items), n_known), dtype=np.int32)
+        total = np.zeros((len(items), len(among)), dtype=np.float32)
+        counts = np.zeros((len(items), len(among)), dtype=np.int32)
         for space in self.spaces.values():
-            total += space.vectors[items] @ space.vectors[:n_known].T
-            counts += space.present[items][:, None] & space.present[:n_known]
+            total += space.vectors[items] @ space.vectors[among].T
+            counts += space.present[items][:, None] & space.present[among]
         means = np.divide(total, counts, out=np.zeros_like(total), where=counts > 0)
-        best = means.argmax(axis=1) if n_known else np.zeros(len(items), dtype=np.int64)
-        return np.where(means.max(axis=1, initial=0) > 0, best, -1).astype(np.int32)
+        if not len(among):
+            return np.full(len(items), -1, dtype=np.int32)
+        best = among[means.argmax(axis=1)]
+        return np.where(means.max(axis=1) > 0, best, -1).astype(np.int32)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The spaces as named arrays, to be kept as state."""

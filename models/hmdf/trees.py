@@ -1,4 +1,4 @@
-"""LambdaRank: gradient-boosted trees over candidates, as many as slices they never saw bear."""
+"""LambdaRank: gradient-boosted trees over candidates, their number chosen on held-out slices."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any, cast
 import lightgbm as lgb
 import numpy as np
 
-from models.data import Bools, Floats, Ints, Longs
+from models.data import Bools, Floats, Interactions, Ints, Longs
 from models.hmdf.candidates import Candidates
 from models.hmdf.config import HMDFConfig
 from models.hmdf.slices import Fold
@@ -32,6 +32,7 @@ class LabelledSlice:
         chosen: (r,) whether the user chose the candidate.
         wanted: (n_users,) how many items each user chose, among the candidates or not.
         past_events: (n_users,) how many events each user had before.
+        past: all that was known before.
     """
 
     users: Ints
@@ -39,6 +40,7 @@ class LabelledSlice:
     chosen: Bools
     wanted: Ints
     past_events: Longs
+    past: Interactions
 
     def ndcg(self, scores: Floats) -> np.ndarray:
         """NDCG@10 of each user (n_users,), with scores (r,) for the candidates."""

@@ -49,7 +49,8 @@ def validation_objective(
 def trees_objective(build: Callable[[Settings, OnEpoch], HMDF], dataset: Dataset) -> Objective:
     """Fits the trees of a hybrid a trial, over candidates that are made once.
 
-    The figure is what `HMDF.fit` leaves in `validated`. Settings of the trees change no candidate
+    The figure is that of the slices that judge, without the guests' part in what `HMDF.fit` leaves
+    in `validated`. Settings of the trees change no candidate
     and no label, and making those takes minutes.
 
     Args:

@@ -279,6 +279,11 @@ def test_a_refit_knows_every_event_and_has_the_trees_that_were_judged(walked: HM
     assert (lists == wanted[:, None]).any(axis=1)[fresh].mean() > 0.5
 
 
+def test_no_network_is_stacked_for_items_to_come() -> None:
+    with pytest.raises(ValueError, match="leave networks off"):
+        HMDF(HMDFConfig(networks=True), slicing=OF_ITEMS)
+
+
 def test_trees_do_not_answer_for_a_catalogue_that_has_other_features(walked: HMDF) -> None:
     dataset = walks()
     everything = np.arange(dataset.n_items, dtype=np.int32)

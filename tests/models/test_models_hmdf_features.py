@@ -10,16 +10,37 @@ from hypothesis import strategies as st
 from walking_users import random_walks
 
 from models.data import Histories, Interactions, TokenTable
+from models.hmdf._candidate_kernels import add_past
 from models.hmdf._link_kernels import largest_of_rows
 from models.hmdf._ranking_kernels import compared
 from models.hmdf.candidates import best_of_all
-from models.hmdf.item_links import ItemLinks
+from models.hmdf.item_links import ItemLinks, now_of
 from models.hmdf.numbers import ItemNumbers, numbers_of
 from models.hmdf.similarity import ContentSimilarity
 from models.hmdf.statistics import NAMES, ItemStatistics, statistics_of
 
 DAY = 86_400_000_000
 walks = partial(random_walks, n_users=80, n_items=60, length=27, held=3)
+
+
+def test_links_of_another_age_leave_no_room_too_small() -> None:
+    """Events of centuries ago are near to nobody: their weights are too small for a float."""
+    days = np.concatenate([np.full(20, -700_000), np.arange(40)])
+    events = Interactions(
+        np.repeat(np.arange(3, dtype=np.int32), 20),
+        np.tile(np.arange(4, dtype=np.int32), 15),
+        np.ones(60, np.float32),
+        days.astype(np.int64) * DAY,
+    )
+    links = ItemLinks.of(events, 3, 4)
+    for user in range(3):
+        history = Histories.of(events, np.array([user], np.int32))
+        room = links.room()
+        add_past(links.table, history.items, now_of(history)[0], room)
+        assert (room.counts <= 4).all()
+        for kind, count in enumerate(room.counts):
+            met = room.met[kind, :count]
+            assert len(np.unique(met)) == count and (room.values[kind, met, -1] != 0).all()
 
 
 def test_statistics_count_what_was_before() -> None:

@@ -146,6 +146,20 @@ def test_a_new_item_has_reasons_of_its_own(fitted: HMDF) -> None:
     assert not why.shares[:, 3].any() and (why.past_items[:, 3] == -1).all()
 
 
+def test_what_stands_for_a_new_item_has_events(fitted: HMDF) -> None:
+    dataset = tasteful()
+    twin = dataset.tokens["text"].features[N_WARM : N_WARM + 1]
+    table = TokenTable(1, np.zeros(1, np.int32), np.zeros(1, np.int64), twin)
+    grown = fitted.extended({"text": table}, np.array([N_ITEMS], np.int32))
+    users = Histories.of(known_events(dataset), np.arange(N_USERS, dtype=np.int32))
+    one = users.rows(0, 1)
+    with_twin = one.beside(np.array([N_ITEMS], np.int32))
+    warm = slice(0, N_WARM)
+    assert (grown.score(with_twin)[0, warm] != grown.score(one)[0, warm]).any(), (
+        "an event on it counts as one on an item that others chose"
+    )
+
+
 def test_without_content_nothing_is_known_of_new_items() -> None:
     dataset = tasteful()
     fitted = HMDF(SMALL).fit(dataset.with_tokens({}))

@@ -103,6 +103,11 @@ def test_trees_are_added_while_they_do_no_harm() -> None:
     assert _last_as_good([0.4]) == 0 and _last_as_good([0.5, 0.4]) == 1
 
 
+NO_EVENTS = Interactions(
+    *(np.zeros(0, dtype) for dtype in (np.int32, np.int32, np.float32, np.int64))
+)
+
+
 def labelled(rng: np.random.Generator, share: float) -> LabelledSlice:
     """Forty users with ten candidates each, a share of whose choices the first feature shows."""
     rows, items = np.repeat(np.arange(40), 10), np.tile(np.arange(10), 40)
@@ -112,7 +117,12 @@ def labelled(rng: np.random.Generator, share: float) -> LabelledSlice:
     best[np.argmax(worth.reshape(40, 10), axis=1) + 10 * np.arange(40)] = True
     candidates = Candidates(rows.astype(np.int32), items.astype(np.int32), features)
     return LabelledSlice(
-        np.arange(40, dtype=np.int32), candidates, best, np.ones(40, np.int32), np.full(40, 9)
+        np.arange(40, dtype=np.int32),
+        candidates,
+        best,
+        np.ones(40, np.int32),
+        np.full(40, 9),
+        NO_EVENTS,
     )
 
 
@@ -129,6 +139,7 @@ def test_what_no_candidate_reaches_counts_as_missed() -> None:
         chosen,
         np.array([1, 2, 1], np.int32),
         np.full(3, 9),
+        NO_EVENTS,
     )
     scores = np.array([0.3, 0.2, 0.1, 0.5, 0.4], np.float32)
     assert part.ndcg(scores) == pytest.approx([1 / np.log2(3), 0, 0])

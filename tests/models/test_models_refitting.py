@@ -30,7 +30,7 @@ from models.families import load_model
 from models.gat import GAT, GATConfig
 from models.mmnn import MMNN, MMNNConfig
 from models.persistence import NotFittedError, load_state, save_state
-from models.protocol import Ranking, Refittable
+from models.protocol import Refittable
 from models.refitting import RefitLimits, soundness, worth_of_newest
 from models.transformer import Transformer, TransformerConfig
 
@@ -171,9 +171,6 @@ class Broken(Popularity):
 
     def score(self, users: Histories, items: Any = None) -> Any:
         return np.full_like(super().score(users, items), np.nan)
-
-    def recommend(self, users: Histories, k: int, exclude: Histories | None = None) -> Ranking:
-        return Ranking(np.zeros((len(users), k), np.int32), np.zeros((len(users), k), np.float32))
 
 
 class Forgetful(Popularity):

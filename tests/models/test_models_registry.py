@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from walking_users import random_walks
 
 from models.baselines import Popularity
 from models.data import Dataset, Interactions, Vocabulary
+from models.hmdf import HMDF, HMDFConfig
 from models.persistence import ModelFormatError
 from models.promotion import decide
 from models.registry import ModelRegistry, ModelVersion, UnknownVersionError
@@ -159,3 +161,24 @@ def test_damaged_weights_are_replaced_when_the_version_is_added_again(
     weights.write_bytes(weights.read_bytes()[:-1])
     assert add(registry) == made
     assert isinstance(registry.load(made.version), Popularity)
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "config.json"])
+def test_damage_to_a_model_within_a_model_is_noticed(registry: ModelRegistry, name: str) -> None:
+    dataset = random_walks(n_users=80, n_items=60, length=27, held=3)
+    small = HMDFConfig(candidates=15, rounds=10, patience=5, leaf_rows=5, threads=1)
+    made = registry.add(
+        "hmdf",
+        HMDF(small).fit(dataset),
+        metrics=[],
+        data_versions={},
+        stamp={},
+        git_commit="abc",
+        item_ids=dataset.item_ids.ids,
+    )
+    inner = registry.root / made.version / "retriever-0" / name
+    whole = bytearray(inner.read_bytes())
+    whole[-1] ^= 1
+    inner.write_bytes(whole)
+    with pytest.raises(ModelFormatError, match="not what was saved"):
+        registry.load(made.version)
