@@ -12,7 +12,6 @@ FAMILIES: Mapping[str, tuple[str, str]] = {
     "als": ("models.baselines", "ALS"),
     "cold_start_map": ("models.baselines", "ColdStartMap"),
     "content_popularity": ("models.baselines", "ContentPopularity"),
-    "contemporary_transition": ("models.baselines", "ContemporaryTransition"),
     "content": ("models.baselines", "Content"),
     "ease": ("models.baselines", "EASE"),
     "gat": ("models.gat", "GAT"),

@@ -6,10 +6,6 @@ from models.baselines.cold_start_map import (
     ColdStartMapConfig,
     ContentPopularity,
 )
-from models.baselines.contemporary_transition import (
-    ContemporaryTransition,
-    ContemporaryTransitionConfig,
-)
 from models.baselines.content import Content, ContentConfig
 from models.baselines.ease import EASE, EASEConfig
 from models.baselines.item_knn import ItemKNN, ItemKNNConfig
@@ -24,8 +20,6 @@ __all__ = [
     "ALSConfig",
     "ColdStartMap",
     "ColdStartMapConfig",
-    "ContemporaryTransition",
-    "ContemporaryTransitionConfig",
     "Content",
     "ContentConfig",
     "ContentPopularity",

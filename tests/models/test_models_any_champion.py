@@ -14,7 +14,6 @@ from models.baselines import (
     ALS,
     EASE,
     ColdStartMap,
-    ContemporaryTransition,
     Content,
     ItemKNN,
     Popularity,
@@ -34,7 +33,6 @@ COUNTING: dict[str, Callable[[], Recommender]] = {
     "item_knn": ItemKNN,
     "ease": EASE,
     "transition": Transition,
-    "contemporary_transition": ContemporaryTransition,
     "als": ALS,
 }
 FOR_EVERYONE: dict[str, Callable[[], Recommender]] = {

@@ -12,8 +12,6 @@ from models.baselines import (
     EASE,
     ALSConfig,
     ColdStartMap,
-    ContemporaryTransition,
-    ContemporaryTransitionConfig,
     ContentPopularity,
     EASEConfig,
     ItemKNN,
@@ -36,7 +34,6 @@ MODELS = (
     ItemKNN,
     EASE,
     Transition,
-    ContemporaryTransition,
     ALS,
     ColdStartMap,
     ContentPopularity,
@@ -139,28 +136,6 @@ def test_transitions_are_counts_along_the_histories(
         np.full(dataset.n_items, -1, np.int32),
     )
     np.testing.assert_allclose(fitted.score(last), expected, rtol=1e-5)
-
-
-@settings(max_examples=50, deadline=None)
-@given(datasets(), st.floats(1.0, 40.0))
-def test_without_forgetting_all_transitions_are_contemporary(
-    dataset: Dataset, period_days: float
-) -> None:
-    config = ContemporaryTransitionConfig(period_days=period_days, memory_days=1e12)
-    found = ContemporaryTransition(config).fit(dataset).score(dataset.histories())
-    expected = Transition().fit(dataset).score(dataset.histories())
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-7)
-
-
-def test_what_follows_is_told_by_those_of_the_same_time() -> None:
-    """Three users went 0, 1 long ago, two went 0, 2 of late; two more stand at 0, then and now."""
-    old, late = 0, 3000 * DAY
-    rows = [(u, place, old + place) for u in range(3) for place in (0, 1)]
-    rows += [(u, item, late + item) for u in (3, 4) for item in (0, 2)]
-    rows += [(5, 0, old), (6, 0, late)]
-    fitted = ContemporaryTransition().fit(logged(rows, 7, 3))
-    then, now = fitted.score(logged(rows, 7, 3).histories(np.array([5, 6], np.int32)))
-    assert then[1] > 5 * then[2] and now[2] > 5 * now[1]
 
 
 @settings(max_examples=50, deadline=None)
