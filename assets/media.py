@@ -26,6 +26,7 @@ _RECORD = {
     "seconds": pl.Float64,
     "status": pl.String,
     "error": pl.String,
+    "note": pl.String,
 }
 _SHEET_POSTERS = 50
 _SHOWN_SOUNDS = 12
@@ -36,7 +37,7 @@ _SHOWN_SOUNDS = 12
     group_name="embeddings",
     owners=OWNERS,
     kinds={"pillow", "ffmpeg", "parquet"},
-    code_version="1",
+    code_version="2",
 )
 def media(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
     """Every item's picture and sound: usable, missing, or broken and why."""

@@ -65,6 +65,20 @@ class Settings(BaseSettings):
     max_reject_share: float = Field(
         default=0.01, ge=0, le=1, description="Share of unusable rows above which a run stops."
     )
+    max_broken_share: float = Field(
+        default=0.2,
+        ge=0,
+        le=1,
+        description="Share of a modality's files that may be broken; past it, a run stops before "
+        "anything is fitted.",
+    )
+    max_repeated_share: float = Field(
+        default=0.2,
+        gt=0,
+        le=1,
+        description="Share of a modality's files that may be one and the same; past it, that file "
+        "is a placeholder, and its items count as without.",
+    )
     sample_users: int = Field(default=1500, ge=10, description="Users of the sample source.")
     sample_items: int = Field(default=800, ge=20, description="Items of the sample source.")
     sample_events: int = Field(default=60_000, ge=100, description="Events of the sample source.")
@@ -77,6 +91,13 @@ class Settings(BaseSettings):
         default=60.0, gt=0, description="Sound decoded from one file, in seconds."
     )
     media_max_frames: int = Field(default=16, gt=0, description="Frames taken from one video.")
+    media_max_lost_share: float = Field(
+        default=0.1,
+        ge=0,
+        le=1,
+        description="Share of a picture or sound that may be damaged or missing; past it, the file "
+        "counts as broken.",
+    )
     media_timeout_seconds: float = Field(
         default=30.0, gt=0, description="Time one file may take to decode."
     )

@@ -55,6 +55,7 @@ MEDIA = pa.DataFrameSchema(
         "seconds": _column(pl.Float64, nullable=True),
         "status": _column(pl.String, checks=pa.Check.isin(_STATES)),
         "error": _column(pl.String, nullable=True),
+        "note": _column(pl.String, nullable=True),
     },
     unique=["item_id", "modality"],
     strict=True,

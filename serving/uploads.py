@@ -23,7 +23,7 @@ from models.data import Floats
 from models.media import DecodePool, MediaError, sniff
 from models.media.limits import MediaLimits, media_limits
 from models.media.pool import WorkerStartError
-from models.media.sniffing import HEAD_BYTES, MediaType
+from models.media.sniffing import MediaType
 from serving.problems import FieldError, Problem
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ def _kind(modality: Shown, data: bytes, field: str) -> MediaType:
     """
     if not data:
         raise _unusable(HTTPStatus.UNPROCESSABLE_ENTITY, field, "The file is empty.")
-    found = sniff(data[:HEAD_BYTES])
+    found = sniff(data)
     if found is not None and modality == "audio" and found.mime in _HEARD:
         return replace(found, mime=_HEARD[found.mime])
     if found is None or found.kind != _WORDS[modality]:

@@ -9,11 +9,30 @@ from sources.protocol import MEDIA
 
 SUFFIXES = {
     "image": frozenset(
-        {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"}
+        {
+            *{".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif", ".bmp", ".tif"},
+            *{".tiff", ".avif", ".jp2", ".j2k", ".qoi", ".ppm", ".pgm"},
+        }
     ),
-    "audio": frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".m4a", ".aac"}),
-    "video": frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi"}),
+    "audio": frozenset(
+        {
+            *{".wav", ".w64", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".mp2", ".mpga", ".m4a"},
+            *{".m4b", ".aac", ".aif", ".aiff", ".aifc", ".caf", ".au", ".wv", ".wma"},
+        }
+    ),
+    "video": frozenset(
+        {
+            *{".mp4", ".m4v", ".mov", ".qt", ".3gp", ".mkv", ".webm", ".avi", ".wmv", ".flv"},
+            *{".mpg", ".mpeg", ".ts", ".m2ts"},
+        }
+    ),
 }
+UNREAD = {
+    "image": frozenset({".heic", ".heif", ".jxl", ".svg", ".psd", ".pdf"}),
+    "audio": frozenset({".dsf", ".mid", ".midi"}),
+    "video": frozenset[str](),
+}
+"""Taken where there is no other, so that the file has a row that says what to do about it."""
 FOLDERS = {"image": "posters", "audio": "audio", "video": "video"}
 
 
@@ -21,13 +40,15 @@ def find_media(root: Path, beside: Path) -> pl.LazyFrame:
     """Files of `posters/`, `audio/` and `video/` in the folder `beside`, in the columns of `MEDIA`.
 
     The name without its ending is the item id. Where an item has several files of a modality the
-    first by name is taken. A link that leads out of `root` is not followed: its file has no row.
+    first by name is taken, one that can be read before others. A link that leads out of `root` is
+    not followed: its file has no row.
     """
     rows: list[tuple[str, str, str]] = []
     for modality, folder in FOLDERS.items():
         found: dict[str, str] = {}
-        for path in _files(beside / folder, root, SUFFIXES[modality]):
-            found.setdefault(path.stem, path.relative_to(root).as_posix())
+        for suffixes in (SUFFIXES[modality], UNREAD[modality]):
+            for path in _files(beside / folder, root, suffixes):
+                found.setdefault(path.stem, path.relative_to(root).as_posix())
         rows += [(item, modality, uri) for item, uri in found.items()]
     frame = pl.DataFrame(rows, schema=MEDIA, orient="row")
     return frame.sort("item_id", "modality").lazy()

@@ -6,12 +6,18 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.packet import Packet
 from numpy.typing import NDArray
 
 from models.media.limits import MediaError, MediaLimits, MediaMissingError
+from models.media.losses import Losses, judge_losses
+from models.media.mpeg_frames import counted_seconds
 from models.media.paths import Content, read_content
-from models.media.streams import opened
+from models.media.streams import on_one_thread, opened, packets_of
+from models.media.wav_sizes import wav_sizes
 
 SAMPLE_RATE = 16_000
 """Samples a second of every decoded sound."""
@@ -19,7 +25,9 @@ SAMPLE_RATE = 16_000
 Samples = NDArray[np.float32]
 
 _LOUDEST = 1000.0
-_OPEN_ENDED = (0, 0xFFFFFFFF)
+_EXACT, _CODEC_SLACK = 0.05, 0.3
+_UNCOUNTED = {"mp3", "aac"}
+"""Formats without a length: FFmpeg guesses one from the first bit rate."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +37,12 @@ class Sound:
     Attributes:
         samples: (n,) float32, mono, `SAMPLE_RATE`.
         seconds: length of the whole sound, also where only its beginning was decoded.
+        note: what is missing of it, one sentence; None where nothing is.
     """
 
     samples: Samples
     seconds: float
+    note: str | None = None
 
 
 def decode_audio(path: Path, limits: MediaLimits) -> Samples:
@@ -47,36 +57,69 @@ def decode_audio(path: Path, limits: MediaLimits) -> Samples:
 
 def decode_sound(content: Content, limits: MediaLimits) -> Sound:
     """Like `decode_audio`, of bytes already read."""
+    losses = Losses()
     with opened(content, "sound") as container:
         if not container.streams.audio:
             if content.type.kind == "video":
                 raise MediaMissingError("The video has no sound track.")
             raise MediaError("The file holds no sound.")
         stream = container.streams.audio[0]
-        stream.codec_context.thread_count = 1
-        declared = _declared_seconds(container.duration, stream)
-        samples = _collect(_resampled(container, stream), int(limits.max_seconds * SAMPLE_RATE))
+        on_one_thread(stream, "sound")
+        declared = _declared_seconds(content, container, stream)
+        packets = packets_of(container, stream)
+        pieces = _resampled(_decoded(packets, losses))
+        samples = _collect(pieces, int(limits.max_seconds * SAMPLE_RATE), losses)
+        decoded = len(samples) / SAMPLE_RATE
+        capped = decoded >= limits.max_seconds
+        rest = sum(map(_seconds_of, packets)) if capped and declared is None else 0.0
     _check(samples)
-    decoded = len(samples) / SAMPLE_RATE
-    if decoded >= limits.max_seconds:
-        return Sound(samples, max(decoded, declared or 0.0))
-    _check_whole(content, decoded, declared)
-    return Sound(samples, decoded)
+    if capped:
+        note = judge_losses(losses, decoded, None, 0.0, limits)
+        return Sound(samples, max(decoded + rest, declared or 0.0), note)
+    slack = _EXACT if content.type.decoder == "wav" else _CODEC_SLACK
+    return Sound(samples, decoded, judge_losses(losses, decoded, declared, slack, limits))
 
 
-def _resampled(container: av.container.InputContainer, stream: AudioStream) -> Iterator[Samples]:
-    # FFmpeg's own mix adds 3 dB to a stereo file of one voice: a mean leaves the level alone.
-    resampler = av.AudioResampler(format="fltp", rate=SAMPLE_RATE)
-    for frame in container.decode(stream):
+def _decoded(packets: Iterator["Packet[AudioStream]"], losses: Losses) -> Iterator[AudioFrame]:
+    """Frames of the packets that can be decoded; what is refused is counted and left out."""
+    for packet in packets:
+        try:
+            frames = packet.decode()
+        except av.error.FFmpegError as error:
+            if isinstance(error, MemoryError):
+                raise
+            losses.refuse(packet.size, error.strerror or type(error).__name__)
+            continue
+        if packet.size:
+            losses.take(packet.size)
+        for frame in frames:
+            if isinstance(frame, AudioFrame):
+                yield frame
+
+
+def _resampled(frames: Iterator[AudioFrame]) -> Iterator[Samples]:
+    shape, resampler = None, None
+    for frame in frames:
+        # A spliced file goes on in another rate or with more channels.
+        if resampler is None or shape != (frame.format.name, frame.layout.name, frame.rate):
+            if resampler is not None:
+                yield from _mixed(resampler, None)
+            shape = (frame.format.name, frame.layout.name, frame.rate)
+            resampler = av.AudioResampler(format="fltp", rate=SAMPLE_RATE)
         # Time stamps of damaged or spliced files jump, and the resampler would fill the gap.
         frame.pts = None
-        for piece in resampler.resample(frame):
-            yield piece.to_ndarray().mean(axis=0)
-    for piece in resampler.resample(None):
+        yield from _mixed(resampler, frame)
+    if resampler is not None:
+        yield from _mixed(resampler, None)
+
+
+def _mixed(resampler: av.AudioResampler, frame: AudioFrame | None) -> Iterator[Samples]:
+    # FFmpeg's own mix adds 3 dB to a stereo file of one voice: a mean leaves the level alone.
+    for piece in resampler.resample(frame):
         yield piece.to_ndarray().mean(axis=0)
 
 
-def _collect(pieces: Iterator[Samples], most: int) -> Samples:
+def _collect(pieces: Iterator[Samples], most: int, losses: Losses) -> Samples:
     kept: list[Samples] = []
     count = 0
     for piece in pieces:
@@ -84,6 +127,9 @@ def _collect(pieces: Iterator[Samples], most: int) -> Samples:
         count += len(piece)
         if count >= most:
             break
+    if not count and losses.packets:
+        reason = f" ({losses.reason})" if losses.reason else ""
+        raise MediaError(f"The sound is damaged: none of it can be decoded{reason}.")
     if not count:
         raise MediaError("The file holds no sound.")
     return np.concatenate(kept)[:most]
@@ -96,26 +142,31 @@ def _check(samples: Samples) -> None:
         raise MediaError("The sound holds samples far beyond full scale.")
 
 
-def _declared_seconds(duration: int | None, stream: AudioStream) -> float | None:
+def _declared_seconds(
+    content: Content, container: InputContainer, stream: AudioStream
+) -> float | None:
+    """How long the file says that its sound is, None where it does not or says nothing true."""
+    if content.type.decoder in _UNCOUNTED:
+        return counted_seconds(content.data)
+    if content.type.decoder == "wav":
+        return _wav_seconds(content, stream)
     if stream.duration is not None and stream.time_base is not None:
         return float(stream.duration * stream.time_base)
-    return None if duration is None else duration / av.time_base
+    # That of a container with pictures is the pictures'.
+    if container.duration is None or container.streams.video:
+        return None
+    return container.duration / av.time_base
 
 
-def _check_whole(content: Content, decoded: float, declared: float | None) -> None:
-    """Finds what was cut off: FFmpeg plays what is left without a word."""
-    if content.type.decoder == "wav":
-        claimed = int.from_bytes(content.data[4:8], "little")
-        missing = claimed + 8 - len(content.data)
-        if claimed not in _OPEN_ENDED and missing > 1:
-            raise MediaError(f"The sound is cut short: {missing} of its bytes are missing.")
-    elif declared is not None and _knows_length(content) and decoded < 0.9 * declared - 0.3:
-        raise MediaError(f"The sound is cut short: {decoded:.1f} of {declared:.1f} seconds.")
+def _wav_seconds(content: Content, stream: AudioStream) -> float | None:
+    sizes = wav_sizes(content.data)
+    bit_rate = stream.bit_rate
+    if sizes is None or not bit_rate:
+        return None
+    return 8 * (sizes.claimed or sizes.present) / bit_rate
 
 
-def _knows_length(content: Content) -> bool:
-    """An MP3 without a Xing header has no length: FFmpeg guesses one from the first bit rate."""
-    if content.type.decoder != "mp3":
-        return True
-    head = content.data[:65536]
-    return b"Xing" in head or b"Info" in head
+def _seconds_of(packet: "Packet[AudioStream]") -> float:
+    if packet.duration is None or packet.time_base is None:
+        return 0.0
+    return float(packet.duration * packet.time_base)

@@ -20,7 +20,7 @@ def inspect(path: Path, modality: Modality, limits: MediaLimits) -> MediaRecord:
         return MediaRecord(status="missing", error=str(error))
     except MediaError as error:
         return replace(_unread(path, limits), status="broken", error=str(error))
-    known = MediaRecord(content.sha256, content.type.mime, len(content.data))
+    known = MediaRecord(content.sha256, content.type.mime, content.size)
     try:
         return _decoded(known, content, modality, limits)
     except MediaMissingError as error:
@@ -36,7 +36,8 @@ def _decoded(
     if modality == "audio":
         from models.media.audio import decode_sound
 
-        return replace(known, seconds=decode_sound(content, limits).seconds)
+        sound = decode_sound(content, limits)
+        return replace(known, seconds=sound.seconds, note=sound.note)
     if content.type.kind == "picture":
         picture = decode_picture(content, limits)
         return replace(known, width=picture.width, height=picture.height)

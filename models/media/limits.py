@@ -27,6 +27,8 @@ class MediaLimits:
         max_pixels: largest picture or video frame that is decoded, width times height.
         max_seconds: sound decoded from one file; what comes after is left out.
         max_frames: frames taken from one video.
+        max_lost_share: share of a sound or picture above which what can't be decoded makes the
+            file a broken one; up to it, the rest is used and a note says what is missing.
         timeout_seconds: time one file may take; its decoder is killed afterwards.
     """
 
@@ -34,6 +36,7 @@ class MediaLimits:
     max_pixels: int = 40_000_000
     max_seconds: float = 60.0
     max_frames: int = 16
+    max_lost_share: float = 0.1
     timeout_seconds: float = 30.0
 
     @property
@@ -54,6 +57,7 @@ class MediaRecord:
         seconds: length of a sound or video.
         status: ok, missing or broken.
         error: why it is not ok, one sentence.
+        note: what was left out of a file that is ok, one sentence; None where nothing was.
     """
 
     sha256: str | None = None
@@ -64,6 +68,7 @@ class MediaRecord:
     seconds: float | None = None
     status: Status = "ok"
     error: str | None = None
+    note: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The record as one row, with the column names of the media table."""
@@ -77,5 +82,6 @@ def media_limits(settings: "Settings") -> MediaLimits:
         max_pixels=settings.media_max_pixels,
         max_seconds=settings.media_max_seconds,
         max_frames=settings.media_max_frames,
+        max_lost_share=settings.media_max_lost_share,
         timeout_seconds=settings.media_timeout_seconds,
     )

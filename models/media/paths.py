@@ -7,18 +7,27 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from models.media.limits import MediaError, MediaLimits, MediaMissingError
-from models.media.sniffing import HEAD_BYTES, MediaType, sniff
+from models.media.refusals import refusal
+from models.media.sniffing import MediaType, locate
 
 _CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
 class Content:
-    """The bytes of one file, read once, so that what is hashed is what is decoded."""
+    """The bytes of one file, read once, so that what is hashed is what is decoded.
+
+    Attributes:
+        data: the media, without tags and padding around it.
+        sha256: of the whole file, hex.
+        type: of the media.
+        size: of the whole file in bytes.
+    """
 
     data: bytes
     sha256: str
     type: MediaType
+    size: int
 
 
 def resolve_inside(root: Path, uri: str) -> Path:
@@ -60,10 +69,11 @@ def read_content(path: Path, limits: MediaLimits) -> Content:
     data = _read(path, limits.max_bytes)
     if not data:
         raise MediaError("The file is empty.")
-    found = sniff(data[:HEAD_BYTES])
+    found = locate(data)
     if found is None:
-        raise MediaError("The file is no known picture, sound or video.")
-    return Content(data, hashlib.sha256(data).hexdigest(), found)
+        raise MediaError(refusal(data))
+    sha256 = hashlib.sha256(data).hexdigest()
+    return Content(data[found.start : found.end], sha256, found.type, len(data))
 
 
 def sha256_of(path: Path) -> str:

@@ -89,8 +89,8 @@ def pcm(frames: int = 8000) -> bytes:
 def png(width: int, height: int, data: bytes = b"\0" * 64, extra: bytes = b"") -> bytes:
     """A PNG of grey pixels whose header may claim anything."""
     head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    parts = [_chunk(b"IHDR", head), extra, _chunk(b"IDAT", zlib.compress(data, 9))]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(parts) + _chunk(b"IEND", b"")
+    parts = [chunk(b"IHDR", head), extra, chunk(b"IDAT", zlib.compress(data, 9))]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts) + chunk(b"IEND", b"")
 
 
 def hostile_pictures() -> dict[str, bytes]:
@@ -100,7 +100,7 @@ def hostile_pictures() -> dict[str, bytes]:
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as inner:
         inner.writestr("../../a.png", b"\0" * 5_000_000)
     rng = np.random.default_rng(0)
-    text_bomb = _chunk(b"zTXt", b"a\0\0" + zlib.compress(b"\0" * 80_000_000, 9))
+    text_bomb = chunk(b"zTXt", b"a\0\0" + zlib.compress(b"\0" * 80_000_000, 9))
     lossless = b"\x2f" + struct.pack("<I", 16382 | 16382 << 14) + b"\0" * 32
     webp = b"WEBPVP8L" + struct.pack("<I", len(lossless)) + lossless
     return {
@@ -153,7 +153,7 @@ def hostile_sounds() -> dict[str, bytes]:
         "inf.wav": wav(endless),
         "loud.wav": wav(loud),
         "silent-head.wav": wav(ramp[:0]),
-        "claims.wav": good[:4] + struct.pack("<I", 0x70000000) + good[8:],
+        "claims.wav": good[:40] + struct.pack("<I", 0x70000000) + good[44:],
         "cut.wav": good[:5000],
         "no-channels.wav": good[:22] + b"\0\0" + good[24:],
         "no-rate.wav": good[:24] + bytes(8) + good[32:],
@@ -201,7 +201,7 @@ def _encode_sound(container: Any, track: Any, samples: np.ndarray, rate: int) ->
     container.mux(track.encode(None))
 
 
-def _chunk(kind: bytes, data: bytes) -> bytes:
+def chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 

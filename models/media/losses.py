@@ -1,0 +1,99 @@
+"""How much of a sound could not be decoded: counted packet by packet, judged at the end."""
+
+from dataclasses import dataclass
+
+from models.media.limits import MediaError, MediaLimits
+
+_APPENDED = 1 << 16
+
+
+@dataclass
+class Losses:
+    """Packets and bytes that a decoder took and refused so far.
+
+    Attributes:
+        packets: that the container gave.
+        refused: of them, those that can't be decoded and lie between or before good ones.
+        reason: of the last refusal, as the decoder says it.
+    """
+
+    packets: int = 0
+    refused: int = 0
+    reason: str = ""
+    _good_bytes: int = 0
+    _lost_bytes: int = 0
+    _tail_packets: int = 0
+    _tail_bytes: int = 0
+
+    def take(self, size: int) -> None:
+        """Counts a packet of `size` bytes that was decoded."""
+        self.packets += 1
+        self._good_bytes += size
+        self._settle_tail()
+
+    def refuse(self, size: int, reason: str) -> None:
+        """Counts a packet of `size` bytes that was not."""
+        self.packets += 1
+        self.reason = reason
+        self._tail_packets += 1
+        self._tail_bytes += size
+
+    @property
+    def appended(self) -> int:
+        """Bytes after the last good packet, as long as they are few enough to be no sound."""
+        return self._tail_bytes if self._tail_bytes <= _APPENDED else 0
+
+    @property
+    def share(self) -> float:
+        """Lost bytes as a share of all, without those appended."""
+        lost = self._lost_bytes + self._tail_bytes - self.appended
+        return lost / max(1, lost + self._good_bytes)
+
+    @property
+    def skipped(self) -> int:
+        """Refused packets, without those appended."""
+        return self.refused + (0 if self.appended else self._tail_packets)
+
+    def _settle_tail(self) -> None:
+        self.refused += self._tail_packets
+        self._lost_bytes += self._tail_bytes
+        self._tail_packets = self._tail_bytes = 0
+
+
+def judge_losses(
+    losses: Losses, decoded: float, expected: float | None, slack: float, limits: MediaLimits
+) -> str | None:
+    """What is missing of a sound, in one sentence; None where nothing is.
+
+    Args:
+        losses: of its decoding.
+        decoded: seconds that are there.
+        expected: seconds that there should be, None where the file does not say.
+        slack: seconds that a codec may add or take at either end.
+        limits: how much may be lost.
+
+    Raises:
+        MediaError: more is.
+    """
+    missing = 0.0 if expected is None else max(0.0, expected - decoded)
+    if expected is not None and missing > slack + limits.max_lost_share * expected:
+        raise MediaError(
+            f"The sound is cut short: {decoded:.1f} of its {expected:.1f} seconds are there; "
+            "get the whole file."
+        )
+    if losses.share > limits.max_lost_share:
+        raise MediaError(
+            f"The sound is damaged: {losses.share:.0%} of it can't be decoded "
+            f"({losses.reason}); get a whole copy of the file."
+        )
+    said = []
+    if losses.skipped:
+        said.append(f"{losses.skipped} of its {losses.packets} packets can't be decoded")
+    if missing > slack:
+        said.append(f"{missing:.1f} of its {expected:.1f} seconds are missing")
+    if losses.appended:
+        said.append(f"the last {losses.appended:,} bytes of the file are no sound")
+    if not said:
+        return None
+    sentence = f"{' and '.join(said)}; the rest is used."
+    return sentence[0].upper() + sentence[1:]

@@ -1,0 +1,102 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import strange_sounds as strange
+from media_files import sound, tone, wav
+
+from models.media import MediaLimits, MediaRecord, inspect
+from models.media.audio import decode_audio
+
+LIMITS = MediaLimits()
+CASES = {
+    f"{kind}: {name}": case
+    for kind, cases in (
+        ("formats", strange.formats()),
+        ("tags", strange.tagged()),
+        ("junk", strange.with_junk()),
+        ("no index", strange.without_index()),
+        ("sizes", strange.sizes_of_recorders()),
+    )
+    for name, case in cases.items()
+}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "a"
+
+
+def heard(path: Path, content: bytes, limits: MediaLimits = LIMITS) -> MediaRecord:
+    path.write_bytes(content)
+    return inspect(path, "audio", limits)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_tone_is_there_from_its_begin_to_its_end(path: Path, name: str) -> None:
+    content, note = CASES[name]
+    record = heard(path, content)
+    assert (record.status, record.error, record.note) == ("ok", None, note)
+    assert record.seconds == pytest.approx(strange.SECONDS, abs=0.1)
+    assert record.bytes == len(content)
+    samples = decode_audio(path, LIMITS)
+    for second in (0, 1, 2):
+        part = samples[(second * 2 + 1) * 8000 : (second * 2 + 2) * 8000]
+        assert np.abs(np.fft.rfft(part)).argmax() * 2 == pytest.approx(440, abs=4)
+
+
+def test_tags_change_no_sample(path: Path) -> None:
+    path.write_bytes(strange.mp3())
+    plain = decode_audio(path, LIMITS)
+    path.write_bytes(CASES["tags: all of them"][0])
+    assert np.array_equal(decode_audio(path, LIMITS), plain)
+
+
+def test_a_long_sound_without_an_index_has_its_length_from_its_frames(path: Path) -> None:
+    record = heard(path, strange.without_index()["variable rate"][0], MediaLimits(max_seconds=0.5))
+    assert record.seconds == pytest.approx(strange.SECONDS, abs=0.1)
+
+
+def _holed(share: float) -> bytes:
+    """A bare MP3 whose middle is zeros."""
+    data = bytearray(strange.bare(strange.mp3()))
+    hole = int(share * len(data))
+    begin = (len(data) - hole) // 2
+    data[begin : begin + hole] = bytes(hole)
+    return bytes(data)
+
+
+def test_a_tenth_may_be_lost_and_the_note_says_so(path: Path) -> None:
+    some, much = heard(path, _holed(0.06)), heard(path, _holed(0.3))
+    assert some.status == "ok" and "packets can't be decoded" in (some.note or "")
+    assert much.status == "broken" and "of it can't be decoded" in (much.error or "")
+
+
+def test_what_may_be_lost_is_a_setting(path: Path) -> None:
+    strict, lenient = MediaLimits(max_lost_share=0.01), MediaLimits(max_lost_share=0.5)
+    assert heard(path, _holed(0.06), strict).status == "broken"
+    assert heard(path, _holed(0.3), lenient).status == "ok"
+
+
+@pytest.mark.parametrize("kind", ["mp3", "flac", "wav", "ogg"])
+def test_a_cut_sound_is_judged_by_how_much_is_gone(path: Path, kind: str) -> None:
+    whole = {
+        "mp3": lambda: strange.mp3(seconds=10),
+        "flac": lambda: sound("flac", "flac", 44_100, 1, 10),
+        "wav": lambda: wav(tone(10)[0]),
+        "ogg": lambda: sound("ogg", "libopus", 48_000, 1, 10),
+    }[kind]()
+    half = heard(path, whole[: len(whole) // 2])
+    most = heard(path, whole[: int(len(whole) * 0.93)])
+    assert most.status == "ok"
+    if kind == "ogg":
+        # Its length stands in its last page: without it, nobody can know that more was there.
+        assert half.status == "ok"
+        return
+    assert half.status == "broken" and "cut short" in (half.error or "")
+    assert "seconds are missing" in (most.note or "")
+
+
+def test_a_tail_of_zeros_too_long_for_a_tag_is_lost_sound(path: Path) -> None:
+    data = strange.bare(strange.mp3(seconds=30))
+    assert heard(path, data[: len(data) // 3] + bytes(len(data) * 2 // 3)).status == "broken"
