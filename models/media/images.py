@@ -1,17 +1,23 @@
 """Pictures: bounded before they are decoded, upright, opaque, RGB."""
 
+import importlib
 import io
 import struct
 import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from models.media.jpeg_ends import ended, ended_otherwise, picture_end
 from models.media.limits import MediaError, MediaLimits
 from models.media.paths import Content, read_content
+from models.media.png_parts import png_parts
 
 Pixels = NDArray[np.uint8]
 
@@ -39,18 +45,31 @@ _DAMAGE = (
 )
 
 
+@dataclass(frozen=True)
+class Picture:
+    """A decoded picture.
+
+    Attributes:
+        image: RGB, upright, opaque.
+        note: what the file lacks, one sentence; None where it is whole.
+    """
+
+    image: Image.Image
+    note: str | None = None
+
+
 def decode_image(path: Path, limits: MediaLimits) -> Image.Image:
     """The picture in a file: RGB, rotated as its EXIF says, alpha composed on white.
 
     Raises:
         MediaError: the file is no picture, damaged or beyond the limits.
     """
-    return decode_picture(read_content(path, limits), limits)
+    return decode_picture(read_content(path, limits), limits).image
 
 
 def decode_picture(
-    content: Content, limits: MediaLimits, at_least: int | None = None
-) -> Image.Image:
+    content: Content, limits: MediaLimits, at_least: int | None = None, *, thorough: bool = False
+) -> Picture:
     """Like `decode_image`, of bytes already read.
 
     Args:
@@ -58,15 +77,28 @@ def decode_picture(
         limits: bounds.
         at_least: a JPEG may be decoded at a fraction of its size as long as its shorter side keeps
             this many pixels, which is several times faster for photographs.
+        thorough: whether a JPEG that has an end is decoded twice, to see if its pixels end before.
     """
     if content.type.kind != "picture":
         raise MediaError(f"The file is no picture but {content.type.mime}.")
+    with _damage_told():
+        if content.type.decoder == "JPEG":
+            return _jpeg(content.data, limits, at_least, thorough)
+        if content.type.decoder == "PNG":
+            return _png(content.data, limits)
+        if content.type.decoder == "HEIF":
+            _require_heif()
+        return Picture(_pixels(content.data, content.type.decoder, limits))
+
+
+@contextmanager
+def _damage_told() -> Iterator[None]:
+    """Errors of Pillow and its codecs as a `MediaError`."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             warnings.simplefilter("ignore", UserWarning)
-            with Image.open(io.BytesIO(content.data), formats=[content.type.decoder]) as image:
-                return _decoded(image, limits, at_least)
+            yield
     except MediaError:
         raise
     except MemoryError as error:
@@ -75,6 +107,50 @@ def decode_picture(
         raise MediaError("The picture is a decompression bomb: its size is absurd.") from error
     except _DAMAGE as error:
         raise MediaError(f"The picture is damaged ({_first_line(error)}).") from error
+
+
+def _jpeg(data: bytes, limits: MediaLimits, at_least: int | None, thorough: bool) -> Picture:
+    """Where the end is not there, two endings tell: pixels that they change are missing."""
+    end = picture_end(data)
+    if end is not None and not thorough:
+        return Picture(_pixels(data, "JPEG", limits, at_least))
+    image = _pixels(data if end is not None else ended(data), "JPEG", limits, at_least)
+    other = _pixels(ended_otherwise(data[:end]), "JPEG", limits, at_least)
+    lost = float((np.asarray(image) != np.asarray(other)).any(axis=2).mean())
+    if lost and end is not None:
+        raise MediaError(
+            "The picture is damaged: its data end before its pixels do, which may be wrong from "
+            "any place on; get another copy of the file."
+        )
+    return Picture(image, _judge_lost(lost, end is not None, limits))
+
+
+def _png(data: bytes, limits: MediaLimits) -> Picture:
+    parts = png_parts(data, limits)
+    note = _judge_lost(parts.lost, parts.ended, limits)
+    return Picture(_pixels(parts.data, "PNG", limits, key=parts.key), note)
+
+
+def _judge_lost(lost: float, ended: bool, limits: MediaLimits) -> str | None:
+    """The note on a picture whose pixels are missing at its end, None where it is whole."""
+    if lost > limits.max_lost_share:
+        raise MediaError(
+            f"The picture is cut short: {lost:.0%} of its pixels are missing; get the whole file."
+        )
+    if lost:
+        return f"{max(lost, 0.001):.1%} of its pixels are missing; the rest is used."
+    return None if ended else "The file lacks its last bytes; all of its pixels are there."
+
+
+def _require_heif() -> None:
+    """Registers Pillow's plug-in where someone has installed it."""
+    try:
+        importlib.import_module("pillow_heif").register_heif_opener()
+    except ImportError as error:
+        raise MediaError(
+            "The file is an HEIC picture, which needs the package pillow-heif: install it, or "
+            "save the picture as JPEG."
+        ) from error
 
 
 def shrunk(image: Image.Image, longest: int) -> Image.Image:
@@ -107,18 +183,43 @@ def to_bucket(image: Image.Image) -> Pixels:
     return np.asarray(image.resize(size, Image.Resampling.BICUBIC, reducing_gap=3.0))
 
 
-def _decoded(image: Image.Image, limits: MediaLimits, at_least: int | None) -> Image.Image:
-    _check_size(image.size, limits)
-    if at_least is not None and image.format == "JPEG":
-        image.draft(None, (at_least, at_least))
-    image.load()
-    _check_size(image.size, limits)
+def _pixels(
+    data: bytes,
+    decoder: str,
+    limits: MediaLimits,
+    at_least: int | None = None,
+    key: tuple[int, ...] | None = None,
+) -> Image.Image:
+    with Image.open(io.BytesIO(data), formats=[decoder]) as image:
+        _check_size(image.size, limits)
+        if at_least is not None and image.format == "JPEG":
+            image.draft(None, (at_least, at_least))
+        image.load()
+        _check_size(image.size, limits)
+        return _opaque(image if key is None else _keyed(image, key))
+
+
+def _opaque(image: Image.Image) -> Image.Image:
     upright = ImageOps.exif_transpose(image)
-    if upright.has_transparency_data:
-        return _on_white(upright)
     if upright.mode.startswith(("I", "F")):
         return _scaled_to_bytes(upright)
+    if upright.has_transparency_data:
+        return _on_white(upright)
     return upright if upright.mode == "RGB" else upright.convert("RGB")
+
+
+def _keyed(image: Image.Image, key: tuple[int, ...]) -> Image.Image:
+    """The picture with white where its pixels have the one transparent value."""
+    values = np.asarray(image.convert("L") if image.mode == "1" else image)
+    matching = (values == key).all(axis=2) if values.ndim == 3 else values == key[0]
+    white = 65535 if image.mode.startswith("I") else 255
+    filled = Image.fromarray(
+        np.where(matching[..., None] if values.ndim == 3 else matching, white, values).astype(
+            values.dtype
+        )
+    )
+    filled.info |= image.info
+    return filled
 
 
 def _check_size(size: tuple[int, int], limits: MediaLimits) -> None:

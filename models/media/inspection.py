@@ -39,8 +39,9 @@ def _decoded(
         sound = decode_sound(content, limits)
         return replace(known, seconds=sound.seconds, note=sound.note)
     if content.type.kind == "picture":
-        picture = decode_picture(content, limits)
-        return replace(known, width=picture.width, height=picture.height)
+        picture = decode_picture(content, limits, thorough=True)
+        width, height = picture.image.size
+        return replace(known, width=width, height=height, note=picture.note)
     from models.media.video import decode_clip
 
     clip = decode_clip(content, limits)

@@ -63,7 +63,7 @@ TASKS: dict[str, Task] = {
 
 def _frames(content: Content, limits: MediaLimits, at_least: int | None) -> list[Image.Image]:
     if content.type.kind == "picture":
-        return [decode_picture(content, limits, at_least)]
+        return [decode_picture(content, limits, at_least).image]
     from models.media.video import decode_clip
 
     return decode_clip(content, limits).frames

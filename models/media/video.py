@@ -14,7 +14,7 @@ from PIL import Image
 
 from models.media.limits import MediaError, MediaLimits, MediaMissingError
 from models.media.paths import Content, read_content
-from models.media.streams import opened
+from models.media.streams import on_one_thread, opened
 
 LONGEST_SIDE = 512
 """Longer side of a decoded frame in pixels: sixteen frames then take 12 MB, whatever the video."""
@@ -26,7 +26,7 @@ class Clip:
 
     Attributes:
         frames: RGB pictures in time order, at least one.
-        width, height: size of the video.
+        width, height: size of the video as it is shown, after its rotation.
         seconds: its length, None where it does not say.
     """
 
@@ -54,13 +54,18 @@ def decode_clip(content: Content, limits: MediaLimits) -> Clip:
                 raise MediaMissingError("The video has sound only.")
             raise MediaError(f"The file is no picture but {content.type.mime}.")
         stream = container.streams.video[0]
-        stream.codec_context.thread_count = 1
+        on_one_thread(stream, "video")
         width, height = stream.width, stream.height
         _check_size(width, height, limits)
-        frames = [_picture(frame, limits) for frame in _spaced(container, stream, limits)]
+        frames, turned = [], False
+        for frame in _spaced(container, stream, limits):
+            frames.append(_picture(frame, limits))
+            turned = _quarter_turns(frame) % 2 == 1
         seconds = None if container.duration is None else container.duration / av.time_base
     if not frames:
         raise MediaError("The video holds no frame that can be decoded.")
+    if turned:
+        width, height = height, width
     return Clip(frames, width, height, seconds)
 
 
@@ -86,8 +91,13 @@ def _picture(frame: VideoFrame, limits: MediaLimits) -> Image.Image:
     scale = min(1.0, LONGEST_SIDE / max(frame.width, frame.height))
     width, height = max(1, round(frame.width * scale)), max(1, round(frame.height * scale))
     picture = Image.fromarray(frame.reformat(width, height, format="rgb24").to_ndarray())
-    turns = round(frame.rotation / 90) % 4
+    turns = _quarter_turns(frame)
     return picture.rotate(90 * turns, expand=True) if turns else picture
+
+
+def _quarter_turns(frame: VideoFrame) -> int:
+    """Counterclockwise, 0 to 3."""
+    return round(frame.rotation / 90) % 4
 
 
 def _check_size(width: int, height: int, limits: MediaLimits) -> None:
