@@ -33,6 +33,16 @@ def tower_contents(lake: Lake, tower: str) -> pl.DataFrame:
     return files.select("item_id", "created_at", "content_sha256")
 
 
+def varying_contents(lake: Lake, tower: str) -> pl.DataFrame:
+    """Like `tower_contents`; without rows where the tower gives every item the same vector.
+
+    Such a tower tells no item from another: it is left out like one that no item has.
+    """
+    contents = tower_contents(lake, tower)
+    same = lake.version(f"{tower}_alignment").summary["items_all_the_same"]
+    return contents.clear() if same else contents
+
+
 def load_head(workspace: Workspace, tower: str) -> "AlignmentHead":
     """The head that the last `<tower>_alignment` fitted."""
     from models.alignment import AlignmentHead
@@ -56,7 +66,7 @@ def _alignment_asset(tower: str) -> dg.AssetsDefinition:
         group_name="embeddings",
         owners=OWNERS,
         kinds={"numpy", "safetensors"},
-        code_version="1",
+        code_version="2",
     )
     def alignment(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
         settings = workspace.settings
@@ -79,10 +89,13 @@ def _alignment_asset(tower: str) -> dg.AssetsDefinition:
 
 def _fit_head(workspace: Workspace, tower: str, stamp: Stamp) -> "AlignmentReport":
     """Fits and keeps the head, and writes how well it finds held-out items' texts."""
-    from models.alignment import MIN_PAIRS, fit_alignment, unaligned_head
+    from models.alignment import MIN_PAIRS, fit_alignment, says_nothing, unaligned_head
 
     lake, settings = workspace.lake, workspace.settings
     rows = tower_contents(lake, tower).join(lake.read(f"{tower}_features"), on="content_sha256")
+    constant = says_nothing(matrix(rows["features"]))
+    same = rows.height if constant else 0
+    rows = rows.clear() if constant else rows
     texts = lake.scan("text_embeddings").select("item_id", "embedding").collect()
     pairs = rows.join(texts, on="item_id").sort("item_id")
     head, report = fit_alignment(
@@ -104,6 +117,7 @@ def _fit_head(workspace: Workspace, tower: str, stamp: Stamp) -> "AlignmentRepor
         _judgements(figures).with_columns(head_sha256=pl.lit(_digest(folder))),
         stamp,
         head=name,
+        items_all_the_same=same,
         **{key: value for key, value in figures.items() if key not in _JUDGED},
         **{f"recall_at_10_{key}": figures[key]["recall_at_10"] for key in _JUDGED if figures[key]},
         **{f"recall_at_1_{key}": figures[key]["recall_at_1"] for key in _JUDGED if figures[key]},

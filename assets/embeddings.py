@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from assets.alignment import TOWERS, load_head, tower_contents
+from assets.alignment import TOWERS, load_head, varying_contents
 from assets.encoding import ATTRIBUTES_FINGERPRINT, list_column
 from assets.pictures import shared_space
 from assets.stage import OWNERS, Context, Stamp, made_from, materialize_table
@@ -78,7 +78,7 @@ def _tower_embeddings(tower: str) -> dg.AssetsDefinition:
         group_name="embeddings",
         owners=OWNERS,
         kinds={"parquet"},
-        code_version="1",
+        code_version="2",
     )
     def embeddings(
         context: Context, workspace: dg.ResourceParam[Workspace]
@@ -87,7 +87,7 @@ def _tower_embeddings(tower: str) -> dg.AssetsDefinition:
 
         def make() -> None:
             head = load_head(workspace, tower)
-            contents = tower_contents(workspace.lake, tower)
+            contents = varying_contents(workspace.lake, tower)
             _write_embeddings(workspace, tower, contents, head.transform, stamp)
             _draw_shared_space(workspace, tower)
 

@@ -8,6 +8,7 @@ import polars as pl
 
 from assets.ingestion import source_root
 from assets.pictures import contact_sheet, spectrograms
+from assets.placeholders import set_aside_placeholders
 from assets.stage import OWNERS, Context, Stamp, made_from, materialize_table
 from crossmodal.lake import Lake
 from crossmodal.workspace import Workspace
@@ -42,7 +43,10 @@ _SHOWN_SOUNDS = 12
 def media(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
     """Every item's picture and sound: usable, missing, or broken and why."""
     limits = media_limits(workspace.settings)
-    stamp = made_from(context, workspace, "raw_media", "items", limits=limits)
+    repeated = workspace.settings.max_repeated_share
+    stamp = made_from(
+        context, workspace, "raw_media", "items", limits=limits, max_repeated_share=repeated
+    )
 
     def make() -> dict[str, int]:
         lake = workspace.lake
@@ -59,8 +63,17 @@ def media(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.Materi
             .select("item_id", "modality", "uri", *_RECORD)
             .sort("item_id", "modality")
         )
+        rows, placeholders = set_aside_placeholders(rows, repeated)
         _draw(workspace, rows, limits)
-        lake.write("media", rows, stamp, states=_states(rows), why_broken=_why_broken(rows))
+        lake.write(
+            "media",
+            rows,
+            stamp,
+            states=_states(rows),
+            why_broken=_why_broken(rows),
+            noted=rows["note"].count(),
+            placeholders=placeholders.to_dicts(),
+        )
         return {"inspected": new.height}
 
     return materialize_table(

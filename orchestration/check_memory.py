@@ -10,7 +10,7 @@ from assets.stage import input_version
 from crossmodal.atomic import atomic_write_bytes
 from crossmodal.workspace import Workspace
 
-_RULES = "2"
+_RULES = "3"
 """Raised when a check became stricter: what had passed before is looked at again."""
 
 
@@ -34,9 +34,10 @@ def remembered(
     """
     file = workspace.paths.checks
     known = json.loads(file.read_bytes()) if file.is_file() else {}
-    limit = workspace.settings.max_reject_share
+    settings = workspace.settings
+    limits = f"{settings.max_reject_share} {settings.max_broken_share}"
     versions = " ".join(input_version(workspace.lake, table) for table in (asset, *beside))
-    content = f"{_RULES} {versions} {_summary(workspace, asset)} {limit}"
+    content = f"{_RULES} {versions} {_summary(workspace, asset)} {limits}"
     entry = known.get(f"{asset}/{name}")
     if entry is not None and entry["content"] == content:
         description = f"{entry['description']} (unchanged since it was checked)"

@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import numpy as np
+import polars as pl
 
+from assets.alignment import TOWERS
 from assets.champion import RIVALS
 from assets.datasets import GLOBAL_TEMPORAL, USER_TEMPORAL, read_log
 from assets.features import RECOMMENDATIONS_VIEW, newest_event
@@ -106,6 +108,66 @@ def times_not_in_future(workspace: Workspace) -> Finding:
         newest <= datetime.now(UTC) + _CLOCK_SKEW,
         f"The newest event is of {newest:%Y-%m-%d %H:%M}.",
     )
+
+
+def broken_share(workspace: Workspace) -> Finding:
+    """Few enough files of each modality are broken; names the commonest reason and three files."""
+    limit = workspace.settings.max_broken_share
+    files = workspace.lake.scan("media").filter(pl.col("status") != "missing")
+    shares = files.group_by("modality").agg(n=pl.len(), broken=(pl.col("status") == "broken").sum())
+    said, passed = [], True
+    for modality, n, broken in shares.sort("modality").collect().iter_rows():
+        said.append(f"{broken:,} of {n:,} {modality} files are broken")
+        if broken > limit * n:
+            passed = False
+            said[-1] += f" ({_why_broken(files, modality)})"
+    return _finding(
+        passed,
+        f"{'; '.join(said) or 'There are no media files'}. CROSSMODAL_MAX_BROKEN_SHARE allows "
+        f"{limit:.0%}{'' if passed else ': mend the files, or raise it to go on without them'}.",
+    )
+
+
+def _why_broken(files: pl.LazyFrame, modality: str) -> str:
+    broken = files.filter((pl.col("modality") == modality) & (pl.col("status") == "broken"))
+    # Reasons that differ only in their figures are one.
+    kind = pl.col("error").str.replace_all(r"\d+", "#")
+    counted = broken.group_by(kind=kind).agg("error", "uri", n=pl.len())
+    most = counted.sort("n", "kind", descending=[True, False]).first().collect().row(0, named=True)
+    uris = sorted(most["uri"])[:3]
+    return f"most often: {most['error'][0].rstrip('.')}, as in {', '.join(uris)}"
+
+
+def placeholders(workspace: Workspace) -> Finding:
+    """No file stands for so many items that it can be of none."""
+    found = [
+        f"{row['uri']} is the {row['modality']} of {row['items']:,} of {row['of']:,} items"
+        for row in workspace.lake.version("media").summary["placeholders"]
+    ]
+    share = workspace.settings.max_repeated_share
+    return _finding(
+        not found,
+        f"{'; '.join(found)}: a placeholder, which counts as missing "
+        f"(CROSSMODAL_MAX_REPEATED_SHARE allows {share:.0%})."
+        if found
+        else "No file stands for many items.",
+    )
+
+
+def tells_items_apart(tower: str) -> Callable[[Workspace], Finding]:
+    """Not every item has the same vector."""
+
+    def test(workspace: Workspace) -> Finding:
+        same = workspace.lake.version(f"{tower}_alignment").summary["items_all_the_same"]
+        return _finding(
+            not same,
+            f"The {tower} of all {same:,} items that have it gives the same vector, which tells "
+            "none from another: it is left out as if no item had it."
+            if same
+            else f"The {tower} of items differs.",
+        )
+
+    return test
 
 
 def unit_norm(modality: str) -> Callable[[Workspace], Finding]:
@@ -263,6 +325,14 @@ def _embedding_checks() -> Iterator[dg.AssetChecksDefinition]:
         yield _check(table, "schema", "Contract.", schema(table, "embeddings"))
         yield _check(table, "unit_norm", "Vectors have length 1.", unit_norm(modality))
         yield _check(table, "alive", "Vectors differ from each other.", alive(modality))
+    for tower in TOWERS:
+        yield _check(
+            f"{tower}_alignment",
+            "tells_items_apart",
+            "Not every item has the same vector.",
+            tells_items_apart(tower),
+            blocking=False,
+        )
 
 
 asset_checks: list[dg.AssetChecksDefinition] = [
@@ -272,6 +342,8 @@ asset_checks: list[dg.AssetChecksDefinition] = [
     _check("interactions", "known_items", "Events are about known items.", known_items, ("items",)),
     _check("interactions", "not_in_future", "No event is in the future.", times_not_in_future),
     _check("media", "schema", "Contract.", schema("media", "media")),
+    _check("media", "broken_share", "Few files are broken.", broken_share),
+    _check("media", "placeholders", "No file stands for many items.", placeholders, blocking=False),
     *_embedding_checks(),
     _check("splits", "no_future_training", "Training precedes the test.", no_future_training),
     _check("splits", "train_before_test", "One cut in time is clean.", train_before_test),

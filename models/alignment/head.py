@@ -12,6 +12,7 @@ from models.persistence import load_state, save_state, tensor
 Doubles = NDArray[np.float64]
 
 _FAMILY = "alignment"
+_SAME = 1e-3
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,15 @@ def unaligned_head(features: Floats, dim: int = 384) -> AlignmentHead:
         method="none",
         strength=0.0,
     )
+
+
+def says_nothing(features: Floats) -> bool:
+    """Whether features (n, d), n at least 1, are the same for every item but for rounding."""
+    if not len(features):
+        return False
+    mean = features.mean(axis=0, dtype=np.float64)
+    spread = np.linalg.norm(features - mean, axis=1).max()
+    return bool(spread <= _SAME * np.linalg.norm(mean))
 
 
 def standardisation(features: Floats) -> tuple[Doubles, Doubles]:

@@ -74,6 +74,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory, encoders_once: None) -> Lake:
         source="tables",
         source_path=shop / "mapping.yaml",
         max_reject_share=1.0,
+        max_broken_share=1.0,
         media_timeout_seconds=10.0,
     )
     with pytest.MonkeyPatch.context() as patch:
