@@ -129,7 +129,7 @@ def feature_registry(
     context: Context, workspace: dg.ResourceParam[Workspace]
 ) -> dg.MaterializeResult:
     """Feast's registry: entities, views and services, applied from `feature_repo/`."""
-    from feature_repo.store import definitions_version
+    from feature_repo.home_repo import definitions_version
 
     stamp = made_from(
         context,

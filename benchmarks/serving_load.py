@@ -127,10 +127,10 @@ def feast(workspace: Workspace, workers: int) -> Command:
     Precomputed vectors of a service would be the next step; no SQLite store of Feast keeps any.
     """
     program = str(Path(sys.executable).with_name("feast"))
-    settings = str(workspace.paths.feast / "feature_store.yaml")
+    repo = str(workspace.paths.feast)
     return lambda port: (
         [
-            *(program, "-f", settings, "serve", "-p", str(port), "--no-access-log"),
+            *(program, "-c", repo, "serve", "-p", str(port), "--no-access-log"),
             *("--workers", str(workers), "--registry_ttl_sec", str(_AN_HOUR)),
         ],
         {"FEAST_USAGE": "False"},

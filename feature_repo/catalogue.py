@@ -26,8 +26,8 @@ def table_path(view: FeatureView) -> Path:
 
 def contents_at(lake: Path) -> RepoContents:
     """All definitions, with their sources in the lake at `lake` instead of the default home's."""
-    views = [_view_at(view, lake) for view in VIEWS]
-    sources = {source.name: source for source in map(_file_source, views)}
+    sources: dict[str, FileSource] = {}
+    views = [_view_at(view, lake, sources) for view in VIEWS]
     return RepoContents(
         projects=[project],
         data_sources=list(sources.values()),
@@ -41,6 +41,17 @@ def contents_at(lake: Path) -> RepoContents:
     )
 
 
+def definitions_at(lake: Path) -> dict[str, Any]:
+    """All definitions at the lake at `lake`, each under a name of its own.
+
+    It is what the module that Feast reads in a home's own repo consists of.
+    """
+    contents = contents_at(lake)
+    defined: list[Any] = [*contents.projects, *contents.data_sources, user, item]
+    defined += [*contents.feature_views, *contents.feature_services]
+    return {f"{type(each).__name__}_{each.name}": each for each in defined}
+
+
 def _file_source(view: FeatureView) -> FileSource:
     source = view.batch_source
     if not isinstance(source, FileSource):
@@ -48,10 +59,14 @@ def _file_source(view: FeatureView) -> FileSource:
     return source
 
 
-def _view_at(view: FeatureView, lake: Path) -> FeatureView:
+def _view_at(view: FeatureView, lake: Path, sources: dict[str, FileSource]) -> FeatureView:
+    """The view at another lake. Feast refuses two sources of one name, so that views share them."""
     proto = view.to_proto()
     _move(proto.spec.batch_source.file_options, lake)
-    return FeatureView.from_proto(proto)
+    moved: FeatureView = FeatureView.from_proto(proto)
+    source = _file_source(moved)
+    moved.batch_source = sources.setdefault(source.name, source)
+    return moved
 
 
 def _service_at(service: FeatureService, lake: Path) -> FeatureService:

@@ -8,9 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crossmodal.atomic import atomic_path
-from crossmodal.lake import TableMissingError
 from crossmodal.paths import StatePaths
-from feature_repo.store import close_store, expected_warnings, open_store, repo_config, writing
+from feature_repo.store import (
+    close_store,
+    expected_warnings,
+    open_store,
+    repo_config,
+    require_table,
+    writing,
+)
 
 if TYPE_CHECKING:
     from feast import FeatureStore, FeatureView
@@ -46,13 +52,14 @@ def materialize_fresh(
 
     Raises:
         TableMissingError: a named view's table is not in the lake.
+        MovedHomeError: the definitions name the tables of another home.
         NotAppliedError: no run has applied the definitions yet.
     """
     with writing(paths), atomic_path(paths.registry) as registry:
         available = {view.name: view for view in open_store(paths).list_feature_views()}
         online = [name for name, view in available.items() if view.online]
         chosen = online if views is None else list(views)
-        _require(available, chosen)
+        _require(paths, available, chosen)
         kept = [name for name in online if keep_existing and name not in chosen]
         _stage_registry(paths.registry, registry, keep=kept)
         marks = {**(online_stamp(paths) if keep_existing else {}), **(stamp or {})}
@@ -81,18 +88,11 @@ def _write_stamp(database: Path, stamp: Mapping[str, str]) -> None:
         connection.commit()
 
 
-def _require(available: "dict[str, FeatureView]", chosen: Sequence[str]) -> None:
-    from feature_repo.catalogue import table_path
-
+def _require(paths: StatePaths, available: "dict[str, FeatureView]", chosen: Sequence[str]) -> None:
     for name in chosen:
         if name not in available or not available[name].online:
             raise ValueError(f"{name!r} is no online feature view; there are {sorted(available)}.")
-        table = table_path(available[name])
-        if not table.is_file():
-            raise TableMissingError(
-                f"Feature view {name!r} reads {table}, which is missing; "
-                "run `crossmodal run` first."
-            )
+        require_table(paths, available[name])
 
 
 def _stage_registry(current: Path, beside: Path, keep: Sequence[str]) -> None:
@@ -135,7 +135,6 @@ def _fill(
             view = views[name]
             since = start or (end - view.ttl if view.ttl else datetime.min)
             _materialize(store, view, since, end)
-        store.registry.commit()  # type: ignore[no-untyped-call]
         return _count(database, {name: _table(store, view) for name, view in views.items()})
     finally:
         close_store(store)
@@ -162,7 +161,8 @@ def _materialize(
             project=store.project,
             tqdm_builder=lambda length: None,
         )
-    store.registry.apply_materialization(view, store.project, start, end, commit=False)
+    # Feast reads the registry anew for the next view: what is not yet in the file is forgotten.
+    store.registry.apply_materialization(view, store.project, start, end, commit=True)
 
 
 def _table(store: "FeatureStore", view: "FeatureView") -> str:

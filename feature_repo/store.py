@@ -1,31 +1,28 @@
-"""Feast's store of one home: opened, described, asked about the past and about now.
+"""Feast's store of one home: opened, applied, asked about the past and about now.
 
 Feast takes seconds to import, so it is imported where it is used.
 """
 
-import hashlib
 import shutil
 import sqlite3
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
-import yaml
 from filelock import FileLock
 
 from crossmodal.atomic import atomic_path, atomic_write_bytes
 from crossmodal.lake import TableMissingError
 from crossmodal.paths import StatePaths
+from feature_repo.home_repo import definitions_version, store_settings, write_home_repo
 
 if TYPE_CHECKING:
-    from feast import FeatureStore, RepoConfig
+    from feast import FeatureStore, FeatureView, RepoConfig
 
-REPO = Path(__file__).resolve().parent
-_YAML = REPO / "feature_store.yaml"
 _ROW = "__row"
 
 Features = str | Sequence[str]
@@ -36,33 +33,8 @@ class NotAppliedError(RuntimeError):
     """A store was asked for before its definitions were applied."""
 
 
-def store_settings(paths: StatePaths) -> dict[str, Any]:
-    """`feature_store.yaml` for a home, with absolute paths.
-
-    The file's own paths are relative to its folder, but Feast resolves some of them against the
-    working folder: they hold only for commands that are started there.
-    """
-    raw: dict[str, Any] = yaml.safe_load(_YAML.read_text(encoding="utf-8"))
-    raw["registry"]["path"] = str(paths.registry.absolute())
-    raw["online_store"]["path"] = str(paths.online_store.absolute())
-    return raw
-
-
-def definitions_version() -> str:
-    """What the definitions hash to (hex, 16 characters), found without importing Feast."""
-    digest = hashlib.sha256(version("feast").encode())
-    for name in ("entities", "data_sources", "views", "services", "definitions"):
-        digest.update((REPO / f"{name}.py").read_bytes())
-    digest.update(_YAML.read_bytes())
-    return digest.hexdigest()[:16]
-
-
-def write_feature_store_yaml(home: Path) -> Path:
-    """Writes `<home>/feast/feature_store.yaml`, which `feast -f` takes, and returns its path."""
-    paths = StatePaths(home.absolute())
-    target = paths.feast / "feature_store.yaml"
-    atomic_write_bytes(target, yaml.safe_dump(store_settings(paths), sort_keys=False).encode())
-    return target
+class MovedHomeError(NotAppliedError):
+    """The definitions were applied where the home was before it was moved or copied."""
 
 
 def repo_config(
@@ -76,7 +48,7 @@ def repo_config(
         raw["registry"]["path"] = str(registry.absolute())
     if online_store:
         raw["online_store"]["path"] = str(online_store.absolute())
-    return RepoConfig(**raw, repo_path=REPO)
+    return RepoConfig(**raw, repo_path=paths.feast.absolute())
 
 
 def open_store(paths: StatePaths) -> "FeatureStore":
@@ -133,13 +105,13 @@ def apply_definitions(paths: StatePaths) -> bool:
     """
     with writing(paths):
         mark = paths.feast / "applied"
-        wanted = f"{definitions_version()} {paths.lake.absolute()}".encode()
+        wanted = f"{definitions_version()} {paths.lake.resolve()}".encode()
         if paths.registry.is_file() and mark.is_file() and mark.read_bytes() == wanted:
             return False
         with atomic_path(paths.registry) as beside:
             stage_registry(paths, beside)
             _apply(paths, beside)
-        write_feature_store_yaml(paths.home)
+        write_home_repo(paths)
         atomic_write_bytes(mark, wanted)
         return True
 
@@ -153,20 +125,26 @@ def stage_registry(paths: StatePaths, beside: Path) -> None:
 
 def _apply(paths: StatePaths, registry: Path) -> None:
     from feast import FeatureStore
+    from feast.infra.infra_object import Infra
 
     from feature_repo.catalogue import contents_at
 
-    store = FeatureStore(config=repo_config(paths, registry=registry))
-    _, _, infrastructure = store.plan(contents_at(paths.lake))
-    contents = contents_at(paths.lake)
+    contents = contents_at(paths.lake.resolve())
     wanted: list[Any] = [*contents.projects, *contents.data_sources, *contents.entities]
     wanted += [*contents.feature_views, *contents.feature_services]
     names = {(type(each), each.name) for each in wanted}
-    registered: list[Any] = [*store.list_data_sources(), *store.list_entities()]
-    registered += [*store.list_feature_views(), *store.list_feature_services()]
-    gone = [each for each in registered if (type(each), each.name) not in names]
-    store.apply(wanted, objects_to_delete=gone, partial=False)
-    store.registry.update_infra(infrastructure, store.project)
+    # Feast makes online tables as it applies. The file that readers have open is none of its
+    # business: `materialize_fresh` makes every table of the file that takes its place.
+    with TemporaryDirectory() as scratch:
+        online_store = Path(scratch) / "online_store.db"
+        store = FeatureStore(config=repo_config(paths, registry, online_store))
+        registered: list[Any] = [*store.list_data_sources(), *store.list_entities()]
+        registered += [*store.list_feature_views(), *store.list_feature_services()]
+        gone = [each for each in registered if (type(each), each.name) not in names]
+        store.apply(wanted, objects_to_delete=gone, partial=False)
+        # Homes of earlier versions have their online tables in the registry, with absolute paths.
+        store.registry.update_infra(Infra(), store.project)
+        close_store(store)
 
 
 def historical(
@@ -192,10 +170,12 @@ def historical(
 
     Raises:
         TableMissingError: no run has written a table that the features come from.
+        MovedHomeError: the definitions name the tables of another home.
     """
     store = open_store(paths)
     wanted = _resolve(store, features)
-    _require_tables(store, features)
+    for name in view_names(store, features):
+        require_table(paths, store.get_feature_view(name))
     rows = entity_frame.with_row_index(_ROW)
     pieces = []
     with expected_warnings():
@@ -246,13 +226,19 @@ def view_names(store: "FeatureStore", features: Features) -> list[str]:
     return list(dict.fromkeys(reference.split(":")[0] for reference in features))
 
 
-def _require_tables(store: "FeatureStore", features: Features) -> None:
+def require_table(paths: StatePaths, view: "FeatureView") -> None:
+    """Raises where the table of a view is missing, or is another home's."""
     from feature_repo.catalogue import table_path
 
-    for name in view_names(store, features):
-        table = table_path(store.get_feature_view(name))
-        if not table.is_file():
-            raise TableMissingError(
-                f"Feature view {name!r} reads {table}, which is missing; "
-                "run `crossmodal run` first."
-            )
+    table = table_path(view)
+    if not table.resolve().is_relative_to(paths.lake.resolve()):
+        raise MovedHomeError(
+            f"Feature view {view.name!r} reads {table}, which is no table of the home "
+            f"{paths.home}: run `crossmodal run` or `feast -c {paths.feast} apply` after a home "
+            "was moved or copied."
+        )
+    if not table.is_file():
+        raise TableMissingError(
+            f"Feature view {view.name!r} reads {table}, which is missing; "
+            "run `crossmodal run` first."
+        )

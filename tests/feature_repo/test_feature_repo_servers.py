@@ -18,7 +18,7 @@ from feature_lake import copy_home  # type: ignore[import-not-found]
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from crossmodal.paths import StatePaths
-from feature_repo import store
+from feature_repo import home_repo, store
 
 pytestmark = pytest.mark.slow
 
@@ -49,7 +49,7 @@ class Server:
 def served(filled: StatePaths, tmp_path_factory: pytest.TempPathFactory) -> StatePaths:
     """The default home of a copy of the folder, filled."""
     checkout = tmp_path_factory.mktemp("served")
-    shutil.copytree(store.REPO, checkout / "feature_repo")
+    shutil.copytree(home_repo.REPO, checkout / "feature_repo")
     paths: StatePaths = copy_home(filled, checkout / ".crossmodal")
     return paths
 

@@ -15,11 +15,11 @@ from crossmodal.lake import Lake, TableMissingError
 from crossmodal.paths import StatePaths
 from feature_repo.catalogue import ONLINE_VIEWS
 from feature_repo.consistency import consistency
+from feature_repo.home_repo import definitions_version
 from feature_repo.materialize import materialize_fresh, online_stamp
 from feature_repo.store import (
     NotAppliedError,
     apply_definitions,
-    definitions_version,
     historical,
     online,
     open_store,
@@ -88,6 +88,18 @@ def test_a_changed_table_is_found_inconsistent_until_materialized(changeable: St
     assert counts["user_recommendations"] == 2
     assert counts["item_text_embedding"] == 39
     assert consistency(paths, ONLINE_VIEWS, as_of=NOW).agrees
+
+
+def test_every_view_has_its_interval_however_the_store_was_filled(
+    unmaterialized: StatePaths,
+) -> None:
+    paths = unmaterialized
+    apply_definitions(paths)
+    features = [name for name in ONLINE_VIEWS if name != "user_recommendations"]
+    materialize_fresh(paths, features, NOW)
+    materialize_fresh(paths, ["user_recommendations"], NOW, keep_existing=True)
+    ends = {view.name: view.most_recent_end_time for view in open_store(paths).list_feature_views()}
+    assert {name: ends[name] for name in ONLINE_VIEWS} == dict.fromkeys(ONLINE_VIEWS, NOW)
 
 
 def test_unknown_keys_and_absent_modalities_are_null(filled: StatePaths) -> None:
