@@ -19,6 +19,7 @@ from serving.body_limit import BodyLimit
 from serving.keys import KeyRing, Scope
 from serving.measured import Measured
 from serving.metrics import Metrics
+from serving.parameters import only_known
 from serving.problems import handle_problems, problem_responses
 from serving.rate_limit import RateLimit
 from serving.routes import (
@@ -88,7 +89,7 @@ def create_app(settings: Settings, figures: Path | None = None) -> FastAPI:
         for router in routers:
             app.include_router(
                 router,
-                dependencies=[Depends(needs(scope))],
+                dependencies=[Depends(needs(scope)), Depends(only_known)],
                 responses=problem_responses(400, 401, 403, 429),
             )
     app.include_router(operations.probes)

@@ -115,6 +115,32 @@ def test_another_type_of_json_is_refused_and_not_converted(
     assert [error["field"] for error in answer.json()["errors"]] == [field]
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "field", "told"),
+    [
+        ("GET", "/v1/users/ada/recommendations?offset=5", "query.offset", "k, new_places"),
+        (
+            "GET",
+            "/v1/users/ada/recommendations?exclude=",
+            "query.exclude",
+            "Is exclude_seen meant?",
+        ),
+        ("GET", "/v1/users/ada/recommendations?K=5", "query.K", "no such parameter"),
+        ("GET", "/v1/items?sort=popular&limit=5", "query.limit", "category, k, sort"),
+        ("GET", "/v1/items?sort=popular&category=a&category=b", "query.category", "2 times"),
+        ("POST", "/v1/search?k=5", "query.k", "this route takes none"),
+    ],
+)
+def test_a_parameter_that_would_do_nothing_is_refused_by_name(
+    asking: TestClient, method: str, path: str, field: str, told: str
+) -> None:
+    answer = asking.request(method, path, json={"text": "rain"} if method == "POST" else None)
+    assert answer.status_code == 422 and answer.headers["content-type"] == PROBLEM
+    (error,) = answer.json()["errors"]
+    assert error["field"] == field and field in answer.json()["detail"]
+    assert told in error["message"]
+
+
 def test_an_event_counts_in_the_next_answer_and_once(client: TestClient) -> None:
     before = listed(client, "a newcomer")
     assert report(client, "a newcomer", before[0], "like") == {"acknowledged": 1, "new": 1}
