@@ -126,7 +126,7 @@ def test_another_type_of_json_is_refused_and_not_converted(
             "Is exclude_seen meant?",
         ),
         ("GET", "/v1/users/ada/recommendations?K=5", "query.K", "no such parameter"),
-        ("GET", "/v1/items?sort=popular&limit=5", "query.limit", "category, k, sort"),
+        ("GET", "/v1/items?sort=popular&limit=5", "query.limit", "category, k, offset, sort"),
         ("GET", "/v1/items?sort=popular&category=a&category=b", "query.category", "2 times"),
         ("POST", "/v1/search?k=5", "query.k", "this route takes none"),
     ],
