@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -133,11 +133,16 @@ def _fill(
         _copy_tables(paths.online_store, database, [_table(store, views[name]) for name in kept])
         for name in chosen:
             view = views[name]
-            since = start or (end - view.ttl if view.ttl else datetime.min)
-            _materialize(store, view, since, end)
+            _materialize(store, view, start or _since(view, end), end)
         return _count(database, {name: _table(store, view) for name, view in views.items()})
     finally:
         close_store(store)
+
+
+def _since(view: "FeatureView", end: datetime) -> datetime:
+    """The first instant whose rows still hold at `end`: for most views the first there is."""
+    first = datetime.min.replace(tzinfo=UTC)
+    return first if not view.ttl or view.ttl > end - first else end - view.ttl
 
 
 def _hurry(store: "FeatureStore") -> None:

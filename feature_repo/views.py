@@ -21,8 +21,8 @@ SHARED_DIMENSIONS = 384
 
 # Content, counts and tastes stay true until a newer row replaces them. Zero would say so to a
 # historical join, but makes the first `feast materialize-incremental` begin one year ago and drop
-# what is older; a century says it to both.
-NEVER_EXPIRES = timedelta(days=36_500)
+# what is older; two thousand years, the most that can be taken from today, say it to both.
+NEVER_EXPIRES = timedelta(days=730_000)
 
 # A list ranks the catalogue of its day: a historical join after a month finds none. The SQLite
 # store does not look at the TTL when it is read; `generated_at` tells an app how old a list is.

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +135,23 @@ def test_an_expired_list_is_not_materialized(changeable: StatePaths) -> None:
     assert counts["user_recommendations"] == 0
     assert counts["user_statistics"] == 30
     assert counts["item_text_embedding"] == 0
+
+
+def test_works_of_any_age_are_in_both_stores(unmaterialized: StatePaths) -> None:
+    paths = unmaterialized
+    lake = Lake(paths.lake)
+    years = [51 + 50 * place for place in range(39)]
+    dated = pl.Series([datetime(year, 1, 1, tzinfo=UTC) for year in years], dtype=INSTANT)
+    table = lake.read("text_embeddings").with_columns(event_timestamp=dated)
+    lake.write("text_embeddings", table, {})
+    apply_definitions(paths)
+    counts = materialize_fresh(paths, ["item_text_embedding"], NOW)
+    assert counts["item_text_embedding"] == 39
+    old = ["item_text_embedding"]
+    assert consistency(paths, old, as_of=NOW, n_keys=200).agrees
+    asked = table.select("item_id", event_timestamp=pl.lit(NOW).cast(INSTANT))
+    known = historical(paths, asked, ["item_text_embedding:embedding"])
+    assert known["item_text_embedding__embedding"].null_count() == 0
 
 
 def test_stamps_travel_with_the_online_file(unmaterialized: StatePaths) -> None:
