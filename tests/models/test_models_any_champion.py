@@ -1,7 +1,8 @@
 """Whatever is champion can be asked for all that serving asks: lists, reasons, new items."""
 
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -26,6 +27,7 @@ from models.gat import GAT, GATConfig
 from models.mmnn import MMNN, MMNNConfig
 from models.neighbours import ByNeighbours, Neighbourhood
 from models.protocol import Extendable, Maskable, Recommender
+from models.reasons import PLAIN, reasons
 from models.transformer import Transformer, TransformerConfig
 
 DATA = tastes()
@@ -54,6 +56,7 @@ NETWORKS: dict[str, Callable[[], Recommender]] = {
     "gat": partial(GAT, GATConfig(dim=16, user_heads=2, epochs=6, components=6, neighbours=3)),
 }
 FAMILIES = {**COUNTING, **FOR_EVERYONE, **OF_CONTENT, **NETWORKS}
+REASONS_OF_BEHAVIOUR = re.compile(f"{PLAIN}|what people who chose .* chose as well|goes with .*")
 READS = list({**OF_CONTENT, **NETWORKS})
 
 
@@ -131,6 +134,20 @@ def test_where_there_is_no_item_or_no_history_there_is_no_past_item(champion: Ch
     assert (newcomer.past_items == -1).all() and newcomer.shares.shape[:2] == (1, 2)
     nobody = explain(champion.model, Histories.empty(0), one[:0], champion.masks)
     assert nobody.shares.shape == (0, 2, len(nobody.parts))
+
+
+@pytest.mark.parametrize("family", [*COUNTING, *FOR_EVERYONE, "cold_start_map", "mmnn"])
+def test_without_any_content_the_reasons_are_of_behaviour(family: str) -> None:
+    bare = replace(DATA, tokens={})
+    model = FAMILIES[family]().fit(bare)
+    users = bare.histories()
+    shown = model.recommend(users, 4, exclude=users).items
+    masks = masks_of(model, lambda: bare.tokens)
+    titles = np.array([f"item {place}" for place in range(N_ITEMS)], dtype=object)
+    said = reasons(explain(model, users, shown, masks), titles)
+    assert len(said) == shown.size and all(map(REASONS_OF_BEHAVIOUR.match, said))
+    newcomer = explain(model, Histories.empty(), shown[:1], masks)
+    assert reasons(newcomer, titles) == [PLAIN] * 4
 
 
 @over(COUNTING)
