@@ -32,6 +32,8 @@ def source_of(workspace: Workspace) -> Source:
             events=settings.sample_events,
             seed=settings.seed,
         ),
+        earliest=settings.earliest_event,
+        latest=settings.latest_event,
     )
 
 
@@ -99,7 +101,7 @@ def raw_files(
             group_name="ingestion",
             owners=OWNERS,
             kinds={"polars", "parquet"},
-            code_version="2",
+            code_version="3",
         ),
         dg.AssetSpec(
             "staged_items",
@@ -108,12 +110,21 @@ def raw_files(
             group_name="ingestion",
             owners=OWNERS,
             kinds={"polars", "parquet"},
-            code_version="1",
+            code_version="2",
         ),
         dg.AssetSpec(
             "rejects",
             deps=["raw_interactions", "raw_items"],
             description="Every row that could not be used: its file, its row number and why.",
+            group_name="ingestion",
+            owners=OWNERS,
+            kinds={"polars", "parquet"},
+            code_version="2",
+        ),
+        dg.AssetSpec(
+            "repairs",
+            deps=["raw_interactions", "raw_items"],
+            description="Fields that say nothing usable and count as absent, by column and kind.",
             group_name="ingestion",
             owners=OWNERS,
             kinds={"polars", "parquet"},
@@ -132,6 +143,7 @@ def cleaned_source(
         "staged_items": files,
         "staged_interactions": (*files, "reported_events"),
         "rejects": files,
+        "repairs": files,
     }
     reading = _reading_choices(workspace)
     stamps = {
@@ -173,9 +185,15 @@ def cleaned_source(
             stamps["rejects"],
             by_reason=rejects.group_by("reason").len("rows").sort("reason").to_dicts(),
             share=rejects.height / max(usable + rejects.height, 1),
+            events=lake.version("staged_interactions").rows,
+            first=rejects.unique("reason", keep="first", maintain_order=True).to_dicts(),
         )
 
-    makers = (make_items, make_interactions, make_rejects)
+    def make_repairs() -> None:
+        found = pl.concat([source.items().repairs, source.interactions().repairs]).collect()
+        lake.write("repairs", found, stamps["repairs"], fields=int(found["rows"].sum()))
+
+    makers = (make_items, make_interactions, make_rejects, make_repairs)
     for name, make in zip(inputs, makers, strict=True):
         yield materialize_table(context, workspace, name, stamps[name], make, key=name)
 
@@ -329,5 +347,7 @@ def _reading_choices(workspace: Workspace) -> dict[str, str]:
     return {
         "source": settings.source,
         "mapping": "" if mapping is None else _sha256(mapping),
+        "earliest": str(settings.earliest_event),
+        "latest": str(settings.latest_event),
         "key_identity": hashlib.sha256(b"key identity" + workspace.id_key()).hexdigest()[:8],
     }

@@ -73,7 +73,8 @@ def pseudonymize(
     """
     whole = frame.lazy()
     raw = whole.select(pl.col(column).unique().sort()).collect(engine="streaming").to_series()
-    names = pl.LazyFrame({column: raw, "_pseudonym": [pseudonym(value, key) for value in raw]})
+    hashed = pl.Series([pseudonym(value, key) for value in raw], dtype=pl.String)
+    names = pl.LazyFrame({column: raw, "_pseudonym": hashed})
     order = whole.collect_schema().names()
     return (
         whole.join(names, on=column, how="left", maintain_order="left")

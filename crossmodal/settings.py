@@ -4,6 +4,7 @@ A value comes from, in this order: an environment variable `CROSSMODAL_<NAME>`, 
 in the working folder, the default below. Nothing else in the project reads the environment.
 """
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -78,6 +79,13 @@ class Settings(BaseSettings):
         le=1,
         description="Share of a modality's files that may be one and the same; past it, that file "
         "is a placeholder, and its items count as without.",
+    )
+    earliest_event: datetime = Field(
+        default=datetime(1900, 1, 1, tzinfo=UTC),
+        description="An event before it is rejected: its time is none. Without an offset, UTC.",
+    )
+    latest_event: datetime | None = Field(
+        default=None, description="An event after it is rejected; without one, after now."
     )
     sample_users: int = Field(default=1500, ge=10, description="Users of the sample source.")
     sample_items: int = Field(default=800, ge=20, description="Items of the sample source.")
@@ -221,6 +229,11 @@ class Settings(BaseSettings):
     def _absolute_file(cls, value: str) -> str:
         named = value.endswith(".json")
         return str(Path(value).expanduser().resolve()) if named else value
+
+    @field_validator("earliest_event", "latest_event")
+    @classmethod
+    def _in_utc(cls, value: datetime | None) -> datetime | None:
+        return value.replace(tzinfo=UTC) if value and value.tzinfo is None else value
 
     @field_validator("home", "source_path")
     @classmethod

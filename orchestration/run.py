@@ -24,6 +24,7 @@ _READING = dg.AssetSelection.assets(
     "staged_interactions",
     "staged_items",
     "rejects",
+    "repairs",
 )
 _INTERRUPTED = "DagsterExecutionInterruptedError"
 _OWN_CLASS = re.compile(r"^(crossmodal|sources|models|feature_repo|assets|orchestration)[\w.]*: ")

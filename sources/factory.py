@@ -1,5 +1,6 @@
 """A source by its name."""
 
+from datetime import datetime
 from pathlib import Path
 
 from sources.protocol import Source, SourceError
@@ -14,6 +15,8 @@ def open_source(
     home_sources: Path,
     sample: SampleConfig | None = None,
     seed: int | None = None,
+    earliest: datetime | None = None,
+    latest: datetime | None = None,
 ) -> Source:
     """The source `sample`, `movielens` or `tables`.
 
@@ -24,6 +27,8 @@ def open_source(
         home_sources: folder for what is generated, downloaded or unpacked.
         sample: sizes of the sample.
         seed: seed of the sample where `sample` is not given.
+        earliest: an event before it has no usable time; by default a time before computers.
+        latest: an event after it has no usable time; by default now.
 
     Raises:
         SourceError: the name is unknown, or the source lacks what it needs.
@@ -36,9 +41,12 @@ def open_source(
     if name == "movielens":
         from sources.movielens.source import MovieLensSource
 
-        return MovieLensSource(path=path, set_name=set_name, home_sources=home_sources)
+        return MovieLensSource(
+            path=path, set_name=set_name, home_sources=home_sources, latest=latest
+        )
     if name == "tables":
+        from sources.rejects import EARLIEST
         from sources.tables.source import TablesSource
 
-        return TablesSource(path=path)
+        return TablesSource(path=path, latest=latest, earliest=earliest or EARLIEST)
     raise SourceError(f"Source {name!r} is unknown; choose sample, movielens or tables.")

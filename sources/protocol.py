@@ -1,7 +1,7 @@
 """What every source gives: three tables, the rows it could not use, and its media files."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
@@ -39,6 +39,9 @@ MEDIA = pl.Schema({"item_id": pl.String(), "modality": pl.String(), "uri": pl.St
 REJECTS = pl.Schema(
     {"source_file": pl.String(), "row": pl.Int64(), "reason": pl.String(), "detail": pl.String()}
 )
+REPAIRS = pl.Schema(
+    {"source_file": pl.String(), "column": pl.String(), "what": pl.String(), "rows": pl.Int64()}
+)
 
 
 class SourceError(Exception):
@@ -53,17 +56,30 @@ class SourceFile:
     role: Role
 
 
+def no_rejects() -> pl.LazyFrame:
+    """An empty table of rejects."""
+    return pl.LazyFrame(schema=REJECTS)
+
+
+def no_repairs() -> pl.LazyFrame:
+    """An empty table of repaired fields."""
+    return pl.LazyFrame(schema=REPAIRS)
+
+
 @dataclass(frozen=True)
 class Extract:
-    """A clean table and the rows that did not make it.
+    """A clean table, the rows that did not make it, and the fields that were left out of rows.
 
     Attributes:
         frame: the usable rows, in the columns of `INTERACTIONS` or `ITEMS`, sorted.
         rejects: the columns of `REJECTS`; it never holds a raw user id.
+        repairs: the columns of `REPAIRS`: for each column and fault, in how many of the usable
+            rows a field that says nothing usable counts as absent.
     """
 
     frame: pl.LazyFrame
     rejects: pl.LazyFrame
+    repairs: pl.LazyFrame = field(default_factory=no_repairs)
 
 
 @runtime_checkable
@@ -107,8 +123,3 @@ class Source(Protocol):
         An item without a file has no row. Sorted by item_id, then modality.
         """
         ...
-
-
-def no_rejects() -> pl.LazyFrame:
-    """An empty table of rejects."""
-    return pl.LazyFrame(schema=REJECTS)

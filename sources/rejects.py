@@ -1,25 +1,36 @@
 """Splits rows into usable ones and rejects with a reason, in Polars expressions."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Literal
 
 import polars as pl
 
-from sources.protocol import INTERACTIONS, REJECTS, Extract, no_rejects
+from sources.never import never, never_of_dates
+from sources.own_columns import FAULT, ID_FAULT, PART, ROW, VALUE_FAULT, WHOLE
+from sources.protocol import INTERACTIONS, REJECTS, REPAIRS, Extract, no_rejects
+from sources.repairs import count_repairs, join_repairs
 
+BAD_LINE = "bad_line"
 BAD_ID = "bad_id"
 BAD_TIME = "bad_time"
 BAD_VALUE = "value_out_of_range"
 DUPLICATE = "duplicate"
 UNKNOWN_ITEM = "unknown_item"
 
-_LONGEST_ID = 256
-_LONGEST_DETAIL = 80
-_EVENT_KEY = ("event_timestamp", "user_id", "item_id", "event_type", "text")
+Repeats = Literal["keep", "sum", "last", "reject"]
+"""What becomes of events of the same user, item, type and time."""
 
-PART = "part:"
-"""A column of our own: no column of a user's file may be named so by chance."""
+EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
+"""Before it nobody's doings were written down by a machine."""
+
+_LONGEST_ID = 256
+_LONGEST_DETAIL = 120
+_SAME = ("event_timestamp", "user_id", "item_id", "event_type")
+_EVENT_KEY = (*_SAME, "text")
+_SUMMED = "summed up with others of the same user, item, type and time"
+_OUTDATED = "left out for a later row of the same user, item, type and time"
 
 
 @dataclass(frozen=True)
@@ -38,21 +49,46 @@ class Rule:
 
 
 @dataclass(frozen=True)
+class TimeBounds:
+    """Between which instants an event can be.
+
+    Attributes:
+        latest: mostly now: nothing happened after it.
+        earliest: mostly a time before computers.
+    """
+
+    latest: datetime
+    earliest: datetime = EARLIEST
+
+
+@dataclass(frozen=True)
 class RawEvents:
     """Events of one file as they were read, before any check.
 
     Attributes:
-        frame: row (1-based), user_id and item_id (String or integer, null where unreadable), value
-            and event_timestamp (null where unreadable), event_type, text, and what the file had:
-            given_value and given_time (String). A value without a given_value is the weight of its
-            event type, which `value_range` does not bound.
+        frame: `ROW` (1-based), `FAULT` (null where the row could be taken apart), `ID_FAULT` and
+            `VALUE_FAULT` (null where nothing is known but that there is none), `WHOLE` (what else
+            tells two rows apart), user_id and item_id (String or integer, null where unreadable),
+            value and event_timestamp (null where unreadable), event_type, text, and what the file
+            had: given_value and given_time (String). A value without a given_value is the weight
+            of its event type, which `value_range` does not bound.
         source_file: name of the file below the source's root.
         value_range: least and greatest value that can be used.
+        years: whether its times are bare years, of which none means never.
+        repaired: flag columns of the frame, each with its column in the file and kind of repair.
     """
 
     frame: pl.LazyFrame
     source_file: str
     value_range: tuple[float, float]
+    years: bool = False
+    repaired: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+    @property
+    def never(self) -> pl.Expr:
+        """Whose word for never the time is, null where it is a time."""
+        time = pl.col("event_timestamp")
+        return never_of_dates(time) if self.years else never(time)
 
 
 def split(
@@ -61,7 +97,7 @@ def split(
     """Usable rows of `raw`, and the rejects of the others with the first rule each breaks.
 
     Args:
-        raw: any columns and `row` (1-based).
+        raw: any columns and `ROW` (1-based).
         rules: in the order in which they are checked.
         source_file: name that the rejects carry.
     """
@@ -76,7 +112,7 @@ def split(
     anything = pl.any_horizontal(broken)
     rejects = raw.filter(anything).select(
         source_file=pl.lit(source_file),
-        row=pl.col("row").cast(pl.Int64),
+        row=pl.col(ROW).cast(pl.Int64),
         reason=reason,
         detail=detail.str.slice(0, _LONGEST_DETAIL),
     )
@@ -89,55 +125,84 @@ def split_duplicates(
     """The first row of each key, sorted by the key, and the rejects of the others.
 
     Args:
-        valid: rows with the key's columns, `row`, and `PART`, the position in `source_files`.
+        valid: rows with the key's columns, `ROW`, and `PART`, the position in `source_files`.
         key: columns that together may occur once.
         source_files: file names.
         detail: what the rejects say.
     """
-    ordered = valid.sort(*key, PART, "row", nulls_last=True)
+    ordered = valid.sort(*key, PART, ROW, nulls_last=True)
     again = pl.all_horizontal(pl.col(name).eq_missing(pl.col(name).shift(1)) for name in key)
     names = pl.Series(source_files, dtype=pl.String)
     rejects = ordered.filter(again).select(
         source_file=pl.lit(names).gather(pl.col(PART)),
-        row=pl.col("row").cast(pl.Int64),
+        row=pl.col(ROW).cast(pl.Int64),
         reason=pl.lit(DUPLICATE),
         detail=pl.lit(detail),
     )
     return ordered.filter(~again), rejects
 
 
-def usable_id(column: str) -> pl.Expr:
-    """The id as trimmed text, null where it is missing, blank, or too long to be one."""
-    text = pl.col(column).cast(pl.String).str.strip_chars()
-    return pl.when((text != "") & (text.str.len_bytes() <= _LONGEST_ID)).then(text)
+def whole_line() -> Rule:
+    """The reader could take the row apart."""
+    return Rule(BAD_LINE, pl.col(FAULT).is_not_null(), pl.col(FAULT))
+
+
+def usable_id(trimmed: pl.Expr) -> pl.Expr:
+    """The id, null where it is missing, blank, or too long to be one."""
+    return pl.when((trimmed != "") & (trimmed.str.len_bytes() <= _LONGEST_ID)).then(trimmed)
 
 
 def clean_events(
-    parts: Sequence[RawEvents], known_items: pl.Series | None, latest: datetime
+    parts: Sequence[RawEvents],
+    known_items: pl.Series | None,
+    bounds: TimeBounds,
+    repeats: Repeats = "reject",
 ) -> Extract:
     """Checks the events of all files together.
 
     Args:
         parts: events of each file.
         known_items: ids (of the dtype of `item_id`) that the catalogue has; None skips the check.
-        latest: an event after this instant has no usable time.
+        bounds: of their times.
+        repeats: `reject` rejects rows that agree in text and `WHOLE` as well; `sum` and `last`
+            leave one event of the same user, item, type and time, and count the others as repairs.
     """
     split_parts = [
-        split(part.frame, _event_rules(part, known_items, latest), part.source_file)
+        split(part.frame, _event_rules(part, known_items, bounds), part.source_file)
         for part in parts
     ]
     valid = pl.concat(
         [
-            usable.select(*_EVENT_KEY, "value", "row", pl.lit(position, dtype=pl.UInt8).alias(PART))
-            for position, (usable, _) in enumerate(split_parts)
+            usable.select(
+                *_EVENT_KEY, "value", WHOLE, ROW, pl.lit(place, dtype=pl.UInt32).alias(PART)
+            )
+            for place, (usable, _) in enumerate(split_parts)
         ]
     )
     files = [part.source_file for part in parts]
-    detail = "the same user, item, time, event type and text again"
-    kept, duplicates = split_duplicates(valid, _EVENT_KEY, files, detail)
+    kept, rejected, merged = _without_repeats(valid, files, repeats)
     frame = kept.select(pl.col(name).cast(dtype) for name, dtype in INTERACTIONS.items())
     rejects = [found for _, found in split_parts]
-    return Extract(frame, join_rejects([*rejects, duplicates]))
+    repairs = [
+        count_repairs(
+            usable, {told: pl.col(flag) for flag, told in part.repaired.items()}, part.source_file
+        )
+        for part, (usable, _) in zip(parts, split_parts, strict=True)
+    ]
+    return Extract(frame, join_rejects([*rejects, *rejected]), join_repairs([*repairs, *merged]))
+
+
+def first_event(parts: Sequence[RawEvents], bounds: TimeBounds) -> datetime | None:
+    """The time of the first event that has a usable one."""
+    time = pl.col("event_timestamp")
+    firsts = [
+        part.frame.filter(
+            time.is_between(bounds.earliest, bounds.latest) & part.never.is_null()
+        ).select(time.min())
+        for part in parts
+    ]
+    found = pl.concat(firsts).select(time.min()).collect(engine="streaming").item()
+    return found if isinstance(found, datetime) else None
 
 
 def join_rejects(parts: Sequence[pl.LazyFrame]) -> pl.LazyFrame:
@@ -148,20 +213,73 @@ def join_rejects(parts: Sequence[pl.LazyFrame]) -> pl.LazyFrame:
     return pl.concat([no_rejects(), *typed]).sort("source_file", "row", "reason")
 
 
-def _event_rules(part: RawEvents, known_items: pl.Series | None, latest: datetime) -> list[Rule]:
+def _without_repeats(
+    valid: pl.LazyFrame, files: Sequence[str], repeats: Repeats
+) -> tuple[pl.LazyFrame, list[pl.LazyFrame], list[pl.LazyFrame]]:
+    """Sorted events, the rejects, and the repairs."""
+    if repeats == "reject":
+        detail = "the same user, item, time, event type and text again; `repeats: keep` keeps it"
+        kept, again = split_duplicates(valid, (*_EVENT_KEY, WHOLE), files, detail)
+        return kept, [again], []
+    ordered = valid.sort(*_EVENT_KEY, PART, ROW, nulls_last=True)
+    if repeats == "keep":
+        return ordered, [], []
+    ordered = valid.sort(*_SAME, PART, ROW, nulls_last=True)
+    later = pl.all_horizontal(pl.col(name).eq_missing(pl.col(name).shift(-1)) for name in _SAME)
+    said = pl.lit(_OUTDATED if repeats == "last" else _SUMMED)
+    names = pl.Series(files, dtype=pl.String)
+    merged = (
+        ordered.filter(later)
+        .group_by(PART, maintain_order=True)
+        .agg(rows=pl.len())
+        .select(
+            source_file=pl.lit(names).gather(pl.col(PART)),
+            column=pl.lit(""),
+            what=said,
+            rows=pl.col("rows").cast(REPAIRS["rows"]),
+        )
+    )
+    if repeats == "last":
+        return ordered.filter(~later), [], [merged]
+    texts = pl.col("text").drop_nulls().unique(maintain_order=True)
+    summed = (
+        ordered.group_by(*_SAME, maintain_order=True)
+        .agg(pl.col("value").sum(), texts.str.join("\n"))
+        .with_columns(text=pl.when(pl.col("text") != "").then("text"))
+    )
+    return summed, [], [merged]
+
+
+def _event_rules(part: RawEvents, known_items: pl.Series | None, bounds: TimeBounds) -> list[Rule]:
     low, high = part.value_range
     value, given, time = pl.col("value"), pl.col("given_value"), pl.col("event_timestamp")
     outside = ~value.is_between(low, high) | value.is_nan()
-    future = pl.concat_str(pl.lit("in the future: "), pl.col("given_time"))
+    given_time = pl.col("given_time")
+    future = pl.concat_str(pl.lit("in the future: "), given_time)
+    early = pl.concat_str(
+        pl.lit(f"before {bounds.earliest:%Y-%m-%d} (CROSSMODAL_EARLIEST_EVENT): "), given_time
+    )
+    means_never = pl.concat_str(given_time, pl.lit(" means never: it is "), part.never)
     rules = [
-        Rule(BAD_ID, pl.col("user_id").is_null(), pl.lit("the user id is missing or unusable")),
-        Rule(BAD_ID, pl.col("item_id").is_null(), pl.lit("the item id is missing or unusable")),
-        Rule(BAD_TIME, time.is_null(), pl.col("given_time")),
-        Rule(BAD_TIME, time > latest, future),
+        whole_line(),
+        Rule(
+            BAD_ID,
+            pl.col("user_id").is_null(),
+            pl.coalesce(ID_FAULT, pl.lit("the user id is missing or unusable")),
+        ),
+        Rule(
+            BAD_ID,
+            pl.col("item_id").is_null(),
+            pl.coalesce(ID_FAULT, pl.lit("the item id is missing or unusable")),
+        ),
+        Rule(BAD_TIME, time.is_null(), given_time),
+        Rule(BAD_TIME, part.never.is_not_null(), means_never),
+        Rule(BAD_TIME, time > bounds.latest, future),
+        Rule(BAD_TIME, time < bounds.earliest, early),
         Rule(
             BAD_VALUE,
             value.is_null() | (given.is_not_null() & outside),
-            given,
+            pl.coalesce(VALUE_FAULT, given),
         ),
     ]
     if known_items is not None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
+from sources.own_columns import FAULT, ROW
 from sources.protocol import SourceError
 from sources.text_tables import require_columns, scan_lines, scan_text
 
@@ -63,17 +64,17 @@ def find_layout(folder: Path) -> Layout:
 
 
 def read_ratings(layout: Layout) -> pl.LazyFrame:
-    """row, user, item, value, time: as text, null where a field is absent."""
+    """`ROW`, `FAULT`, user, item, value, time: as text, null where a field is absent."""
     names = ["user", "item", "value", "time"]
     if layout.kind == "csv":
         return _csv(layout.ratings, ["userId", "movieId", "rating", "timestamp"], names)
     separator = "\t" if layout.kind == "100k" else "::"
     fields = pl.col("line").str.split_exact(separator, 3).struct.rename_fields(names)
-    return scan_lines(layout.ratings).select("row", fields.alias("f")).unnest("f")
+    return scan_lines(layout.ratings).select(ROW, _no_fault(), fields.alias("f")).unnest("f")
 
 
 def read_tags(layout: Layout) -> pl.LazyFrame | None:
-    """row, user, item, text, time: as text; None where the set has no tags."""
+    """`ROW`, `FAULT`, user, item, text, time: as text; None where the set has no tags."""
     if layout.tags is None:
         return None
     names = ["user", "item", "text", "time"]
@@ -83,13 +84,13 @@ def read_tags(layout: Layout) -> pl.LazyFrame | None:
     fields = pl.col("line").str.extract_groups(r"^([^:]*)::([^:]*)::(.*)::([^:]*)$")
     return (
         scan_lines(layout.tags)
-        .select("row", fields.struct.rename_fields(names).alias("f"))
+        .select(ROW, _no_fault(), fields.struct.rename_fields(names).alias("f"))
         .unnest("f")
     )
 
 
 def read_films(layout: Layout) -> pl.DataFrame:
-    """row, item, title, genres (between `|`): as text."""
+    """`ROW`, `FAULT`, item, title, genres (between `|`): as text."""
     names = ["item", "title", "genres"]
     if layout.kind == "csv":
         return _csv(layout.films, ["movieId", "title", "genres"], names).collect()
@@ -100,7 +101,7 @@ def read_films(layout: Layout) -> pl.DataFrame:
     else:
         rows = [_film_100k(line.split("|")) for line in lines if line]
     frame = pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String), orient="row")
-    return frame.with_row_index("row", offset=1)
+    return frame.with_row_index(ROW, offset=1).with_columns(_no_fault())
 
 
 def _film_100k(fields: list[str]) -> tuple[str, str, str]:
@@ -114,7 +115,11 @@ def _csv(path: Path, columns: list[str], names: list[str]) -> pl.LazyFrame:
     frame = scan_text(path)
     require_columns(path, frame, columns)
     renamed = (pl.col(old).alias(new) for old, new in zip(columns, names, strict=True))
-    return frame.select("row", *renamed)
+    return frame.select(ROW, FAULT, *renamed)
+
+
+def _no_fault() -> pl.Expr:
+    return pl.lit(None, dtype=pl.String).alias(FAULT)
 
 
 def _decoded(path: Path) -> str:

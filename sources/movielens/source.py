@@ -12,6 +12,7 @@ from sources.movielens.download import BASE_URL, download
 from sources.movielens.layouts import Layout, find_layout
 from sources.movielens.tables import film_ids, first_event, movielens_events, movielens_items
 from sources.protocol import Extract, Progress, SourceError, SourceFile
+from sources.rejects import TimeBounds
 
 _SYNOPSES = "synopses.csv"
 
@@ -42,7 +43,7 @@ class MovieLensSource:
         self._set_name = set_name
         self._home = home_sources / "movielens"
         self._base_url = base_url
-        self._latest = latest or datetime.now(UTC)
+        self._bounds = TimeBounds(latest or datetime.now(UTC))
 
     def fetch(self, progress: Progress | None = None) -> None:
         """Downloads and unpacks what is not there yet."""
@@ -73,7 +74,7 @@ class MovieLensSource:
 
     def interactions(self) -> Extract:
         """Ratings, and tags as events of value 0 that carry the text."""
-        return movielens_events(self._layout, film_ids(self._layout), self._latest)
+        return movielens_events(self._layout, film_ids(self._layout), self._bounds)
 
     def items(self) -> Extract:
         """The films, with their synopsis where one is known."""

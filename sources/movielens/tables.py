@@ -6,17 +6,19 @@ from pathlib import Path
 import polars as pl
 
 from sources.movielens.layouts import Layout, read_films, read_ratings, read_tags
+from sources.own_columns import FAULT, ID_FAULT, PART, ROW, VALUE_FAULT, WHOLE
 from sources.protocol import ITEMS, TIMESTAMP, Extract
 from sources.rejects import (
     BAD_ID,
-    PART,
     UNKNOWN_ITEM,
     RawEvents,
     Rule,
+    TimeBounds,
     clean_events,
     join_rejects,
     split,
     split_duplicates,
+    whole_line,
 )
 from sources.text_tables import require_columns, scan_text
 
@@ -28,13 +30,13 @@ _YEAR = r"\((\d{4})(?:[-–]\d{0,4})?\)\s*$"
 _NO_GENRES = "(no genres listed)"
 
 
-def movielens_events(layout: Layout, known_items: pl.Series, latest: datetime) -> Extract:
+def movielens_events(layout: Layout, known_items: pl.Series, bounds: TimeBounds) -> Extract:
     """Ratings, and tags as events of value 0: a tag says something of a film, not how liked it is.
 
     Args:
         layout: the files.
         known_items: Int64 film ids of the catalogue.
-        latest: an event after this instant has no usable time.
+        bounds: of the times of usable events.
     """
     parts = [
         RawEvents(_events(read_ratings(layout), RATING), layout.ratings.name, layout.value_range)
@@ -42,7 +44,7 @@ def movielens_events(layout: Layout, known_items: pl.Series, latest: datetime) -
     tags = read_tags(layout)
     if tags is not None and layout.tags is not None:
         parts.append(RawEvents(_events(tags, TAG), layout.tags.name, _TAG_RANGE))
-    return clean_events(parts, known_items, latest)
+    return clean_events(parts, known_items, bounds)
 
 
 def movielens_items(layout: Layout, synopses: Path | None, known_from: datetime | None) -> Extract:
@@ -90,12 +92,16 @@ def first_event(layout: Layout) -> datetime | None:
 
 def _events(raw: pl.LazyFrame, kind: str) -> pl.LazyFrame:
     seconds = pl.col("time").str.strip_chars().cast(pl.Int64, strict=False)
-    sane = pl.when(seconds.is_between(0, 2**33)).then(seconds)
+    sane = pl.when(seconds.is_between(1, 2**33)).then(seconds)
     is_rating = kind == RATING
     given = pl.col("value").str.strip_chars() if is_rating else pl.lit(None, dtype=pl.String)
     value = given.cast(pl.Float32, strict=False) if is_rating else pl.lit(0.0, dtype=pl.Float32)
     return raw.select(
-        "row",
+        ROW,
+        FAULT,
+        pl.lit(None, dtype=pl.String).alias(ID_FAULT),
+        pl.lit(None, dtype=pl.String).alias(VALUE_FAULT),
+        pl.lit(0, dtype=pl.UInt64).alias(WHOLE),
         user_id=_id("user"),
         item_id=_id("item"),
         value=value,
@@ -116,9 +122,9 @@ def _id(column: str) -> pl.Expr:
 
 def _films(layout: Layout) -> tuple[pl.DataFrame, list[pl.LazyFrame]]:
     raw = read_films(layout).lazy().with_columns(item=_id("item"), given=pl.col("item"))
-    rule = Rule(BAD_ID, pl.col("item").is_null(), pl.col("given"))
-    valid, bad = split(raw, [rule], layout.films.name)
-    placed = valid.with_columns(pl.lit(0, dtype=pl.UInt8).alias(PART))
+    rules = [whole_line(), Rule(BAD_ID, pl.col("item").is_null(), pl.col("given"))]
+    valid, bad = split(raw, rules, layout.films.name)
+    placed = valid.with_columns(pl.lit(0, dtype=pl.UInt32).alias(PART))
     kept, again = split_duplicates(placed, ["item"], [layout.films.name], "the same movieId again")
     return kept.select("item", "title", "genres").collect(), [bad, again]
 
@@ -137,13 +143,16 @@ def _synopses(path: Path | None, films: pl.Series) -> _Told:
         return _Told(empty, join_rejects([]))
     frame = scan_text(path)
     require_columns(path, frame, ["movieId", "text"])
-    raw = frame.select("row", item=_id("movieId"), given=pl.col("movieId"), text=pl.col("text"))
+    raw = frame.select(
+        ROW, FAULT, item=_id("movieId"), given=pl.col("movieId"), text=pl.col("text")
+    )
     rules = [
+        whole_line(),
         Rule(BAD_ID, pl.col("item").is_null(), pl.col("given")),
         Rule(UNKNOWN_ITEM, ~pl.col("item").is_in(films.implode()), pl.col("item")),
     ]
     valid, bad = split(raw, rules, path.name)
-    placed = valid.with_columns(pl.lit(0, dtype=pl.UInt8).alias(PART))
+    placed = valid.with_columns(pl.lit(0, dtype=pl.UInt32).alias(PART))
     kept, again = split_duplicates(placed, ["item"], [path.name], "the same movieId again")
     return _Told(kept.select("item", "text"), join_rejects([bad, again]))
 

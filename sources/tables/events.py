@@ -1,41 +1,101 @@
 """The user's events in the contract's columns."""
 
+from datetime import UTC, datetime
+from difflib import get_close_matches
+
 import polars as pl
 
-from sources.rejects import RawEvents, usable_id
-from sources.tables.mapping import EventsMapping
+from sources.own_columns import FAULT, ID_FAULT, PART, ROW, SHORT, VALUE_FAULT, WHOLE
+from sources.protocol import TIMESTAMP
+from sources.rejects import RawEvents
+from sources.repairs import SHORT_LINE
+from sources.tables.cells import Cell, as_number, given, text_cell
+from sources.tables.columns import Table
+from sources.tables.ids import IdForm, id_of
+from sources.tables.mapping import NO_TIMES, EventsMapping
 from sources.tables.times import parse_time
 
 _TYPE_WITH_VALUE, _TYPE_WITHOUT = "rating", "like"
+_MOST_UNLISTED = 1000
+_DRAWN_FROM = datetime(2000, 1, 1, tzinfo=UTC)
+_DRAWN_MICROSECONDS = 31 * 86_400 * 10**6
 
 
-def raw_events(frame: pl.LazyFrame, mapping: EventsMapping, source_file: str) -> RawEvents:
+def raw_events(
+    table: Table,
+    mapping: EventsMapping,
+    blanks: tuple[str, ...],
+    users: IdForm,
+    items: IdForm,
+) -> RawEvents:
     """The events as read: an event of a type that has no weight gets no value.
 
     Args:
-        frame: the table with `row`.
+        table: one file of them.
         mapping: which column is what.
-        source_file: name of the file below the root.
+        blanks: words that stand for nothing.
+        users: form of the user ids.
+        items: form of the item ids.
     """
-    schema = frame.collect_schema()
+    user = id_of(table.column("user", mapping.user), "user", users, blanks)
+    item = id_of(table.column("item", mapping.item), "item", items, blanks)
     kind = pl.lit(_TYPE_WITH_VALUE if mapping.value else _TYPE_WITHOUT)
+    unlisted = pl.lit(None, dtype=pl.String)
     if mapping.type:
-        kind = usable_text(mapping.type)
-    given = usable_text(mapping.value) if mapping.value else pl.lit(None, dtype=pl.String)
-    value = _value(mapping, kind, given)
-    unlisted = pl.when(value.is_null()).then(pl.concat_str(pl.lit("event type "), kind))
-    selected = frame.select(
-        "row",
-        user_id=usable_id(mapping.user),
-        item_id=usable_id(mapping.item),
-        value=value.cast(pl.Float32),
+        column = table.column("type", mapping.type)
+        kind = given(column, ())
+        if mapping.types:
+            unlisted = _unlisted(table, kind, mapping)
+    told: dict[str, Cell] = {}
+    text = pl.lit(None, dtype=pl.String)
+    if mapping.text:
+        told[mapping.text] = text_cell(table.column("text", mapping.text, lists=True), blanks)
+        text = told[mapping.text].value
+    if mapping.timeless:
+        given_time, at = pl.lit(NO_TIMES), _drawn_time(user.value, item.value, kind)
+    else:
+        time = table.column("time", mapping.time)
+        given_time = time.text
+        at = parse_time(time.expr, time.dtype, mapping.time_format)
+    given_value = pl.lit(None, dtype=pl.String)
+    if mapping.value:
+        column = table.column("value", mapping.value)
+        given_value = given(column, blanks)
+        told[mapping.value] = text_cell(column, blanks)
+    flags = {
+        (name, what): flag for name, cell in told.items() for what, flag in cell.repairs.items()
+    }
+    flags[mapping.path, SHORT_LINE] = pl.col(SHORT)
+    named = {f"{PART}repair{place}": told for place, told in enumerate(flags)}
+    selected = table.frame.select(
+        ROW,
+        FAULT,
+        _whole(table).alias(WHOLE),
+        pl.coalesce(user.fault, item.fault).alias(ID_FAULT),
+        unlisted.alias(VALUE_FAULT),
+        user_id=user.value,
+        item_id=item.value,
+        value=_value(mapping, kind, given_value).cast(pl.Float32),
         event_type=kind,
-        text=usable_text(mapping.text) if mapping.text else pl.lit(None, dtype=pl.String),
-        event_timestamp=parse_time(mapping.time, schema[mapping.time], mapping.time_format),
-        given_value=pl.coalesce(given, unlisted),
-        given_time=pl.col(mapping.time).cast(pl.String),
+        text=text,
+        event_timestamp=at,
+        given_value=given_value,
+        given_time=given_time,
+        **{flag: flags[told] for flag, told in named.items()},
     )
-    return RawEvents(selected, source_file, mapping.value_range)
+    return RawEvents(
+        selected, table.name, mapping.value_range, mapping.time_format == "year", named
+    )
+
+
+def _drawn_time(user: pl.Expr, item: pl.Expr, kind: pl.Expr) -> pl.Expr:
+    """An instant of one month, drawn by who did what to which item.
+
+    The order of a file may be that of its items, and a split by it would hold out the last ones of
+    everybody: of an order that is drawn, every part of the events is like every other.
+    """
+    drawn = pl.struct(user=user, item=item, kind=kind).hash() % _DRAWN_MICROSECONDS
+    return pl.lit(_DRAWN_FROM, dtype=TIMESTAMP) + pl.duration(microseconds=drawn.cast(pl.Int64))
 
 
 def _value(mapping: EventsMapping, kind: pl.Expr, given: pl.Expr) -> pl.Expr:
@@ -49,11 +109,38 @@ def _value(mapping: EventsMapping, kind: pl.Expr, given: pl.Expr) -> pl.Expr:
     if not mapping.value:
         return weight
     listed = pl.lit(True) if not mapping.types else weight.is_not_null()
-    value = pl.when(given.is_null()).then(weight).otherwise(given.cast(pl.Float64, strict=False))
+    value = pl.when(given.is_null()).then(weight).otherwise(as_number(given))
     return pl.when(listed).then(value)
 
 
-def usable_text(column: str) -> pl.Expr:
-    """The column as trimmed text, null where blank."""
-    text = pl.col(column).cast(pl.String).str.strip_chars()
-    return pl.when(text != "").then(text)
+def _unlisted(table: Table, kind: pl.Expr, mapping: EventsMapping) -> pl.Expr:
+    """What to say of an event whose type has no weight: the nearest type that has one."""
+    listed = list(mapping.types)
+    found = (
+        table.frame.select(kind=kind)
+        .filter(~pl.col("kind").is_in(listed))
+        .select(pl.col("kind").unique())
+        .head(_MOST_UNLISTED)
+        .collect(engine="streaming")
+        .to_series()
+        .to_list()
+    )
+    lower = {name.lower(): name for name in listed}
+    said = {}
+    for name in found:
+        near = get_close_matches(name.strip().lower(), list(lower), n=1)
+        hint = f"; nearest is {lower[near[0]]}" if near else f"; mapped: {', '.join(listed)}"
+        said[name] = f"event type {name} has no weight{hint}"
+    other = pl.concat_str(pl.lit("event type "), kind, pl.lit(" has no weight"))
+    missing = pl.when(kind.is_null()).then(pl.lit("the event has no type"))
+    strange = pl.when(~kind.is_in(listed)).then(other)
+    told = kind.replace_strict(
+        list(said), list(said.values()), default=None, return_dtype=pl.String
+    )
+    return pl.coalesce(missing, told, strange)
+
+
+def _whole(table: Table) -> pl.Expr:
+    """A hash of a row's own columns; those that hold lists or records do not count."""
+    names = [name for name in table.columns() if not table.schema[name].is_nested()]
+    return pl.struct(names).hash()

@@ -1,73 +1,88 @@
 """The user's catalogue in the contract's columns."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import polars as pl
 
+from sources.own_columns import FAULT, ID_FAULT, PART, ROW, SHORT
 from sources.protocol import ATTRIBUTES, ITEMS, TIMESTAMP, Extract
-from sources.rejects import (
-    BAD_ID,
-    BAD_TIME,
-    BAD_VALUE,
-    PART,
-    Rule,
-    join_rejects,
-    split,
-    split_duplicates,
-    usable_id,
-)
-from sources.tables.events import usable_text
-from sources.tables.mapping import ItemsMapping
-from sources.tables.times import parse_time
+from sources.rejects import BAD_ID, Rule, join_rejects, split, split_duplicates, whole_line
+from sources.repairs import SHORT_LINE, count_repairs, join_repairs
+from sources.tables.cells import Cell, categories_cell, date_cell, number_cell, text_cell
+from sources.tables.columns import Table
+from sources.tables.ids import IdForm, id_of
+from sources.tables.listed_text import require_no_records
+from sources.tables.mapping import Categories, ItemsMapping
 
-_NUMBER = "number:"
-_TIME = "time:"
+MEDIA_PATH = "part:media:"
+"""Before a modality: what the kept rows hold of its files."""
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Items, and what else their rows hold.
+
+    Attributes:
+        items: rows, rejects and repairs.
+        kept: for each item `ROW`, `PART` (which file), item_id, and its media paths.
+    """
+
+    items: Extract
+    kept: pl.LazyFrame
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One file of the catalogue: a frame in the contract's columns, and its repairs' flags."""
+
+    frame: pl.LazyFrame
+    source_file: str
+    repaired: Mapping[str, tuple[str, str]]
 
 
 def clean_items(
-    frame: pl.LazyFrame, mapping: ItemsMapping, source_file: str, known_from: datetime | None
-) -> tuple[Extract, pl.LazyFrame]:
-    """The catalogue, and the kept rows of the table (with `row` and `item_id`) for its media.
+    tables: Sequence[Table],
+    mapping: ItemsMapping,
+    media: Mapping[str, str],
+    blanks: tuple[str, ...],
+    form: IdForm,
+    known_from: datetime | None,
+) -> Catalogue:
+    """The catalogue of all files together.
 
     Args:
-        frame: the table with `row`.
+        tables: the files.
         mapping: which column is what.
-        source_file: name of the file below the root.
+        media: column of the paths by modality.
+        blanks: words that stand for nothing.
+        form: of the item ids.
         known_from: `created_at` of an item that has none.
     """
-    schema = frame.collect_schema()
-    times = {
-        f"{_TIME}{name}": parse_time(column, schema[column], mapping.time_format)
-        for name, column in (
-            ("released_at", mapping.released_at),
-            ("created_at", mapping.created_at),
-        )
-        if column
-    }
-    numbers = {
-        f"{_NUMBER}{name}": pl.col(name)
-        .cast(pl.String)
-        .str.strip_chars()
-        .cast(pl.Float64, strict=False)
-        for name in sorted(mapping.attributes)
-    }
-    raw = frame.with_columns(item_id=usable_id(mapping.id), **times, **numbers)
-    valid, bad = split(raw, _rules(mapping), source_file)
-    placed = valid.with_columns(pl.lit(0, dtype=pl.UInt8).alias(PART))
-    kept, again = split_duplicates(placed, ["item_id"], [source_file], "the same item id again")
-    created = pl.col(f"{_TIME}created_at") if mapping.created_at else pl.lit(None, dtype=TIMESTAMP)
-    table = kept.select(
-        "item_id",
-        title=_text_or_empty(mapping.title),
-        text=_text_or_empty(mapping.text),
-        categories=_categories(mapping, schema),
-        attributes=_attributes(sorted(mapping.attributes)),
-        released_at=pl.col(f"{_TIME}released_at")
-        if mapping.released_at
-        else pl.lit(None, dtype=TIMESTAMP),
-        created_at=created.fill_null(pl.lit(known_from, dtype=TIMESTAMP)),
+    parts = [_part(table, mapping, media, blanks, form) for table in tables]
+    rules = [whole_line(), Rule(BAD_ID, pl.col("item_id").is_null(), pl.col(ID_FAULT))]
+    checked = [split(part.frame, rules, part.source_file) for part in parts]
+    columns = [ROW, *ITEMS.names(), *(f"{MEDIA_PATH}{modality}" for modality in media)]
+    valid = pl.concat(
+        [
+            usable.select(*columns, pl.lit(place, dtype=pl.UInt32).alias(PART))
+            for place, (usable, _) in enumerate(checked)
+        ]
     )
-    return Extract(table, join_rejects([bad, again])), kept
+    files = [part.source_file for part in parts]
+    kept, again = split_duplicates(valid, ["item_id"], files, "the same item id again")
+    repairs = [
+        count_repairs(
+            usable, {told: pl.col(flag) for flag, told in part.repaired.items()}, part.source_file
+        )
+        for part, (usable, _) in zip(parts, checked, strict=True)
+    ]
+    frame = kept.select(ITEMS.names()).with_columns(
+        pl.col("created_at").fill_null(pl.lit(known_from, dtype=TIMESTAMP))
+    )
+    rejects = join_rejects([*(found for _, found in checked), again])
+    return Catalogue(Extract(frame, rejects, join_repairs(repairs)), kept)
 
 
 def items_of_events(events: pl.LazyFrame, known_from: datetime | None) -> pl.LazyFrame:
@@ -87,44 +102,79 @@ def items_of_events(events: pl.LazyFrame, known_from: datetime | None) -> pl.Laz
     )
 
 
-def _rules(mapping: ItemsMapping) -> list[Rule]:
-    rules = [
-        Rule(BAD_ID, pl.col("item_id").is_null(), pl.lit("the item id is missing or unusable"))
-    ]
-    for name, column in (("released_at", mapping.released_at), ("created_at", mapping.created_at)):
-        if column:
-            given = usable_text(column)
-            unread = given.is_not_null() & pl.col(f"{_TIME}{name}").is_null()
-            rules.append(Rule(BAD_TIME, unread, pl.concat_str(pl.lit(f"{column}: "), given)))
-    for column in mapping.attributes:
-        given = usable_text(column)
-        number = pl.col(f"{_NUMBER}{column}")
-        unread = given.is_not_null() & (number.is_null() | number.is_infinite()).fill_null(True)
-        rules.append(Rule(BAD_VALUE, unread, pl.concat_str(pl.lit(f"{column}: "), given)))
-    return rules
+def _part(
+    table: Table,
+    mapping: ItemsMapping,
+    media: Mapping[str, str],
+    blanks: tuple[str, ...],
+    form: IdForm,
+) -> _Part:
+    told: dict[str, Cell] = {}
+
+    def text(key: str, name: str | None) -> pl.Expr:
+        if name is None:
+            return pl.lit("")
+        told[name] = text_cell(table.column(key, name, lists=True), blanks)
+        return told[name].value.fill_null("")
+
+    def time(key: str, name: str | None) -> pl.Expr:
+        if name is None:
+            return pl.lit(None, dtype=TIMESTAMP)
+        told[name] = date_cell(table.column(key, name), blanks, mapping.time_format)
+        return told[name].value
+
+    item = id_of(table.column("id", mapping.id), "item", form, blanks)
+    categories: pl.Expr = pl.lit([], dtype=ITEMS["categories"])
+    if mapping.categories:
+        name = mapping.categories.column
+        told[name] = _categories(table, mapping.categories, blanks)
+        categories = told[name].value
+    numbers = {}
+    for name in sorted(mapping.attributes):
+        told[name] = number_cell(table.column("attributes", name), blanks)
+        numbers[name] = told[name].value
+    paths = {
+        f"{MEDIA_PATH}{modality}": text_cell(table.column(f"media.{modality}", name), blanks).value
+        for modality, name in media.items()
+    }
+    columns = {
+        "item_id": item.value,
+        "title": text("title", mapping.title),
+        "text": text("text", mapping.text),
+        "categories": categories,
+        "attributes": _attributes(numbers),
+        "released_at": time("released_at", mapping.released_at),
+        "created_at": time("created_at", mapping.created_at),
+        **paths,
+    }
+    flags = {
+        (name, what): flag for name, cell in told.items() for what, flag in cell.repairs.items()
+    }
+    flags["", SHORT_LINE] = pl.col(SHORT)
+    named = {f"{PART}repair{place}": of for place, of in enumerate(flags)}
+    frame = table.frame.select(
+        ROW,
+        FAULT,
+        item.fault.alias(ID_FAULT),
+        **columns,
+        **{flag: flags[of] for flag, of in named.items()},
+    )
+    return _Part(frame, table.name, named)
 
 
-def _text_or_empty(column: str | None) -> pl.Expr:
-    return usable_text(column).fill_null("") if column else pl.lit("")
+def _categories(table: Table, mapping: Categories, blanks: tuple[str, ...]) -> Cell:
+    key, name, path = "categories.column", mapping.column, mapping.path
+    if path is not None and name in table.schema and table.schema[name].is_nested():
+        name, path = f"{name}.{path}", None
+    column = table.column(key, name, lists=True)
+    if not column.is_list and path is None:
+        require_no_records(table, key, column)
+    return categories_cell(column, blanks, mapping.separator, path)
 
 
-def _categories(mapping: ItemsMapping, schema: pl.Schema) -> pl.Expr:
-    if mapping.categories is None:
-        return pl.lit([], dtype=ITEMS["categories"])
-    column = pl.col(mapping.categories.column)
-    if isinstance(schema[mapping.categories.column], pl.List):
-        listed = column.cast(pl.List(pl.String))
-    else:
-        listed = column.cast(pl.String).str.split(mapping.categories.separator)
-    trimmed = listed.list.eval(pl.element().str.strip_chars())
-    named = trimmed.list.filter(pl.element().is_not_null() & (pl.element() != ""))
-    return named.list.unique(maintain_order=True).fill_null(pl.lit([], dtype=ITEMS["categories"]))
-
-
-def _attributes(names: list[str]) -> pl.Expr:
-    """Named numbers, sorted by name; a number that is not there has no entry."""
-    if not names:
+def _attributes(numbers: Mapping[str, pl.Expr]) -> pl.Expr:
+    """Named numbers, in their order; a number that is not there has no entry."""
+    if not numbers:
         return pl.lit([], dtype=ATTRIBUTES)
-    pairs = [pl.struct(name=pl.lit(name), value=pl.col(f"{_NUMBER}{name}")) for name in names]
-    value = pl.element().struct.field("value")
-    return pl.concat_list(pairs).list.filter(value.is_not_null() & value.is_not_nan())
+    pairs = [pl.struct(name=pl.lit(name), value=value) for name, value in numbers.items()]
+    return pl.concat_list(pairs).list.filter(pl.element().struct.field("value").is_not_null())

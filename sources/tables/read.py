@@ -1,66 +1,153 @@
 """Opens the tables that a mapping names, below its root."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from urllib.parse import unquote
 
 import polars as pl
 
+from sources.json_lines import scan_json_lines
+from sources.own_columns import FAULT, ROW, SHORT
+from sources.plain_text import PACKED_SUFFIXES
 from sources.protocol import SourceError
-from sources.tables.mapping import line_of
+from sources.tables.columns import Table
+from sources.tables.mapping import TableMapping, line_of
 from sources.tables.places import place
-from sources.text_tables import scan_text
+from sources.text_tables import first_and_last, scan_text
 
-PARQUET = frozenset({".parquet", ".pq"})
+_PARQUET = frozenset({".parquet", ".pq", ".parq"})
+_JSON_LINES = frozenset({".jsonl", ".ndjson", ".json"})
+_TEXT = frozenset({".csv", ".tsv", ".txt", ".dat", ".tab"})
+_WILD = re.compile(r"[*?\[]")
+_MOST_FILES = 100_000
+_HIVE = re.compile(r"^([^=]+)=(.*)$")
+_HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 
 
-def open_table(
-    mapping_file: Path, section: str, given: str, root: Path, separator: str
-) -> tuple[pl.LazyFrame, Path]:
-    """A table with its rows counted in `row` from 1, and its file. CSV columns are all text.
+def open_tables(
+    mapping_file: Path,
+    section: str,
+    mapping: TableMapping,
+    wanted: Iterable[str],
+    root: Path,
+    sample: int | None = None,
+) -> list[Table]:
+    """The files of a section, each with its rows counted from 1. CSV columns are all text.
+
+    A folder stands for all tables in it and below it, a path with `*` or `?` for those that it
+    matches. What a hidden name or one that begins with `_` says is no data.
 
     Args:
         mapping_file: the YAML file, named in errors.
         section: interactions or items.
-        given: the path as the mapping has it.
+        mapping: its part of the mapping.
+        wanted: names of the columns that are mapped.
         root: resolved folder that bounds it.
-        separator: of a CSV.
+        sample: only so many of the first and of the last rows of each; None takes all.
 
     Raises:
-        SourceError: the file is outside the root, absent, or cannot be read.
+        SourceError: a file is outside the root, absent, or cannot be read.
     """
     where = f"{mapping_file}, line {line_of(mapping_file, section, 'path')}"
+    names = set(wanted)
+    return [
+        _open(mapping_file, section, mapping, names, path, root, sample)
+        for path in _files(where, mapping.path, root)
+    ]
+
+
+def _files(where: str, given: str, root: Path) -> list[Path]:
     found = place(given, root)
     if found.reason:
         raise SourceError(f"{where}: {given} is refused ({found.reason}); keep it below {root}.")
-    if found.uri is None:
+    if found.uri is not None:
+        return [root / found.uri]
+    whole = root / given
+    if whole.is_dir():
+        listed, what = whole.rglob("*"), "a folder that holds no table"
+    elif _WILD.search(given):
+        pattern = whole.relative_to(root).as_posix()
+        listed, what = root.glob(pattern), "matched by no file"
+    else:
         raise SourceError(f"{where}: {given} is not a file below {root}.")
-    path = root / found.uri
-    if path.suffix.lower() not in PARQUET:
-        return scan_text(path, separator), path
+    named = whole.is_dir()
+    paths = sorted(path for path in listed if _is_table(path, root, of_folder=named))
+    if not paths:
+        raise SourceError(f"{where}: {given} is {what} below {root}.")
+    if len(paths) > _MOST_FILES:
+        raise SourceError(f"{where}: {given} is {len(paths):,} files; at most {_MOST_FILES:,}.")
+    return paths
+
+
+def _is_table(path: Path, root: Path, *, of_folder: bool) -> bool:
+    parts = path.relative_to(root).parts
+    hidden = any(part.startswith((".", "_")) for part in parts)
+    known = _suffix(path) in _PARQUET | _JSON_LINES | _TEXT or not of_folder
+    inside = path.resolve().is_relative_to(root)
+    return not hidden and known and inside and path.is_file()
+
+
+def _suffix(path: Path) -> str:
+    """The ending that says what is in a file, whatever it is packed with."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    while suffixes and suffixes[-1] in PACKED_SUFFIXES:
+        suffixes.pop()
+    return suffixes[-1] if suffixes else ""
+
+
+def _open(
+    mapping_file: Path,
+    section: str,
+    mapping: TableMapping,
+    wanted: set[str],
+    path: Path,
+    root: Path,
+    sample: int | None,
+) -> Table:
+    suffix = _suffix(path)
+    if suffix in _PARQUET:
+        frame, text = first_and_last(_scan_parquet(path), sample), False
+    elif suffix in _JSON_LINES:
+        frame, text = first_and_last(scan_json_lines(path, mapping.encoding), sample), False
+    else:
+        frame, text = scan_text(path, mapping.dialect, sample), True
+    schema = frame.collect_schema()
+    partitions = [
+        pl.lit(value, dtype=pl.String).alias(key)
+        for key, value in _partitions(path.relative_to(root))
+        if key not in schema
+    ]
+    frame = frame.with_columns(partitions)
+    schema = frame.collect_schema()
+    headless = text and wanted.isdisjoint(schema)
+    name = path.relative_to(root).as_posix()
+    return Table(frame, schema, path, name, mapping_file, section, headless)
+
+
+def _partitions(path: Path) -> Iterator[tuple[str, str | None]]:
+    """Columns that the folders of a path name, as Hive does: `year=2021/month=3/`."""
+    for part in path.parts[:-1]:
+        named = _HIVE.match(part)
+        if named:
+            value = unquote(named.group(2))
+            yield unquote(named.group(1)), None if value == _HIVE_NULL else value
+
+
+def _scan_parquet(path: Path) -> pl.LazyFrame:
+    frame = (
+        pl.scan_parquet(path, hive_partitioning=False)
+        .with_row_index(ROW, offset=1)
+        .cast({ROW: pl.Int64})
+    )
     try:
-        frame = pl.scan_parquet(path).with_row_index("row", offset=1)
         frame.collect_schema()
     except pl.exceptions.PolarsError as error:
         raise SourceError(f"{path} cannot be read as a table ({error}).") from error
-    return frame, path
+    return _faultless(frame)
 
 
-def check_columns(
-    mapping_file: Path,
-    section: str,
-    path: Path,
-    schema: pl.Schema,
-    wanted: Iterable[tuple[str, str | None]],
-) -> None:
-    """Checks that the table has the mapped columns: pairs of mapping key and column.
-
-    Raises:
-        SourceError: one is absent; the message names the mapping's line.
-    """
-    for key, column in wanted:
-        if column is not None and column not in schema:
-            line = line_of(mapping_file, section, *key.split("."))
-            raise SourceError(
-                f"{mapping_file}, line {line}: {path.name} has no column {column!r}; "
-                f"it has {', '.join(name for name in schema if name != 'row')}."
-            )
+def _faultless(frame: pl.LazyFrame) -> pl.LazyFrame:
+    return frame.with_columns(
+        pl.lit(None, dtype=pl.String).alias(FAULT), pl.lit(False).alias(SHORT)
+    )

@@ -7,15 +7,31 @@ from pathlib import Path
 
 import polars as pl
 
-from sources.protocol import MEDIA, Extract, Progress, SourceError, SourceFile
-from sources.rejects import RawEvents, clean_events, join_rejects
+from sources.own_columns import PART, ROW
+from sources.protocol import MEDIA, REJECTS, Extract, Progress, SourceError, SourceFile
+from sources.rejects import (
+    EARLIEST,
+    RawEvents,
+    Repeats,
+    TimeBounds,
+    clean_events,
+    first_event,
+    join_rejects,
+)
+from sources.tables.columns import Table
 from sources.tables.events import raw_events
-from sources.tables.items import clean_items, items_of_events
-from sources.tables.mapping import ItemsMapping, read_mapping
+from sources.tables.ids import IdForm, id_of
+from sources.tables.items import MEDIA_PATH, Catalogue, clean_items, items_of_events
+from sources.tables.mapping import Mapping, read_mapping
 from sources.tables.places import place
-from sources.tables.read import check_columns, open_table
+from sources.tables.read import open_tables
 
 logger = logging.getLogger(__name__)
+
+TIMELESS = (
+    "The events have no times: each gets a drawn instant of one month, so that splits by time are "
+    "random ones, and what is said of order or recency means nothing."
+)
 
 
 class TablesSource:
@@ -23,12 +39,31 @@ class TablesSource:
 
     name = "tables"
 
-    def __init__(self, *, path: Path | None, latest: datetime | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        path: Path | None,
+        latest: datetime | None = None,
+        earliest: datetime = EARLIEST,
+        sample: int | None = None,
+    ) -> None:
+        """Reads the mapping.
+
+        Args:
+            path: the YAML file.
+            latest: an event after it has no usable time; None means now.
+            earliest: an event before it has no usable time.
+            sample: only so many of the first and of the last rows of each file; None takes all.
+
+        Raises:
+            SourceError: there is no mapping, or it says what is not understood.
+        """
         if path is None:
             raise SourceError("The tables source needs the YAML file that maps them (--path).")
         self._file = path.resolve()
         self._mapping = read_mapping(self._file)
-        self._latest = latest or datetime.now(UTC)
+        self._sample = sample
+        self._bounds = TimeBounds(latest or datetime.now(UTC), earliest)
 
     @cached_property
     def root(self) -> Path:
@@ -42,18 +77,15 @@ class TablesSource:
         """Nothing: the tables are the user's."""
 
     def files(self) -> list[SourceFile]:
-        """The events file and, where there is one, the items file."""
-        found = [SourceFile(self._events_table[1], "interactions")]
-        if self._items_table:
-            found.append(SourceFile(self._items_table[1], "items"))
-        return found
+        """The files of the events and, where there are some, of the items."""
+        return [
+            *(SourceFile(table.path, "interactions") for table in self._events_tables),
+            *(SourceFile(table.path, "items") for table in self._items_tables),
+        ]
 
     def interactions(self) -> Extract:
         """The events, as the mapping has them."""
-        if self._items_table is None:
-            return clean_events([self._raw_events], None, self._latest)
-        known = self._known_rows.select("item_id").collect().to_series()
-        return clean_events([self._raw_events], known, self._latest)
+        return clean_events(self._raw_events, self._known_items, self._bounds, self._repeats)
 
     def items(self) -> Extract:
         """The catalogue; without an items file, the bare ids of the events.
@@ -61,97 +93,134 @@ class TablesSource:
         Its rejects also hold media paths that lead outside the root or to a network: such a path
         is left out, the item stays.
         """
-        if self._items_table is None:
-            events = clean_events([self._raw_events], None, self._latest).frame
+        if self._mapping.items is None:
+            events = clean_events(self._raw_events, None, self._bounds, self._repeats).frame
             return Extract(items_of_events(events, self._first_event), join_rejects([]))
-        extract = self._clean_items[0]
-        return Extract(extract.frame, join_rejects([extract.rejects, self._media_found[1].lazy()]))
+        found = self._catalogue.items
+        rejects = join_rejects([found.rejects, self._media_found[1].lazy()])
+        return Extract(found.frame, rejects, found.repairs)
 
     def media(self) -> pl.LazyFrame:
         """Files of the media columns that exist below the root."""
         return self._media_found[0].lazy()
 
     @cached_property
-    def _events_table(self) -> tuple[pl.LazyFrame, Path]:
+    def _events_tables(self) -> list[Table]:
         mapping = self._mapping.interactions
-        frame, path = open_table(
-            self._file, "interactions", mapping.path, self.root, mapping.separator
+        return open_tables(
+            self._file, "interactions", mapping, mapping.named, self.root, self._sample
         )
-        wanted = [
-            (key, getattr(mapping, key))
-            for key in ("user", "item", "time", "type", "value", "text")
-        ]
-        check_columns(self._file, "interactions", path, frame.collect_schema(), wanted)
-        return frame, path
 
     @cached_property
-    def _items_table(self) -> tuple[pl.LazyFrame, Path, ItemsMapping] | None:
+    def _items_tables(self) -> list[Table]:
+        mapping = self._mapping.items
+        if mapping is None:
+            return []
+        wanted = [*mapping.named, *self._mapping.media.columns.values()]
+        return open_tables(self._file, "items", mapping, wanted, self.root, self._sample)
+
+    @cached_property
+    def _known_items(self) -> pl.Series | None:
+        """Ids of the catalogue, of all rows even where a sample is looked at; None without one."""
         mapping = self._mapping.items
         if mapping is None:
             return None
-        frame, path = open_table(self._file, "items", mapping.path, self.root, mapping.separator)
-        keys = ("id", "title", "text", "released_at", "created_at")
-        wanted = [(key, getattr(mapping, key)) for key in keys]
-        wanted += [("attributes", column) for column in mapping.attributes]
-        if mapping.categories:
-            wanted.append(("categories.column", mapping.categories.column))
-        schema = frame.collect_schema()
-        check_columns(self._file, "items", path, schema, wanted)
-        check_columns(self._file, "media", path, schema, self._mapping.media.columns.items())
-        return frame, path, mapping
+        if self._sample is None:
+            return self._catalogue.kept.select("item_id").collect().to_series()
+        whole = open_tables(self._file, "items", mapping, mapping.named, self.root)
+        ids = [
+            table.frame.select(
+                item_id=id_of(
+                    table.column("id", mapping.id), "item", self._item_form, self._mapping.blanks
+                ).value
+            )
+            for table in whole
+        ]
+        return pl.concat(ids).drop_nulls().unique().collect(engine="streaming").to_series()
+
+    @property
+    def _repeats(self) -> Repeats:
+        return self._mapping.interactions.repeats_in_force
 
     @cached_property
-    def _raw_events(self) -> RawEvents:
-        frame, path = self._events_table
-        return raw_events(frame, self._mapping.interactions, self._below(path))
+    def _raw_events(self) -> list[RawEvents]:
+        mapping = self._mapping.interactions
+        if mapping.timeless:
+            logger.warning(TIMELESS)
+        users = IdForm.of((table, "user", mapping.user) for table in self._events_tables)
+        return [
+            raw_events(table, mapping, self._mapping.blanks, users, self._item_form)
+            for table in self._events_tables
+        ]
+
+    @cached_property
+    def _item_form(self) -> IdForm:
+        """One form for both files, since their ids are to match."""
+        columns = [
+            (table, "item", self._mapping.interactions.item) for table in self._events_tables
+        ]
+        if self._mapping.items is not None:
+            columns += [(table, "id", self._mapping.items.id) for table in self._items_tables]
+        return IdForm.of(columns)
 
     @cached_property
     def _first_event(self) -> datetime | None:
-        time = pl.col("event_timestamp")
-        usable = self._raw_events.frame.filter(time <= self._latest)
-        found = usable.select(time.min()).collect(engine="streaming").item()
-        return found if isinstance(found, datetime) else None
+        return first_event(self._raw_events, self._bounds)
 
     @cached_property
-    def _clean_items(self) -> tuple[Extract, pl.LazyFrame]:
-        if self._items_table is None:
+    def _catalogue(self) -> Catalogue:
+        if self._mapping.items is None:
             raise SourceError(f"{self._file} maps no items.")
-        frame, path, mapping = self._items_table
-        return clean_items(frame, mapping, self._below(path), self._first_event)
+        return clean_items(
+            self._items_tables,
+            self._mapping.items,
+            self._mapping.media.columns,
+            self._mapping.blanks,
+            self._item_form,
+            self._first_event,
+        )
 
     @property
-    def _known_rows(self) -> pl.LazyFrame:
-        return self._clean_items[1]
+    def tables(self) -> dict[str, list[Table]]:
+        """The files of each section."""
+        return {"interactions": self._events_tables, "items": self._items_tables}
+
+    @property
+    def mapping(self) -> Mapping:
+        """What the YAML file says."""
+        return self._mapping
+
+    @cached_property
+    def media_paths(self) -> dict[str, int]:
+        """How many paths each modality's column holds."""
+        columns = self._mapping.media.columns
+        counts = self._catalogue.kept.select(
+            pl.col(f"{MEDIA_PATH}{modality}").count().alias(modality) for modality in columns
+        )
+        return counts.collect().row(0, named=True) if columns else {}
 
     @cached_property
     def _media_found(self) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Media files that exist, and the paths that are rejected."""
         columns = self._mapping.media.columns
-        if self._items_table is None or not columns:
+        if not columns:
             return pl.DataFrame(schema=MEDIA), join_rejects([]).collect()
-        rows = self._known_rows.select(
-            "row",
-            "item_id",
-            *(pl.col(column).cast(pl.String) for column in dict.fromkeys(columns.values())),
+        names = [table.name for table in self._items_tables]
+        rows = self._catalogue.kept.select(
+            ROW, PART, "item_id", *(f"{MEDIA_PATH}{modality}" for modality in columns)
         ).collect()
-        source_file = self._below(self._items_table[1])
         found, refused, absent = [], [], 0
         for modality, column in columns.items():
-            for row, item, given in rows.select("row", "item_id", column).iter_rows():
-                if given is None or not given.strip():
-                    continue
+            paths = rows.select(ROW, PART, "item_id", f"{MEDIA_PATH}{modality}").drop_nulls()
+            for row, part, item, given in paths.iter_rows():
                 where = place(given, self.root)
                 if where.reason:
-                    refused.append((source_file, row, where.reason, f"{column}: {given}"[:80]))
+                    refused.append((names[part], row, where.reason, f"{column}: {given}"[:80]))
                 elif where.uri:
                     found.append((item, modality, where.uri))
                 else:
                     absent += 1
         if absent:
-            logger.warning("%d media paths of %s name no file.", absent, source_file)
+            logger.warning("%d media paths of %s name no file.", absent, ", ".join(names))
         media = pl.DataFrame(found, schema=MEDIA, orient="row").sort("item_id", "modality")
-        empty = join_rejects([]).collect()
-        return media, pl.DataFrame(refused, schema=empty.schema, orient="row")
-
-    def _below(self, path: Path) -> str:
-        return path.relative_to(self.root).as_posix()
+        return media, pl.DataFrame(refused, schema=REJECTS, orient="row")

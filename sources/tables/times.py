@@ -1,71 +1,228 @@
 """Times in the forms that tables have them."""
 
+import re
+from datetime import datetime
+
 import polars as pl
 
 from sources.protocol import TIMESTAMP
 
-_MICROSECONDS = {"unix_s": 1_000_000, "unix_ms": 1_000}
-_LATEST_MICROSECONDS = 2**33 * 1_000_000
-_ISO_FORMATS = (
-    "%Y-%m-%dT%H:%M:%S%.f%#z",
-    "%Y-%m-%dT%H:%M%#z",
+NAMED = ("iso", "unix_s", "unix_ms", "unix_us", "unix_ns", "year")
+"""Forms of a time that have a name."""
+
+_PER_SECOND = {"unix_s": 1, "unix_ms": 10**3, "unix_us": 10**6, "unix_ns": 10**9}
+_MICROSECONDS = 1_000_000
+_FIRST_MICROSECOND = -62_135_596_800 * _MICROSECONDS
+_LAST_MICROSECOND = 253_402_300_800 * _MICROSECONDS - 1
+_ISO_FORMATS = ("%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%dT%H:%M%#z")
+_MAIL_FORMATS = ("%a, %d %b %Y %H:%M:%S %z", "%d %b %Y %H:%M:%S %z")
+_PROBES = (
+    datetime(2021, 3, 7, 14, 5, 9),
+    datetime(2003, 11, 25, 0, 45, 58),
+    datetime(2019, 7, 31, 12, 0, 31),
 )
+_DIRECTIVE = re.compile(r"%[-_0]?(?:[.]?\d?f|:{0,3}z|#z|.)")
+_ZONES = ("%z", "%:z", "%::z", "%#z", "%+")
+_ZONE_NAME = "%Z"
+_DAYS = ("%d", "%e", "%-d", "%_d", "%j", "%-j", "%D", "%x", "%F", "%v", "%c", "%s", "%u", "%w")
+_WEEKDAYS = (*_DAYS, "%a", "%A", "%+")
+_MONTHS = ("%m", "%-m", "%_m", "%b", "%B", "%h")
+_MINUTES = ("%M", "%-M", "%_M", "%T", "%R", "%X", "%r", "%c", "%s", "%+")
+_HOURS = ("%H", "%-H", "%_H", "%k", "%I", "%-I", "%_I", "%l")
 
 
-def parse_time(column: str, dtype: pl.DataType, time_format: str) -> pl.Expr:
+def parse_time(
+    given: pl.Expr | str, dtype: pl.DataType, time_format: str, *, years: bool = False
+) -> pl.Expr:
     """An expression of `TIMESTAMP`, null where the column is not a time; no offset means UTC.
 
     Args:
-        column: name of the column.
+        given: the column.
         dtype: its type: a time in a Parquet file is taken as it is.
-        time_format: iso, unix_s, unix_ms, year, or a strptime format.
+        time_format: one of `NAMED`, or a strptime format.
+        years: whether `iso` takes a bare year or month, as dates of release have them.
     """
-    raw = pl.col(column)
+    raw = pl.col(given) if isinstance(given, str) else given
     if isinstance(dtype, pl.Datetime):
         placed = raw.dt.convert_time_zone("UTC") if dtype.time_zone else _utc(raw)
         return placed.cast(TIMESTAMP)
     if isinstance(dtype, pl.Date):
         return _utc(raw.cast(pl.Datetime("us")))
-    if time_format in _MICROSECONDS:
-        return _from_number(raw, _MICROSECONDS[time_format])
-    text = raw.cast(pl.String).str.strip_chars()
+    text = raw.cast(pl.String, strict=False).str.strip_chars()
+    if time_format in _PER_SECOND:
+        return _from_number(text, _PER_SECOND[time_format])
     if time_format == "year":
-        year = text.cast(pl.Int32, strict=False)
-        return pl.datetime(
-            pl.when(year.is_between(1, 9999)).then(year), 1, 1, time_zone="UTC"
-        ).cast(TIMESTAMP)
+        return _from_year(text)
     if time_format == "iso":
-        return _iso(text)
-    if "%z" in time_format or "%#z" in time_format or "%:z" in time_format:
-        return text.str.strptime(TIMESTAMP, time_format, strict=False)
-    has_clock = any(code in time_format for code in ("%H", "%I", "%T", "%R", "%s"))
-    if has_clock:
-        return _utc(text.str.strptime(pl.Datetime("us"), time_format, strict=False))
-    return _utc(text.str.strptime(pl.Date, time_format, strict=False).cast(pl.Datetime("us")))
+        dated = _iso(text)
+        return pl.coalesce(dated, _from_year(text), _iso(text + "-01")) if years else dated
+    return _from_format(text, time_format)
+
+
+def require_readable(time_format: str) -> None:
+    """Checks that a time in this form comes back as it was written.
+
+    Raises:
+        ValueError: it does not; the message names the directive.
+    """
+    if time_format in NAMED:
+        return
+    if "%" not in time_format:
+        raise ValueError(f"time_format is {', '.join(NAMED)}, or a strptime format with %")
+    directives = _DIRECTIVE.findall(time_format)
+    if _ZONE_NAME in directives:
+        raise ValueError(
+            "time_format has %Z, and a zone's name says not what its offset is; write offsets and "
+            "%z, or leave the name out where all times are UTC"
+        )
+    if re.search(r"(?<!\.)%f", time_format):
+        raise ValueError(
+            "time_format has %f, of which it is not known how many digits it has; write %3f, %6f "
+            "or %9f, or .%f after a point"
+        )
+    try:
+        for probe in _PROBES:
+            _require_return(probe, time_format, directives)
+    except pl.exceptions.PolarsError as error:
+        reason = str(error).splitlines()[0].removeprefix("Invalid format string: ")
+        unknown = [one for one in directives if not _is_known(one)]
+        named = f"{', '.join(unknown)} is no directive" if unknown else reason
+        raise ValueError(f"time_format {time_format!r} cannot be read: {named}") from error
+
+
+def _require_return(probe: datetime, time_format: str, directives: list[str]) -> None:
+    zoned = any(zone in directives for zone in _ZONES)
+    instant = pl.Series([probe]).dt.replace_time_zone("UTC")
+    written = (instant if zoned else instant.dt.replace_time_zone(None)).dt.strftime(time_format)
+    frame = pl.DataFrame({"t": written})
+    found = frame.select(parse_time("t", pl.String(), time_format)).item()
+    expected = instant
+    for directive_group, unit in (
+        (("%S", "%-S", "%_S", "%T", "%X", "%r", "%c", "%s", "%+"), "1m"),
+        (_MINUTES, "1h"),
+        ((*_HOURS, *_MINUTES), "1d"),
+        (_WEEKDAYS, "1mo"),
+        ((*_MONTHS, *_WEEKDAYS), "1y"),
+    ):
+        if not any(one in directives for one in directive_group):
+            expected = expected.dt.truncate(unit)
+    if found != expected.item():
+        raise ValueError(
+            f"time_format {time_format!r} does not say the whole time: {written.item()!r} is read "
+            f"as {found or 'no time'}"
+        )
+
+
+def _is_known(directive: str) -> bool:
+    try:
+        pl.Series([_PROBES[0]]).dt.replace_time_zone("UTC").dt.strftime(directive)
+    except pl.exceptions.PolarsError:
+        return False
+    return True
+
+
+def _from_format(text: pl.Expr, time_format: str) -> pl.Expr:
+    """A format without a day, a month or minutes means the first of them."""
+    # Python's `.%f` is a fraction of a second; of chrono's, which reads it here, it is nanoseconds.
+    chrono = re.sub(r"\.%f", "%.f", time_format)
+    directives = _DIRECTIVE.findall(chrono)
+    rest, form = "", ""
+    for group, needed, filled, directive in (
+        (_WEEKDAYS, True, "1", "%d"),
+        (_MONTHS, not any(one in directives for one in _WEEKDAYS), "1", "%m"),
+        (_MINUTES, any(one in directives for one in _HOURS), "0", "%M"),
+    ):
+        if needed and not any(one in directives for one in group):
+            rest, form = f"{rest}\x1f{filled}", f"{form}\x1f{directive}"
+    whole = text + pl.lit(rest) if rest else text
+    if any(zone in directives for zone in _ZONES):
+        return whole.str.strptime(TIMESTAMP, chrono + form, strict=False)
+    return _utc(whole.str.strptime(pl.Datetime("us"), chrono + form, strict=False))
 
 
 def _utc(naive: pl.Expr) -> pl.Expr:
     return naive.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
 
 
-def _from_number(raw: pl.Expr, unit: int) -> pl.Expr:
-    whole = raw.cast(pl.String).str.strip_chars()
-    number = whole.cast(pl.Float64, strict=False)
-    exact = (number * unit).round()
-    sane = pl.when(exact.is_between(0, _LATEST_MICROSECONDS)).then(exact)
-    return _utc(pl.from_epoch(sane.cast(pl.Int64), time_unit="us"))
+def _from_number(text: pl.Expr, per_second: int) -> pl.Expr:
+    """Whole numbers are taken exactly; a fraction, as far as a float goes."""
+    whole = text.str.replace(r"^([+-]?\d+)\.0+$", "${1}").cast(pl.Int64, strict=False)
+    seconds = text.cast(pl.Float64, strict=False)
+    finite = pl.when(seconds.is_finite()).then(seconds)
+    if per_second <= _MICROSECONDS:
+        unit = _MICROSECONDS // per_second
+        within = pl.when(whole.abs() <= _LAST_MICROSECOND // unit).then(whole) * unit
+    else:
+        within = whole.floordiv(per_second // _MICROSECONDS)
+    rounded = (finite * (_MICROSECONDS / per_second)).round()
+    sane = pl.when(rounded.is_between(_FIRST_MICROSECOND, _LAST_MICROSECOND)).then(rounded)
+    found = pl.coalesce(within, sane.cast(pl.Int64))
+    placed = pl.when(found.is_between(_FIRST_MICROSECOND, _LAST_MICROSECOND)).then(found)
+    return _utc(pl.from_epoch(placed, time_unit="us"))
+
+
+def _from_year(text: pl.Expr) -> pl.Expr:
+    """The first instant of a year, which a float column writes as 1995.0."""
+    year = text.str.extract(r"^(\d{1,4})(?:\.0+)?$", 1).cast(pl.Int32, strict=False)
+    known = pl.when(year.is_between(1, 9999)).then(year)
+    return pl.datetime(known, 1, 1, time_zone="UTC").cast(TIMESTAMP)
 
 
 def _iso(text: pl.Expr) -> pl.Expr:
-    """Date, or date and time with or without seconds, fraction, and offset."""
-    joined = text.str.replace(r"^(\d{4}-\d{2}-\d{2})[ t]+", "${1}T").str.replace(r"[zZ]$", "+00:00")
-    clocked = joined.str.contains("T", literal=True)
-    offset = joined.str.contains(r"T.*[+-]\d{2}(:?\d{2})?$")
+    """Date, or date and time with or without seconds, fraction, and offset, and the like of it.
+
+    The like: slashes in the date, no signs at all, a comma before the fraction, ` UTC`, `GMT` or
+    `Z` at the end, an offset followed by its zone in brackets, and a mail's date.
+    """
+    return text.map_batches(_iso_batch, return_dtype=TIMESTAMP, is_elementwise=True)
+
+
+def _iso_batch(texts: pl.Series) -> pl.Series:
+    """Times of texts; nearly all tables are of the plain form, and only the rest takes long."""
+    frame = pl.DataFrame({"text": texts.cast(pl.String)})
+    text = pl.col("text")
+    found = frame.select(_plain(text)).to_series()
+    left = found.is_null() & frame["text"].is_not_null()
+    if not left.any():
+        return found
+    mail = text.str.replace(r"(?i)\s+(?:z|ut|utc|gmt)$", " +0000")
+    forms = [mail.str.strptime(TIMESTAMP, form, strict=False) for form in _MAIL_FORMATS]
+    rest = frame.filter(left).select(pl.coalesce(_plain(_usual(text)), *forms)).to_series()
+    return found.scatter(left.arg_true(), rest)
+
+
+def _plain(text: pl.Expr) -> pl.Expr:
+    """A date, or date and time with T or blanks between, an offset or none, or Z."""
+    dated = text.str.contains(r"^\d{4}-\d{1,2}-\d{1,2}$")
+    zoned = text.str.contains(r"[Tt ].*[+-]\d{2}(:?\d{2})?$|[Zz]$")
+    joined = (
+        text.str.replace(r"^(\d{4}-\d{1,2}-\d{1,2})[ t]+", "${1}T")
+        .str.replace(r"[zZ]$", "+00:00")
+        .str.replace(r" +([+-]\d{2}(?::?\d{2})?)$", "${1}")
+    )
     whole = (
-        pl.when(~clocked)
-        .then(joined + pl.lit("T00:00:00+00:00"))
-        .when(~offset)
+        pl.when(dated)
+        .then(text + pl.lit("T00:00:00+00:00"))
+        .when(~zoned)
         .then(joined + pl.lit("+00:00"))
         .otherwise(joined)
     )
-    return pl.coalesce(whole.str.strptime(TIMESTAMP, form, strict=False) for form in _ISO_FORMATS)
+    seconds, minutes = _ISO_FORMATS
+    first = whole.str.strptime(TIMESTAMP, seconds, strict=False)
+    rest = pl.when(first.is_null()).then(whole)
+    return pl.coalesce(first, rest.str.strptime(TIMESTAMP, minutes, strict=False))
+
+
+def _usual(text: pl.Expr) -> pl.Expr:
+    """The forms that other programs write, in the plain one."""
+    return (
+        text.str.replace(r"(?i)\s*(?:z|utc|gmt)$", "+00:00")
+        .str.replace(r"(?i)([+-]\d{2}:?\d{2})\s*\[[A-Z/_+-]+\d*\]$", "${1}")
+        .str.replace(r"^(\d{4})/(\d{1,2})/(\d{1,2})\b", "${1}-${2}-${3}")
+        .str.replace(r"^(\d{4})(\d{2})(\d{2})\b", "${1}-${2}-${3}")
+        .str.replace(
+            r"^(\d{4})(\d{2})(\d{2})[Tt](\d{2})(\d{2})(\d{2})", "${1}-${2}-${3}T${4}:${5}:${6}"
+        )
+        .str.replace(r"(:\d{2}),(\d+)", "${1}.${2}")
+        .str.replace(r"(\.\d{9})\d+", "${1}")
+    )

@@ -111,23 +111,24 @@ def test_unusable_events_are_rejected(tmp_path: Path) -> None:
         (6, "bad_time"),
         (7, "bad_time"),
         (8, "value_out_of_range"),
-        (9, "duplicate"),
         (10, "unknown_item"),
     ]
-    assert rejects["detail"][4] == "event type shout"
-    assert source.interactions().frame.collect().height == 3
+    assert rejects["detail"][4] == "event type shout has no weight; mapped: like, view"
+    assert source.interactions().frame.collect().height == 4
 
 
-def test_unusable_items_are_rejected_with_their_events(tmp_path: Path) -> None:
+def test_unusable_items_are_rejected_and_unusable_fields_left_out(tmp_path: Path) -> None:
     items = ITEM_ROWS + "a,Again,,,,,,,\n,None,,,,,,,\nc,C,,,cheap,,,,\nd,D,,,,,last year,,\n"
-    rejects = open_tables(write(tmp_path, items=items)).items().rejects.collect()
-    assert rejects.select("row", "reason").rows() == [
+    found = open_tables(write(tmp_path, items=items)).items()
+    assert found.rejects.collect().select("row", "reason").rows() == [
         (3, "duplicate"),
         (4, "bad_id"),
-        (5, "value_out_of_range"),
-        (6, "bad_time"),
     ]
-    assert rejects["detail"][2] == "price: cheap"
+    assert found.frame.collect()["item_id"].to_list() == ["a", "b", "c", "d"]
+    assert found.repairs.collect().rows() == [
+        ("items.csv", "price", "no number", 1),
+        ("items.csv", "released", "no time", 1),
+    ]
 
 
 def test_values_and_their_range(tmp_path: Path) -> None:
@@ -163,7 +164,10 @@ interactions:
     )
     extract = open_tables(write(tmp_path, mapping, events=events)).interactions()
     assert extract.frame.collect()["value"].to_list() == pytest.approx([0.2, 4.0])
-    assert extract.rejects.collect()["detail"].to_list() == ["0.2", "event type shout"]
+    assert extract.rejects.collect()["detail"].to_list() == [
+        "0.2",
+        "event type shout has no weight; mapped: like, view",
+    ]
 
 
 def test_parquet_keeps_its_types(tmp_path: Path) -> None:
@@ -248,7 +252,10 @@ def test_absent_media_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture)
         ("  user: u\n", "  user: u\n  usr: v\n", 5, "usr"),
         ("  user: u\n", "", 2, "user"),
         ("unix_s", "whenever", 7, "time_format"),
-        ("unix_s", "'%d.%m.%Y %Hh'", 7, "time_format"),
+        ("unix_s", "'%d.%m.%Y %Q'", 7, "%Q is no directive"),
+        ("unix_s", "'%m/%d/%Y %I:%M'", 7, "meridiem"),
+        ("unix_s", "'%H:%M'", 7, "does not say the whole time"),
+        ("unix_s", "'%Y-%m-%d %H:%M %Z'", 7, "%Z"),
         ("like: 1.0", "like: lots", 9, "like"),
         ("  user: u\n", "  user: who\n", 4, "no column 'who'"),
         ("[price, year]", "[price, weight]", 17, "no column 'weight'"),
@@ -356,5 +363,8 @@ def test_columns_named_like_ours_are_read_like_any_other(tmp_path: Path) -> None
     )
     source = TablesSource(path=tmp_path / "mapping.yaml", latest=LATEST)
     read = source.items()
-    assert read.frame.select("item_id", "categories").collect().rows() == [("y", ["Comedy"])]
-    assert read.rejects.collect()["reason"].to_list() == ["bad_time"]
+    assert read.frame.select("item_id", "categories", "released_at").collect().rows() == [
+        ("x", ["Drama"], None),
+        ("y", ["Comedy"], datetime(2014, 1, 1, tzinfo=UTC)),
+    ]
+    assert read.repairs.collect().rows() == [("items.csv", "released_at", "no time", 1)]

@@ -1,0 +1,76 @@
+"""JSON Lines: an object a line, whose fields are the columns."""
+
+import json
+from pathlib import Path
+
+import polars as pl
+
+from sources.own_columns import FAULT, ROW, SHORT
+from sources.plain_text import beside, plain_text
+from sources.protocol import SourceError
+
+_UNREADABLE = "this line is no JSON object"
+
+
+def scan_json_lines(path: Path, encoding: str | None = None) -> pl.LazyFrame:
+    """The fields of the objects as columns, and `ROW`, `FAULT` and `SHORT`.
+
+    The types are those that hold the values of all lines. A blank line is no row; a line that is
+    no object costs itself alone.
+
+    Raises:
+        SourceError: the file is absent, empty or no JSON Lines, or a field is of types that
+            nothing holds together.
+    """
+    plain = plain_text(path, encoding)
+    with plain.path.open(encoding="utf-8-sig", errors="replace") as file:
+        first = next((line.strip() for line in file if line.strip()), "")
+    if not first.startswith("{"):
+        raise SourceError(
+            f"{path} is not JSON Lines, in which every line is an object; write it so."
+        )
+    try:
+        return _numbered(_scanned(plain.path), [])
+    except pl.exceptions.PolarsError:
+        sound, faulty = _without_faulty_lines(plain.path)
+    try:
+        return _numbered(_scanned(sound), faulty)
+    except pl.exceptions.PolarsError as error:
+        reason = str(error).splitlines()[0]
+        raise SourceError(
+            f"{path} cannot be read as JSON Lines ({reason}); give each field one type."
+        ) from error
+
+
+def _scanned(path: Path) -> pl.LazyFrame:
+    frame = pl.scan_ndjson(path, infer_schema_length=None)
+    frame.select(pl.all().null_count()).collect(engine="streaming")
+    return frame
+
+
+def _numbered(frame: pl.LazyFrame, faulty: list[int]) -> pl.LazyFrame:
+    fault = pl.when(pl.col(ROW).is_in(faulty)).then(pl.lit(_UNREADABLE))
+    numbered = frame.with_row_index(ROW, offset=1).cast({ROW: pl.Int64})
+    return numbered.with_columns(fault.alias(FAULT), pl.lit(False).alias(SHORT))
+
+
+def _without_faulty_lines(path: Path) -> tuple[Path, list[int]]:
+    """A copy in which lines that are no object are empty objects, and which rows those are."""
+    target, faulty, row = beside(path.name), [], 0
+    with path.open(encoding="utf-8-sig", errors="replace") as file, target.open("w") as out:
+        for line in file:
+            if not line.strip():
+                continue
+            row += 1
+            if not _is_object(line):
+                faulty.append(row)
+                line = "{}\n"
+            out.write(line)
+    return target, faulty
+
+
+def _is_object(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False

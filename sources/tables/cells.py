@@ -1,0 +1,112 @@
+"""What an optional field of a row says: its value, or nothing, and why nothing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from sources.never import never_of_dates
+from sources.protocol import ITEMS
+from sources.repairs import BLANK_WORD, LOST_LETTERS, NEVER, NO_NUMBER, NO_TIME
+from sources.tables.columns import Column
+from sources.tables.listed_text import split_text
+from sources.tables.times import parse_time
+
+_LOST = "\ufffd"
+_ZEROS = r"^(?:0+(?:\.0+)?|0000-00-00(?:[ T]00:00(?::00)?(?:\.0+)?Z?)?|00/00/0000|00\.00\.0000)$"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A field as the contract has it.
+
+    Attributes:
+        value: null where the field says nothing usable.
+        repairs: by kind, whether that is so though the field is not empty.
+    """
+
+    value: pl.Expr
+    repairs: Mapping[str, pl.Expr] = field(default_factory=dict)
+
+
+def is_blank(text: pl.Expr, blanks: Sequence[str]) -> pl.Expr:
+    """Whether a trimmed text says nothing: it is missing, empty, or one of the words for that."""
+    return text.is_null() | (text == "") | text.is_in(list(blanks))
+
+
+def given(column: Column, blanks: Sequence[str]) -> pl.Expr:
+    """The field as trimmed text, null where it is blank."""
+    return pl.when(~is_blank(column.text, blanks)).then(column.text)
+
+
+def text_cell(column: Column, blanks: Sequence[str]) -> Cell:
+    """Text; a word for nothing is null."""
+    said = given(column, blanks)
+    return Cell(
+        said,
+        {
+            BLANK_WORD: _word(column, blanks),
+            LOST_LETTERS: said.str.contains(_LOST, literal=True),
+        },
+    )
+
+
+def number_cell(column: Column, blanks: Sequence[str]) -> Cell:
+    """A finite number: true is 1 and false is 0."""
+    said = given(column, blanks)
+    number = as_number(said)
+    return Cell(
+        pl.when(number.is_finite()).then(number),
+        {
+            BLANK_WORD: _word(column, blanks),
+            NO_NUMBER: said.is_not_null() & ~number.is_finite().fill_null(False),
+        },
+    )
+
+
+def date_cell(column: Column, blanks: Sequence[str], time_format: str) -> Cell:
+    """The time of a release or of the entry into a catalogue; zero is no time."""
+    said = given(column, blanks)
+    zero = said.str.contains(_ZEROS)
+    time = parse_time(column.expr, column.dtype, time_format, years=True)
+    is_never = never_of_dates(time).is_not_null()
+    known = said.is_not_null() & ~zero
+    return Cell(
+        pl.when(known & ~is_never.fill_null(False)).then(time),
+        {
+            BLANK_WORD: _word(column, blanks) | zero,
+            NO_TIME: known & time.is_null(),
+            NEVER: known & is_never,
+        },
+    )
+
+
+def categories_cell(
+    column: Column, blanks: Sequence[str], separator: str, path: str | None
+) -> Cell:
+    """The categories of a list column, or of text with a separator between them.
+
+    Args:
+        column: of lists or text.
+        blanks: words that stand for nothing.
+        separator: between the categories of a text.
+        path: the field that counts where the text is a list of records.
+    """
+    listed = column.texts if column.is_list else split_text(column.text, separator, path)
+    trimmed = listed.list.eval(pl.element().str.strip_chars())
+    words = trimmed.list.eval(pl.element().is_in(list(blanks))).list.any()
+    named = trimmed.list.filter(~is_blank(pl.element(), blanks))
+    value = named.list.unique(maintain_order=True).fill_null(pl.lit([], dtype=ITEMS["categories"]))
+    return Cell(value, {BLANK_WORD: words})
+
+
+def as_number(text: pl.Expr) -> pl.Expr:
+    """A number in text, null where it is none; true is 1 and false is 0."""
+    truth = text.str.to_lowercase().replace_strict(
+        ["true", "false"], [1.0, 0.0], default=None, return_dtype=pl.Float64
+    )
+    return pl.coalesce(text.cast(pl.Float64, strict=False), truth)
+
+
+def _word(column: Column, blanks: Sequence[str]) -> pl.Expr:
+    return column.text.is_in(list(blanks))

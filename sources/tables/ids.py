@@ -1,0 +1,107 @@
+"""Ids as text, the same whatever type a file gives them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import polars as pl
+
+from sources.rejects import usable_id
+from sources.tables.cells import is_blank
+from sources.tables.columns import Column, Table
+
+_WHOLE = r"^[+-]?\d+\.0+$"
+_FRACTION = r"^[+-]?\d+\.\d*[1-9]\d*$"
+# What spreadsheets and programs make of a long number: its last digits are gone.
+_SCIENTIFIC = r"^[+-]?\d\.\d+[eE]\+\d+$"
+_EXACT = {32: 2**24, 64: 2**53}
+"""Whole numbers that a float of so many bits can count."""
+_LETTERS_LOST = "\ufffd"
+
+
+@dataclass(frozen=True)
+class IdForm:
+    """How the ids of some columns are written.
+
+    Attributes:
+        whole: whether `101.0` is the integer 101: so is a column written that once had gaps.
+            Where one of the columns holds a fraction, they are names such as versions.
+    """
+
+    whole: bool
+
+    @staticmethod
+    def of(columns: Iterable[tuple[Table, str, str]]) -> "IdForm":
+        """The form of ids in columns that are to match: tables with a key and a column's name."""
+        whole = fraction = False
+        for table, key, name in columns:
+            column = table.column(key, name)
+            if column.dtype.is_integer():
+                continue
+            text = column.text
+            found = table.frame.select(
+                whole=text.str.contains(_WHOLE).any(), fraction=text.str.contains(_FRACTION).any()
+            ).collect(engine="streaming")
+            whole |= bool(found["whole"].item())
+            fraction |= bool(found["fraction"].item())
+        return IdForm(whole and not fraction)
+
+
+@dataclass(frozen=True)
+class Id:
+    """An id of a row.
+
+    Attributes:
+        value: null where there is none that can be used.
+        fault: what is wrong with it, null where nothing is; never the id itself.
+    """
+
+    value: pl.Expr
+    fault: pl.Expr
+
+
+def id_of(column: Column, what: str, form: IdForm, blanks: tuple[str, ...]) -> Id:
+    """The id in a column.
+
+    Args:
+        column: of any type.
+        what: user or item, for the fault.
+        form: of the ids of this kind.
+        blanks: words that are no id.
+    """
+    text = column.text
+    lost = text.str.contains(_SCIENTIFIC)
+    if form.whole:
+        lost |= text.str.contains(_WHOLE) & _too_large(
+            text.cast(pl.Float64, strict=False), _EXACT[64]
+        )
+        text = text.str.replace(r"^([+-]?\d+)\.0+$", "${1}")
+    limit = _EXACT[32] if column.dtype == pl.Float32() else _EXACT[64]
+    if column.dtype.is_float():
+        whole = column.expr.is_finite() & (column.expr == column.expr.floor())
+        lost = whole & _too_large(column.expr, limit)
+        if form.whole:
+            exact = pl.when(whole & ~lost).then(column.expr).cast(pl.Int64, strict=False)
+            text = pl.when(whole).then(exact.cast(pl.String)).otherwise(text)
+    unknown = pl.lit(f"the {what} id is missing or unusable")
+    fault = (
+        pl.when(lost)
+        .then(
+            pl.lit(
+                f"{column.name} is a float past {limit:,}, whose last "
+                "digits are lost; write it as text or integer"
+            )
+        )
+        .when(is_blank(text, ()))
+        .then(unknown)
+        .when(text.is_in(list(blanks)))
+        .then(pl.lit(f"the {what} id is a word for nothing; see blanks in the mapping"))
+        .when(text.str.contains(_LETTERS_LOST, literal=True))
+        .then(pl.lit(f"the {what} id holds bytes that are not of the file's encoding"))
+        .when(usable_id(text).is_null())
+        .then(unknown)
+    )
+    return Id(pl.when(fault.is_null()).then(usable_id(text)), fault)
+
+
+def _too_large(number: pl.Expr, limit: int) -> pl.Expr:
+    return (number.abs() > limit).fill_null(False)

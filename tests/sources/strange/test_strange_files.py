@@ -1,0 +1,173 @@
+"""A table in many files, and in JSON Lines."""
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from strange_tables import MAPPING, N_EVENTS, events, events_csv, opened, read, write
+
+from sources.protocol import SourceError
+from sources.tables.source import TablesSource
+
+
+def parts(folder: Path, count: int, ending: str = "csv") -> None:
+    """The events in files of one folder, dealt out in order."""
+    folder.mkdir(parents=True, exist_ok=True)
+    header, *lines = events_csv().splitlines()
+    size = len(lines) // count
+    for place in range(count):
+        text = "\n".join([header, *lines[place * size : (place + 1) * size], ""])
+        (folder / f"part-{place:03d}.{ending}").write_text(text)
+
+
+@pytest.mark.parametrize(
+    "path", ["parts", "parts/", "parts/*.csv", "pa*/part-00?.csv", "parts/**/*"]
+)
+def test_a_folder_or_a_glob_is_one_table(tmp_path: Path, path: str) -> None:
+    parts(tmp_path / "parts", 4)
+    (tmp_path / "parts" / "_SUCCESS").write_text("")
+    (tmp_path / "parts" / ".part-000.csv.crc").write_text("x")
+    source = opened(write(tmp_path, MAPPING.replace("events.csv", f"'{path}'")))
+    assert source.interactions().frame.collect().height == N_EVENTS
+    assert [file.path.name for file in source.files()] == [f"part-00{n}.csv" for n in range(4)]
+
+
+def test_a_reject_names_its_file_and_row(tmp_path: Path) -> None:
+    parts(tmp_path / "parts", 4)
+    bad = tmp_path / "parts" / "part-002.csv"
+    bad.write_text(bad.read_text() + "u,101,4,never\n")
+    _, rejects = read(write(tmp_path, MAPPING.replace("events.csv", "parts")))
+    assert rejects.select("source_file", "row", "reason").rows() == [
+        ("parts/part-002.csv", 151, "bad_time")
+    ]
+
+
+def test_parts_may_be_of_several_kinds(tmp_path: Path) -> None:
+    folder = tmp_path / "parts"
+    parts(folder, 4)
+    (folder / "part-001.csv.gz").write_bytes(gzip.compress((folder / "part-001.csv").read_bytes()))
+    (folder / "part-001.csv").unlink()
+    frame = pl.read_csv(folder / "part-002.csv", try_parse_dates=True)
+    frame.with_columns(pl.col("item").cast(pl.Float64)).write_parquet(folder / "part-002.parquet")
+    (folder / "part-002.csv").unlink()
+    found, rejects = read(write(tmp_path, MAPPING.replace("events.csv", "parts")))
+    assert found.height == N_EVENTS and rejects.is_empty()
+    assert found["item_id"].n_unique() == 25
+
+
+def test_folders_of_hive_are_columns(tmp_path: Path) -> None:
+    header = "user,item,at"
+    for stars in (1, 2, 3, 4, 5):
+        folder = tmp_path / "log" / f"stars={stars}" / "month=a%2Fb"
+        folder.mkdir(parents=True)
+        lines = [f"{u},{i},{at.isoformat()}" for u, i, s, at in events() if s == stars]
+        (folder / "0.csv").write_text("\n".join([header, *lines]))
+    found, rejects = read(write(tmp_path, MAPPING.replace("events.csv", "log")))
+    assert rejects.is_empty()
+    assert found["value"].sum() == sum(stars for _, _, stars, _ in events())
+
+
+def test_items_may_lie_in_many_files_too(tmp_path: Path) -> None:
+    (tmp_path / "items").mkdir()
+    for n in range(101, 126):
+        (tmp_path / "items" / f"{n}.csv").write_text(f"sku,name\n{n},Film {n}\n")
+    (tmp_path / "items" / "again.csv").write_text("sku,name\n101,Other\n")
+    source = opened(write(tmp_path, MAPPING + "items: {path: items, id: sku, title: name}\n"))
+    assert source.items().frame.collect()["title"].to_list() == [
+        f"Film {n}" for n in range(101, 126)
+    ]
+    rejects = source.items().rejects.collect()
+    assert rejects.select("source_file", "reason").rows() == [("items/again.csv", "duplicate")]
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("nothing*.csv", "matched by no file"),
+        ("empty", "a folder that holds no table"),
+        ("../*.csv", "outside_root"),
+        ("absent", "is not a file"),
+    ],
+)
+def test_what_is_no_file_is_said(tmp_path: Path, path: str, says: str) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SourceError, match=r"mapping\.yaml, line 2: ") as caught:
+        read(write(tmp_path, MAPPING.replace("events.csv", f"'{path}'")))
+    assert says in str(caught.value)
+
+
+def test_a_link_that_leads_out_is_no_part(tmp_path: Path) -> None:
+    shop = tmp_path / "shop"
+    parts(shop / "parts", 2)
+    (tmp_path / "secret.csv").write_text("user,item,stars,at\nx,1,1,2021-03-01\n")
+    (shop / "parts" / "z.csv").symlink_to(tmp_path / "secret.csv")
+    found, _ = read(write(shop, MAPPING.replace("events.csv", "parts")))
+    assert found.height == N_EVENTS
+
+
+def json_lines(rows: list[dict[str, Any]]) -> bytes:
+    return "".join(f"{json.dumps(row)}\n" for row in rows).encode()
+
+
+def rows() -> list[dict[str, Any]]:
+    return [
+        {"user": {"id": u}, "item": i, "stars": s, "at": at.isoformat(), "tags": ["a", "b"]}
+        for u, i, s, at in events()
+    ]
+
+
+REVIEWS = MAPPING.replace("events.csv", "reviews.jsonl").replace("user: user", "user: user.id")
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_reviews_and_products_as_json_lines(tmp_path: Path, packed: bool) -> None:
+    pack = gzip.compress if packed else bytes
+    ending = ".gz" if packed else ""
+    products = [
+        {"sku": i, "name": f"Film {i}", "about": ["Good.", "Old."], "genres": [["A"], ["B"]]}
+        for i in range(101, 126)
+    ]
+    (tmp_path / f"reviews.jsonl{ending}").write_bytes(pack(json_lines(rows())))
+    (tmp_path / f"products.ndjson{ending}").write_bytes(pack(json_lines(products)))
+    mapping = REVIEWS.replace(".jsonl", f".jsonl{ending}") + (
+        f"items: {{path: products.ndjson{ending}, id: sku, title: name, text: about, "
+        "categories: {column: genres}}\n"
+    )
+    source = opened(write(tmp_path, mapping))
+    assert source.interactions().frame.collect().height == N_EVENTS
+    item = source.items().frame.collect().row(0, named=True)
+    assert (item["title"], item["text"], item["categories"]) == (
+        "Film 101",
+        "Good. Old.",
+        ["A", "B"],
+    )
+
+
+def test_a_line_that_is_no_object_costs_itself_alone(tmp_path: Path) -> None:
+    lines = json_lines(rows()).splitlines(keepends=True)
+    lines[9:9] = [b'{"user": {"id"\n', b"\n", b"[1]\n"]
+    (tmp_path / "reviews.jsonl").write_bytes(b"".join(lines))
+    found, rejects = read(write(tmp_path, REVIEWS))
+    assert found.height == N_EVENTS
+    assert rejects.select("row", "reason").rows() == [(10, "bad_line"), (11, "bad_line")]
+
+
+def test_ids_of_64_bits_and_fields_that_are_absent(tmp_path: Path) -> None:
+    large = 2**63 - 1
+    several = [
+        {"user": {"id": "a"}, "item": large, "at": "2021-03-01"},
+        {"user": {"id": "b"}, "item": large - 1, "at": "2021-03-01", "stars": 4},
+    ]
+    (tmp_path / "reviews.jsonl").write_bytes(json_lines(several))
+    found, rejects = read(write(tmp_path, REVIEWS))
+    assert found["item_id"].to_list() == [str(large - 1)]
+    assert rejects["reason"].to_list() == ["value_out_of_range"]
+
+
+def test_a_list_of_objects_is_no_json_lines(tmp_path: Path) -> None:
+    (tmp_path / "reviews.jsonl").write_text(json.dumps(rows()))
+    with pytest.raises(SourceError, match="every line is an object"):
+        TablesSource(path=write(tmp_path, REVIEWS)).interactions()

@@ -1,0 +1,63 @@
+"""Words that YAML does not take for words."""
+
+from pathlib import Path
+
+import pytest
+from strange_tables import opened, write
+
+from sources.protocol import SourceError
+
+MAPPING = """\
+interactions:
+  path: events.csv
+  user: user
+  item: item
+  time: at
+  type: stars
+  types:
+    KEY: 1.0
+"""
+
+
+@pytest.mark.parametrize(
+    ("key", "kind"),
+    [
+        ("on", "a truth"),
+        ("no", "a truth"),
+        ("1", "a number"),
+        ("1.5", "a number"),
+        ("null", "nothing"),
+        ("2021-03-01", "a date"),
+    ],
+)
+def test_a_key_that_is_no_text_is_to_be_quoted(tmp_path: Path, key: str, kind: str) -> None:
+    with pytest.raises(SourceError, match=r"mapping\.yaml, line 8: ") as caught:
+        opened(write(tmp_path, MAPPING.replace("KEY", key)))
+    assert f"{key} is read as {kind}" in str(caught.value)
+    assert f"quote it: '{key}'" in str(caught.value)
+    assert "[key]" not in str(caught.value)
+    opened(write(tmp_path, MAPPING.replace("KEY", f"'{key}'")))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("user: user", "user: on", 3),
+        ("item: item", "item: 7", 4),
+        ("time: at", "time: 2021-03-01", 5),
+        ("type: stars", "type: stars\n  columns: [user, 2]", 7),
+        ("type: stars", "type: stars\n  repeats: no", 7),
+    ],
+)
+def test_a_value_that_is_no_text_is_to_be_quoted(
+    tmp_path: Path, old: str, new: str, line: int
+) -> None:
+    mapping = MAPPING.replace("KEY", "a").replace(old, new)
+    with pytest.raises(SourceError, match=rf"mapping\.yaml, line {line}: .*quote it"):
+        opened(write(tmp_path, mapping))
+
+
+def test_blanks_that_yaml_takes_for_nothing_are_to_be_quoted(tmp_path: Path) -> None:
+    mapping = MAPPING.replace("KEY", "a") + "blanks: [null, NA]\n"
+    with pytest.raises(SourceError, match=r"line 9: blanks\.0: null is read as nothing"):
+        opened(write(tmp_path, mapping))
