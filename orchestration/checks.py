@@ -23,6 +23,7 @@ _NORM_TOLERANCE = 1e-3
 _DEAD_COSINE = 0.999
 _DEAD_MINIMUM_ROWS = 10
 _CONSISTENCY_KEYS = 200
+_FEWEST_ITEMS = 2
 _CLOCK_SKEW = timedelta(days=1)
 
 Finding = dg.AssetCheckResult
@@ -55,12 +56,18 @@ def _check(
 
 
 def reject_share(workspace: Workspace) -> Finding:
-    """Few enough rows of the source were unusable; names the commonest reason."""
+    """Some event and few enough rows of the source were usable; names the commonest reason."""
     summary = workspace.lake.version("rejects").summary
     limit = workspace.settings.max_reject_share
     reasons = sorted(summary["by_reason"], key=lambda row: -row["rows"])
     counted = [f"{row['reason']} ({row['rows']:,} rows)" for row in reasons[:3]]
     most = f"; most often {', '.join(counted)}" if counted else ""
+    if reasons:
+        first = next(row for row in summary["first"] if row["reason"] == reasons[0]["reason"])
+        most += f", such as row {first['row']:,} of {first['source_file']}: {first['detail']}"
+    if not summary["events"]:
+        why = f"100 % of them were rejected{most}" if reasons else "the file holds no row"
+        return _finding(False, f"The source has no usable event: {why}.")
     return _finding(
         summary["share"] <= limit,
         f"{summary['share']:.2%} of the source's rows were rejected (CROSSMODAL_MAX_REJECT_SHARE "
@@ -196,6 +203,30 @@ def alive(modality: str) -> Callable[[Workspace], Finding]:
         )
 
     return test
+
+
+def enough_to_judge(workspace: Workspace) -> Finding:
+    """Some user has events to learn from, to choose by and to judge by."""
+    events = workspace.lake.read("splits")
+    users, items = events["user_id"].n_unique(), events["item_id"].n_unique()
+    most = max(events["user_id"].value_counts()["count"].to_list(), default=0)
+    judged = int((events[USER_TEMPORAL] == "validation").sum())
+    held = (
+        f"There are {events.height:,} events of a value above 0, of {users:,} users on {items:,} "
+        "items"
+    )
+    if not events.height:
+        why = "no event has a value above 0, which is what says that someone wanted an item"
+    elif items < _FEWEST_ITEMS:
+        why = f"all events are on {items} item, so that there is nothing to choose between"
+    elif not judged:
+        why = (
+            f"no user has more than {most}, and of a user's events one is for learning, one for "
+            "choosing between models and one for judging the chosen"
+        )
+    else:
+        return _finding(True, f"{held}; {judged:,} of them choose between models.")
+    return _finding(False, f"{held}. No model can be fitted and judged: {why}.")
 
 
 def no_future_training(workspace: Workspace) -> Finding:
@@ -345,6 +376,7 @@ asset_checks: list[dg.AssetChecksDefinition] = [
     _check("media", "broken_share", "Few files are broken.", broken_share),
     _check("media", "placeholders", "No file stands for many items.", placeholders, blocking=False),
     *_embedding_checks(),
+    _check("splits", "enough_to_judge", "Models can be fitted and judged.", enough_to_judge),
     _check("splits", "no_future_training", "Training precedes the test.", no_future_training),
     _check("splits", "train_before_test", "One cut in time is clean.", train_before_test),
     _check("online_features", "online_equals_offline", "Both stores agree.", features_agree),

@@ -229,6 +229,34 @@ def test_too_many_rejects_stop_the_run_and_keep_the_last_good_tables(tmp_path: P
     assert json.loads((elsewhere.home / "source.json").read_text())["source"] == "tables"
 
 
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        (None, "no usable event: the file holds no row"),
+        (
+            "u,i,2024-01-01 10:00:00 EST,4",
+            "100 % of them were rejected; most often bad_time (5 rows)",
+        ),
+        ("u,,2024-01-01,4", "bad_id (5 rows), such as row 1 of events.csv: the item id is missing"),
+        ("u,i,2024-01-01,many", "value_out_of_range (5 rows), such as row 1 of events.csv: many"),
+    ],
+)
+def test_where_nothing_can_be_used_the_check_says_why(
+    tmp_path: Path, row: str | None, says: str
+) -> None:
+    (tmp_path / "mapping.yaml").write_text(
+        "interactions: {path: events.csv, user: u, item: i, time: t, value: v}\n"
+    )
+    lines = ["u,i,t,v", *([row] * 5 if row else [])]
+    (tmp_path / "events.csv").write_text("\n".join(lines))
+    settings = small_settings(
+        tmp_path / "home", source="tables", source_path=tmp_path / "mapping.yaml"
+    )
+    with pytest.raises(RunFailedError) as caught:
+        run_pipeline(settings, only="group:sources or group:ingestion")
+    assert says in str(caught.value)
+
+
 def test_a_late_event_touches_its_month_alone(tmp_path: Path) -> None:
     source = tmp_path / "shop"
     source.mkdir()
