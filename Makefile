@@ -1,5 +1,6 @@
 # make demo · make test · make test-fast · make coverage · make ui · make serve · make report · make lock
 # make bench-modalities · make bench-encoders · make bench-evaluation · make bench-scale · make bench-serving
+# make fuzz-sources
 # make bench-env · make bench-quality DATA=folder · make bench-refitting DATA=folder
 PYTHON ?= python3.11
 VENV := .venv
@@ -15,7 +16,7 @@ PYTEST := OMP_NUM_THREADS=1 LOKY_MAX_CPU_COUNT=1 $(BIN)/pytest --numprocesses $(
 
 .PHONY: demo test test-fast coverage lint ui serve report pictures lock clean
 .PHONY: bench-modalities bench-encoders bench-evaluation bench-scale bench-serving bench-env bench-quality
-.PHONY: bench-refitting
+.PHONY: bench-refitting fuzz-sources
 
 demo: $(INSTALLED)
 	@$(BIN)/crossmodal run --source sample
@@ -28,6 +29,10 @@ test: lint
 # For the inner loop: no run of the platform, no service, no browser, no long training.
 test-fast: $(INSTALLED)
 	$(PYTEST) -m "not slow"
+
+# Ten thousand tables in dialects of all kinds, written and read back: about ten minutes.
+fuzz-sources: $(INSTALLED)
+	$(BIN)/pytest tests/sources/strange/test_strange_dialects.py --hypothesis-profile=ten-thousand-tables
 
 coverage: $(INSTALLED)
 	$(PYTEST) --cov --cov-report=term:skip-covered

@@ -92,6 +92,27 @@ def run(
 
 
 @app.command()
+def check(
+    mapping: Annotated[Path, typer.Argument(help="The YAML file that maps your tables.")],
+) -> None:
+    """Says in seconds how a mapping and its files are understood; nothing is stored."""
+    settings = _settings()
+    from sources.protocol import SourceError
+    from sources.tables.check import check_mapping
+
+    try:
+        found = check_mapping(
+            mapping, earliest=settings.earliest_event, latest=settings.latest_event
+        )
+    except SourceError as error:
+        _fail(str(error))
+    for line in found.lines:
+        typer.echo(line)
+    if not found.usable:
+        _fail("No event can be used; see above.")
+
+
+@app.command()
 def search(
     models: Annotated[
         str, typer.Option(help="Whose settings are searched, such as ease,transition.")

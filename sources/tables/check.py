@@ -1,0 +1,143 @@
+"""What a mapping and its files are understood to say, before anyone waits for a run."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+
+from sources.own_columns import ROW
+from sources.protocol import Extract
+from sources.rejects import EARLIEST
+from sources.tables.columns import Table
+from sources.tables.source import TIMELESS, TablesSource
+
+SAMPLE = 5_000
+"""Rows that are looked at from the start and from the end of each file."""
+
+_MOST_FILES = 5
+_MOST_NAMES = 10
+_INSTANT = "%Y-%m-%d %H:%M:%S"
+
+
+@dataclass(frozen=True)
+class Understanding:
+    """What was understood.
+
+    Attributes:
+        lines: for people; none shows a user id.
+        usable: whether any event of those looked at can be used.
+    """
+
+    lines: tuple[str, ...]
+    usable: bool
+
+
+def check_mapping(
+    path: Path,
+    *,
+    earliest: datetime | None = None,
+    latest: datetime | None = None,
+    sample: int = SAMPLE,
+) -> Understanding:
+    """Reads the mapping, and of each file the first and the last rows.
+
+    Args:
+        path: the YAML file.
+        earliest: an event before it has no usable time.
+        latest: an event after it has no usable time; None means now.
+        sample: how many rows from the start and from the end of each file.
+
+    Raises:
+        SourceError: the mapping or a file cannot be read as it is.
+    """
+    source = TablesSource(path=path, latest=latest, earliest=earliest or EARLIEST, sample=sample)
+    found = source.interactions()
+    events = found.frame.collect()
+    lines = [
+        f"{path.name}: understood; root is {source.root}.",
+        *_files("Events", source.tables["interactions"], sample),
+        *([f"  {TIMELESS}"] if source.mapping.interactions.timeless else []),
+        *_of_events(events),
+        *_of_faults(found),
+    ]
+    if source.mapping.items is None:
+        lines.append("Items: none are mapped; they are the ids of the events.")
+    else:
+        items = source.items()
+        lines += [
+            *_files("Items", source.tables["items"], sample),
+            *_of_items(items.frame.collect()),
+            *_of_faults(items),
+            *_of_media(source),
+        ]
+    return Understanding(tuple(lines), not events.is_empty())
+
+
+def _files(what: str, tables: list[Table], sample: int) -> Iterator[str]:
+    shown = ", ".join(table.name for table in tables[:_MOST_FILES])
+    more = f" and {len(tables) - _MOST_FILES:,} more files" if len(tables) > _MOST_FILES else ""
+    rows = [
+        table.frame.select(pl.col(ROW).max()).collect(engine="streaming").item() or 0
+        for table in tables
+    ]
+    some = any(count > 2 * sample for count in rows)
+    looked = f"; looked at the first and last {sample:,} of each file" if some else ""
+    yield f"{what}: {shown}{more}, {sum(rows):,} rows{looked}."
+
+
+def _of_events(events: pl.DataFrame) -> Iterator[str]:
+    if events.is_empty():
+        return
+    ends = events.select(
+        first=pl.col("event_timestamp").min().dt.strftime(_INSTANT),
+        last=pl.col("event_timestamp").max().dt.strftime(_INSTANT),
+        low=pl.col("value").min(),
+        high=pl.col("value").max(),
+    ).row(0, named=True)
+    kinds = events["event_type"].value_counts(sort=True).head(_MOST_NAMES)
+    told = ", ".join(f"{name} ({count:,})" for name, count in kinds.iter_rows())
+    yield (
+        f"  usable: {events.height:,} events of {events['user_id'].n_unique():,} users on "
+        f"{events['item_id'].n_unique():,} items"
+    )
+    yield f"  time: {ends['first']} to {ends['last']} UTC"
+    yield f"  value: {ends['low']:g} to {ends['high']:g}"
+    yield f"  types: {told}"
+
+
+def _of_items(items: pl.DataFrame) -> Iterator[str]:
+    if items.is_empty():
+        return
+    categories = items["categories"].explode().drop_nulls()
+    named = categories.value_counts(sort=True)["categories"].head(_MOST_NAMES).to_list()
+    numbers = items["attributes"].explode().drop_nulls().struct.field("name").unique().sort()
+    titled, told = (items["title"] != "").sum(), (items["text"] != "").sum()
+    yield f"  usable: {items.height:,} items, {titled:,} with a title, {told:,} with a text"
+    yield f"  categories: {categories.n_unique():,}{': ' if named else ''}{', '.join(named)}"
+    yield f"  numbers: {', '.join(numbers) or 'none'}"
+    dates = items["released_at"].drop_nulls().sort().dt.strftime("%Y-%m-%d")
+    if len(dates):
+        yield f"  released: {dates[0]} to {dates[-1]}"
+
+
+def _of_faults(found: Extract) -> Iterator[str]:
+    rejects = found.rejects.collect()
+    by_reason = rejects.group_by("reason").agg(
+        pl.len().alias("rows"), pl.col("source_file", "row", "detail").first()
+    )
+    for fault in by_reason.sort("rows", "reason", descending=[True, False]).iter_rows(named=True):
+        yield (
+            f"  would be rejected: {fault['rows']:,} as {fault['reason']}, such as row "
+            f"{fault['row']:,} of {fault['source_file']}: {fault['detail']}"
+        )
+    for repair in found.repairs.collect().iter_rows(named=True):
+        column = f"{repair['column']}: " if repair["column"] else ""
+        yield f"  counts as absent: {column}{repair['what']}, in {repair['rows']:,} rows"
+
+
+def _of_media(source: TablesSource) -> Iterator[str]:
+    found = dict(source.media().collect()["modality"].value_counts().iter_rows())
+    for modality, paths in source.media_paths.items():
+        yield f"  {modality}: {found.get(modality, 0):,} of {paths:,} paths name a file"
