@@ -18,6 +18,21 @@ RECOMMENDATIONS_VIEW = "user_recommendations"
 _JUST_AFTER = timedelta(seconds=1)
 
 
+def recorded_keys(lake: Lake, table: str) -> dict[str, int]:
+    """Keys of each online view as `table` recorded them when it was made; none where it was not."""
+    if not lake.exists(table):
+        return {}
+    return dict(lake.read(table).select("view", "keys").iter_rows())
+
+
+def in_online_store(workspace: Workspace, table: str) -> bool:
+    """Whether the online store itself has what `table` recorded of it."""
+    from feature_repo.online_file import departures
+
+    recorded = recorded_keys(workspace.lake, table)
+    return bool(recorded) and not departures(workspace.paths, recorded)
+
+
 def positive_events(lake: Lake) -> pl.LazyFrame:
     """Events that say a user wanted an item: those with a positive weight."""
     return lake.scan_partitions("interactions").filter(pl.col("value") > 0)
@@ -186,24 +201,31 @@ def online_features(
         from feature_repo.catalogue import ONLINE_VIEWS
 
         views = [name for name in ONLINE_VIEWS if name != RECOMMENDATIONS_VIEW]
-        lists_lost = not workspace.paths.online_store.is_file()
-        if lists_lost and workspace.lake.exists(RECOMMENDATIONS_VIEW):
-            views.append(RECOMMENDATIONS_VIEW)
-        write_online(workspace, "online_features", views, stamp)
+        lists_made = workspace.lake.exists("online_recommendations")
+        lists_lost = lists_made and not in_online_store(workspace, "online_recommendations")
+        beside = [RECOMMENDATIONS_VIEW] if lists_lost else []
+        write_online(workspace, "online_features", views, stamp, beside)
 
-    intact = workspace.paths.online_store.is_file()
+    intact = in_online_store(workspace, "online_features")
     return materialize_table(context, workspace, "online_features", stamp, make, intact=intact)
 
 
-def write_online(workspace: Workspace, table: str, views: Sequence[str], stamp: Stamp) -> None:
+def write_online(
+    workspace: Workspace,
+    table: str,
+    views: Sequence[str],
+    stamp: Stamp,
+    beside: Sequence[str] = (),
+) -> None:
     """Materializes views into the online store and records the number of keys of each.
 
-    Everything known just after the newest event counts as known now.
+    Everything known just after the newest event counts as known now. Views named `beside` are
+    written too, because the store has lost them, but another table records them.
     """
     from feature_repo.materialize import materialize_fresh
 
     end = newest_event(workspace.lake) + _JUST_AFTER
-    keys = materialize_fresh(workspace.paths, views, end, keep_existing=True)
+    keys = materialize_fresh(workspace.paths, [*views, *beside], end, keep_existing=True)
     rows = pl.DataFrame(
         {"view": list(views), "keys": [keys[view] for view in views]},
         schema={"view": pl.String, "keys": pl.Int64},

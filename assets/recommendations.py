@@ -10,7 +10,13 @@ import dagster as dg
 import numpy as np
 import polars as pl
 
-from assets.features import RECOMMENDATIONS_VIEW, newest_event, positive_events, write_online
+from assets.features import (
+    RECOMMENDATIONS_VIEW,
+    in_online_store,
+    newest_event,
+    positive_events,
+    write_online,
+)
 from assets.registry import open_registry
 from assets.stage import OWNERS, Context, made_from, materialize_table
 from crossmodal.lake import Lake
@@ -118,7 +124,7 @@ def online_recommendations(
     def make() -> None:
         write_online(workspace, "online_recommendations", [RECOMMENDATIONS_VIEW], stamp)
 
-    intact = workspace.paths.online_store.is_file()
+    intact = in_online_store(workspace, "online_recommendations")
     return materialize_table(
         context, workspace, "online_recommendations", stamp, make, intact=intact
     )

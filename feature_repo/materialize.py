@@ -70,12 +70,19 @@ def materialize_fresh(
 
 
 def online_stamp(paths: StatePaths) -> dict[str, str]:
-    """What the online file in force was made from, found without importing Feast."""
+    """What the online file in force was made from, found without importing Feast.
+
+    Nothing is known of what a damaged file was made from.
+    """
     if not paths.online_store.is_file():
         return {}
-    with closing(sqlite3.connect(f"{paths.online_store.as_uri()}?mode=ro", uri=True)) as connection:
-        known = connection.execute(f"PRAGMA table_info({_STAMP})").fetchall()
-        return dict(connection.execute(f"SELECT * FROM {_STAMP}")) if known else {}  # noqa: S608
+    address = f"{paths.online_store.absolute().as_uri()}?mode=ro"
+    with closing(sqlite3.connect(address, uri=True)) as connection:
+        try:
+            known = connection.execute(f"PRAGMA table_info({_STAMP})").fetchall()
+            return dict(connection.execute(f"SELECT * FROM {_STAMP}")) if known else {}  # noqa: S608
+        except sqlite3.DatabaseError:
+            return {}
 
 
 def _write_stamp(database: Path, stamp: Mapping[str, str]) -> None:

@@ -19,6 +19,7 @@ from crossmodal.atomic import atomic_path, atomic_write_bytes
 from crossmodal.lake import TableMissingError
 from crossmodal.paths import StatePaths
 from feature_repo.home_repo import definitions_version, store_settings, write_home_repo
+from feature_repo.online_file import OnlineStoreError
 
 if TYPE_CHECKING:
     from feast import FeatureStore, FeatureView, RepoConfig
@@ -203,13 +204,19 @@ def online(
 
     Returns:
         Per column (join keys and `view__feature`) one value a key, None where nothing is known.
+
+    Raises:
+        OnlineStoreError: the online file is damaged or lacks a table.
     """
     store = store or open_store(paths)
-    answer = store.get_online_features(
-        features=_resolve(store, features),
-        entity_rows={name: list(values) for name, values in keys.items()},
-        full_feature_names=True,
-    )
+    try:
+        answer = store.get_online_features(
+            features=_resolve(store, features),
+            entity_rows={name: list(values) for name, values in keys.items()},
+            full_feature_names=True,
+        )
+    except sqlite3.DatabaseError as error:
+        raise OnlineStoreError(paths, error) from error
     values: dict[str, list[Any]] = answer.to_dict()
     return values
 

@@ -36,6 +36,7 @@ def _check(
     test: Callable[[Workspace], Finding],
     beside: tuple[str, ...] = (),
     blocking: bool = True,
+    state: Callable[[Workspace], str] = lambda workspace: "",
 ) -> dg.AssetChecksDefinition:
     """A check of an asset.
 
@@ -46,11 +47,12 @@ def _check(
         test: finds out.
         beside: the other tables that it reads.
         blocking: whether nothing is built upon what fails it.
+        state: which state of a file, that is no table, it reads.
     """
 
     @dg.asset_check(asset=asset, name=name, description=description, blocking=blocking)
     def check(workspace: dg.ResourceParam[Workspace]) -> Finding:
-        return remembered(workspace, asset, name, test, beside)
+        return remembered(workspace, asset, name, test, beside, state(workspace))
 
     return check
 
@@ -277,6 +279,15 @@ def lists_agree(workspace: Workspace) -> Finding:
     return _stores_agree(workspace, [RECOMMENDATIONS_VIEW])
 
 
+def online_file(workspace: Workspace) -> str:
+    """Which state of the online store's file is judged: anyone may write it by Feast's commands."""
+    path = workspace.paths.online_store
+    if not path.is_file():
+        return ""
+    facts = path.stat()
+    return f" {facts.st_size} {facts.st_mtime_ns}"
+
+
 def _stores_agree(workspace: Workspace, views: Sequence[str]) -> Finding:
     from feature_repo.consistency import consistency
 
@@ -287,7 +298,8 @@ def _stores_agree(workspace: Workspace, views: Sequence[str]) -> Finding:
     return _finding(
         report.agrees,
         f"{report.values:,} values of {sum(report.keys.values()):,} keys compared, "
-        f"{report.n_disagreements:,} differ. {' '.join(map(str, report.disagreements))}".strip(),
+        f"{report.n_disagreements:,} differ. {' '.join(map(str, report.disagreements))}".strip()
+        + ("" if report.agrees else f" Delete {workspace.paths.online_store} and run again."),
     )
 
 
@@ -379,8 +391,20 @@ asset_checks: list[dg.AssetChecksDefinition] = [
     _check("splits", "enough_to_judge", "Models can be fitted and judged.", enough_to_judge),
     _check("splits", "no_future_training", "Training precedes the test.", no_future_training),
     _check("splits", "train_before_test", "One cut in time is clean.", train_before_test),
-    _check("online_features", "online_equals_offline", "Both stores agree.", features_agree),
-    _check("online_recommendations", "online_equals_offline", "Both stores agree.", lists_agree),
+    _check(
+        "online_features",
+        "online_equals_offline",
+        "Both stores agree.",
+        features_agree,
+        state=online_file,
+    ),
+    _check(
+        "online_recommendations",
+        "online_equals_offline",
+        "Both stores agree.",
+        lists_agree,
+        state=online_file,
+    ),
     _check(
         "champion",
         "not_below_popularity",

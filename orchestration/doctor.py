@@ -40,6 +40,7 @@ def examine(settings: Settings) -> dict[str, Any]:
         "feast": {
             "registry": paths.registry.is_file(),
             "online_store_mib": _mib(paths.online_store),
+            "online_store": _online(paths),
         },
         "champion": _champion(paths),
         "champion_judged_by": _judged_by(paths),
@@ -97,6 +98,22 @@ def _table_state(lake: Lake, name: str) -> str:
 
 def _mib(path: Any) -> float | None:
     return round(path.stat().st_size / (1 << 20), 1) if path.is_file() else None
+
+
+def _online(paths: StatePaths) -> str | None:
+    """Whether the online store is what the last run left; None where no run has filled it."""
+    from assets.features import recorded_keys
+    from feature_repo.online_file import departures
+
+    lake = Lake(paths.lake)
+    tables = ("online_features", "online_recommendations")
+    recorded = {view: keys for table in tables for view, keys in recorded_keys(lake, table).items()}
+    if not recorded:
+        return None
+    found = departures(paths, recorded)
+    if found:
+        return f"not as the last run left it, the next run makes it again: {'; '.join(found)}"
+    return f"{len(recorded)} views, {sum(recorded.values()):,} keys, as the last run left it"
 
 
 def _champion(paths: StatePaths) -> str | None:

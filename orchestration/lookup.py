@@ -1,5 +1,6 @@
 """What an app would read: recommendations and features from Feast's online store."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,13 +52,11 @@ def recommendations_of(settings: Settings, user: str) -> Answer:
     Raises:
         LookupFailedError: no recommendations were made yet, or the key of the users is missing.
     """
-    from feature_repo.store import online
-
     paths = StatePaths(settings.home)
     if not paths.online_store.is_file():
         raise LookupFailedError("Nothing was recommended yet: run `crossmodal run` first.")
     key = _pseudonym(settings, user)
-    found = online(paths, {"user_id": [key, NEW_USER]}, "recommendations")
+    found = _online(paths, {"user_id": [key, NEW_USER]}, "recommendations")
     rows = {name.removeprefix(_PREFIX): values for name, values in found.items()}
     known = rows["item_ids"][0] is not None
     row = 0 if known else 1
@@ -88,17 +87,27 @@ def features_of(settings: Settings, entity: str, key: str) -> dict[str, Any]:
         LookupFailedError: nothing is in the online store, or not this key, or the key that names
             users is missing.
     """
-    from feature_repo.store import online
-
     paths = StatePaths(settings.home)
     if not paths.online_store.is_file():
         raise LookupFailedError("The online store is empty: run `crossmodal run` first.")
     stored = _pseudonym(settings, key) if entity == "user" else key
-    rows = online(paths, {f"{entity}_id": [stored]}, _references(entity))
+    rows = _online(paths, {f"{entity}_id": [stored]}, _references(entity))
     found = {name: values[0] for name, values in rows.items() if name != f"{entity}_id"}
     if all(value is None for value in found.values()):
         raise LookupFailedError(f"No features of {entity} {key!r} are in the online store.")
     return found
+
+
+def _online(
+    paths: StatePaths, keys: Mapping[str, Sequence[str]], features: str | Sequence[str]
+) -> dict[str, list[Any]]:
+    from feature_repo.online_file import OnlineStoreError
+    from feature_repo.store import online
+
+    try:
+        return online(paths, keys, features)
+    except OnlineStoreError as error:
+        raise LookupFailedError(str(error)) from error
 
 
 def _references(entity: str) -> list[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crossmodal.paths import StatePaths
+from feature_repo.online_file import OnlineStoreError
 from feature_repo.store import NotAppliedError, close_store, online, open_store
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class OnlineFeatures:
         with self._lock:
             try:
                 return online(self._paths, keys, service, self._store())
-            except FeastError as error:
+            except (FeastError, OnlineStoreError) as error:
                 raise FeatureLookUpError(f"Feast cannot look up {service}. {error}") from error
 
     def close(self) -> None:
