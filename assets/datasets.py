@@ -31,11 +31,11 @@ GLOBAL_TEMPORAL = "global-temporal"
 COLD_ITEM = "cold-item"
 RANDOM = "random"
 _COUNTS = (
-    "user_statistics__n_events",
-    "item_statistics__n_events",
-    "item_statistics__n_events_30d",
+    "user_statistics__user_n_events",
+    "item_statistics__item_n_events",
+    "item_statistics__item_n_events_30d",
 )
-_VALUES = ("user_statistics__value_mean", "item_statistics__value_mean")
+_VALUES = ("user_statistics__user_value_mean", "item_statistics__item_value_mean")
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ def newest_event(lake: Lake) -> datetime:
     group_name="features",
     owners=OWNERS,
     kinds={"duckdb", "parquet"},
-    code_version="1",
+    code_version="2",
 )
 def item_statistics(
     context: Context, workspace: dg.ResourceParam[Workspace]
@@ -70,7 +70,7 @@ def item_statistics(
     group_name="features",
     owners=OWNERS,
     kinds={"duckdb", "parquet"},
-    code_version="1",
+    code_version="2",
 )
 def user_statistics(
     context: Context, workspace: dg.ResourceParam[Workspace]

@@ -155,9 +155,9 @@ def item_token_table(
         listed = lake.scan("items").select(pl.col("created_at").max()).collect().item()
         now = max(newest_event(lake), listed)
         asked = keys.with_columns(event_timestamp=pl.lit(now).dt.offset_by("1s"))
-        references = [f"item_{name}_features:features" for name in STATIC_MODALITIES]
+        references = [f"item_{name}_features:{name}_features" for name in STATIC_MODALITIES]
         found = historical(workspace.paths, asked, references)
-        renamed = {f"item_{name}_features__features": name for name in STATIC_MODALITIES}
+        renamed = {f"item_{name}_features__{name}_features": name for name in STATIC_MODALITIES}
         lake.write("item_tokens", found.rename(renamed), stamp)
 
     return materialize_table(context, workspace, "item_tokens", stamp, make)

@@ -15,22 +15,26 @@ MODALITIES = ("text", "image", "audio", "reviews", "attributes")
 DEFAULT_LAKE = Path(__file__).resolve().parent.parent / ".crossmodal" / "lake"
 
 
-def _table(name: str, description: str) -> FileSource:
+def _table(name: str, description: str, names: dict[str, str] | None = None) -> FileSource:
+    """A table of the lake; `names` says what its columns are called as features."""
     return FileSource(
         name=name,
         path=str(DEFAULT_LAKE / f"{name}.parquet"),
         file_format=ParquetFormat(),
         timestamp_field="event_timestamp",
+        field_mapping=names,
         description=description,
         owner=OWNER,
         tags={"layer": "lake"},
     )
 
 
+# Views of several modalities are read together, and a feature's name must say which one it is of.
 embeddings_sources = {
     modality: _table(
         f"{modality}_embeddings",
         f"Embeddings of the items' {modality}: in the shared space, and the tower's own.",
+        {name: f"{modality}_{name}" for name in ("embedding", "encoder", "features")},
     )
     for modality in MODALITIES
 }
@@ -39,6 +43,7 @@ taste_sources = {
     modality: _table(
         f"user_taste_{modality}",
         f"Snapshots of the mean {modality} embedding of what a user did.",
+        {"embedding": f"{modality}_taste"},
     )
     for modality in MODALITIES
 }

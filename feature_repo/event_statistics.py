@@ -46,7 +46,7 @@ cumulated AS (
            month AS (PARTITION BY key ORDER BY instant RANGE $month PRECEDING)
 )
 SELECT key AS {key}, make_timestamp(instant + 1) AS event_timestamp,
-       n_events, n_others AS n_{plural}, centred + $shift AS value_mean,
+       n_events, n_others, centred + $shift AS value_mean,
        sqrt(greatest(squared - centred * centred, 0)) AS value_std,
        n_events_7d, n_events_30d, first_event_at, instant AS last_event_at
 FROM cumulated
@@ -70,10 +70,11 @@ class EngineLimits:
 
 
 def statistics_schema(key: str, other: str) -> pa.Schema:
-    """The schema of a statistics table: `("item_id", "user")` or `("user_id", "item")`."""
+    """The schema of a statistics table: `("item_id", "user")` or `("user_id", "item")`.
+
+    A column says whose statistic it is, as those of users and items are read side by side.
+    """
     columns: dict[str, pa.DataType] = {
-        key: pa.string(),
-        "event_timestamp": INSTANT,
         "n_events": pa.int64(),
         f"n_{other}s": pa.int64(),
         "value_mean": pa.float32(),
@@ -83,7 +84,9 @@ def statistics_schema(key: str, other: str) -> pa.Schema:
         "first_event_at": pa.int64(),
         "last_event_at": pa.int64(),
     }
-    return pa.schema(list(columns.items()))
+    whose = key.removesuffix("_id")
+    named = [(f"{whose}_{name}", kind) for name, kind in columns.items()]
+    return pa.schema([(key, pa.string()), ("event_timestamp", INSTANT), *named])
 
 
 def build_item_statistics(
@@ -99,7 +102,7 @@ def build_user_statistics(
     """Statistics of every user, one row per user and distinct instant of the user's events.
 
     A row covers all events up to and including its instant and is stamped one microsecond later
-    (see `feature_repo.events.KNOWN_AFTER`). `value_mean` and `value_std` (population) ignore null
+    (see `feature_repo.events.KNOWN_AFTER`). The mean and the deviation (population) ignore null
     values and are null while there is none; the deviation of a single value is 0. The 7 and 30
     day counts reach back from the last event, which counts.
 
@@ -124,7 +127,7 @@ def _build(
 def _stream(
     interactions: Events, key: str, other: str, limits: EngineLimits, schema: pa.Schema
 ) -> Iterator[pa.RecordBatch]:
-    query = _STATISTICS.format(key=key, other=f"{other}_id", plural=f"{other}s")
+    query = _STATISTICS.format(key=key, other=f"{other}_id")
     with _connect(limits) as engine:
         _view(engine, interactions)
         middle = "SELECT coalesce((min(value)::DOUBLE + max(value)) / 2, 0) FROM interactions"
@@ -132,7 +135,7 @@ def _stream(
         windows = {"week": 7 * _DAY, "month": 30 * _DAY}
         answer = engine.sql(query, params={"shift": shift, **windows})
         for batch in answer.to_arrow_reader(65_536):
-            yield batch.cast(schema)
+            yield batch.rename_columns(schema.names).cast(schema)
 
 
 def _connect(limits: EngineLimits) -> duckdb.DuckDBPyConnection:

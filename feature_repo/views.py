@@ -17,8 +17,6 @@ from feature_repo.data_sources import (
 )
 from feature_repo.entities import OWNER, item, user
 
-SHARED_DIMENSIONS = 384
-
 # Content, counts and tastes stay true until a newer row replaces them. Zero would say so to a
 # historical join, but makes the first `feast materialize-incremental` begin one year ago and drop
 # what is older; two thousand years, the most that can be taken from today, say it to both.
@@ -35,15 +33,12 @@ def _key(entity_name: str) -> Field:
     )
 
 
-def _shared_vector(description: str) -> Field:
+def _shared_vector(name: str, description: str) -> Field:
     return Field(
-        name="embedding",
+        name=name,
         dtype=Array(Float32),
         description=description,
         tags={"space": "shared", "norm": "unit"},
-        vector_index=True,
-        vector_length=SHARED_DIMENSIONS,
-        vector_search_metric="cosine",
     )
 
 
@@ -54,9 +49,12 @@ def _item_embedding(modality: str) -> FeatureView:
         ttl=NEVER_EXPIRES,
         schema=[
             _key("item"),
-            _shared_vector(f"The item's {modality} in the space all modalities share."),
+            _shared_vector(
+                f"{modality}_embedding",
+                f"The item's {modality} in the space all modalities share.",
+            ),
             Field(
-                name="encoder",
+                name=f"{modality}_encoder",
                 dtype=String,
                 description="Name of the encoder that made the vector.",
             ),
@@ -77,7 +75,7 @@ def _item_features(modality: str) -> FeatureView:
         schema=[
             _key("item"),
             Field(
-                name="features",
+                name=f"{modality}_features",
                 dtype=Array(Float32),
                 description="The tower's own features, before alignment and not standardised.",
                 tags={"space": "tower"},
@@ -99,7 +97,8 @@ def _user_taste(modality: str) -> FeatureView:
         schema=[
             _key("user"),
             _shared_vector(
-                f"Mean {modality} embedding of what the user did, weighted by value, unit norm."
+                f"{modality}_taste",
+                f"Mean {modality} embedding of what the user did, weighted by value, unit norm.",
             ),
         ],
         source=taste_sources[modality],
@@ -112,7 +111,7 @@ def _user_taste(modality: str) -> FeatureView:
 
 def _statistics_schema(entity_name: str, other: str) -> list[Field]:
     def field(name: str, dtype: PrimitiveFeastType, description: str) -> Field:
-        return Field(name=name, dtype=dtype, description=description)
+        return Field(name=f"{entity_name}_{name}", dtype=dtype, description=description)
 
     return [
         _key(entity_name),

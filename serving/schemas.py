@@ -374,7 +374,7 @@ class FeatureAnswer(BaseModel):
     service: str = Field(description="The feature service.", examples=["ranking"])
     columns: dict[str, list[Any]] = Field(
         description="Join keys and view__feature; a value a key, null where nothing is known.",
-        examples=[{"user_id": ["ada"], "user_statistics__n_events": [17]}],
+        examples=[{"user_id": ["ada"], "user_statistics__user_n_events": [17]}],
     )
 
 

@@ -116,13 +116,18 @@ def test_a_copied_home_is_a_repo_of_its_own(filled: StatePaths, tmp_path: Path) 
     with pytest.raises(store.MovedHomeError, match=r"feast -c .*copy/feast apply"):
         consistency(copy, ONLINE_VIEWS, as_of=NOW)
 
-    feast(
+    *_, monitored = feast(
         tmp_path,
         ["-c", str(copy.feast), "apply"],
         ["-c", str(copy.feast), "materialize", "1996-01-01T00:00:00", LATER],
         ["-c", str(copy.feast), "materialize-incremental", LATER],
+        ["-c", str(copy.feast), "monitor", "run", "-v", "user_statistics"],
     )
     assert fingerprints(original.home) == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["elsewhere", "original"]
+    # Eight statistics over a day, a week, two weeks, a month and a quarter.
+    assert "Features computed: 40" in monitored
+    assert list((copy.feast / "feast_monitoring").glob("*feature_metrics.parquet"))
     shutil.rmtree(original.home)
     assert every_online_value(copy) == known
     assert consistency(copy, ONLINE_VIEWS, as_of=NOW).agrees

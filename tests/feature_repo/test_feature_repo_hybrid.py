@@ -37,14 +37,15 @@ def test_the_hybrid_counts_what_feast_knew_at_that_instant(filled: StatePaths) -
     def column(name: str) -> np.ndarray:
         return known[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
 
-    now = column("user_statistics__last_event_at")
+    now = column("user_statistics__user_last_event_at")
     expected = {
-        "user_events": np.log1p(column("user_statistics__n_events")),
-        "user_mean_value": column("user_statistics__value_mean"),
-        "item_events": np.log1p(np.nan_to_num(column("item_statistics__n_events"))),
-        "item_mean_value": column("item_statistics__value_mean"),
-        "days_since_item_was_chosen": (now - column("item_statistics__last_event_at")) / DAY,
-        "days_since_item_was_first_chosen": (now - column("item_statistics__first_event_at")) / DAY,
+        "user_events": np.log1p(column("user_statistics__user_n_events")),
+        "user_mean_value": column("user_statistics__user_value_mean"),
+        "item_events": np.log1p(np.nan_to_num(column("item_statistics__item_n_events"))),
+        "item_mean_value": column("item_statistics__item_value_mean"),
+        "days_since_item_was_chosen": (now - column("item_statistics__item_last_event_at")) / DAY,
+        "days_since_item_was_first_chosen": (now - column("item_statistics__item_first_event_at"))
+        / DAY,
     }
     for name, of_feast in expected.items():
         ours = counted[:, NAMES.index(name)]

@@ -142,8 +142,8 @@ def test_a_value_changed_by_hand_fails_the_check_that_had_passed(workspace: Work
     paths = workspace.paths
     sql(
         "UPDATE crossmodal_item_statistics SET value = (SELECT max(value) FROM "
-        "crossmodal_item_statistics WHERE feature_name = 'n_users') "
-        "WHERE feature_name = 'n_users'"
+        "crossmodal_item_statistics WHERE feature_name = 'item_n_users') "
+        "WHERE feature_name = 'item_n_users'"
     )(paths.online_store)
     done = run(workspace)
     assert not done.success
@@ -157,7 +157,7 @@ def test_a_value_changed_by_hand_fails_the_check_that_had_passed(workspace: Work
 
 def read(paths: StatePaths) -> dict[str, list[Any]]:
     users = {"user_id": [*(f"u{index}" for index in range(30)), "new_user"]}
-    return online(paths, users, ["user_recommendations:item_ids", "user_taste_text:embedding"])
+    return online(paths, users, ["user_recommendations:item_ids", "user_taste_text:text_taste"])
 
 
 def doctor(workspace: Workspace) -> str:

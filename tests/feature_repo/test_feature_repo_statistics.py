@@ -109,13 +109,13 @@ def test_training_rows_know_only_what_was_strictly_before(
 
     assert answer.select(entities.columns).equals(entities)
     for row, known in zip(questions, answer.iter_rows(named=True), strict=True):
-        for key, view, other in ((0, "user_statistics", "item"), (1, "item_statistics", "user")):
+        for key, whose, other in ((0, "user", "item"), (1, "item", "user")):
             expected = brute_force(rows, key, row)
             if expected is None:
-                assert known[f"{view}__n_events"] is None
+                assert known[f"{whose}_statistics__{whose}_n_events"] is None
                 continue
             expected[f"n_{other}s"] = expected.pop("n_others")
-            got = {name: known[f"{view}__{name}"] for name in expected}
+            got = {name: known[f"{whose}_statistics__{whose}_{name}"] for name in expected}
             assert got == pytest.approx(expected, rel=1e-5, abs=2e-3)
 
 
@@ -137,7 +137,7 @@ def test_statistics_read_parquet_files_and_keep_their_schema(tmp_path: Path) -> 
     assert table["event_timestamp"].to_pylist() == [
         row[3] + timedelta(microseconds=1) for row in rows
     ]
-    assert table["value_std"].to_pylist() == [0.0, 0.5]
+    assert table["user_value_std"].to_pylist() == [0.0, 0.5]
 
 
 def test_no_event_gives_an_empty_table_of_the_same_schema() -> None:

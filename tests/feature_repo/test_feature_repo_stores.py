@@ -106,20 +106,33 @@ def test_unknown_keys_and_absent_modalities_are_null(filled: StatePaths) -> None
     answer = online(
         filled,
         {"item_id": ["i1", "i39", "nobody"]},
-        ["item_text_embedding:embedding", "item_audio_embedding:embedding"],
+        ["item_text_embedding:text_embedding", "item_audio_embedding:audio_embedding"],
     )
-    text = answer["item_text_embedding__embedding"]
+    text = answer["item_text_embedding__text_embedding"]
     assert [value is None for value in text] == [False, True, True]
-    assert answer["item_audio_embedding__embedding"] == [None] * 3
+    assert answer["item_audio_embedding__audio_embedding"] == [None] * 3
 
     asked = pl.DataFrame({"item_id": ["i1", "i39"]}).with_columns(
         pl.lit(NOW).cast(INSTANT).alias("event_timestamp")
     )
     known = historical(
-        filled, asked, ["item_audio_embedding:embedding", "item_text_features:features"]
+        filled, asked, ["item_audio_embedding:audio_embedding", "item_text_features:text_features"]
     )
-    assert known["item_audio_embedding__embedding"].null_count() == 2
-    assert known["item_text_features__features"].dtype == pl.List(pl.Float32)
+    assert known["item_audio_embedding__audio_embedding"].null_count() == 2
+    assert known["item_text_features__text_features"].dtype == pl.List(pl.Float32)
+
+
+@pytest.mark.parametrize("name", ["ranking", "retrieval", "recommendations"])
+def test_every_service_is_read_under_short_names(filled: StatePaths, name: str) -> None:
+    store = open_store(filled)
+    service = store.get_feature_service(name)
+    keys: dict[str, Any] = {"user_id": ["u1"]}
+    if name != "recommendations":
+        keys["item_id"] = ["i1"]
+    known = online(filled, keys, name, store)
+    answer = store.get_online_features(service, keys).to_dict()
+    assert answer == {full.split("__")[-1]: values for full, values in known.items()}
+    assert any(values != [None] for full, values in known.items() if "__" in full)
 
 
 def test_the_newcomers_list_can_be_looked_up(filled: StatePaths) -> None:

@@ -101,7 +101,7 @@ def test_features_of_an_item_are_read_online(finished: Finished) -> None:
     item = lake_of(settings).read("text_embeddings")["item_id"][0]
     found = features_of(settings, "item", item)
     vector = lake_of(settings).read("text_embeddings")["embedding"][0]
-    np.testing.assert_allclose(found["item_text_embedding__embedding"], vector, rtol=1e-6)
+    np.testing.assert_allclose(found["item_text_embedding__text_embedding"], vector, rtol=1e-6)
     with pytest.raises(LookupFailedError, match="no such item"):
         features_of(settings, "item", "no such item")
 

@@ -259,7 +259,7 @@ def test_features_are_feasts_own_with_their_types(asking: TestClient, kept: Sett
     keys = {"user_id": [user], "item_id": [item]}
     answer = asking.post("/v1/features/ranking", json={"keys": keys}).json()["columns"]
     assert answer == json.loads(json.dumps({**own, "user_id": [user]}))
-    assert isinstance(answer["item_statistics__n_events"][0], int)
+    assert isinstance(answer["item_statistics__item_n_events"][0], int)
     lists = asking.get(f"/v1/features/recommendations/{user}").json()["columns"]
     assert len(lists["user_recommendations__item_ids"][0]) == 20
     both = asking.get("/v1/features/ranking/ada")
