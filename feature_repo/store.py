@@ -34,6 +34,16 @@ class NotAppliedError(RuntimeError):
     """A store was asked for before its definitions were applied."""
 
 
+class KeyTypeError(TypeError):
+    """A join key is no text, as every id in the tables is."""
+
+    def __init__(self, name: str, found: str) -> None:
+        super().__init__(
+            f"Key {name!r} must be text, as ids are in every table, and not {found}: "
+            "turn its values into strings first."
+        )
+
+
 class MovedHomeError(NotAppliedError):
     """The definitions were applied where the home was before it was moved or copied."""
 
@@ -172,8 +182,13 @@ def historical(
     Raises:
         TableMissingError: no run has written a table that the features come from.
         MovedHomeError: the definitions name the tables of another home.
+        KeyTypeError: a key is no text.
     """
     store = open_store(paths)
+    for key in _join_keys(store).intersection(entity_frame.columns):
+        dtype = entity_frame.schema[key]
+        if dtype != pl.String:
+            raise KeyTypeError(key, dtype.to_python().__name__)
     wanted = _resolve(store, features)
     for name in view_names(store, features):
         require_table(paths, store.get_feature_view(name))
@@ -207,8 +222,13 @@ def online(
 
     Raises:
         OnlineStoreError: the online file is damaged or lacks a table.
+        KeyTypeError: a key is no text.
     """
     store = store or open_store(paths)
+    for key in _join_keys(store).intersection(keys):
+        wrong = next((value for value in keys[key] if not isinstance(value, str)), "")
+        if wrong != "":
+            raise KeyTypeError(key, type(wrong).__name__)
     try:
         answer = store.get_online_features(
             features=_resolve(store, features),
@@ -219,6 +239,10 @@ def online(
         raise OnlineStoreError(paths, error) from error
     values: dict[str, list[Any]] = answer.to_dict()
     return values
+
+
+def _join_keys(store: "FeatureStore") -> set[str]:
+    return {entity.join_key for entity in store.list_entities(allow_cache=True)}
 
 
 def _resolve(store: "FeatureStore", features: Features) -> Any:

@@ -18,6 +18,7 @@ from feature_repo.consistency import consistency
 from feature_repo.home_repo import definitions_version
 from feature_repo.materialize import materialize_fresh, online_stamp
 from feature_repo.store import (
+    KeyTypeError,
     NotAppliedError,
     apply_definitions,
     historical,
@@ -120,6 +121,17 @@ def test_unknown_keys_and_absent_modalities_are_null(filled: StatePaths) -> None
     )
     assert known["item_audio_embedding__audio_embedding"].null_count() == 2
     assert known["item_text_features__text_features"].dtype == pl.List(pl.Float32)
+
+
+def test_keys_that_are_no_text_are_refused_in_the_same_words(filled: StatePaths) -> None:
+    said = "Key 'item_id' must be text, as ids are in every table, and not int: "
+    with pytest.raises(KeyTypeError, match=said):
+        online(filled, {"item_id": ["i1", 2]}, ["item_statistics:item_n_events"])  # type: ignore[list-item]
+    asked = pl.DataFrame({"item_id": [1, 2]}).with_columns(
+        pl.lit(NOW).cast(INSTANT).alias("event_timestamp")
+    )
+    with pytest.raises(KeyTypeError, match=said):
+        historical(filled, asked, ["item_statistics:item_n_events"])
 
 
 @pytest.mark.parametrize("name", ["ranking", "retrieval", "recommendations"])
