@@ -17,7 +17,7 @@ from models.media.losses import Losses, judge_losses
 from models.media.mpeg_frames import counted_seconds
 from models.media.paths import Content, read_content
 from models.media.streams import on_one_thread, opened, packets_of
-from models.media.wav_sizes import wav_sizes
+from models.media.wav_header import check_wav_format, wav_sizes
 
 SAMPLE_RATE = 16_000
 """Samples a second of every decoded sound."""
@@ -26,6 +26,8 @@ Samples = NDArray[np.float32]
 
 _LOUDEST = 1000.0
 _EXACT, _CODEC_SLACK = 0.05, 0.3
+_MOST_PLANES = 7
+_LOSSLESS = {"wav", "flac", "aiff", "au", "w64"}
 _UNCOUNTED = {"mp3", "aac"}
 """Formats without a length: FFmpeg guesses one from the first bit rate."""
 
@@ -57,7 +59,11 @@ def decode_audio(path: Path, limits: MediaLimits) -> Samples:
 
 def decode_sound(content: Content, limits: MediaLimits) -> Sound:
     """Like `decode_audio`, of bytes already read."""
-    losses = Losses()
+    sizes = None
+    if content.type.decoder == "wav":
+        check_wav_format(content.data)
+        sizes = wav_sizes(content.data)
+    losses = Losses(uncounted=0 if sizes is None else sizes.uncounted)
     with opened(content, "sound") as container:
         if not container.streams.audio:
             if content.type.kind == "video":
@@ -71,12 +77,15 @@ def decode_sound(content: Content, limits: MediaLimits) -> Sound:
         samples = _collect(pieces, int(limits.max_seconds * SAMPLE_RATE), losses)
         decoded = len(samples) / SAMPLE_RATE
         capped = decoded >= limits.max_seconds
-        rest = sum(map(_seconds_of, packets)) if capped and declared is None else 0.0
+        if capped and declared is None:
+            declared = losses.seconds + sum(map(_seconds_of, packets))
     _check(samples)
     if capped:
         note = judge_losses(losses, decoded, None, 0.0, limits)
-        return Sound(samples, max(decoded + rest, declared or 0.0), note)
-    slack = _EXACT if content.type.decoder == "wav" else _CODEC_SLACK
+        return Sound(samples, max(decoded, declared or 0.0), note)
+    if sizes is not None:
+        declared = decoded * sizes.whole_of_present
+    slack = _EXACT if content.type.decoder in _LOSSLESS else _CODEC_SLACK
     return Sound(samples, decoded, judge_losses(losses, decoded, declared, slack, limits))
 
 
@@ -91,7 +100,7 @@ def _decoded(packets: Iterator["Packet[AudioStream]"], losses: Losses) -> Iterat
             losses.refuse(packet.size, error.strerror or type(error).__name__)
             continue
         if packet.size:
-            losses.take(packet.size)
+            losses.take(packet.size, _seconds_of(packet))
         for frame in frames:
             if isinstance(frame, AudioFrame):
                 yield frame
@@ -105,7 +114,9 @@ def _resampled(frames: Iterator[AudioFrame]) -> Iterator[Samples]:
             if resampler is not None:
                 yield from _mixed(resampler, None)
             shape = (frame.format.name, frame.layout.name, frame.rate)
-            resampler = av.AudioResampler(format="fltp", rate=SAMPLE_RATE)
+            # PyAV reads past the end of a frame that fills all eight of its planes (7.1 sound).
+            packed = len(frame.layout.channels) > _MOST_PLANES
+            resampler = av.AudioResampler(format="flt" if packed else "fltp", rate=SAMPLE_RATE)
         # Time stamps of damaged or spliced files jump, and the resampler would fill the gap.
         frame.pts = None
         yield from _mixed(resampler, frame)
@@ -116,7 +127,10 @@ def _resampled(frames: Iterator[AudioFrame]) -> Iterator[Samples]:
 def _mixed(resampler: av.AudioResampler, frame: AudioFrame | None) -> Iterator[Samples]:
     # FFmpeg's own mix adds 3 dB to a stereo file of one voice: a mean leaves the level alone.
     for piece in resampler.resample(frame):
-        yield piece.to_ndarray().mean(axis=0)
+        samples = piece.to_ndarray()
+        if not piece.format.is_planar:
+            samples = samples.reshape(piece.samples, -1).T
+        yield samples.mean(axis=0)
 
 
 def _collect(pieces: Iterator[Samples], most: int, losses: Losses) -> Samples:
@@ -146,24 +160,16 @@ def _declared_seconds(
     content: Content, container: InputContainer, stream: AudioStream
 ) -> float | None:
     """How long the file says that its sound is, None where it does not or says nothing true."""
+    if content.type.decoder == "wav":
+        return None
     if content.type.decoder in _UNCOUNTED:
         return counted_seconds(content.data)
-    if content.type.decoder == "wav":
-        return _wav_seconds(content, stream)
     if stream.duration is not None and stream.time_base is not None:
         return float(stream.duration * stream.time_base)
     # That of a container with pictures is the pictures'.
     if container.duration is None or container.streams.video:
         return None
     return container.duration / av.time_base
-
-
-def _wav_seconds(content: Content, stream: AudioStream) -> float | None:
-    sizes = wav_sizes(content.data)
-    bit_rate = stream.bit_rate
-    if sizes is None or not bit_rate:
-        return None
-    return 8 * (sizes.claimed or sizes.present) / bit_rate
 
 
 def _seconds_of(packet: "Packet[AudioStream]") -> float:

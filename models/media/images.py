@@ -18,6 +18,7 @@ from models.media.jpeg_ends import ended, ended_otherwise, picture_end
 from models.media.limits import MediaError, MediaLimits
 from models.media.paths import Content, read_content
 from models.media.png_parts import png_parts
+from models.media.uncompressed import check_uncompressed
 
 Pixels = NDArray[np.uint8]
 
@@ -192,6 +193,7 @@ def _pixels(
 ) -> Image.Image:
     with Image.open(io.BytesIO(data), formats=[decoder]) as image:
         _check_size(image.size, limits)
+        check_uncompressed(image, data)
         if at_least is not None and image.format == "JPEG":
             image.draft(None, (at_least, at_least))
         image.load()

@@ -12,22 +12,27 @@ class Losses:
     """Packets and bytes that a decoder took and refused so far.
 
     Attributes:
+        uncounted: bytes after those that the file's header counts as sound.
         packets: that the container gave.
         refused: of them, those that can't be decoded and lie between or before good ones.
         reason: of the last refusal, as the decoder says it.
+        seconds: that the decoded packets last, as the container says it.
     """
 
+    uncounted: int = 0
     packets: int = 0
     refused: int = 0
     reason: str = ""
+    seconds: float = 0.0
     _good_bytes: int = 0
     _lost_bytes: int = 0
     _tail_packets: int = 0
     _tail_bytes: int = 0
 
-    def take(self, size: int) -> None:
+    def take(self, size: int, seconds: float) -> None:
         """Counts a packet of `size` bytes that was decoded."""
         self.packets += 1
+        self.seconds += seconds
         self._good_bytes += size
         self._settle_tail()
 
@@ -93,6 +98,8 @@ def judge_losses(
         said.append(f"{missing:.1f} of its {expected:.1f} seconds are missing")
     if losses.appended:
         said.append(f"the last {losses.appended:,} bytes of the file are no sound")
+    if losses.uncounted:
+        said.append(f"its header does not count the last {losses.uncounted:,} bytes of the file")
     if not said:
         return None
     sentence = f"{' and '.join(said)}; the rest is used."

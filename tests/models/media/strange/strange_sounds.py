@@ -76,8 +76,11 @@ def formats() -> Cases:
         "quicktime with sound alone": ("mov", "aac", 44_100),
     }
     return {
-        name: (sound(kind, codec, rate, 1, SECONDS), None)
-        for name, (kind, codec, rate) in made.items()
+        **{
+            name: (sound(kind, codec, rate, 1, SECONDS), None)
+            for name, (kind, codec, rate) in made.items()
+        },
+        **{f"{count} channels": (of_channels(count), None) for count in (3, 8, 9, 16)},
     }
 
 
@@ -139,7 +142,12 @@ def with_junk() -> Cases:
         "zeros before flac": (bytes(64) + flac, None),
         "junk after flac": (flac + junk, None),
         "junk after ogg": (sound("ogg", "libopus", 48_000, 1, SECONDS) + junk, None),
-        "junk after wav": (wav(tone(SECONDS)[0]) + junk, None),
+        "junk after wav": (
+            wav(tone(SECONDS)[0]) + junk,
+            "Its header does not count the last 8,192 bytes of the file; the rest is used.",
+        ),
+        "zeros after wav": (wav(tone(SECONDS)[0]) + bytes(999), None),
+        "a chunk after wav": (wav(tone(SECONDS)[0]) + b"LIST\4\0\0\0INFO", None),
         "junk within": (
             bad[:middle] + junk[:900] + bad[middle:],
             "1 of its 155 packets can't be decoded; the rest is used.",
@@ -183,6 +191,15 @@ def pcm(order: str = "<") -> bytes:
     body = b"WAVE" + head + struct.pack(f"{order}4sI", b"data", len(samples)) + samples
     name = b"RIFF" if order == "<" else b"RIFX"
     return name + struct.pack(f"{order}I", len(body)) + body
+
+
+def of_channels(channels: int) -> bytes:
+    """A WAV with the tone in every channel, as recorders of many microphones write it."""
+    samples = np.repeat((tone(SECONDS)[0] * 32767).astype("<i2")[:, None], channels, 1).tobytes()
+    align = 2 * channels
+    head = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, channels, 16_000, 16_000 * align, align, 16)
+    body = b"WAVE" + head + struct.pack("<4sI", b"data", len(samples)) + samples
+    return b"RIFF" + struct.pack("<I", len(body)) + body
 
 
 def _sized(good: bytes, riff: int, data: int, before: bytes = b"") -> bytes:

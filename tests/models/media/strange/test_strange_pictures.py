@@ -72,6 +72,21 @@ def test_a_cut_jpeg_is_not_encoded_either(path: Path) -> None:
         bucketed_pixels(path.parent, path.name, LIMITS, {})
 
 
+@pytest.mark.parametrize(
+    ("kind", "place", "flip"),
+    [("BMP", 18, 4), ("BMP", 22, 64), ("PPM", 3, 6), ("TIFF", 31, 9)],
+    ids=["narrower", "lower", "narrower in text", "higher"],
+)
+def test_a_header_that_contradicts_the_file_is_named(
+    path: Path, kind: str, place: int, flip: int
+) -> None:
+    whole = bytearray(encoded(picture(68, 90), kind))
+    assert seen(path, bytes(whole)).status == "ok"
+    whole[place] ^= flip
+    record = seen(path, bytes(whole))
+    assert record.status == "broken" and "pixels than the file holds" in (record.error or "")
+
+
 def test_a_png_with_a_wrong_checksum_is_named(path: Path) -> None:
     whole = bytearray(encoded(picture(), "PNG"))
     whole[len(whole) // 2] ^= 1

@@ -97,6 +97,28 @@ def test_a_cut_sound_is_judged_by_how_much_is_gone(path: Path, kind: str) -> Non
     assert "seconds are missing" in (most.note or "")
 
 
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [(22, b"\2\0"), (24, b"\0\x7d\0\0"), (34, b"\x18\0"), (20, b"\3\0"), (20, b"\6\0")],
+    ids=["channels", "rate", "bits", "float", "a-law"],
+)
+def test_a_wav_header_that_contradicts_itself_is_named(
+    path: Path, place: int, value: bytes
+) -> None:
+    whole = bytearray(strange.pcm())
+    assert heard(path, bytes(whole)).status == "ok"
+    whole[place : place + len(value)] = value
+    record = heard(path, bytes(whole))
+    assert record.status == "broken" and "its header tells of" in (record.error or "")
+
+
+@pytest.mark.parametrize("byte_rate", [0, 256_000])
+def test_recorders_miscount_the_bytes_a_second(path: Path, byte_rate: int) -> None:
+    whole = bytearray(strange.pcm())
+    whole[28:32] = byte_rate.to_bytes(4, "little")
+    assert heard(path, bytes(whole)).status == "ok"
+
+
 def test_a_tail_of_zeros_too_long_for_a_tag_is_lost_sound(path: Path) -> None:
     data = strange.bare(strange.mp3(seconds=30))
     assert heard(path, data[: len(data) // 3] + bytes(len(data) * 2 // 3)).status == "broken"
