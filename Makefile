@@ -1,6 +1,6 @@
 # make demo · make test · make test-fast · make coverage · make ui · make serve · make report · make lock
 # make bench-modalities · make bench-encoders · make bench-evaluation · make bench-scale · make bench-serving
-# make fuzz-sources
+# make fuzz-sources · make fuzz-media CHANGES=2000
 # make bench-env · make bench-quality DATA=folder · make bench-refitting DATA=folder
 PYTHON ?= python3.11
 VENV := .venv
@@ -16,7 +16,7 @@ PYTEST := OMP_NUM_THREADS=1 LOKY_MAX_CPU_COUNT=1 $(BIN)/pytest --numprocesses $(
 
 .PHONY: demo test test-fast coverage lint ui serve report pictures lock clean
 .PHONY: bench-modalities bench-encoders bench-evaluation bench-scale bench-serving bench-env bench-quality
-.PHONY: bench-refitting fuzz-sources
+.PHONY: bench-refitting fuzz-sources fuzz-media
 
 demo: $(INSTALLED)
 	@$(BIN)/crossmodal run --source sample
@@ -33,6 +33,12 @@ test-fast: $(INSTALLED)
 # Ten thousand tables in dialects of all kinds, written and read back: about ten minutes.
 fuzz-sources: $(INSTALLED)
 	$(BIN)/pytest tests/sources/strange/test_strange_dialects.py --hypothesis-profile=ten-thousand-tables
+
+# Each kind of media file with so many random changes: no crash, no hang, nothing called good that is not.
+CHANGES ?= 2000
+fuzz-media: $(INSTALLED)
+	cd tests/models/media/strange && PYTHONPATH=..:../../../.. OMP_NUM_THREADS=1 \
+		../../../../$(BIN)/python -m fuzzing $(CHANGES)
 
 coverage: $(INSTALLED)
 	$(PYTEST) --cov --cov-report=term:skip-covered

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageChops, ImageOps
 
 from models.media.jpeg_ends import ended, ended_otherwise, picture_end
 from models.media.limits import MediaError, MediaLimits
@@ -117,13 +117,16 @@ def _jpeg(data: bytes, limits: MediaLimits, at_least: int | None, thorough: bool
         return Picture(_pixels(data, "JPEG", limits, at_least))
     image = _pixels(data if end is not None else ended(data), "JPEG", limits, at_least)
     other = _pixels(ended_otherwise(data[:end]), "JPEG", limits, at_least)
-    lost = float((np.asarray(image) != np.asarray(other)).any(axis=2).mean())
-    if lost and end is not None:
+    difference = ImageChops.difference(image, other)
+    if difference.getbbox() is None:
+        return Picture(image, _judge_lost(0.0, end is not None, limits))
+    if end is not None:
         raise MediaError(
             "The picture is damaged: its data end before its pixels do, which may be wrong from "
             "any place on; get another copy of the file."
         )
-    return Picture(image, _judge_lost(lost, end is not None, limits))
+    lost = float(np.asarray(difference).any(axis=2).mean())
+    return Picture(image, _judge_lost(lost, False, limits))
 
 
 def _png(data: bytes, limits: MediaLimits) -> Picture:
