@@ -74,21 +74,22 @@ class RawEvents:
             of its event type, which `value_range` does not bound.
         source_file: name of the file below the source's root.
         value_range: least and greatest value that can be used.
-        years: whether its times are bare years, of which none means never.
+        time_format: in which the times are to be, empty where there is no choice; of bare years
+            none means never.
         repaired: flag columns of the frame, each with its column in the file and kind of repair.
     """
 
     frame: pl.LazyFrame
     source_file: str
     value_range: tuple[float, float]
-    years: bool = False
+    time_format: str = ""
     repaired: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
     @property
     def never(self) -> pl.Expr:
         """Whose word for never the time is, null where it is a time."""
         time = pl.col("event_timestamp")
-        return never_of_dates(time) if self.years else never(time)
+        return never_of_dates(time) if self.time_format == "year" else never(time)
 
 
 def split(
@@ -250,6 +251,25 @@ def _without_repeats(
     return summed, [], [merged]
 
 
+def _hint(part: RawEvents, given_time: pl.Expr) -> pl.Expr:
+    """What a time that cannot be read looks like."""
+    forms = {
+        r"^\d{9,10}(\.\d*)?$": "unix_s",
+        r"^\d{12,13}(\.\d*)?$": "unix_ms",
+        r"^\d{15,16}$": "unix_us",
+        r"^\d{18,19}$": "unix_ns",
+        r"^\d{4}-\d{2}-\d{2}": "iso",
+    }
+    looks = [
+        pl.when(given_time.str.contains(pattern)).then(
+            pl.lit(f"; as time_format: {name} it may be one")
+        )
+        for pattern, name in forms.items()
+        if part.time_format and name != part.time_format
+    ]
+    return pl.coalesce(*looks, pl.lit(""))
+
+
 def _event_rules(part: RawEvents, known_items: pl.Series | None, bounds: TimeBounds) -> list[Rule]:
     low, high = part.value_range
     value, given, time = pl.col("value"), pl.col("given_value"), pl.col("event_timestamp")
@@ -272,7 +292,11 @@ def _event_rules(part: RawEvents, known_items: pl.Series | None, bounds: TimeBou
             pl.col("item_id").is_null(),
             pl.coalesce(ID_FAULT, pl.lit("the item id is missing or unusable")),
         ),
-        Rule(BAD_TIME, time.is_null(), given_time),
+        Rule(
+            BAD_TIME,
+            time.is_null(),
+            pl.concat_str(given_time.fill_null(""), _hint(part, given_time)),
+        ),
         Rule(BAD_TIME, part.never.is_not_null(), means_never),
         Rule(BAD_TIME, time > bounds.latest, future),
         Rule(BAD_TIME, time < bounds.earliest, early),

@@ -359,7 +359,10 @@ def _is_row(n_columns: int) -> pl.Expr:
 
 
 def _too_many(n_columns: int) -> str:
-    return f"more fields than the {n_columns} columns; quote a cell that holds the separator"
+    return (
+        f"more fields than the {n_columns} columns; quote a cell that holds the separator, and "
+        "name every column"
+    )
 
 
 def _lines(path: Path) -> pl.LazyFrame:

@@ -1,13 +1,14 @@
 """What an optional field of a row says: its value, or nothing, and why nothing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
 
 from sources.never import never_of_dates
+from sources.own_columns import SHORT
 from sources.protocol import ITEMS
-from sources.repairs import BLANK_WORD, LOST_LETTERS, NEVER, NO_NUMBER, NO_TIME
+from sources.repairs import BLANK_WORD, LOST_LETTERS, NEVER, NO_NUMBER, NO_TIME, SHORT_LINE
 from sources.tables.columns import Column
 from sources.tables.listed_text import split_text
 from sources.tables.times import parse_time
@@ -27,6 +28,16 @@ class Cell:
 
     value: pl.Expr
     repairs: Mapping[str, pl.Expr] = field(default_factory=dict)
+
+
+def repair_flags(told: Iterable[tuple[str, Cell]]) -> dict[tuple[str, str], pl.Expr]:
+    """Whether a row was repaired, by column and kind; a column may be read as several fields."""
+    flags: dict[tuple[str, str], pl.Expr] = {("", SHORT_LINE): pl.col(SHORT)}
+    for name, cell in told:
+        for what, flag in cell.repairs.items():
+            known = flags.get((name, what), pl.lit(False))
+            flags[name, what] = known | flag.fill_null(False)
+    return flags
 
 
 def is_blank(text: pl.Expr, blanks: Sequence[str]) -> pl.Expr:

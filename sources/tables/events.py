@@ -5,11 +5,10 @@ from difflib import get_close_matches
 
 import polars as pl
 
-from sources.own_columns import FAULT, ID_FAULT, PART, ROW, SHORT, VALUE_FAULT, WHOLE
+from sources.own_columns import FAULT, ID_FAULT, PART, ROW, VALUE_FAULT, WHOLE
 from sources.protocol import TIMESTAMP
 from sources.rejects import RawEvents
-from sources.repairs import SHORT_LINE
-from sources.tables.cells import Cell, as_number, given, text_cell
+from sources.tables.cells import Cell, as_number, given, repair_flags, text_cell
 from sources.tables.columns import Table
 from sources.tables.ids import IdForm, id_of
 from sources.tables.mapping import NO_TIMES, EventsMapping
@@ -46,11 +45,12 @@ def raw_events(
         kind = given(column, ())
         if mapping.types:
             unlisted = _unlisted(table, kind, mapping)
-    told: dict[str, Cell] = {}
+    told: list[tuple[str, Cell]] = []
     text = pl.lit(None, dtype=pl.String)
     if mapping.text:
-        told[mapping.text] = text_cell(table.column("text", mapping.text, lists=True), blanks)
-        text = told[mapping.text].value
+        cell = text_cell(table.column("text", mapping.text, lists=True), blanks)
+        told.append((mapping.text, cell))
+        text = cell.value
     if mapping.timeless:
         given_time, at = pl.lit(NO_TIMES), _drawn_time(user.value, item.value, kind)
     else:
@@ -61,12 +61,9 @@ def raw_events(
     if mapping.value:
         column = table.column("value", mapping.value)
         given_value = given(column, blanks)
-        told[mapping.value] = text_cell(column, blanks)
-    flags = {
-        (name, what): flag for name, cell in told.items() for what, flag in cell.repairs.items()
-    }
-    flags[mapping.path, SHORT_LINE] = pl.col(SHORT)
-    named = {f"{PART}repair{place}": told for place, told in enumerate(flags)}
+        told.append((mapping.value, text_cell(column, blanks)))
+    flags = repair_flags(told)
+    named = {f"{PART}repair{place}": of for place, of in enumerate(flags)}
     selected = table.frame.select(
         ROW,
         FAULT,
@@ -81,11 +78,9 @@ def raw_events(
         event_timestamp=at,
         given_value=given_value,
         given_time=given_time,
-        **{flag: flags[told] for flag, told in named.items()},
+        **{flag: flags[of] for flag, of in named.items()},
     )
-    return RawEvents(
-        selected, table.name, mapping.value_range, mapping.time_format == "year", named
-    )
+    return RawEvents(selected, table.name, mapping.value_range, mapping.time_format, named)
 
 
 def _drawn_time(user: pl.Expr, item: pl.Expr, kind: pl.Expr) -> pl.Expr:
@@ -143,4 +138,4 @@ def _unlisted(table: Table, kind: pl.Expr, mapping: EventsMapping) -> pl.Expr:
 def _whole(table: Table) -> pl.Expr:
     """A hash of a row's own columns; those that hold lists or records do not count."""
     names = [name for name in table.columns() if not table.schema[name].is_nested()]
-    return pl.struct(names).hash()
+    return pl.struct(names).hash() if names else pl.lit(0, dtype=pl.UInt64)

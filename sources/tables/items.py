@@ -6,11 +6,18 @@ from datetime import datetime
 
 import polars as pl
 
-from sources.own_columns import FAULT, ID_FAULT, PART, ROW, SHORT
+from sources.own_columns import FAULT, ID_FAULT, PART, ROW
 from sources.protocol import ATTRIBUTES, ITEMS, TIMESTAMP, Extract
 from sources.rejects import BAD_ID, Rule, join_rejects, split, split_duplicates, whole_line
-from sources.repairs import SHORT_LINE, count_repairs, join_repairs
-from sources.tables.cells import Cell, categories_cell, date_cell, number_cell, text_cell
+from sources.repairs import count_repairs, join_repairs
+from sources.tables.cells import (
+    Cell,
+    categories_cell,
+    date_cell,
+    number_cell,
+    repair_flags,
+    text_cell,
+)
 from sources.tables.columns import Table
 from sources.tables.ids import IdForm, id_of
 from sources.tables.listed_text import require_no_records
@@ -109,30 +116,31 @@ def _part(
     blanks: tuple[str, ...],
     form: IdForm,
 ) -> _Part:
-    told: dict[str, Cell] = {}
+    told: list[tuple[str, Cell]] = []
+
+    def value(name: str, cell: Cell) -> pl.Expr:
+        told.append((name, cell))
+        return cell.value
 
     def text(key: str, name: str | None) -> pl.Expr:
         if name is None:
             return pl.lit("")
-        told[name] = text_cell(table.column(key, name, lists=True), blanks)
-        return told[name].value.fill_null("")
+        return value(name, text_cell(table.column(key, name, lists=True), blanks)).fill_null("")
 
     def time(key: str, name: str | None) -> pl.Expr:
         if name is None:
             return pl.lit(None, dtype=TIMESTAMP)
-        told[name] = date_cell(table.column(key, name), blanks, mapping.time_format)
-        return told[name].value
+        return value(name, date_cell(table.column(key, name), blanks, mapping.time_format))
 
     item = id_of(table.column("id", mapping.id), "item", form, blanks)
     categories: pl.Expr = pl.lit([], dtype=ITEMS["categories"])
     if mapping.categories:
-        name = mapping.categories.column
-        told[name] = _categories(table, mapping.categories, blanks)
-        categories = told[name].value
-    numbers = {}
-    for name in sorted(mapping.attributes):
-        told[name] = number_cell(table.column("attributes", name), blanks)
-        numbers[name] = told[name].value
+        told_by = mapping.categories
+        categories = value(told_by.column, _categories(table, told_by, blanks))
+    numbers = {
+        name: value(name, number_cell(table.column("attributes", name), blanks))
+        for name in sorted(mapping.attributes)
+    }
     paths = {
         f"{MEDIA_PATH}{modality}": text_cell(table.column(f"media.{modality}", name), blanks).value
         for modality, name in media.items()
@@ -147,10 +155,7 @@ def _part(
         "created_at": time("created_at", mapping.created_at),
         **paths,
     }
-    flags = {
-        (name, what): flag for name, cell in told.items() for what, flag in cell.repairs.items()
-    }
-    flags["", SHORT_LINE] = pl.col(SHORT)
+    flags = repair_flags(told)
     named = {f"{PART}repair{place}": of for place, of in enumerate(flags)}
     frame = table.frame.select(
         ROW,

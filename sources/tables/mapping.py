@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -86,6 +86,12 @@ class TableMapping(BaseModel):
         if value is not None and (not value or len(set(value)) < len(value)):
             raise ValueError("columns must be names, each once")
         return value
+
+    @model_validator(mode="after")
+    def _signs_differ(self) -> Self:
+        if self.quote == (self.separator or ","):
+            raise ValueError("quote and separator must differ")
+        return self
 
     @property
     def named(self) -> list[str]:

@@ -101,3 +101,17 @@ def test_an_item_without_its_last_cells_stays(tmp_path: Path) -> None:
     found, rejects = read(path)
     assert found.height == 600 and rejects.is_empty()
     assert repairs(path) == [("items.csv", "", "the line ends before its last column", 8)]
+
+
+def test_a_column_that_is_two_fields_is_counted_for_both(tmp_path: Path) -> None:
+    mapping = (
+        MAPPING + "items: {path: items.csv, id: sku, title: name, released_at: year, "
+        "attributes: [year]}\n"
+    )
+    rows = [f"{n},Film,{'None' if n % 3 else 'soon'}" for n in range(101, 126)]
+    path = write(tmp_path, mapping, items="\n".join(["sku,name,year", *rows]))
+    assert repairs(path) == [
+        ("items.csv", "year", "a word for nothing", 17),
+        ("items.csv", "year", "no number", 8),
+        ("items.csv", "year", "no time", 8),
+    ]

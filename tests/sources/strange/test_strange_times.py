@@ -211,3 +211,22 @@ def test_seconds_with_a_fraction_and_nanoseconds(tmp_path: Path) -> None:
         path = write(tmp_path, mapping, events=f"user,item,stars,at\na,1,3,{number}\n")
         found, _ = read(path)
         assert found["event_timestamp"][0] == datetime(2021, 3, 1, tzinfo=UTC) + instant
+
+
+@pytest.mark.parametrize(
+    ("given", "asked", "meant"),
+    [
+        ("1614556800", "iso", "unix_s"),
+        ("1614556800123", "iso", "unix_ms"),
+        ("1614556800123456", "iso", "unix_us"),
+        ("1614556800123456789", "iso", "unix_ns"),
+        ("2021-03-01 10:00:00", "unix_s", "iso"),
+    ],
+)
+def test_a_time_of_another_form_says_which(
+    tmp_path: Path, given: str, asked: str, meant: str
+) -> None:
+    mapping = MAPPING.replace("time: at", f"time: at, time_format: {asked}")
+    path = write(tmp_path, mapping, events=f"user,item,stars,at\na,1,3,{given}\n")
+    _, rejects = read(path)
+    assert rejects["detail"].to_list() == [f"{given}; as time_format: {meant} it may be one"]
