@@ -175,8 +175,8 @@ def test_works_of_any_age_are_in_both_stores(unmaterialized: StatePaths) -> None
     old = ["item_text_embedding"]
     assert consistency(paths, old, as_of=NOW, n_keys=200).agrees
     asked = table.select("item_id", event_timestamp=pl.lit(NOW).cast(INSTANT))
-    known = historical(paths, asked, ["item_text_embedding:embedding"])
-    assert known["item_text_embedding__embedding"].null_count() == 0
+    known = historical(paths, asked, ["item_text_embedding:text_embedding"])
+    assert known["item_text_embedding__text_embedding"].null_count() == 0
 
 
 def test_stamps_travel_with_the_online_file(unmaterialized: StatePaths) -> None:
