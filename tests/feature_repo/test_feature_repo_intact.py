@@ -22,6 +22,7 @@ from feature_repo.online_file import OnlineStoreError
 from feature_repo.store import online
 from orchestration.checks import asset_checks
 from orchestration.doctor import examine
+from orchestration.lookup import LookupFailedError, recommendations_of
 
 pytestmark = pytest.mark.slow
 
@@ -136,6 +137,8 @@ def test_a_lost_table_is_one_sentence_with_the_way_out(workspace: Workspace) -> 
     sql("DROP TABLE crossmodal_user_recommendations")(workspace.paths.online_store)
     with pytest.raises(OnlineStoreError, match=r"online_store\.db cannot .*`crossmodal run` makes"):
         read(workspace.paths)
+    with pytest.raises(LookupFailedError, match=r"no such table.*`crossmodal run` makes it again"):
+        recommendations_of(workspace.settings, "anybody")
 
 
 def test_a_value_changed_by_hand_fails_the_check_that_had_passed(workspace: Workspace) -> None:
