@@ -26,6 +26,7 @@ Samples = NDArray[np.float32]
 
 _LOUDEST = 1000.0
 _EXACT, _CODEC_SLACK = 0.05, 0.3
+_OGG_FLAGS_AT, _OGG_LAST = 5, 4
 _MOST_PLANES = 7
 _LOSSLESS = {"wav", "flac", "aiff", "au", "w64"}
 _UNCOUNTED = {"mp3", "aac"}
@@ -63,7 +64,10 @@ def decode_sound(content: Content, limits: MediaLimits) -> Sound:
     if content.type.decoder == "wav":
         check_wav_format(content.data)
         sizes = wav_sizes(content.data)
-    losses = Losses(uncounted=0 if sizes is None else sizes.uncounted)
+    losses = Losses(
+        uncounted=0 if sizes is None else sizes.uncounted,
+        unended=content.type.decoder == "ogg" and not _is_ended_ogg(content.data),
+    )
     with opened(content, "sound") as container:
         if not container.streams.audio:
             if content.type.kind == "video":
@@ -170,6 +174,12 @@ def _declared_seconds(
     if container.duration is None or container.streams.video:
         return None
     return container.duration / av.time_base
+
+
+def _is_ended_ogg(data: bytes) -> bool:
+    """Whether the last page says that it is the last: its length stands nowhere else."""
+    flags = data.rfind(b"OggS") + _OGG_FLAGS_AT
+    return flags < len(data) and bool(data[flags] & _OGG_LAST)
 
 
 def _seconds_of(packet: "Packet[AudioStream]") -> float:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from models.media.limits import MediaError, MediaLimits
 
 _APPENDED = 1 << 16
+_SAID = 0.1
 
 
 @dataclass
@@ -17,6 +18,7 @@ class Losses:
         refused: of them, those that can't be decoded and lie between or before good ones.
         reason: of the last refusal, as the decoder says it.
         seconds: that the decoded packets last, as the container says it.
+        unended: whether the container's own mark of its end is missing.
     """
 
     uncounted: int = 0
@@ -24,6 +26,7 @@ class Losses:
     refused: int = 0
     reason: str = ""
     seconds: float = 0.0
+    unended: bool = False
     _good_bytes: int = 0
     _lost_bytes: int = 0
     _tail_packets: int = 0
@@ -43,21 +46,24 @@ class Losses:
         self._tail_packets += 1
         self._tail_bytes += size
 
+    def close(self, complete: bool) -> None:
+        """Ends the count: many bytes after the last good packet are lost sound.
+
+        Args:
+            complete: whether all the sound that the file tells of is there, so that they are not.
+        """
+        if self._tail_bytes > _APPENDED and not complete:
+            self._settle_tail()
+
     @property
     def appended(self) -> int:
-        """Bytes after the last good packet, as long as they are few enough to be no sound."""
-        return self._tail_bytes if self._tail_bytes <= _APPENDED else 0
+        """Bytes after the last good packet that are no sound."""
+        return self._tail_bytes
 
     @property
     def share(self) -> float:
         """Lost bytes as a share of all, without those appended."""
-        lost = self._lost_bytes + self._tail_bytes - self.appended
-        return lost / max(1, lost + self._good_bytes)
-
-    @property
-    def skipped(self) -> int:
-        """Refused packets, without those appended."""
-        return self.refused + (0 if self.appended else self._tail_packets)
+        return self._lost_bytes / max(1, self._lost_bytes + self._good_bytes)
 
     def _settle_tail(self) -> None:
         self.refused += self._tail_packets
@@ -86,18 +92,21 @@ def judge_losses(
             f"The sound is cut short: {decoded:.1f} of its {expected:.1f} seconds are there; "
             "get the whole file."
         )
+    losses.close(complete=expected is not None and missing <= _SAID)
     if losses.share > limits.max_lost_share:
         raise MediaError(
             f"The sound is damaged: {losses.share:.0%} of it can't be decoded "
             f"({losses.reason}); get a whole copy of the file."
         )
     said = []
-    if losses.skipped:
-        said.append(f"{losses.skipped} of its {losses.packets} packets can't be decoded")
-    if missing > slack:
+    if losses.refused:
+        said.append(f"{losses.refused} of its {losses.packets} packets can't be decoded")
+    if missing > min(slack, _SAID):
         said.append(f"{missing:.1f} of its {expected:.1f} seconds are missing")
     if losses.appended:
         said.append(f"the last {losses.appended:,} bytes of the file are no sound")
+    if losses.unended:
+        said.append("the file lacks its end")
     if losses.uncounted:
         said.append(f"its header does not count the last {losses.uncounted:,} bytes of the file")
     if not said:

@@ -90,8 +90,9 @@ def test_a_cut_sound_is_judged_by_how_much_is_gone(path: Path, kind: str) -> Non
     most = heard(path, whole[: int(len(whole) * 0.93)])
     assert most.status == "ok"
     if kind == "ogg":
-        # Its length stands in its last page: without it, nobody can know that more was there.
-        assert half.status == "ok"
+        # Its length stands in its last page: without it, nobody can know how much was there.
+        assert half.status == "ok" and "lacks its end" in (half.note or "")
+        assert "lacks its end" in (most.note or "")
         return
     assert half.status == "broken" and "cut short" in (half.error or "")
     assert "seconds are missing" in (most.note or "")
@@ -117,6 +118,14 @@ def test_recorders_miscount_the_bytes_a_second(path: Path, byte_rate: int) -> No
     whole = bytearray(strange.pcm())
     whole[28:32] = byte_rate.to_bytes(4, "little")
     assert heard(path, bytes(whole)).status == "ok"
+
+
+@pytest.mark.parametrize("tail", [bytes(200_000), np.random.default_rng(5).bytes(200_000)])
+def test_a_long_tail_is_no_lost_sound_where_the_header_counts_the_frames(
+    path: Path, tail: bytes
+) -> None:
+    record = heard(path, strange.mp3() + tail)
+    assert record.status == "ok" and "are no sound" in (record.note or "")
 
 
 def test_a_tail_of_zeros_too_long_for_a_tag_is_lost_sound(path: Path) -> None:
