@@ -110,6 +110,11 @@ def check(
         typer.echo(line)
     if not found.usable:
         _fail("No event can be used; see above.")
+    if found.rejected > settings.max_reject_share:
+        _fail(
+            f"A run would stop: {found.rejected:.1%} of the rows looked at cannot be used, and "
+            f"CROSSMODAL_MAX_REJECT_SHARE allows {settings.max_reject_share:.1%}."
+        )
 
 
 @app.command()
@@ -164,6 +169,8 @@ def report(
             write_html(settings, collected, html)
     except ReportNotReadyError as error:
         _fail(str(error))
+    except OSError as error:
+        _fail(f"{html} cannot be written ({error.strerror}); name a file such as report.html.")
     if as_json:
         typer.echo(json.dumps(collected, indent=2))
     elif html is None:

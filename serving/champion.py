@@ -207,7 +207,7 @@ class ChampionWatch:
 
     Args:
         workspace: whose champion answers.
-        on_change: told of each champion that took over.
+        on_change: told of each champion before it takes over.
         on_refusal: told of each that could not be loaded.
         seconds: between two looks.
     """
@@ -263,9 +263,10 @@ class ChampionWatch:
             _log.error("%s %s", error, f"{now} goes on." if now else "Nobody answers.")
             self._on_refusal()
             return
+        # First, so that nobody waits for what a first list takes.
+        self._on_change(found)
         self._current, self._refused = found, None
         _log.info("%s answers.", named)
-        self._on_change(found)
 
     def _named(self) -> str | None:
         try:

@@ -15,6 +15,7 @@ from serving.feast_features import OnlineFeatures
 from serving.histories import UserState, user_state
 from serving.metrics import Metrics
 from serving.new_items import NewItems
+from serving.rehearsal import rehearse
 from serving.remembered_lists import RememberedLists
 from serving.shared_space import SharedSpace
 from serving.stages import Stages, budgets_of
@@ -161,4 +162,5 @@ class Service:
         self.metrics.features_made.set(self.features.made_at())
 
     def _took_over(self, champion: Champion) -> None:
+        rehearse(champion)
         self.metrics.answers_with(champion.version, champion.trained_at)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import lightgbm as lgb
 import numpy as np
@@ -97,8 +98,7 @@ class Newcomers:
         known = np.ones(len(content.factors.learned("items")), dtype=bool)
         known[self.items[self.items < len(known)]] = False
         near = over.content.similarity.nearest(further, np.flatnonzero(known).astype(np.int32))
-        return replace(
-            over,
+        return over._with(
             content=replace(
                 over.content,
                 stands_for=np.concatenate([content.stands_for, near]).astype(np.int32),
@@ -149,7 +149,13 @@ class Newcomers:
     def _over(self, similarity: ContentSimilarity, numbers: ItemNumbers) -> "Newcomers":
         tastes = self.taste.tastes(similarity)
         content = replace(self.content, tastes=tastes, similarity=similarity, numbers=numbers)
-        return replace(self, content=content)
+        return self._with(content=content)
+
+    def _with(self, **changes: Any) -> "Newcomers":
+        """The same trees, which are laid out once, with other items."""
+        found = replace(self, **changes)
+        vars(found)["_compiled"] = self._compiled
+        return found
 
     def _scored(self, users: Histories, vectors: Floats, rows: Ints, items: Ints) -> Floats:
         if not len(rows):

@@ -28,10 +28,12 @@ class Understanding:
     Attributes:
         lines: for people; none shows a user id.
         usable: whether any event of those looked at can be used.
+        rejected: the share of the rows looked at that cannot be used, events and items together.
     """
 
     lines: tuple[str, ...]
     usable: bool
+    rejected: float
 
 
 def check_mapping(
@@ -62,17 +64,27 @@ def check_mapping(
         *_of_events(events),
         *_of_faults(found),
     ]
+    rejected, looked_at = _counts(found, events)
     if source.mapping.items is None:
         lines.append("Items: none are mapped; they are the ids of the events.")
     else:
         items = source.items()
+        usable = items.frame.collect()
+        more = _counts(items, usable)
+        rejected, looked_at = rejected + more[0], looked_at + more[1]
         lines += [
             *_files("Items", source.tables["items"], sample),
-            *_of_items(items.frame.collect()),
+            *_of_items(usable),
             *_of_faults(items),
             *_of_media(source),
         ]
-    return Understanding(tuple(lines), not events.is_empty())
+    return Understanding(tuple(lines), not events.is_empty(), rejected / max(1, looked_at))
+
+
+def _counts(found: Extract, usable: pl.DataFrame) -> tuple[int, int]:
+    """How many of a table's rows cannot be used, and how many there are."""
+    rejects = int(found.rejects.select(pl.len()).collect().item())
+    return rejects, rejects + usable.height
 
 
 def _files(what: str, tables: list[Table], sample: int) -> Iterator[str]:

@@ -70,6 +70,19 @@ def test_the_command_ends_as_it_found(tmp_path: Path, monkeypatch: pytest.Monkey
     assert not (tmp_path / "home").exists()
 
 
+def test_the_command_warns_where_a_run_would_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CROSSMODAL_HOME", str(tmp_path / "home"))
+    text = events_csv() + "".join(f"u{n},101,4,tomorrow\n" for n in range(60))
+    path = write(tmp_path, events=text)
+    told = CliRunner().invoke(app, ["check", str(path)])
+    assert told.exit_code == 1
+    assert "A run would stop: 8.8% of the rows" in told.output.replace("\n", " ")
+    monkeypatch.setenv("CROSSMODAL_MAX_REJECT_SHARE", "0.2")
+    assert CliRunner().invoke(app, ["check", str(path)]).exit_code == 0
+
+
 def test_events_without_times(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     text = events_csv(lambda e: f"{e[0]},{e[1]},{e[2]}").replace(
         "user,item,stars,at", "user,item,stars"
