@@ -85,9 +85,7 @@ async def recommendations_of_guest(
     service: Asked, champion: InUse, asked: RecommendationRequest
 ) -> Response:
     """The best items for someone without an account, whose history comes with the request."""
-    items = item_indexes(
-        champion, [event.item_id for event in asked.history], "body.history.{}.item_id"
-    )
+    found = champion.log.item_ids.indexes([event.item_id for event in asked.history])
     making = ListInMaking(
         champion,
         may_be_shown(champion, asked.category),
@@ -96,7 +94,9 @@ async def recommendations_of_guest(
         new=_new(service, asked.new_places),
     )
     left_out = champion.log.item_ids.indexes(asked.exclude)
-    values = [event.value for event in asked.history]
+    # Browsers keep ids for years: one that the catalogue no longer has says nothing.
+    items = found[found >= 0]
+    values = [event.value for event, item in zip(asked.history, found, strict=True) if item >= 0]
     making.know(guest_history(champion, items, values), items, left_out[left_out >= 0])
     return _answer(service, champion, making, await service.stages.walk(making.steps()))
 

@@ -191,6 +191,9 @@ def test_a_guest_is_answered_like_a_user_with_the_same_past(client: TestClient) 
     history = [{"item_id": first}, {"item_id": second}]
     guest = client.post("/v1/recommendations", json={"history": history, "k": 20}).json()
     assert [item["item_id"] for item in guest["items"]] == listed(client, "ada")
+    stale = [history[0], {"item_id": "gone since years", "value": 5.0}, history[1]]
+    again = client.post("/v1/recommendations", json={"history": stale, "k": 20}).json()
+    assert again["items"] == guest["items"], "an id that nothing is known of says nothing"
     left_out = {"history": history, "exclude": [guest["items"][0]["item_id"]]}
     fewer = client.post("/v1/recommendations", json=left_out).json()
     assert [item["item_id"] for item in fewer["items"]][:5] == [
