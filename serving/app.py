@@ -56,6 +56,8 @@ def create_app(settings: Settings, figures: Path | None = None) -> FastAPI:
         # Requests run side by side: threads within one would only wait for those of others.
         with one_thread(), threadpool_limits(1):
             await run_in_threadpool(service.start)
+            # Every request with a query reads it, and making it would hold up the first.
+            app.openapi()
             # What was loaded lives as long as the service: a collector need not walk through it.
             gc.collect()
             gc.freeze()
