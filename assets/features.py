@@ -9,9 +9,11 @@ import dagster as dg
 import polars as pl
 import pyarrow as pa
 
+from assets.reported_events import reported_position
 from assets.stage import OWNERS, Context, Stamp, made_from, materialize_table
 from crossmodal.lake import Lake
 from crossmodal.workspace import Workspace
+from feature_repo.events import positive_events
 from models.data import MODALITIES
 
 RECOMMENDATIONS_VIEW = "user_recommendations"
@@ -31,11 +33,6 @@ def in_online_store(workspace: Workspace, table: str) -> bool:
 
     recorded = recorded_keys(workspace.lake, table)
     return bool(recorded) and not departures(workspace.paths, recorded)
-
-
-def positive_events(lake: Lake) -> pl.LazyFrame:
-    """Events that say a user wanted an item: those with a positive weight."""
-    return lake.scan_partitions("interactions").filter(pl.col("value") > 0)
 
 
 def newest_event(lake: Lake) -> datetime:
@@ -220,8 +217,11 @@ def write_online(
     """Materializes views into the online store and records the number of keys of each.
 
     Everything known just after the newest event counts as known now. Views named `beside` are
-    written too, because the store has lost them, but another table records them.
+    written too, because the store has lost them, but another table records them. What apps
+    reported while the run went on is brought into the new file, where a push may have put it into
+    the old one.
     """
+    from feature_repo.live_features import bring_up_to_date
     from feature_repo.materialize import materialize_fresh
 
     end = newest_event(workspace.lake) + _JUST_AFTER
@@ -230,7 +230,14 @@ def write_online(
         {"view": list(views), "keys": [keys[view] for view in views]},
         schema={"view": pl.String, "keys": pl.Int64},
     ).with_columns(made_from=pl.lit(_digest(stamp)))
-    workspace.lake.write(table, rows, stamp, total_keys=int(rows["keys"].sum()))
+    workspace.lake.write(
+        table,
+        rows,
+        stamp,
+        total_keys=int(rows["keys"].sum()),
+        position=reported_position(workspace.lake),
+    )
+    bring_up_to_date(workspace.paths)
 
 
 def _digest(stamp: Stamp) -> str:

@@ -14,13 +14,13 @@ from assets.features import (
     RECOMMENDATIONS_VIEW,
     in_online_store,
     newest_event,
-    positive_events,
     write_online,
 )
 from assets.registry import open_registry
 from assets.stage import OWNERS, Context, made_from, materialize_table
 from crossmodal.lake import Lake
 from crossmodal.workspace import Workspace
+from feature_repo.events import positive_events
 from models.assembly import EventLog, event_log, token_tables
 from models.data import MODALITIES, Histories, TokenTable, Vocabulary
 

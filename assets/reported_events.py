@@ -7,8 +7,9 @@ import polars as pl
 import pyarrow as pa
 
 from assets.stage import OWNERS, Context, made_from, materialize_table
-from crossmodal.event_log import SIGNS_OF_INTEREST, last_position, read_log
+from crossmodal.event_log import last_position, read_log
 from crossmodal.lake import Lake
+from crossmodal.reported import counted
 from crossmodal.value_scale import ValueScale
 from crossmodal.workspace import Workspace
 from sources.protocol import INTERACTIONS
@@ -75,18 +76,9 @@ def reported_interactions(
         The interactions, and how many reports were about items that the catalogue lacks.
     """
     scale = ValueScale.of(own.filter(pl.col("value") > 0)["value"].to_numpy())
-    wanted = [*sorted(SIGNS_OF_INTEREST), "review"]
-    reports = lake.read("reported_events").filter(pl.col("event_type").is_in(wanted))
+    reports = counted(lake.read("reported_events"), scale)
     known = reports.filter(pl.col("item_id").is_in(item_ids.implode()))
-    told = pl.coalesce("value", pl.when(pl.col("event_type") == "like").then(scale.strong))
-    values = (
-        pl.when(pl.col("event_type") == "review")
-        .then(0.0)
-        .otherwise(pl.coalesce(told, scale.middle))
-    )
-    rows = known.with_columns(value=values).select(
-        pl.col(name).cast(dtype) for name, dtype in INTERACTIONS.items()
-    )
+    rows = known.select(pl.col(name).cast(dtype) for name, dtype in INTERACTIONS.items())
     return rows.unique(maintain_order=True), reports.height - known.height
 
 

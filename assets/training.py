@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from assets.datasets import SPLIT_INPUTS, STATIC_MODALITIES, split_data
-from assets.features import newest_event, positive_events
+from assets.features import newest_event
 from assets.pictures import training_curves
 from assets.recipes import RECIPES, Choices, Recipe
 from assets.registry import data_versions, has_version, open_registry
@@ -23,6 +23,7 @@ from assets.side_by_side import processes_for, side_by_side
 from assets.stage import OWNERS, Context, Stamp, made_from, materialize_table
 from crossmodal.lake import Lake
 from crossmodal.workspace import Workspace
+from feature_repo.events import positive_events
 from models.assembly import EventLog, event_log
 from models.splits import Split, cold_item, global_temporal, random_split, user_temporal
 

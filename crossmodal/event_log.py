@@ -4,14 +4,19 @@ import json
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from crossmodal.durable import BUSY_SECONDS, make_private, open_durable
+
+EventType = Literal["impression", "click", "play", "like", "rating", "hide", "review"]
+"""What a user can have done."""
 
 SIGNS_OF_INTEREST = frozenset({"click", "play", "like", "rating"})
 """Event types that say a user wanted an item; what a model learns a user's taste from."""
@@ -56,10 +61,16 @@ _ALL = """
 SELECT position, event_id, user_id, item_id, event_type, value, text, request_id, event_timestamp
 FROM events WHERE position <= ? ORDER BY position
 """
+_ACTS_AFTER = """
+SELECT user_id, item_id, event_type, value, event_timestamp
+FROM events WHERE position > ? AND event_type <> 'impression' ORDER BY position
+"""
 _MONTHS = """
 SELECT DISTINCT strftime('%Y-%m', event_timestamp / 1000000, 'unixepoch') FROM events ORDER BY 1
 """
 _BATCHES_AT_ONCE = 64
+_MICROSECONDS = 1_000_000
+_CLOCKS_APART = 300 * _MICROSECONDS
 
 
 class QueueFullError(RuntimeError):
@@ -95,6 +106,23 @@ class LoggedEvent:
     event_timestamp: int
 
 
+def event_instant(told: datetime | None) -> int:
+    """When an event happened, in UTC microseconds: now where the app does not say.
+
+    Raises:
+        ValueError: the time has no zone, or lies before 1970 or in the future.
+    """
+    now = time.time_ns() // 1000
+    if told is None:
+        return now
+    if told.tzinfo is None:
+        raise ValueError("The time has no zone; add one, such as Z.")
+    found = round(told.timestamp() * _MICROSECONDS)
+    if not 0 <= found <= now + _CLOCKS_APART:
+        raise ValueError("The time is before 1970 or in the future.")
+    return found
+
+
 def last_position(path: Path) -> int:
     """Where the log in a file ends; 0 where nothing was reported, or there is no file."""
     if not path.is_file():
@@ -116,6 +144,18 @@ def read_log(path: Path, up_to: int, rows: int = 50_000) -> Iterator[list[tuple[
         cursor = connection.execute(_ALL, (up_to,))
         while found := cursor.fetchmany(rows):
             yield found
+
+
+def acts_after(path: Path, position: int) -> list[tuple[Any, ...]]:
+    """What users did after a position of the log in a file, in its order, impressions aside.
+
+    Returns:
+        Rows of user_id, item_id, event_type, value and event_timestamp.
+    """
+    if not path.is_file():
+        return []
+    with closing(_reader(path)) as connection:
+        return connection.execute(_ACTS_AFTER, (position,)).fetchall()
 
 
 def months(path: Path) -> list[str]:

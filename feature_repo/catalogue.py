@@ -3,12 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-from feast import FeatureService, FeatureView, FileSource
+from feast import FeatureService, FeatureView, FileSource, PushSource
+from feast.data_source import DataSource
 from feast.feature_view import DUMMY_ENTITY
 from feast.repo_contents import RepoContents
 
 from feature_repo import definitions
-from feature_repo.entities import item, project, user
+from feature_repo.entities import event, item, project, user
 
 VIEWS: tuple[FeatureView, ...] = tuple(
     value for value in vars(definitions).values() if isinstance(value, FeatureView)
@@ -26,7 +27,7 @@ def table_path(view: FeatureView) -> Path:
 
 def contents_at(lake: Path) -> RepoContents:
     """All definitions, with their sources in the lake at `lake` instead of the default home's."""
-    sources: dict[str, FileSource] = {}
+    sources: dict[str, DataSource] = {}
     views = [_view_at(view, lake, sources) for view in VIEWS]
     return RepoContents(
         projects=[project],
@@ -35,7 +36,7 @@ def contents_at(lake: Path) -> RepoContents:
         on_demand_feature_views=[],
         stream_feature_views=[],
         label_views=[],
-        entities=[user, item, DUMMY_ENTITY],
+        entities=[user, item, event, DUMMY_ENTITY],
         feature_services=[_service_at(service, lake) for service in SERVICES],
         permissions=[],
     )
@@ -47,7 +48,7 @@ def definitions_at(lake: Path) -> dict[str, Any]:
     It is what the module that Feast reads in a home's own repo consists of.
     """
     contents = contents_at(lake)
-    defined: list[Any] = [*contents.projects, *contents.data_sources, user, item]
+    defined: list[Any] = [*contents.projects, *contents.data_sources, user, item, event]
     defined += [*contents.feature_views, *contents.feature_services]
     return {f"{type(each).__name__}_{each.name}": each for each in defined}
 
@@ -59,13 +60,16 @@ def _file_source(view: FeatureView) -> FileSource:
     return source
 
 
-def _view_at(view: FeatureView, lake: Path, sources: dict[str, FileSource]) -> FeatureView:
+def _view_at(view: FeatureView, lake: Path, sources: dict[str, DataSource]) -> FeatureView:
     """The view at another lake. Feast refuses two sources of one name, so that views share them."""
     proto = view.to_proto()
     _move(proto.spec.batch_source.file_options, lake)
     moved: FeatureView = FeatureView.from_proto(proto)
     source = _file_source(moved)
     moved.batch_source = sources.setdefault(source.name, source)
+    if isinstance(moved.stream_source, PushSource):
+        moved.stream_source.batch_source = moved.batch_source
+        sources[moved.stream_source.name] = moved.stream_source
     return moved
 
 

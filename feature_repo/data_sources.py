@@ -6,7 +6,7 @@ relative path against the working folder. `feature_repo.catalogue` moves them to
 
 from pathlib import Path
 
-from feast import FileSource
+from feast import FileSource, PushSource
 from feast.data_format import ParquetFormat
 
 from feature_repo.entities import OWNER
@@ -56,4 +56,14 @@ user_statistics_source = _table(
 )
 user_recommendations_source = _table(
     "user_recommendations", "The newest list of every user, one row a user."
+)
+
+# `feature_repo.provider` hands what is pushed here to the event log, as the service does; a run
+# takes it from there into the table.
+events_source = PushSource(
+    name="events",
+    batch_source=_table("reported_events", "What apps reported, one row an event."),
+    description="Takes events: event_id, user_id (pseudonym), item_id, event_type, and where there "
+    "are any value, text, request_id, event_timestamp (now by default).",
+    owner=OWNER,
 )

@@ -1,6 +1,6 @@
 """What `feast plan` and `feast apply` find: every object of the feature store, once."""
 
-from feature_repo.entities import item, project, user
+from feature_repo.entities import event, item, project, user
 from feature_repo.services import ranking, recommendations, retrieval
 from feature_repo.views import (
     item_attributes_embedding,
@@ -14,6 +14,7 @@ from feature_repo.views import (
     item_statistics,
     item_text_embedding,
     item_text_features,
+    reported_events,
     user_recommendations,
     user_statistics,
     user_taste_attributes,
@@ -24,6 +25,7 @@ from feature_repo.views import (
 )
 
 __all__ = [
+    "event",
     "item",
     "item_attributes_embedding",
     "item_attributes_features",
@@ -39,6 +41,7 @@ __all__ = [
     "project",
     "ranking",
     "recommendations",
+    "reported_events",
     "retrieval",
     "user",
     "user_recommendations",

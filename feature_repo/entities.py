@@ -1,4 +1,4 @@
-"""The project and the two things that have features."""
+"""The project, the two things that have features, and what happens between them."""
 
 from feast import Entity, Project, ValueType
 
@@ -24,6 +24,15 @@ item = Entity(
     join_keys=["item_id"],
     value_type=ValueType.STRING,
     description="Something that can be recommended.",
+    owner=OWNER,
+    tags={"pii": "none"},
+)
+
+event = Entity(
+    name="event",
+    join_keys=["event_id"],
+    value_type=ValueType.STRING,
+    description="One thing that a user did, by the app's own id of it.",
     owner=OWNER,
     tags={"pii": "none"},
 )

@@ -7,6 +7,8 @@ from pathlib import Path
 import polars as pl
 import pyarrow as pa
 
+from crossmodal.lake import Lake
+
 Events = pl.DataFrame | pl.LazyFrame | Sequence[Path]
 """user_id, item_id (String), value (Float32), event_timestamp (Datetime us UTC); or Parquet files
 of these. Only what counts as an interaction: the caller filters by event type."""
@@ -21,6 +23,15 @@ before it, so that an event sees neither itself nor others of the same microseco
 """
 
 INSTANT = pa.timestamp("us", tz="UTC")
+
+
+def positive_events(lake: Lake) -> pl.LazyFrame:
+    """Events that say a user wanted an item: those with a positive weight.
+
+    Raises:
+        TableMissingError: no run has written an event yet.
+    """
+    return lake.scan_partitions("interactions").filter(pl.col("value") > 0)
 
 
 def scan_events(events: Events) -> pl.LazyFrame:

@@ -10,12 +10,13 @@ from feast.types import Array, Float32, Int64, PrimitiveFeastType, String, UnixT
 
 from feature_repo.data_sources import (
     embeddings_sources,
+    events_source,
     item_statistics_source,
     taste_sources,
     user_recommendations_source,
     user_statistics_source,
 )
-from feature_repo.entities import OWNER, item, user
+from feature_repo.entities import OWNER, event, item, user
 
 # Content, counts and tastes stay true until a newer row replaces them. Zero would say so to a
 # historical join, but makes the first `feast materialize-incremental` begin one year ago and drop
@@ -189,4 +190,21 @@ user_recommendations = FeatureView(
     description="The list to show a user; the key `new_user` holds the one for a newcomer.",
     owner=OWNER,
     tags={"stage": "recommendations"},
+)
+
+reported_events = FeatureView(
+    name="reported_events",
+    entities=[event],
+    ttl=NEVER_EXPIRES,
+    schema=[
+        _key("event"),
+        Field(name="user_id", dtype=String, description="Who did it, by keyed pseudonym."),
+        Field(name="item_id", dtype=String, description="What it is about."),
+        Field(name="event_type", dtype=String, description="What was done, such as click."),
+    ],
+    source=events_source,
+    online=False,
+    description="What apps reported. Push events here; the features made of them are other views.",
+    owner=OWNER,
+    tags={"stage": "behaviour"},
 )

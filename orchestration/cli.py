@@ -5,7 +5,6 @@ Exit codes: 0 done, 1 the work failed, 2 the call was wrong.
 """
 
 import json
-import re
 import shutil
 from enum import StrEnum
 from pathlib import Path
@@ -39,10 +38,11 @@ class SourceChoice(StrEnum):
 
 
 class EntityChoice(StrEnum):
-    """What a feature key names."""
+    """What a feature key names, or `key` for the key itself."""
 
     user = "user"
     item = "item"
+    key = "key"
 
 
 @app.command()
@@ -197,18 +197,22 @@ def recommend(
 
 @app.command()
 def features(
-    entity: Annotated[EntityChoice, typer.Argument(help="user or item.")],
+    entity: Annotated[
+        EntityChoice, typer.Argument(help="user or item; key for what Feast calls a user.")
+    ],
     key: Annotated[str, typer.Argument(help="The id as the source writes it.")],
 ) -> None:
-    """Prints the online features of one user or item as JSON."""
+    """Prints the online features of one user or item as JSON, or a user's key in Feast."""
     settings = _settings()
-    from orchestration.lookup import LookupFailedError, features_of
+    from orchestration.lookup import LookupFailedError, feast_key, features_of, render_features
 
     try:
-        found = features_of(settings, entity.value, key)
+        if entity is EntityChoice.key:
+            typer.echo(feast_key(settings, key))
+        else:
+            typer.echo(render_features(features_of(settings, entity.value, key)))
     except LookupFailedError as error:
         _fail(str(error))
-    typer.echo(_NUMBERS.sub(_on_one_line, json.dumps(found, indent=2, default=str)))
 
 
 @app.command()
@@ -424,14 +428,6 @@ def _make_home(home: Path) -> None:
     except OSError as error:
         typer.echo(f"Setting CROSSMODAL_HOME: {home} cannot be made ({error.strerror}).", err=True)
         raise typer.Exit(2) from error
-
-
-_NUMBERS = re.compile(r"\[[-\d.e+,\s]+\]")
-"""A JSON list of numbers, which is read more easily on one line."""
-
-
-def _on_one_line(numbers: "re.Match[str]") -> str:
-    return f"[{' '.join(numbers.group()[1:-1].split())}]"
 
 
 def _fail(message: str) -> NoReturn:

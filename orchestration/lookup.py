@@ -1,5 +1,7 @@
 """What an app would read: recommendations and features from Feast's online store."""
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +16,8 @@ from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
 
 _PREFIX = "user_recommendations__"
+_NUMBERS = re.compile(r"\[[-\d.e+,\s]+\]")
+"""A JSON list of numbers, which is read more easily on one line."""
 
 
 class LookupFailedError(RuntimeError):
@@ -88,14 +92,33 @@ def features_of(settings: Settings, entity: str, key: str) -> dict[str, Any]:
             users is missing.
     """
     paths = StatePaths(settings.home)
-    if not paths.online_store.is_file():
-        raise LookupFailedError("The online store is empty: run `crossmodal run` first.")
+    _require_store(paths)
     stored = _pseudonym(settings, key) if entity == "user" else key
     rows = _online(paths, {f"{entity}_id": [stored]}, _references(entity))
     found = {name: values[0] for name, values in rows.items() if name != f"{entity}_id"}
     if all(value is None for value in found.values()):
         raise LookupFailedError(f"No features of {entity} {key!r} are in the online store.")
     return found
+
+
+def render_features(found: Mapping[str, Any]) -> str:
+    """Features as JSON."""
+    return _NUMBERS.sub(_on_one_line, json.dumps(found, indent=2, default=str))
+
+
+def feast_key(settings: Settings, user: str) -> str:
+    """What Feast's stores call a user: the keyed pseudonym.
+
+    Raises:
+        LookupFailedError: nothing is in the online store, or the key that names users is missing.
+    """
+    _require_store(StatePaths(settings.home))
+    return _pseudonym(settings, user)
+
+
+def _require_store(paths: StatePaths) -> None:
+    if not paths.online_store.is_file():
+        raise LookupFailedError("The online store is empty: run `crossmodal run` first.")
 
 
 def _online(
@@ -120,6 +143,10 @@ def _references(entity: str) -> list[str]:
         if view.name in ONLINE_VIEWS and view.entities == [entity]
         for field in view.features
     ]
+
+
+def _on_one_line(numbers: "re.Match[str]") -> str:
+    return f"[{' '.join(numbers.group()[1:-1].split())}]"
 
 
 def _pseudonym(settings: Settings, user: str) -> str:

@@ -37,7 +37,8 @@ class OnlineFeatures:
 
     def made_at(self) -> float:
         """When the online store was filled last, in seconds since 1970; 0 where there is none."""
-        path = self._paths.online_store
+        # The registry's time: a push writes to the online file, which is not filled by that.
+        path = self._paths.registry
         return path.stat().st_mtime if path.is_file() else 0.0
 
     def services(self) -> Mapping[str, tuple[str, ...]]:
@@ -80,8 +81,8 @@ class OnlineFeatures:
         """The open store; Feast's SQLite connection goes on reading a file that was replaced."""
         if not self.ready():
             raise NotAppliedError("There is no online store yet: run `crossmodal run` first.")
-        files = (self._paths.online_store, self._paths.registry)
-        now = tuple(number for path in files for number in _identity(path))
+        # Not its time: whoever pushes writes to the file, and readers see that.
+        now = (self._paths.online_store.stat().st_ino, *_identity(self._paths.registry))
         if self._opened is None or now != self._of:
             self._let_go()
             self._opened, self._of = open_store(self._paths), now

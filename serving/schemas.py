@@ -13,6 +13,8 @@ from pydantic import (
     model_validator,
 )
 
+from crossmodal.event_log import EventType
+
 _IN_PRINT = "^[^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029]+$"
 """No control characters and no line breaks: they would be read as something else in a path."""
 
@@ -35,7 +37,6 @@ _JsonNumber = BeforeValidator(_number)
 _Id = Annotated[str, Field(min_length=1, max_length=256, pattern=_IN_PRINT)]
 UserId = Annotated[_Id, Field(description="The app's own user id.", examples=["user-000042"])]
 ItemId = Annotated[_Id, Field(description="An item of the catalogue.", examples=["item-00042"])]
-EventType = Literal["impression", "click", "play", "like", "rating", "hide", "review"]
 Modality = Literal["text", "image", "audio", "reviews", "attributes"]
 Count = Annotated[int, Field(ge=1, le=200, description="Most items of the answer.")]
 Diversity = Annotated[

@@ -1,6 +1,5 @@
 """What several routes ask of the service, and how it says that it cannot answer."""
 
-import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from http import HTTPStatus
@@ -10,6 +9,7 @@ import numpy as np
 from fastapi import Depends, Request
 from fastapi.concurrency import run_in_threadpool
 
+from crossmodal.event_log import event_instant
 from models.data import Bools, Ints
 from serving.champion import Champion, NoChampionError
 from serving.problems import FieldError, Problem
@@ -18,8 +18,6 @@ from serving.searching import Match
 from serving.service import Service
 
 _MOST_ERRORS = 20
-_MICROSECONDS = 1_000_000
-_CLOCKS_APART = 300 * _MICROSECONDS
 
 
 # Coroutines, since FastAPI hands every other dependency to a thread, which costs more than they do.
@@ -127,15 +125,10 @@ def instant(told: datetime | None, field: str) -> int:
     Raises:
         Problem: 422, the time has no zone, or lies before 1970 or in the future.
     """
-    now = time.time_ns() // 1000
-    if told is None:
-        return now
-    if told.tzinfo is None:
-        raise unusable(field, "The time has no zone; add one, such as Z.")
-    found = round(told.timestamp() * _MICROSECONDS)
-    if not 0 <= found <= now + _CLOCKS_APART:
-        raise unusable(field, "The time is before 1970 or in the future.")
-    return found
+    try:
+        return event_instant(told)
+    except ValueError as error:
+        raise unusable(field, str(error)) from error
 
 
 def unusable(field: str, message: str) -> Problem:

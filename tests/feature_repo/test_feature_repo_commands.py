@@ -166,7 +166,7 @@ def record_online_tables(paths: StatePaths) -> None:
     old = FeatureStore(config=config)
     _, _, tables = old.plan(contents_at(paths.lake))
     old.registry.update_infra(tables, old.project)
-    assert len(registry_of(paths).infra.infra_objects) == 18
+    assert len(registry_of(paths).infra.infra_objects) == 19
 
 
 def registry_of(paths: StatePaths) -> Any:

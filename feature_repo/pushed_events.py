@@ -1,0 +1,132 @@
+"""Events that an app pushes through Feast: checked, put into the log, and counted online."""
+
+import re
+from contextlib import closing
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+
+from crossmodal.event_log import EventLog, EventType, LoggedEvent, event_instant
+from crossmodal.item_log import ItemLog
+from crossmodal.lake import Lake
+from crossmodal.paths import StatePaths
+from feature_repo.live_features import bring_up_to_date
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_PSEUDONYM = re.compile("[0-9a-f]{64}")
+
+
+class EventsRefusedError(ValueError):
+    """An event cannot be used; none of those that came with it was taken."""
+
+    def __init__(self, row: int, fault: str) -> None:
+        super().__init__(f"Row {row + 1} cannot be pushed, and no row was taken. {fault}")
+
+
+def take_events(paths: StatePaths, frame: "pd.DataFrame") -> None:
+    """Puts events into the log of a home, then brings the features that they change up to date.
+
+    An event whose id is known counts once, whoever sent it first.
+
+    Args:
+        paths: the home, with definitions applied.
+        frame: event_id, user_id (a pseudonym), item_id, event_type, and where there are any value,
+            text, request_id and event_timestamp, which is now by default.
+
+    Raises:
+        EventsRefusedError: an event cannot be used, and none was taken.
+        OnlineStoreError: the events are on the disk, and the online store cannot be written.
+    """
+    events = _checked(frame)
+    _require_items(paths, [event.item_id for event in events])
+    with closing(EventLog(paths.event_log)) as log:
+        log.append(events).result()
+    bring_up_to_date(
+        paths, {event.user_id for event in events}, {event.item_id for event in events}
+    )
+
+
+def _pseudonym(told: str) -> str:
+    if not _PSEUDONYM.fullmatch(told):
+        raise ValueError(
+            "It must be the pseudonym that the store knows a user by, 64 hex digits, and not the "
+            "app's own id: `crossmodal features key USER` prints it."
+        )
+    return told
+
+
+class _Pushed(BaseModel):
+    """One event, by the rules of the service but for the name of the user."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    event_id: Annotated[str, Field(min_length=1, max_length=128)]
+    user_id: Annotated[str, AfterValidator(_pseudonym)]
+    item_id: str
+    event_type: EventType
+    value: Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)] | None = None
+    text: Annotated[str, Field(max_length=10_000)] | None = None
+    request_id: Annotated[str, Field(max_length=64)] | None = None
+    event_timestamp: datetime | None = None
+
+    @model_validator(mode="after")
+    def _rated(self) -> "_Pushed":
+        if self.event_type == "rating" and self.value is None:
+            raise ValueError("A rating needs a value.")
+        return self
+
+    def logged(self) -> LoggedEvent:
+        """The event as the log has it."""
+        fields = self.model_dump()
+        return LoggedEvent(**{**fields, "event_timestamp": event_instant(self.event_timestamp)})
+
+
+_EVENTS = TypeAdapter(list[_Pushed])
+
+
+def _checked(frame: "pd.DataFrame") -> list[LoggedEvent]:
+    # Pandas says NaN and NaT where a row of a column has nothing.
+    told = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    try:
+        events = _EVENTS.validate_python(told)
+    except ValidationError as error:
+        first = error.errors()[0]
+        row, *place = first["loc"]
+        where = f"{place[0]}: " if place else ""
+        fault = first["msg"].removeprefix("Value error, ")
+        raise EventsRefusedError(int(row), f"{where}{fault}") from error
+    logged = []
+    for row, event in enumerate(events):
+        try:
+            logged.append(event.logged())
+        except ValueError as error:
+            raise EventsRefusedError(row, f"event_timestamp: {error}") from error
+    return logged
+
+
+def _require_items(paths: StatePaths, asked: list[str]) -> None:
+    known = _catalogue(paths)
+    for row, item in enumerate(asked):
+        if item not in known:
+            raise EventsRefusedError(row, f"item_id: the catalogue has no item {item!r}.")
+
+
+def _catalogue(paths: StatePaths) -> set[str]:
+    """The items of the last run, as apps have changed them since."""
+    known = set(Lake(paths.lake).scan("items").select("item_id").collect()["item_id"])
+    if paths.item_log.is_file():
+        with closing(ItemLog(paths.item_log, paths.uploads)) as log:
+            for item in log.since(0):
+                (known.discard if item.deleted else known.add)(item.item_id)
+    return known
