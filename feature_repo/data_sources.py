@@ -58,11 +58,12 @@ user_recommendations_source = _table(
     "user_recommendations", "The newest list of every user, one row a user."
 )
 
-# `feature_repo.provider` hands what is pushed here to the event log, as the service does; a run
+# `feature_repo.provider` puts what is pushed here into the event log, as the service does; a run
 # takes it from there into the table.
+reported_events_source = _table("reported_events", "What apps reported, one row an event.")
 events_source = PushSource(
     name="events",
-    batch_source=_table("reported_events", "What apps reported, one row an event."),
+    batch_source=reported_events_source,
     description="Takes events: event_id, user_id (pseudonym), item_id, event_type, and where there "
     "are any value, text, request_id, event_timestamp (now by default).",
     owner=OWNER,

@@ -54,7 +54,7 @@ def reported_since(paths: StatePaths) -> pl.DataFrame:
     return (
         counted(reports, ValueScale.of(strengths))
         .filter((pl.col("value") > 0) & pl.col("item_id").is_in(catalogue.implode()))
-        .cast(dict(_EVENT))
+        .cast(_EVENT)
         .unique(maintain_order=True)
     )
 

@@ -11,7 +11,7 @@ from feast.infra.online_stores.online_store import OnlineStore
 from feast.infra.passthrough_provider import PassthroughProvider
 
 from crossmodal.paths import StatePaths
-from feature_repo.data_sources import events_source
+from feature_repo.data_sources import events_source, reported_events_source
 from feature_repo.online_file import OnlineStoreError
 from feature_repo.pushed_events import EventsRefusedError, take_events
 
@@ -37,15 +37,16 @@ class HomeProvider(PassthroughProvider):
         self._opened: int | None = None
 
     @property
-    def online_store(self) -> OnlineStore:
+    def online_store(self) -> OnlineStore:  # type: ignore[override]
         """Feast's SQLite store, on the file in force."""
         store: OnlineStore = super().online_store
         path = _online_path(self.repo_config)
-        current = path.stat().st_ino if path.is_file() else None
-        if self._opened not in (None, current):
-            # Who reads just now goes on with the old file, which closes when the last has ended.
-            store._conn = None
-        self._opened = current
+        if path.is_file():
+            current = path.stat().st_ino
+            if self._opened not in (None, current):
+                # Who reads just now goes on with the old file; the last of them closes it.
+                setattr(store, "_conn", None)  # noqa: B010
+            self._opened = current
         return store
 
     def ingest_df(
@@ -75,7 +76,7 @@ class HomeProvider(PassthroughProvider):
         Raises:
             PushError: events are never written to their table but by a run.
         """
-        if data_source.name == events_source.batch_source.name:
+        if data_source.name == reported_events_source.name:
             raise PushError(
                 "Push events with `to=PushMode.ONLINE`, the default: the next run takes them from "
                 "the log into the offline store."

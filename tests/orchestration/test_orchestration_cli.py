@@ -44,7 +44,10 @@ def test_a_wrong_call_exits_with_2_and_says_what_is_wrong(call: list[str], said:
     assert said in result.output
 
 
-@pytest.mark.parametrize("call", [["report"], ["recommend", "u1"], ["features", "user", "u1"]])
+@pytest.mark.parametrize(
+    "call",
+    [["report"], ["recommend", "u1"], ["features", "user", "u1"], ["features", "key", "u1"]],
+)
 def test_asking_before_the_first_run_exits_with_1_and_names_it(call: list[str]) -> None:
     result = CliRunner().invoke(app, call)
     assert result.exit_code == 1
