@@ -13,15 +13,24 @@ from feast.infra.passthrough_provider import PassthroughProvider
 from crossmodal.paths import StatePaths
 from feature_repo.data_sources import events_source, reported_events_source
 from feature_repo.online_file import OnlineStoreError
-from feature_repo.pushed_events import EventsRefusedError, take_events
+from feature_repo.pushed_events import EventsNotWrittenError, EventsRefusedError, take_events
 
 
 class PushError(FeastError):
-    """A frame of events that cannot be pushed; Feast's server answers with the sentence."""
+    """A push that was refused or failed; Feast's server answers with the sentence.
+
+    Args:
+        reason: the sentence.
+        again: whether the same push may do later.
+    """
+
+    def __init__(self, reason: str, *, again: bool = False) -> None:
+        super().__init__(reason)
+        self._again = again
 
     def http_status_code(self) -> int:
-        """Unprocessable: the same frame is refused again."""
-        return 422
+        """503 where the same push may do later, else 422."""
+        return 503 if self._again else 422
 
 
 class HomeProvider(PassthroughProvider):
@@ -55,8 +64,8 @@ class HomeProvider(PassthroughProvider):
         """Takes events that are pushed; writes features, of any other view, to the online store.
 
         Raises:
-            PushError: an event cannot be used, and none was taken; or their features could not be
-                written.
+            PushError: an event cannot be used or the log cannot be written, and none was taken; or
+                their features could not be written.
         """
         if not _takes_events(feature_view):
             super().ingest_df(feature_view, df, field_mapping)
@@ -65,8 +74,11 @@ class HomeProvider(PassthroughProvider):
             take_events(_home(self.repo_config), df)
         except EventsRefusedError as error:
             raise PushError(str(error)) from error
+        except EventsNotWrittenError as error:
+            raise PushError(str(error), again=True) from error
         except OnlineStoreError as error:
-            raise PushError(f"The events are kept; what they change is not: {error}") from error
+            reason = f"The events are kept; what they change is not: {error}"
+            raise PushError(reason, again=True) from error
 
     def get_table_column_names_and_types_from_data_source(
         self, config: RepoConfig, data_source: DataSource

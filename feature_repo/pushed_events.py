@@ -1,6 +1,7 @@
 """Events that an app pushes through Feast: checked, put into the log, and counted online."""
 
 import re
+import sqlite3
 from contextlib import closing
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
@@ -34,6 +35,10 @@ class EventsRefusedError(ValueError):
         super().__init__(f"Row {row + 1} cannot be pushed, and no row was taken. {fault}")
 
 
+class EventsNotWrittenError(RuntimeError):
+    """The log cannot be written; no event was taken."""
+
+
 def take_events(paths: StatePaths, frame: "pd.DataFrame") -> None:
     """Puts events into the log of a home, then brings the features that they change up to date.
 
@@ -46,12 +51,18 @@ def take_events(paths: StatePaths, frame: "pd.DataFrame") -> None:
 
     Raises:
         EventsRefusedError: an event cannot be used, and none was taken.
+        EventsNotWrittenError: the log cannot be written, and none was taken.
         OnlineStoreError: the events are on the disk, and the online store cannot be written.
     """
     events = _checked(frame)
     _require_items(paths, [event.item_id for event in events])
-    with closing(EventLog(paths.event_log)) as log:
-        log.append(events).result()
+    try:
+        with closing(EventLog(paths.event_log)) as log:
+            log.append(events).result()
+    except (sqlite3.Error, OSError) as error:
+        raise EventsNotWrittenError(
+            f"No event could be written to {paths.event_log}, and none was taken: {error}"
+        ) from error
     bring_up_to_date(
         paths, {event.user_id for event in events}, {event.item_id for event in events}
     )

@@ -56,8 +56,8 @@ def fill(home: Path) -> StatePaths:
     )
     lake.write("interactions/1996-03", events, {})
     lake.write("items", pl.DataFrame({"item_id": [f"i{n}" for n in range(40)]}), {})
-    no_reports = [*LoggedEvent.__annotations__, "position"]
-    lake.write("reported_events", pl.DataFrame(schema=dict.fromkeys(no_reports, pl.String)), {})
+    none = pl.DataFrame(schema=dict.fromkeys(LoggedEvent.__annotations__, pl.String))
+    lake.write("reported_events", none, {}, position=0)
     lake.write("item_statistics", pl.DataFrame(build_item_statistics(events).read_all()), {})
     lake.write("user_statistics", pl.DataFrame(build_user_statistics(events).read_all()), {})
     taste = build_user_taste(events, lake.read("text_embeddings")).read_all()
@@ -135,6 +135,12 @@ def after(paths: StatePaths, *events: dict[str, Any], user: str = ADA, item: str
     return {name.split(":")[1]: last[name.split(":")[1]] for name in [*OF_USER, *OF_ITEM]}
 
 
+def require_same(found: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        assert found[name] == pytest.approx(value, rel=1e-5, abs=1e-6), name
+
+
 def logged(paths: StatePaths) -> list[tuple[Any, ...]]:
     """Events of the log, without their positions."""
     rows = read_log(paths.event_log, last_position(paths.event_log))
@@ -152,7 +158,7 @@ def test_a_pushed_event_is_in_the_log_and_in_the_features_read_next(
     found = read(app)
     assert found["user_n_events"] == before["user_n_events"] + 1
     assert found["item_n_events"] == before["item_n_events"] + 1
-    assert found == pytest.approx(after(paths, told), rel=1e-5, abs=1e-6)
+    require_same(found, after(paths, told))
     push(app, told)
     assert len(logged(paths)) == 1 and read(app) == found
 
@@ -165,7 +171,7 @@ def test_what_the_service_took_counts_as_well(paths: StatePaths, app: FeatureSto
     log.close()
     told = event(0)
     push(app, told)
-    assert read(app) == pytest.approx(after(paths, told, served), rel=1e-5, abs=1e-6)
+    require_same(read(app), after(paths, told, served))
 
 
 def test_a_newcomers_first_event_makes_features_and_no_fault(
@@ -294,6 +300,16 @@ def test_a_lost_store_is_one_sentence_and_the_event_is_kept(
         push(app, event())
     assert isinstance(why.value.__cause__, OnlineStoreError)
     assert len(logged(paths)) == 1 and not paths.online_store.exists()
+
+
+def test_a_log_that_cannot_be_written_takes_nothing(paths: StatePaths, app: FeatureStore) -> None:
+    before = read(app)
+    paths.event_log.parent.mkdir()
+    paths.event_log.write_bytes(b"no database" * 500)
+    with pytest.raises(PushError, match=r"events\.db, and none was taken") as why:
+        push(app, event())
+    assert why.value.http_status_code() == 503
+    assert read(app) == before
 
 
 def test_feasts_own_server_takes_events(paths: StatePaths, app: FeatureStore) -> None:

@@ -60,7 +60,8 @@ def test_a_push_is_in_the_next_list_and_after_the_run_in_the_lake_once(copied: S
     assert mine.select("item_id", "value").rows() == [(item, 0.75)]
     assert lake.scan_partitions("interactions").collect().height == before.height + 1
     after = read(store, user, item)
-    assert after == pytest.approx(pushed, rel=1e-5, abs=1e-6)
+    for name, value in pushed.items():
+        assert after[name] == pytest.approx(value, rel=1e-5, abs=1e-6), name
     store.push("events", pd.DataFrame([told]))
     assert read(store, user, item) == after
     run_pipeline(copied, only=READ)
