@@ -67,4 +67,5 @@ events_source = PushSource(
     description="Takes events: event_id, user_id (pseudonym), item_id, event_type, and where there "
     "are any value, text, request_id, event_timestamp (now by default).",
     owner=OWNER,
+    tags={"layer": "log"},
 )

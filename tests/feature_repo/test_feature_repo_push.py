@@ -33,6 +33,8 @@ from feature_repo.provider import PushError
 from feature_repo.store import apply_definitions, close_store, historical
 from feature_repo.taste import build_user_taste
 
+pytestmark = pytest.mark.slow
+
 ADA, NEWCOMER = pseudonym("u1", b"key"), pseudonym("nobody yet", b"key")
 OF_USER = [
     "user_statistics:user_n_events",

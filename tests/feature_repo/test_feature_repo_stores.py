@@ -69,7 +69,8 @@ def test_everything_registered_is_described_and_owned(filled: StatePaths) -> Non
         assert view.ttl
         assert all(feature.description for feature in view.features)
     sources: list[Any] = store.list_data_sources()
-    assert {Path(source.path).parent for source in sources} == {filled.lake}
+    tables = [getattr(source, "batch_source", source) for source in sources]
+    assert {Path(table.path).parent for table in tables} == {filled.lake}
 
 
 def test_online_equals_offline_for_every_key(filled: StatePaths) -> None:

@@ -187,7 +187,7 @@ def test_ages_and_the_queue_are_told(impatient: TestClient, copied: Settings) ->
         for line in impatient.get("/metrics").text.splitlines()
         if line.startswith("crossmodal_") and "{" not in line.split(" ")[0]
     }
-    store = Workspace(copied).paths.online_store
-    assert told["crossmodal_features_timestamp_seconds"] == pytest.approx(store.stat().st_mtime)
+    filled_at = Workspace(copied).paths.registry.stat().st_mtime
+    assert told["crossmodal_features_timestamp_seconds"] == pytest.approx(filled_at)
     assert told["crossmodal_champion_trained_timestamp_seconds"] > 0
     assert told["crossmodal_event_batches_waiting"] == 0
