@@ -34,8 +34,8 @@ def materialize_fresh(
 ) -> dict[str, int]:
     """Writes the newest row of every key into a new online file, then renames it into place.
 
-    A reader that has the old file open goes on reading the old file. The registry, which records
-    what was materialized, is swapped after the online file.
+    A look-up that has begun ends on the old file; the next one reads the new. The registry, which
+    records what was materialized, is swapped after the online file.
 
     Args:
         paths: the home, with definitions applied.

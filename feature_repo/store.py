@@ -65,7 +65,8 @@ def repo_config(
 def open_store(paths: StatePaths) -> "FeatureStore":
     """The feature store of a home, as it is now.
 
-    It keeps the online file it opened: a reader that outlives a run opens the store again.
+    Its look-ups read the online file in force; its registry is the one that it opened, which Feast
+    reads again after a while.
 
     Raises:
         NotAppliedError: no run has applied the definitions yet.

@@ -245,7 +245,7 @@ def test_a_reader_sees_the_old_file_or_the_new_never_a_part(changeable: StatePat
         materialize_fresh(paths, ["user_recommendations"], NOW, keep_existing=True)
         _, errors = reader.communicate(timeout=120)
     assert reader.returncode == 0, errors
-    assert online(paths, keys, feature, old)["user_recommendations__model_version"] == ["first"]
+    assert online(paths, keys, feature, old)["user_recommendations__model_version"] == ["second"]
 
 
 WRITER = """
