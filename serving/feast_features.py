@@ -78,7 +78,7 @@ class OnlineFeatures:
         self._opened = None
 
     def _store(self) -> "FeatureStore":
-        """The open store; another once a run has replaced its files, since its services may differ."""
+        """The open store; another once a run has replaced its files, whose services may differ."""
         if not self.ready():
             raise NotAppliedError("There is no online store yet: run `crossmodal run` first.")
         # Not its time: whoever pushes writes to the file, and readers see that.
