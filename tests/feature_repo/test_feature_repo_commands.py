@@ -24,11 +24,15 @@ LATER = (NOW + timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def feast(folder: Path, *commands: list[str], modules: Path | None = None) -> list[str]:
-    """What each command printed; `modules` is where the package `feature_repo` lies."""
+    """What each command printed; `modules` is where the package `feature_repo` lies.
+
+    What that package imports lies in the checkout of these tests.
+    """
+    packages = [str(modules or home_repo.REPO.parent), str(home_repo.REPO.parent)]
     done = subprocess.run(
         [sys.executable, COMMANDS, json.dumps(commands)],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(modules or home_repo.REPO.parent)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(packages)},
         capture_output=True,
         text=True,
         timeout=900,

@@ -82,7 +82,7 @@ def running(command: str, port: int, checkout: Path) -> Iterator[Server]:
         subprocess.Popen(
             [FEAST, command, "--host", "127.0.0.1", "--port", str(port)],
             cwd=checkout / "feature_repo",
-            env={**os.environ, "PYTHONPATH": str(checkout)},
+            env={**os.environ, "PYTHONPATH": f"{checkout}{os.pathsep}{home_repo.REPO.parent}"},
             stdout=output,
             stderr=subprocess.STDOUT,
         ) as process,
