@@ -28,8 +28,9 @@ FEATURES += ["user_statistics:user_value_mean", "user_taste_text:text_taste"]
 
 
 def read(store: FeatureStore, user: str, item: str) -> dict[str, Any]:
-    found = store.get_online_features(FEATURES, [{"user_id": user, "item_id": item}])
-    return {name: values[0] for name, values in found.to_dict().items()}
+    key = {"user_id": user, "item_id": item}
+    found = store.get_online_features(FEATURES, [key]).to_dict()
+    return {name: values[0] for name, values in found.items() if name not in key}
 
 
 def test_a_push_is_in_the_next_list_and_after_the_run_in_the_lake_once(copied: Settings) -> None:
