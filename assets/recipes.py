@@ -14,7 +14,7 @@ from crossmodal.settings import Settings
 from models.data import MODALITIES, TIME_DEPENDENT
 
 if TYPE_CHECKING:
-    from models.protocol import Recommender
+    from models.protocol import Trainable
     from models.training import Epoch
 
 RANKED_SPLITS = (USER_TEMPORAL, GLOBAL_TEMPORAL, COLD_ITEM)
@@ -56,7 +56,7 @@ class Recipe:
     description: str
     splits: tuple[str, ...]
     choose: Callable[[Settings], Choices]
-    build: Callable[[Choices, str, OnEpoch], "Recommender"]
+    build: Callable[[Choices, str, OnEpoch], "Trainable"]
     code_version: str = "1"
     modality: str | None = None
     reads: tuple[str, ...] = MODALITIES
@@ -97,7 +97,7 @@ def _choose_mmnn(operator: str, settings: Settings) -> Choices:
     }
 
 
-def _build_mmnn(choices: Choices, device: str, on_epoch: OnEpoch) -> "Recommender":
+def _build_mmnn(choices: Choices, device: str, on_epoch: OnEpoch) -> "Trainable":
     from models.encoders.device import choose_device
     from models.mmnn import MMNN, MMNNConfig
 
@@ -108,7 +108,7 @@ def _choose_matrix_factorisation(settings: Settings) -> Choices:
     return {"form": settings.matrix_factorisation, "seed": settings.seed}
 
 
-def _build_matrix_factorisation(choices: Choices, device: str, on_epoch: OnEpoch) -> "Recommender":
+def _build_matrix_factorisation(choices: Choices, device: str, on_epoch: OnEpoch) -> "Trainable":
     from models.matrix_factorisation import MatrixFactorisation, MatrixFactorisationConfig
 
     return MatrixFactorisation(MatrixFactorisationConfig(**choices), on_epoch)
@@ -118,34 +118,34 @@ def _choose_seed(settings: Settings) -> Choices:
     return {"seed": settings.seed}
 
 
-def _build_popularity(choices: Choices, device: str, on_epoch: OnEpoch) -> "Recommender":
+def _build_popularity(choices: Choices, device: str, on_epoch: OnEpoch) -> "Trainable":
     from models.baselines import Popularity
 
     return Popularity(**choices)
 
 
-def _build_random(choices: Choices, device: str, on_epoch: OnEpoch) -> "Recommender":
+def _build_random(choices: Choices, device: str, on_epoch: OnEpoch) -> "Trainable":
     from models.baselines import RandomRanking
 
     return RandomRanking(**choices)
 
 
-def _build_baseline(name: str, choices: Choices, device: str, on_epoch: OnEpoch) -> "Recommender":
+def _build_baseline(name: str, choices: Choices, device: str, on_epoch: OnEpoch) -> "Trainable":
     """A baseline with its own defaults; `name` is that of its class."""
     from models import baselines
 
-    model: Recommender = getattr(baselines, name)(getattr(baselines, f"{name}Config")(**choices))
+    model: Trainable = getattr(baselines, name)(getattr(baselines, f"{name}Config")(**choices))
     return model
 
 
-def _build_transformer(choices: Choices, device: str, on_epoch: OnEpoch) -> "Recommender":
+def _build_transformer(choices: Choices, device: str, on_epoch: OnEpoch) -> "Trainable":
     from models.encoders.device import choose_device
     from models.transformer import Transformer, TransformerConfig
 
     return Transformer(TransformerConfig(**choices), str(choose_device(device)), on_epoch)
 
 
-def _build_gat(choices: Choices, device: str, on_epoch: OnEpoch) -> "Recommender":
+def _build_gat(choices: Choices, device: str, on_epoch: OnEpoch) -> "Trainable":
     from models.encoders.device import choose_device
     from models.gat import GAT, GATConfig
 
@@ -156,7 +156,7 @@ def _choose_hmdf(settings: Settings) -> Choices:
     return {"networks": settings.hybrid_networks, "seed": settings.seed}
 
 
-def _build_hmdf(choices: Choices, device: str, on_epoch: OnEpoch) -> "Recommender":
+def _build_hmdf(choices: Choices, device: str, on_epoch: OnEpoch) -> "Trainable":
     from joblib import cpu_count
 
     from models.hmdf import HMDF, HMDFConfig
@@ -169,7 +169,7 @@ def _choose_content(modality: str, settings: Settings) -> Choices:
     return {"modality": modality, "seed": settings.seed}
 
 
-def _build_content(choices: Choices, device: str, on_epoch: OnEpoch) -> "Recommender":
+def _build_content(choices: Choices, device: str, on_epoch: OnEpoch) -> "Trainable":
     from models.baselines import Content, ContentConfig
 
     return Content(ContentConfig(**choices))

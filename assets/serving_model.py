@@ -17,7 +17,7 @@ from crossmodal.workspace import Workspace
 from models.data import Dataset, Histories
 
 if TYPE_CHECKING:
-    from models.protocol import Recommender
+    from models.protocol import Recommender, Refittable
     from models.refitting import Soundness
 
 ALL_EVENTS = "all-events"
@@ -139,7 +139,7 @@ def _loss_by_newest(context: Context, workspace: Workspace, judged: "Recommender
     )
 
 
-def _refitted(context: Context, judged: "Recommender", data: Dataset) -> "Recommender | str":
+def _refitted(context: Context, judged: "Recommender", data: Dataset) -> "Refittable | str":
     """The judged model's recipe fitted to everything, or why it could not be."""
     from models.failures import FIT_FAILURES
     from models.protocol import Refittable
@@ -177,7 +177,7 @@ def _soundness(
 
 
 def _kept(
-    workspace: Workspace, refit: "Recommender", judged_by: str, data: Dataset, stamp: Stamp
+    workspace: Workspace, refit: "Refittable", judged_by: str, data: Dataset, stamp: Stamp
 ) -> str:
     """The refitted model as a version of its own, which names the one that speaks for it."""
     registry = open_registry(workspace)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import cast
 
 from models.persistence import ModelFormatError, family_of
-from models.protocol import Recommender
+from models.protocol import Trainable
 
 FAMILIES: Mapping[str, tuple[str, str]] = {
     "als": ("models.baselines", "ALS"),
@@ -29,7 +29,7 @@ FAMILIES: Mapping[str, tuple[str, str]] = {
 take seconds."""
 
 
-def family_class(family: str) -> type[Recommender]:
+def family_class(family: str) -> type[Trainable]:
     """The class of a family.
 
     Raises:
@@ -40,10 +40,10 @@ def family_class(family: str) -> type[Recommender]:
             f"There is no family {family!r} of models; known are {', '.join(sorted(FAMILIES))}."
         )
     module, name = FAMILIES[family]
-    return cast(type[Recommender], getattr(import_module(module), name))
+    return cast(type[Trainable], getattr(import_module(module), name))
 
 
-def load_model(folder: Path) -> Recommender:
+def load_model(folder: Path) -> Trainable:
     """The model in a folder, whatever its family.
 
     Raises:

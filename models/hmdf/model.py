@@ -44,7 +44,7 @@ from models.hmdf.state import read_ranker, write_ranker
 from models.hmdf.trees import LabelledSlice, choose_rounds, fit_trees
 from models.parallel import fit_all
 from models.persistence import ModelFormatError, NotFittedError, load_state, save_state
-from models.protocol import FeatureWorth, NothingToLearnError, Ranking, Recommender
+from models.protocol import FeatureWorth, NothingToLearnError, Ranking, Trainable
 from models.ranking import rank, tie_breaks
 from models.training import Epoch, TrainingCurve
 
@@ -355,7 +355,7 @@ class HMDF:
         everything = knowing(dataset, known)
         solved = fit_all(retrievers.solved, everything, 1)
         trained = fit_all(retrievers.trained, before(dataset, known), self._processes)
-        models: Mapping[str, Recommender] = {**solved, **trained}
+        models: Mapping[str, Trainable] = {**solved, **trained}
         ties = tie_breaks(dataset.item_ids.ids, self.config.seed)
         knowledge = Knowledge.of(everything, content, known)
         return Ranker(self.config.candidates, ties, models, retrievers.reads, knowledge)

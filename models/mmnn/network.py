@@ -20,6 +20,9 @@ from models.retrieval_loss import log_popularity
 class MissingHeadError(RuntimeError):
     """A network was asked for a task it has no head for."""
 
+    def __init__(self, task: str) -> None:
+        super().__init__(f"This MMNN has no {task} head; fit it with {task!r} among its tasks.")
+
 
 class MMNNNetwork(nn.Module):
     """Both towers with a retrieval head s(u, i) + b_i, and a head for each other task."""
@@ -53,7 +56,8 @@ class MMNNNetwork(nn.Module):
         """Retrieval scores (b, n) of user vectors (b, e), item codes (n, d) and biases (n,)."""
         return self.products(users, self.retrieval.candidates(codes), bias)
 
-    def products(self, users: Tensor, candidates: Tensor, bias: Tensor) -> Tensor:
+    @staticmethod
+    def products(users: Tensor, candidates: Tensor, bias: Tensor) -> Tensor:
         """Retrieval scores (b, n) of user vectors (b, e), candidates (n, e) and biases (n,)."""
         return users @ candidates.T + bias
 
@@ -81,7 +85,5 @@ class MMNNNetwork(nn.Module):
             MissingHeadError: it is not among the tasks.
         """
         if task not in self.heads:
-            raise MissingHeadError(
-                f"This MMNN has no {task} head; fit it with {task!r} among its tasks."
-            )
+            raise MissingHeadError(task)
         return cast(PairHead, self.heads[task])

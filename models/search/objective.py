@@ -5,7 +5,7 @@ from collections.abc import Callable
 from models.data import Dataset
 from models.hmdf.model import HMDF
 from models.hmdf.trees import LabelledSlice, choose_rounds
-from models.protocol import Recommender, SelfValidated
+from models.protocol import SelfValidated, Trainable
 from models.search.spaces import Settings
 from models.training import Epoch
 from models.validation import validation_loss
@@ -20,7 +20,7 @@ class NothingToJudgeError(ValueError):
 
 
 def validation_objective(
-    build: Callable[[Settings, OnEpoch], Recommender], dataset: Dataset, seed: int = 42
+    build: Callable[[Settings, OnEpoch], Trainable], dataset: Dataset, seed: int = 42
 ) -> Objective:
     """Fits a model a trial, and judges it by the dataset's validation events.
 
