@@ -16,6 +16,7 @@ from models.assembly import (
 )
 from models.data import Bools, Dataset, Floats, Interactions, TokenTable, Vocabulary
 from models.encoders.reviews import cumulative_reviews
+from models.splits.names import COLD_ITEM, GLOBAL_TEMPORAL
 
 STATIC_MODALITIES = ("text", "image", "audio", "attributes")
 SPLIT_INPUTS = (
@@ -26,10 +27,6 @@ SPLIT_INPUTS = (
     "items",
     "interactions",
 )
-USER_TEMPORAL = "user-temporal"
-GLOBAL_TEMPORAL = "global-temporal"
-COLD_ITEM = "cold-item"
-RANDOM = "random"
 _COUNTS = (
     "user_statistics__user_n_events",
     "item_statistics__item_n_events",

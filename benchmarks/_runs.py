@@ -7,12 +7,13 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from assets.datasets import USER_TEMPORAL, SplitData
+from assets.datasets import SplitData
 from benchmarks._tokens import Material, Reader
 from benchmarks.quality.material import split_data
 from benchmarks.quality.results import commit
 from benchmarks.quality.tables import machine
 from crossmodal.atomic import atomic_write_bytes
+from models.splits.names import USER_TEMPORAL
 from sources.factory import open_source
 from sources.protocol import Source
 

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from assets.datasets import RANDOM, USER_TEMPORAL, SplitData
+from assets.datasets import SplitData
 from benchmarks import _runs
 from benchmarks.quality.measuring import HEADLINE
 from benchmarks.quality.ours import all_known, training_alone
@@ -31,6 +31,7 @@ from models.evaluation import (
     user_measure,
 )
 from models.protocol import Refittable, SelfValidated
+from models.splits.names import RANDOM, USER_TEMPORAL
 
 _FITTED_FOR_RATINGS = RANDOM
 _SAMPLES = 10_000

@@ -6,8 +6,8 @@ from tempfile import TemporaryDirectory
 
 from joblib import Parallel, delayed
 
+from models.catalogue.families import load_model
 from models.data import Dataset
-from models.families import load_model
 from models.protocol import Trainable
 
 

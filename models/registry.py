@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from crossmodal.atomic import atomic_write_bytes, sync
-from models.families import load_model
+from models.catalogue.families import load_model
 from models.persistence import CONFIG, WEIGHTS, ModelFormatError, family_of
 from models.protocol import Trainable
 

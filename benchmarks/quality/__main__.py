@@ -17,7 +17,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from assets.datasets import COLD_ITEM, RANDOM, USER_TEMPORAL, SplitData
+from assets.datasets import SplitData
 from benchmarks import _runs
 from benchmarks._tokens import Material
 from benchmarks.peers.catalogue import PeerEntry, entries
@@ -39,6 +39,7 @@ from benchmarks.quality.tables import (
 from benchmarks.quality.theirs import PeersMissingError, require_environments
 from crossmodal.atomic import atomic_write_bytes
 from models.evaluation import EvaluationConfig
+from models.splits.names import COLD_ITEM, RANDOM, USER_TEMPORAL
 from sources.factory import open_source
 from sources.protocol import SourceError
 

@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assets.datasets import COLD_ITEM, USER_TEMPORAL
 from benchmarks.quality.measuring import HEADLINE
 from crossmodal.atomic import atomic_path
+from models.splits.names import COLD_ITEM, USER_TEMPORAL
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from assets.datasets import RANDOM, SplitData
+from assets.datasets import SplitData
 from benchmarks.peers.exchange import Answer
 from benchmarks.quality.comparing import compare
 from benchmarks.quality.handover import tested_users
@@ -18,6 +18,7 @@ from benchmarks.quality.registry import OURS
 from benchmarks.quality.running import Given
 from models.data import Ints
 from models.evaluation import EvaluationConfig
+from models.splits.names import RANDOM
 
 Row = dict[str, Any]
 

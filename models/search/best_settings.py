@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from crossmodal.atomic import atomic_write_bytes
-from models.search.spaces import SPACES
+from models.catalogue import SPACES
 
 _FOLDER = Path(__file__).resolve().parent / "best"
 

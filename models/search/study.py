@@ -12,8 +12,8 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from models.baselines.ease import SingularError
+from models.catalogue.space import OneOf, Parameter, Real, Settings, Space, Whole, nested
 from models.search.objective import Objective, OnEpoch
-from models.search.spaces import OneOf, Parameter, Real, Settings, Space, Whole, nested
 from models.training import DivergedError, Epoch
 
 _STARTUP = 5

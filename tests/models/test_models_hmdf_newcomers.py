@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.catalogue.families import load_model
 from models.data import Dataset, Histories, Interactions, TokenTable, Vocabulary
 from models.evaluation import known_events
-from models.families import load_model
 from models.hmdf import HMDF, HMDFConfig
 from models.hmdf.score_scale import ScoreScale
 from models.hmdf.similarity import ContentSimilarity
