@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from models.promotion import Choice, Decision
 
 RIVALS = "champion_rivals"
-"""The lake table of the champion beside every other model of the run, on the newest events."""
+"""The lake table of the champion compared with all other models, on the newest events."""
 
 _RIVALS = {
     "champion": pl.String,
@@ -157,7 +157,7 @@ def _decide(
 def _against_the_others(
     lake: Lake, tested: pl.DataFrame, named: str, own: np.ndarray, samples: int, seed: int
 ) -> dict[str, "Comparison"]:
-    """The champion beside each model of the run that is another version."""
+    """The champion compared with each model of the run that is another version."""
     from models.promotion import against_all
 
     others = {

@@ -146,7 +146,7 @@ def _known_reviews(lake: Lake, split: str, splits: pl.DataFrame) -> pl.LazyFrame
 
 
 def _written_reviews(lake: Lake) -> pl.LazyFrame:
-    """item_id, event_timestamp and text of every review, beside the user_id of who wrote it."""
+    """item_id, event_timestamp and text of every review, with the user_id of who wrote it."""
     columns = ("user_id", "item_id", "event_timestamp", "text")
     written = lake.scan_partitions("interactions").filter(pl.col("text").is_not_null())
     return written.select(columns)

@@ -230,7 +230,7 @@ def _headline(figures: pl.DataFrame) -> list[dict[str, Any]]:
     code_version="2",
 )
 def comparisons(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
-    """Each model beside the baselines, on the same users, by paired bootstrap."""
+    """Each model compared with the baselines, on the same users, by paired bootstrap."""
     lake, settings = workspace.lake, workspace.settings
     samples = max(P_RESAMPLES, settings.bootstrap_samples)
     stamp = made_from(context, workspace, "metrics", samples=samples, seed=settings.seed)
@@ -251,7 +251,7 @@ def comparisons(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.
 
 
 def _compared(per_user: pl.DataFrame, samples: int, seed: int) -> Iterator[dict[str, Any]]:
-    """All comparisons of one split; those beside one baseline are one table."""
+    """All comparisons of one split; those with one baseline are one table."""
     from models.evaluation import compared
 
     values = by_user(per_user)
@@ -260,8 +260,8 @@ def _compared(per_user: pl.DataFrame, samples: int, seed: int) -> Iterator[dict[
         others = [name for name in models if name != baseline]
         if baseline in models and others:
             own = values.select(others).to_numpy()
-            beside = np.repeat(values.select(baseline).to_numpy(), len(others), axis=1)
-            for model, found in zip(others, compared(own, beside, samples, seed), strict=True):
+            repeated = np.repeat(values.select(baseline).to_numpy(), len(others), axis=1)
+            for model, found in zip(others, compared(own, repeated, samples, seed), strict=True):
                 yield {
                     "split": per_user["split"][0],
                     "model": model,

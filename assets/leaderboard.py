@@ -65,7 +65,7 @@ _COLUMNS = (
     code_version="1",
 )
 def leaderboard(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
-    """Every model on every ranked split, best first, beside the best of the baselines."""
+    """Every model on every ranked split, best first, compared with the best of the baselines."""
     lake = workspace.lake
     stamp = made_from(context, workspace, "metrics", "comparisons", *_MODEL_TABLES)
 

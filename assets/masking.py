@@ -35,7 +35,7 @@ INTERVAL: Mapping[str, pl.DataType] = {
 """Columns of `interval_columns`."""
 
 _STREAM = 3
-"""Draws of their own, apart from those that hold items out and deal tokens anew."""
+"""Draws of their own, apart from those that hold items out and shuffle tokens."""
 
 
 @dataclass(frozen=True)

@@ -78,11 +78,11 @@ def reported_interactions(
     wanted = [*sorted(SIGNS_OF_INTEREST), "review"]
     reports = lake.read("reported_events").filter(pl.col("event_type").is_in(wanted))
     known = reports.filter(pl.col("item_id").is_in(item_ids.implode()))
-    told = pl.coalesce("value", pl.when(pl.col("event_type") == "like").then(scale.strong))
+    reported = pl.coalesce("value", pl.when(pl.col("event_type") == "like").then(scale.strong))
     values = (
         pl.when(pl.col("event_type") == "review")
         .then(0.0)
-        .otherwise(pl.coalesce(told, scale.middle))
+        .otherwise(pl.coalesce(reported, scale.middle))
     )
     rows = known.with_columns(value=values).select(
         pl.col(name).cast(dtype) for name, dtype in INTERACTIONS.items()

@@ -149,7 +149,7 @@ def _row(entry: ModelEntry, trial: "Trial") -> dict[str, Any]:
 
 
 def _best(entry: ModelEntry, trials: Sequence["Trial"]) -> dict[str, dict[str, Any]]:
-    """The best settings beside the defaults' figure; nothing where no trial was complete."""
+    """The best settings next to the defaults' figure; nothing where no trial was complete."""
     from models.search.study import best_trial
 
     best = best_trial(trials)

@@ -48,7 +48,7 @@ _SCHEMA = pl.Schema(
 def tie_sensitivity(
     context: Context, workspace: dg.ResourceParam[Workspace]
 ) -> dg.MaterializeResult:
-    """NDCG@10 with ties in several orders, each split, fitted and judged anew."""
+    """NDCG@10 with ties in several orders, each split, fitted and judged again."""
     settings = workspace.settings
     choices = {entry.name: [entry.code_version, choices_of(entry, settings)] for entry in _COUNTING}
     stamp = made_from(context, workspace, "splits", "items", choices=choices, seed=settings.seed)

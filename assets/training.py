@@ -117,7 +117,7 @@ def _cold_items(log: EventLog, split: Split) -> pl.DataFrame:
 def training_frame(
     context: Context, workspace: dg.ResourceParam[Workspace]
 ) -> dg.MaterializeResult:
-    """Every event beside what Feast knew of its user and item strictly before it."""
+    """Every event and what Feast knew of its user and item strictly before it."""
     lake = workspace.lake
     inputs = ("splits", "feature_registry", "item_statistics", "user_statistics")
     stamp = made_from(context, workspace, *inputs)
@@ -207,8 +207,8 @@ def _model_asset(entry: ModelEntry) -> dg.AssetsDefinition:
             found = list(_fits(context, workspace, entry, choices, stamp)) if fits else []
             rows = [fit.row for fit in found]
             _draw_curves(workspace, entry.name, rows)
-            # Beside the rows, not among them: what was fitted anew and came out the same must leave
-            # everything downstream current.
+            # Next to the rows, not among them: what was fitted again and came out the same must
+            # leave everything downstream current.
             seconds = {fit.row["split"]: round(fit.seconds, 3) for fit in found}
             frame = pl.DataFrame(rows, schema=_MODEL_SCHEMA)
             worth = [row for fit in found for row in fit.features]

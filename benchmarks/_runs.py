@@ -24,7 +24,7 @@ def parser(doc: str | None, out: str) -> argparse.ArgumentParser:
     """What every benchmark of models on a data set is asked with.
 
     Args:
-        doc: of the benchmark; its first line is told.
+        doc: of the benchmark; its first line is shown.
         out: name of the file of the figures.
     """
     found = argparse.ArgumentParser(description=(doc or "").partition("\n")[0])
@@ -35,9 +35,9 @@ def parser(doc: str | None, out: str) -> argparse.ArgumentParser:
     return found
 
 
-def numbers(told: str) -> list[int]:
+def numbers(listed: str) -> list[int]:
     """Numbers with commas between them."""
-    return [int(number) for number in told.split(",")]
+    return [int(number) for number in listed.split(",")]
 
 
 def read(chosen: argparse.Namespace, seed: int) -> tuple[Source, Material]:

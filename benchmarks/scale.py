@@ -150,9 +150,9 @@ def _peak() -> float:
 
 
 def _in_a_process(model: str, events: int, chosen: argparse.Namespace) -> dict[str, Any]:
-    told = {"models": model, "events": events, "items": chosen.items, "seed": chosen.seed}
-    told["device"] = chosen.device
-    flags = [part for key, value in told.items() for part in (f"--{key}", str(value))]
+    facts = {"models": model, "events": events, "items": chosen.items, "seed": chosen.seed}
+    facts["device"] = chosen.device
+    flags = [part for key, value in facts.items() for part in (f"--{key}", str(value))]
     command = [sys.executable, "-m", "benchmarks.scale", "--one", *flags]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

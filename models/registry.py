@@ -119,7 +119,7 @@ class ModelRegistry:
         return rows
 
     def record_metrics(self, version: str, metrics: Sequence[Mapping[str, Any]]) -> None:
-        """Keeps the metrics rows of a version beside it, in place of what was there.
+        """Keeps the metrics rows of a version next to it, in place of what was there.
 
         Raises:
             UnknownVersionError: there is none of this name.

@@ -190,8 +190,8 @@ def _require_known(what: str, asked: frozenset[str], there: set[str]) -> None:
 
 def _peers(chosen: argparse.Namespace) -> tuple[PeerEntry, ...]:
     """All peers, with the table's budgets or what the command line says in their place."""
-    told = {"configurations": chosen.configurations, "seconds": chosen.seconds}
-    given = {key: value for key, value in told.items() if value is not None}
+    limits = {"configurations": chosen.configurations, "seconds": chosen.seconds}
+    given = {key: value for key, value in limits.items() if value is not None}
     return tuple(
         replace(entry, budget=replace(entry.budget, **given)) for entry in entries().values()
     )

@@ -35,7 +35,7 @@ class Entry:
         name: as the tables call it.
         kind: `ours` or `baseline`.
         splits: where it takes part.
-        build: an unfitted model for a dataset, with settings beside its defaults.
+        build: an unfitted model for a dataset, with settings in place of its defaults.
         grid: the settings it is tuned over on validation; one needs no tuning.
         refits: learns from training and validation events together for the test, as the peers do;
             a model whose validation events stop its training does not.

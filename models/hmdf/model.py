@@ -74,7 +74,7 @@ class HMDF:
     Attributes:
         config: the settings.
         curve: NDCG@10 losses a round on the slices that judge; None before a fit, and after one
-            that was told how many rounds.
+            that was given the number of rounds.
         validated: mean NDCG@10 on those slices, of trees and features that had not seen them; NaN
             where nothing was judged.
     """
@@ -135,7 +135,7 @@ class HMDF:
     def refitted(self, dataset: Dataset) -> Self:
         """A hybrid with the same trees, which knows all events of a dataset; nothing is judged.
 
-        What is counted, solved and trained of events is made anew. The trees that weigh it are
+        What is counted, solved and trained of events is made again. The trees that weigh it are
         those that were judged: to fit them again with other draws would only add noise.
 
         Args:

@@ -30,7 +30,7 @@ Builders = Mapping[str, Callable[[], Trainable]]
 
 @dataclass(frozen=True)
 class Retrievers:
-    """Models whose scores the hybrid stacks, beside its own sums over a history.
+    """Models whose scores the hybrid stacks, in addition to its own sums over a history.
 
     Attributes:
         solved: that count or solve; fitted to all that is known.

@@ -1,8 +1,8 @@
 """The multimodal neural network: an item tower over tokens, a user tower over item codes, heads.
 
-Wide and deep (Cheng et al. 2016): a code is what the network makes of the tokens (deep), and beside
-it what each modality foretells of behaviour (wide). The deep part begins at zero, so that training
-starts from a linear model of the content and keeps it where it learns nothing better.
+Wide and deep (Cheng et al. 2016): a code is what the network makes of the tokens (deep), and in
+addition what each modality predicts of behaviour (wide). The deep part begins at zero, so that
+training starts from a linear model of the content and keeps it where it learns nothing better.
 """
 
 from typing import cast
@@ -79,7 +79,7 @@ class MMNNNetwork(nn.Module):
         return cast(Tensor, self.head("click")(users, codes, nothing))
 
     def head(self, task: str) -> PairHead:
-        """The head of a task beside retrieval.
+        """The head of a task other than retrieval.
 
         Raises:
             MissingHeadError: it is not among the tasks.

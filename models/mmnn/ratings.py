@@ -17,7 +17,7 @@ _USERS_AT_ONCE = 1024
 
 @dataclass(frozen=True)
 class RatingState:
-    """What a predicted value needs beside the network.
+    """What a predicted value needs in addition to the network.
 
     Attributes:
         users: (n,) dense indexes, sorted: the users of the last training events.
@@ -59,7 +59,7 @@ def fit_ratings(model: FittedMMNN, dataset: Dataset) -> RatingState:
     """Offsets of items, then of users, from what the head leaves of the training values.
 
     b_i = Σ_u e_ui / (n_i + λ), then b_u = Σ_i (e_ui - b_i) / (n_u + λ) (Bell and Koren 2007). The
-    head was told of an event's statistics, a pair that is asked about has none: the offsets bring
+    head was given an event's statistics, a pair that is asked about has none: the offsets bring
     back what they said of user and item.
     """
     train, damping = dataset.train, model.config.rating_damping

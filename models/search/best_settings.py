@@ -66,7 +66,7 @@ def read_best(named: str) -> dict[str, BestSettings]:
 
 
 def write_best(path: Path, found: Mapping[str, BestSettings]) -> None:
-    """Puts what was found beside what the file holds of other models; a model's own is replaced.
+    """Puts what was found next to what the file holds of other models; a model's own is replaced.
 
     Raises:
         BestSettingsError: the file is there and holds something else.
