@@ -1,4 +1,4 @@
-"""What each modality is worth to each fitted model: hidden, alone, and dealt out anew."""
+"""What each modality is worth to each fitted model: hidden, alone, and shuffled."""
 
 from typing import TYPE_CHECKING
 
@@ -128,7 +128,7 @@ def _without(found: "SubsetValues", hidden: str) -> np.ndarray:
 
 
 def _permuted(one: MaskableModel, modality: str, seed: int) -> np.ndarray:
-    """With that modality's tokens dealt out anew among the items that have it."""
+    """With that modality's tokens shuffled among the items that have it."""
     from models.evaluation import permuted
 
     dealt = permuted(one.tokens[modality], seed)

@@ -7,21 +7,22 @@ import dagster as dg
 import numpy as np
 import polars as pl
 
-from assets.datasets import SPLIT_INPUTS, USER_TEMPORAL, split_data
+from assets.datasets import SPLIT_INPUTS, split_data
 from assets.evaluation import COMPARED, P_RESAMPLES, by_user
-from assets.recipes import RECIPES
 from assets.registry import has_version, open_registry
 from assets.stage import OWNERS, Context, made_from, materialize_table
 from assets.training import fitted_versions
 from crossmodal.lake import Lake
 from crossmodal.workspace import Workspace
+from models.catalogue import CATALOGUE
+from models.splits.names import USER_TEMPORAL
 
 if TYPE_CHECKING:
     from models.evaluation import Comparison, PairedDifference
     from models.promotion import Choice, Decision
 
 RIVALS = "champion_rivals"
-"""The lake table of the champion beside every other model of the run, on the newest events."""
+"""The lake table of the champion compared with all other models, on the newest events."""
 
 _RIVALS = {
     "champion": pl.String,
@@ -129,7 +130,7 @@ def _chosen(lake: Lake) -> "Choice":
     """The candidate family with the highest NDCG@10 on validation events: never on test events."""
     from models.promotion import choose
 
-    candidates = [recipe.name for recipe in RECIPES if recipe.candidate]
+    candidates = [entry.name for entry in CATALOGUE if entry.candidate]
     judged = _judged(lake, "validation").filter(pl.col("model").is_in(candidates))
     if judged.is_empty():
         raise dg.Failure(
@@ -156,7 +157,7 @@ def _decide(
 def _against_the_others(
     lake: Lake, tested: pl.DataFrame, named: str, own: np.ndarray, samples: int, seed: int
 ) -> dict[str, "Comparison"]:
-    """The champion beside each model of the run that is another version."""
+    """The champion compared with each model of the run that is another version."""
     from models.promotion import against_all
 
     others = {

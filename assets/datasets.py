@@ -16,6 +16,7 @@ from models.assembly import (
 )
 from models.data import Bools, Dataset, Floats, Interactions, TokenTable, Vocabulary
 from models.encoders.reviews import cumulative_reviews
+from models.splits.names import COLD_ITEM, GLOBAL_TEMPORAL
 
 STATIC_MODALITIES = ("text", "image", "audio", "attributes")
 SPLIT_INPUTS = (
@@ -26,10 +27,6 @@ SPLIT_INPUTS = (
     "items",
     "interactions",
 )
-USER_TEMPORAL = "user-temporal"
-GLOBAL_TEMPORAL = "global-temporal"
-COLD_ITEM = "cold-item"
-RANDOM = "random"
 _COUNTS = (
     "user_statistics__user_n_events",
     "item_statistics__item_n_events",
@@ -149,7 +146,7 @@ def _known_reviews(lake: Lake, split: str, splits: pl.DataFrame) -> pl.LazyFrame
 
 
 def _written_reviews(lake: Lake) -> pl.LazyFrame:
-    """item_id, event_timestamp and text of every review, beside the user_id of who wrote it."""
+    """item_id, event_timestamp and text of every review, with the user_id of who wrote it."""
     columns = ("user_id", "item_id", "event_timestamp", "text")
     written = lake.scan_partitions("interactions").filter(pl.col("text").is_not_null())
     return written.select(columns)

@@ -1,4 +1,4 @@
-"""The embeddings tables, one a modality: shared-space vectors beside the tower's own features."""
+"""The embeddings tables, one per modality: shared-space vectors and the tower's own features."""
 
 from collections.abc import Callable
 
@@ -187,7 +187,7 @@ def _write_embeddings(
 
 
 def _draw_shared_space(workspace: Workspace, tower: str) -> None:
-    """Texts beside a tower's vectors of the same items, coloured by their first category."""
+    """Texts next to a tower's vectors of the same items, coloured by their first category."""
     lake = workspace.lake
     texts = lake.scan("text_embeddings").select("item_id", text="embedding")
     own = lake.scan(f"{tower}_embeddings").select("item_id", own="embedding")

@@ -66,7 +66,7 @@ def encode_incrementally(
         fingerprint: of the encoder; rows of another one are encoded again.
         stamp: of the new version.
         encode: makes the features.
-        skipped: told how many contents of a chunk were known.
+        skipped: called with the number of contents of a chunk that were known.
         schema: of the table.
 
     Returns:

@@ -8,25 +8,26 @@ import dagster as dg
 import numpy as np
 import polars as pl
 
-from assets.datasets import RANDOM, SPLIT_INPUTS, SplitData, split_data
+from assets.datasets import SPLIT_INPUTS, SplitData, split_data
 from assets.pictures import metric_intervals
-from assets.recipes import RANKED_SPLITS, RECIPES, Recipe
 from assets.registry import open_registry
 from assets.side_by_side import processes_for, side_by_side
 from assets.stage import OWNERS, Context, made_from, materialize_table
 from assets.training import fitted_versions, model_table
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
+from models.catalogue import CATALOGUE, ModelEntry
+from models.splits.names import RANDOM, RANKED_SPLITS
 
 if TYPE_CHECKING:
     from models.data import Ints
     from models.evaluation import EvaluationConfig, MetricRow
     from models.protocol import Recommender
 
-_MODEL_TABLES = tuple(model_table(recipe.name) for recipe in RECIPES)
+_MODEL_TABLES = tuple(model_table(entry.name) for entry in CATALOGUE)
 _HEADLINE = ("ndcg", 10)
-BASELINES = ("random", "popularity", "ease", "transition")
-"""What every model is held beside, where they are fitted on the split."""
+BASELINES = tuple(entry.name for entry in CATALOGUE if entry.yardstick)
+"""What every model is compared with, where they are fitted on the split."""
 
 P_RESAMPLES = 10_000
 """Behind a p value: its least is 2 in so many, and Holm multiplies it by the number of models."""
@@ -109,10 +110,10 @@ _Judged = tuple[list["MetricRow"], list[pl.DataFrame]]
 def _judged(workspace: Workspace) -> Iterator[_Judged]:
     """`_judge` of every fitted model on every split."""
     jobs = [
-        (workspace.settings, recipe, split, version)
+        (workspace.settings, entry, split, version)
         for split in RANKED_SPLITS
-        for recipe in RECIPES
-        if (version := fitted_versions(workspace.lake, recipe.name).get(split)) is not None
+        for entry in CATALOGUE
+        if (version := fitted_versions(workspace.lake, entry.name).get(split)) is not None
     ]
     workspace.progress("Judging models", 0, len(jobs))
     found = side_by_side(_judge, jobs, processes_for(workspace.settings, len(jobs)))
@@ -121,7 +122,7 @@ def _judged(workspace: Workspace) -> Iterator[_Judged]:
         yield one
 
 
-def _judge(settings: Settings, recipe: Recipe, split: str, version: str) -> _Judged:
+def _judge(settings: Settings, entry: ModelEntry, split: str, version: str) -> _Judged:
     """Figures of one model on one split, and NDCG@10 of each user on test and validation."""
     from models.evaluation import evaluate
 
@@ -139,11 +140,11 @@ def _judge(settings: Settings, recipe: Recipe, split: str, version: str) -> _Jud
         categories=data.categories,
         config=config,
     )
-    rows = [replace(row, model=recipe.name) for row in test.rows]
+    rows = [replace(row, model=entry.name) for row in test.rows]
     validation = _validated(model, data, version, config)
     return rows, [
-        _per_user(recipe.name, data, "test", test.users, test.per_user[_HEADLINE]),
-        _per_user(recipe.name, data, "validation", *validation),
+        _per_user(entry.name, data, "test", test.users, test.per_user[_HEADLINE]),
+        _per_user(entry.name, data, "validation", *validation),
     ]
 
 
@@ -192,8 +193,8 @@ def _rating_rows(workspace: Workspace) -> list["MetricRow"]:
 
     data = split_data(workspace.lake, RANDOM)
     rows: list[MetricRow] = []
-    for recipe in RECIPES:
-        version = fitted_versions(workspace.lake, recipe.name).get(RANDOM)
+    for entry in CATALOGUE:
+        version = fitted_versions(workspace.lake, entry.name).get(RANDOM)
         if version is None:
             continue
         model = open_registry(workspace).load(version)
@@ -229,7 +230,7 @@ def _headline(figures: pl.DataFrame) -> list[dict[str, Any]]:
     code_version="2",
 )
 def comparisons(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
-    """Each model beside the baselines, on the same users, by paired bootstrap."""
+    """Each model compared with the baselines, on the same users, by paired bootstrap."""
     lake, settings = workspace.lake, workspace.settings
     samples = max(P_RESAMPLES, settings.bootstrap_samples)
     stamp = made_from(context, workspace, "metrics", samples=samples, seed=settings.seed)
@@ -250,7 +251,7 @@ def comparisons(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.
 
 
 def _compared(per_user: pl.DataFrame, samples: int, seed: int) -> Iterator[dict[str, Any]]:
-    """All comparisons of one split; those beside one baseline are one table."""
+    """All comparisons of one split; those with one baseline are one table."""
     from models.evaluation import compared
 
     values = by_user(per_user)
@@ -259,8 +260,8 @@ def _compared(per_user: pl.DataFrame, samples: int, seed: int) -> Iterator[dict[
         others = [name for name in models if name != baseline]
         if baseline in models and others:
             own = values.select(others).to_numpy()
-            beside = np.repeat(values.select(baseline).to_numpy(), len(others), axis=1)
-            for model, found in zip(others, compared(own, beside, samples, seed), strict=True):
+            repeated = np.repeat(values.select(baseline).to_numpy(), len(others), axis=1)
+            for model, found in zip(others, compared(own, repeated, samples, seed), strict=True):
                 yield {
                     "split": per_user["split"][0],
                     "model": model,

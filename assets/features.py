@@ -200,8 +200,8 @@ def online_features(
         views = [name for name in ONLINE_VIEWS if name != RECOMMENDATIONS_VIEW]
         lists_made = workspace.lake.exists("online_recommendations")
         lists_lost = lists_made and not in_online_store(workspace, "online_recommendations")
-        beside = [RECOMMENDATIONS_VIEW] if lists_lost else []
-        write_online(workspace, "online_features", views, stamp, beside)
+        further = [RECOMMENDATIONS_VIEW] if lists_lost else []
+        write_online(workspace, "online_features", views, stamp, further)
 
     intact = in_online_store(workspace, "online_features")
     return materialize_table(context, workspace, "online_features", stamp, make, intact=intact)
@@ -212,11 +212,11 @@ def write_online(
     table: str,
     views: Sequence[str],
     stamp: Stamp,
-    beside: Sequence[str] = (),
+    further: Sequence[str] = (),
 ) -> None:
     """Materializes views into the online store and records the number of keys of each.
 
-    Everything known just after the newest event counts as known now. Views named `beside` are
+    Everything known just after the newest event counts as known now. Views named `further` are
     written too, because the store has lost them, but another table records them. What apps
     reported while the run went on is brought into the new file, where a push may have put it into
     the old one.
@@ -225,7 +225,7 @@ def write_online(
     from feature_repo.materialize import materialize_fresh
 
     end = newest_event(workspace.lake) + _JUST_AFTER
-    keys = materialize_fresh(workspace.paths, [*views, *beside], end, keep_existing=True)
+    keys = materialize_fresh(workspace.paths, [*views, *further], end, keep_existing=True)
     rows = pl.DataFrame(
         {"view": list(views), "keys": [keys[view] for view in views]},
         schema={"view": pl.String, "keys": pl.Int64},

@@ -7,13 +7,14 @@ import polars as pl
 
 from assets.evaluation import BASELINES
 from assets.pictures import leaderboard_differences
-from assets.recipes import RANKED_SPLITS, RECIPES
 from assets.stage import OWNERS, Context, made_from, materialize_table
 from assets.training import fit_seconds, model_table
 from crossmodal.lake import Lake
 from crossmodal.workspace import Workspace
+from models.catalogue import CATALOGUE
+from models.splits.names import RANKED_SPLITS
 
-_MODEL_TABLES = tuple(model_table(recipe.name) for recipe in RECIPES)
+_MODEL_TABLES = tuple(model_table(entry.name) for entry in CATALOGUE)
 _FIGURES = {
     "ndcg_10": ("ndcg", "value"),
     "ndcg_10_low": ("ndcg", "ci_low"),
@@ -64,7 +65,7 @@ _COLUMNS = (
     code_version="1",
 )
 def leaderboard(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
-    """Every model on every ranked split, best first, beside the best of the baselines."""
+    """Every model on every ranked split, best first, compared with the best of the baselines."""
     lake = workspace.lake
     stamp = made_from(context, workspace, "metrics", "comparisons", *_MODEL_TABLES)
 
@@ -141,9 +142,9 @@ def _best_baselines(board: pl.DataFrame) -> pl.DataFrame:
 
 def _fit_seconds(lake: Lake) -> pl.DataFrame:
     rows = [
-        (recipe.name, split, seconds)
-        for recipe in RECIPES
-        for split, seconds in fit_seconds(lake, recipe.name).items()
+        (entry.name, split, seconds)
+        for entry in CATALOGUE
+        for split, seconds in fit_seconds(lake, entry.name).items()
     ]
     schema = {"model": pl.String, "split": pl.String, "fit_s": pl.Float64}
     return pl.DataFrame(rows, schema=schema, orient="row")

@@ -8,21 +8,22 @@ import numpy as np
 import polars as pl
 
 from assets.datasets import SPLIT_INPUTS, split_data
-from assets.recipes import RECIPES, WARM_AND_COLD, Recipe
 from assets.registry import open_registry
 from assets.side_by_side import Answer, processes_for, side_by_side
 from assets.stage import Context, Stamp, made_from
 from assets.training import fitted_versions, model_table
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
+from models.catalogue import CATALOGUE, ModelEntry
 from models.data import MODALITIES, Interactions, TokenTable
 from models.protocol import Maskable
+from models.splits.names import WARM_AND_COLD
 
 if TYPE_CHECKING:
     from models.evaluation import Measure
 
-_RANKERS = tuple(recipe for recipe in RECIPES if set(recipe.splits) & set(WARM_AND_COLD))
-MASKING_INPUTS = (*(model_table(recipe.name) for recipe in _RANKERS), *SPLIT_INPUTS)
+_RANKERS = tuple(entry for entry in CATALOGUE if set(entry.splits) & set(WARM_AND_COLD))
+MASKING_INPUTS = (*(model_table(entry.name) for entry in _RANKERS), *SPLIT_INPUTS)
 """What `over_maskable_models` reads: a model has to be loaded to know whether it can be masked."""
 
 INTERVAL: Mapping[str, pl.DataType] = {
@@ -34,7 +35,7 @@ INTERVAL: Mapping[str, pl.DataType] = {
 """Columns of `interval_columns`."""
 
 _STREAM = 3
-"""Draws of their own, apart from those that hold items out and deal tokens anew."""
+"""Draws of their own, apart from those that hold items out and shuffle tokens."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class MaskableModel:
     """A fitted model on one split, and what is needed to ask it with other tokens.
 
     Attributes:
-        name: of its recipe.
+        name: of its entry.
         split: what it was fitted on.
         model: as it was fitted.
         tokens: of its items.
@@ -70,10 +71,10 @@ def over_maskable_models(
     """
     settings = workspace.settings
     jobs = [
-        (settings, recipe, split, version, function)
+        (settings, entry, split, version, function)
         for split in WARM_AND_COLD
-        for recipe in _RANKERS
-        if (version := fitted_versions(workspace.lake, recipe.name).get(split)) is not None
+        for entry in _RANKERS
+        if (version := fitted_versions(workspace.lake, entry.name).get(split)) is not None
     ]
     answers = side_by_side(_told_of, jobs, processes_for(settings, len(jobs)))
     workspace.progress(work, 0, len(jobs))
@@ -85,7 +86,7 @@ def over_maskable_models(
 
 def _told_of(
     settings: Settings,
-    recipe: Recipe,
+    entry: ModelEntry,
     split: str,
     version: str,
     function: Callable[[MaskableModel, Settings], Answer],
@@ -99,17 +100,17 @@ def _told_of(
         return None
     data = split_data(workspace.lake, split)
     tokens = data.dataset.tokens
-    read = modalities_read(recipe, tokens)
+    read = modalities_read(entry, tokens)
     if not read:
         return None
     asked = drawn_users(data.test, settings.ablation_users, settings.seed)
     measure = user_measure(data.dataset, asked, candidates=data.candidates, seed=settings.seed)
-    return function(MaskableModel(recipe.name, split, model, tokens, read, measure), settings)
+    return function(MaskableModel(entry.name, split, model, tokens, read, measure), settings)
 
 
-def modalities_read(recipe: Recipe, tokens: Mapping[str, TokenTable]) -> tuple[str, ...]:
+def modalities_read(entry: ModelEntry, tokens: Mapping[str, TokenTable]) -> tuple[str, ...]:
     """The modalities that some item has and the model looks at."""
-    return tuple(name for name in MODALITIES if name in tokens and name in recipe.reads)
+    return tuple(name for name in MODALITIES if name in tokens and name in entry.reads)
 
 
 def drawn_users(test: Interactions, most: int, seed: int) -> Interactions:

@@ -40,8 +40,8 @@ def contact_sheet(path: Path, pictures: Sequence["Image"]) -> None:
         top = row * height + (height - small.height) // 2
         sheet.paste(small, (left, top))
     path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(path) as beside:
-        sheet.quantize(128).save(beside, "PNG", optimize=True)
+    with atomic_path(path) as temporary:
+        sheet.quantize(128).save(temporary, "PNG", optimize=True)
 
 
 def spectrograms(path: Path, sounds: Mapping[str, np.ndarray], rate: int) -> None:
@@ -173,7 +173,7 @@ def modality_worth(path: Path, worth: pl.DataFrame) -> None:
 
 
 def _modality_bars(axes: "Axes", place: int, rows: pl.DataFrame) -> None:
-    """One model's bars beside each other, centred on its place."""
+    """One model's bars next to each other, centred on its place."""
     width = 0.8 / len(MODALITIES)
     for turn, row in enumerate(rows.iter_rows(named=True)):
         value = row["value"]
@@ -280,5 +280,5 @@ def _figure(width: float, height: float) -> "Figure":
 
 def _save(figure: "Figure", path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(path) as beside:
-        figure.savefig(beside, format="png", dpi=_DPI, metadata={"Software": None})
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=_DPI, metadata={"Software": None})

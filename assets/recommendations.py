@@ -148,7 +148,7 @@ class _Writer:
 
     Attributes:
         model: ranks.
-        masks: what its reasons need beside it.
+        masks: what its reasons need in addition.
         item_ids: of its indexes.
         titles: (n_items,) names for people.
         gone: dense indexes of what the catalogue no longer has.
@@ -168,7 +168,7 @@ class _Writer:
         """The lists of some users, who are named."""
         from models.ranking import rank
 
-        hidden = users.beside(self.gone)
+        hidden = users.after(self.gone)
         ranking = rank(self.model.score, users, self.k, self.ties, exclude=hidden)
         ids = np.array(self.item_ids.ids, dtype=object)
         rows = pl.DataFrame(

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import polars as pl
 
-from assets.datasets import COLD_ITEM, SPLIT_INPUTS, USER_TEMPORAL, split_data
+from assets.datasets import SPLIT_INPUTS, split_data
 from assets.pictures import search_trials
-from assets.recipes import RECIPES, Recipe
 from assets.stage import OWNERS, Context, Stamp, made_from, materialize_table
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
-from models.search import SPACES
+from models.catalogue import CATALOGUE, SPACES, ModelEntry
 
 if TYPE_CHECKING:
     from models.data import Dataset
@@ -53,16 +52,16 @@ def hyperparameter_search(
 
     What was tried stays in the state folder, so that a search that was stopped goes on from there.
     """
-    recipes = [recipe for recipe in RECIPES if recipe.name in workspace.settings.search_models]
-    stamp = _stamp(context, workspace, recipes)
+    entries = [entry for entry in CATALOGUE if entry.name in workspace.settings.search_models]
+    stamp = _stamp(context, workspace, entries)
 
     def make() -> dict[str, int]:
         rows: list[dict[str, Any]] = []
         best: dict[str, dict[str, Any]] = {}
-        for recipe in recipes:
-            trials = _search(context, workspace, recipe)
-            rows += [_row(recipe.name, trial) for trial in trials]
-            best |= _best(recipe.name, trials)
+        for entry in entries:
+            trials = _search(context, workspace, entry)
+            rows += [_row(entry, trial) for trial in trials]
+            best |= _best(entry, trials)
         frame = pl.DataFrame(rows, schema=_SCHEMA)
         if rows:
             search_trials(workspace.paths.pictures / f"{_PICTURE}.png", frame)
@@ -72,83 +71,75 @@ def hyperparameter_search(
     return materialize_table(context, workspace, TRIALS_TABLE, stamp, make, (_PICTURE,))
 
 
-def searched_split(model: str) -> str:
-    """Whose validation events judge a model: new items for the map that is for them."""
-    return COLD_ITEM if model == "cold_start_map" else USER_TEMPORAL
-
-
-def _stamp(context: Context, workspace: Workspace, recipes: Sequence[Recipe]) -> Stamp:
+def _stamp(context: Context, workspace: Workspace, entries: Sequence[ModelEntry]) -> Stamp:
     """What the search is made from; a run that names no model leaves the last search as it is."""
     lake, settings = workspace.lake, workspace.settings
-    if not recipes and lake.exists(TRIALS_TABLE):
+    if not entries and lake.exists(TRIALS_TABLE):
         return dict(lake.version(TRIALS_TABLE).stamp)
     return made_from(
         context,
         workspace,
-        *(SPLIT_INPUTS if recipes else ()),
-        models={recipe.name: _made_of(recipe, settings) for recipe in recipes},
+        *(SPLIT_INPUTS if entries else ()),
+        models={entry.name: _made_of(entry, settings) for entry in entries},
         budget=[settings.search_trials, settings.search_seconds],
     )
 
 
-def _made_of(recipe: Recipe, settings: Settings) -> list[Any]:
+def _made_of(entry: ModelEntry, settings: Settings) -> list[Any]:
     """All that a trial depends on but the data and the searched settings."""
-    space = SPACES[recipe.name]
+    space = SPACES[entry.name]
     return [
         _CODE_VERSION,
-        recipe.code_version,
-        dict(recipe.choose(settings)),
+        entry.code_version,
+        dict(entry.choose(settings)),
         repr(space.parameters),
     ]
 
 
-def _search(context: Context, workspace: Workspace, recipe: Recipe) -> tuple["Trial", ...]:
+def _search(context: Context, workspace: Workspace, entry: ModelEntry) -> tuple["Trial", ...]:
     from models.search.study import Budget, search
 
-    settings, space = workspace.settings, SPACES[recipe.name]
-    split, base = searched_split(recipe.name), recipe.choose(settings)
-    work = f"Searching settings of {recipe.name}"
+    settings, space = workspace.settings, SPACES[entry.name]
+    work = f"Searching settings of {entry.name}"
     workspace.progress(work, 0, settings.search_trials)
 
     def on_trial(trial: "Trial") -> None:
         workspace.progress(work, trial.number + 1, settings.search_trials)
-        context.log.info(_line(recipe.name, trial))
+        context.log.info(_line(entry.name, trial))
 
     return search(
-        _study_name(context, workspace, recipe),
+        _study_name(context, workspace, entry),
         space,
-        _objective(recipe, split_data(workspace.lake, split).dataset, settings),
+        _objective(entry, split_data(workspace.lake, entry.searched_on).dataset, settings),
         workspace.paths.studies,
-        defaults=space.chosen(space.config_class(**base)),
+        defaults=space.chosen(entry.default_config(settings)),
         budget=Budget(settings.search_trials, settings.search_seconds),
         seed=settings.seed,
         on_trial=on_trial,
     )
 
 
-def _objective(recipe: Recipe, dataset: "Dataset", settings: Settings) -> "Objective":
-    from models.search.objective import trees_objective, validation_objective
+def _objective(entry: ModelEntry, dataset: "Dataset", settings: Settings) -> "Objective":
+    from models.search.objective import objective_of
 
     def build(chosen: Mapping[str, Any], on_epoch: "OnEpoch") -> Any:
-        return recipe.build({**recipe.choose(settings), **chosen}, settings.device, on_epoch)
+        return entry.build({**entry.choose(settings), **chosen}, settings.device, on_epoch)
 
-    if recipe.name == "hmdf":
-        return trees_objective(build, dataset)
-    return validation_objective(build, dataset, settings.seed)
+    return objective_of(build, dataset, settings.seed)
 
 
-def _study_name(context: Context, workspace: Workspace, recipe: Recipe) -> str:
+def _study_name(context: Context, workspace: Workspace, entry: ModelEntry) -> str:
     """Names all that a trial's figure depends on: other data, or other code, is another study."""
-    made_of = _made_of(recipe, workspace.settings)
+    made_of = _made_of(entry, workspace.settings)
     stamp = made_from(context, workspace, *SPLIT_INPUTS, model=made_of)
     digest = hashlib.sha256(json.dumps(stamp, sort_keys=True).encode()).hexdigest()[:16]
-    return f"{recipe.name} on {searched_split(recipe.name)}, {digest}"
+    return f"{entry.name} on {entry.searched_on}, {digest}"
 
 
-def _row(model: str, trial: "Trial") -> dict[str, Any]:
+def _row(entry: ModelEntry, trial: "Trial") -> dict[str, Any]:
     return {
-        "model": model,
-        "split": searched_split(model),
+        "model": entry.name,
+        "split": entry.searched_on,
         "trial": trial.number,
         "state": trial.state,
         "value": trial.value,
@@ -157,8 +148,8 @@ def _row(model: str, trial: "Trial") -> dict[str, Any]:
     }
 
 
-def _best(model: str, trials: Sequence["Trial"]) -> dict[str, dict[str, Any]]:
-    """The best settings beside the defaults' figure; nothing where no trial was complete."""
+def _best(entry: ModelEntry, trials: Sequence["Trial"]) -> dict[str, dict[str, Any]]:
+    """The best settings next to the defaults' figure; nothing where no trial was complete."""
     from models.search.study import best_trial
 
     best = best_trial(trials)
@@ -166,9 +157,9 @@ def _best(model: str, trials: Sequence["Trial"]) -> dict[str, dict[str, Any]]:
         return {}
     first = trials[0]
     return {
-        model: {
+        entry.name: {
             "settings": dict(best.settings),
-            "split": searched_split(model),
+            "split": entry.searched_on,
             "validation": best.value,
             "default_validation": first.value if first.state == "complete" else None,
             "trials": len(trials),

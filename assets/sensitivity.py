@@ -7,18 +7,19 @@ import dagster as dg
 import numpy as np
 import polars as pl
 
-from assets.datasets import USER_TEMPORAL
-from assets.recipes import RECIPES, Recipe
+from assets.recipes import choices_of
 from assets.stage import OWNERS, Context, made_from, materialize_table
 from crossmodal.workspace import Workspace
 from models.assembly import dataset, event_log
+from models.catalogue import CATALOGUE, ModelEntry
 from models.splits import user_temporal
+from models.splits.names import USER_TEMPORAL
 
 if TYPE_CHECKING:
     from models.evaluation import TieSensitivity
 
 _COUNTING = tuple(
-    recipe for recipe in RECIPES if recipe.name in ("popularity", "item_knn", "transition")
+    entry for entry in CATALOGUE if entry.name in ("popularity", "item_knn", "transition")
 )
 """Each is fitted once an order, so that they are models that only count."""
 
@@ -47,9 +48,9 @@ _SCHEMA = pl.Schema(
 def tie_sensitivity(
     context: Context, workspace: dg.ResourceParam[Workspace]
 ) -> dg.MaterializeResult:
-    """NDCG@10 with ties in several orders, each split, fitted and judged anew."""
+    """NDCG@10 with ties in several orders, each split, fitted and judged again."""
     settings = workspace.settings
-    choices = {recipe.name: [recipe.code_version, recipe.choices(settings)] for recipe in _COUNTING}
+    choices = {entry.name: [entry.code_version, choices_of(entry, settings)] for entry in _COUNTING}
     stamp = made_from(context, workspace, "splits", "items", choices=choices, seed=settings.seed)
 
     def make() -> None:
@@ -57,16 +58,16 @@ def tie_sensitivity(
 
         seeds = range(settings.seed, settings.seed + _ORDERS)
         rows = []
-        for recipe in _COUNTING:
-            workspace.progress(f"Ties in {_ORDERS} orders, {recipe.name}", 0, None)
-            found = evaluation.tie_sensitivity(partial(_figures, workspace, recipe), seeds)
-            rows.append(_row(recipe.name, found))
+        for entry in _COUNTING:
+            workspace.progress(f"Ties in {_ORDERS} orders, {entry.name}", 0, None)
+            found = evaluation.tie_sensitivity(partial(_figures, workspace, entry), seeds)
+            rows.append(_row(entry.name, found))
         workspace.lake.write("tie_sensitivity", pl.DataFrame(rows, schema=_SCHEMA), stamp)
 
     return materialize_table(context, workspace, "tie_sensitivity", stamp, make)
 
 
-def _figures(workspace: Workspace, recipe: Recipe, seed: int) -> np.ndarray:
+def _figures(workspace: Workspace, entry: ModelEntry, seed: int) -> np.ndarray:
     """NDCG@10 of each user, with the ties of all users in the order of this seed."""
     from models.evaluation import user_measure
 
@@ -75,7 +76,7 @@ def _figures(workspace: Workspace, recipe: Recipe, seed: int) -> np.ndarray:
     log = event_log(lake.read("splits"), item_ids, seed)
     split = user_temporal(log.events, len(log.user_ids))
     data = dataset(log, split.train, split.validation, {})
-    model = recipe.build(recipe.choices(settings), settings.device, lambda epoch: None)
+    model = entry.build(choices_of(entry, settings), settings.device, lambda epoch: None)
     measure = user_measure(data, log.events.take(split.test), seed=settings.seed)
     return measure(model.fit(data))
 

@@ -8,16 +8,17 @@ import numpy as np
 import polars as pl
 
 from assets.champion import judged_champion
-from assets.datasets import SPLIT_INPUTS, USER_TEMPORAL, all_events_data, split_data
-from assets.recipes import RECIPES
+from assets.datasets import SPLIT_INPUTS, all_events_data, split_data
 from assets.registry import data_versions, has_version, open_registry
 from assets.stage import OWNERS, Context, Stamp, made_from, materialize_table
 from assets.training import git_commit
 from crossmodal.workspace import Workspace
+from models.catalogue import CATALOGUE
 from models.data import Dataset, Histories
+from models.splits.names import USER_TEMPORAL
 
 if TYPE_CHECKING:
-    from models.protocol import Recommender
+    from models.protocol import Recommender, Refittable
     from models.refitting import Soundness
 
 ALL_EVENTS = "all-events"
@@ -111,7 +112,7 @@ def _decided(
 
 def _trains(model: "Recommender") -> bool:
     """Whether a model trains weights; a baseline only counts."""
-    return any(recipe.learns for recipe in RECIPES if recipe.name == model.name)
+    return any(entry.learns for entry in CATALOGUE if entry.name == model.name)
 
 
 def _loss_by_newest(context: Context, workspace: Workspace, judged: "Recommender") -> str:
@@ -139,7 +140,7 @@ def _loss_by_newest(context: Context, workspace: Workspace, judged: "Recommender
     )
 
 
-def _refitted(context: Context, judged: "Recommender", data: Dataset) -> "Recommender | str":
+def _refitted(context: Context, judged: "Recommender", data: Dataset) -> "Refittable | str":
     """The judged model's recipe fitted to everything, or why it could not be."""
     from models.failures import FIT_FAILURES
     from models.protocol import Refittable
@@ -177,7 +178,7 @@ def _soundness(
 
 
 def _kept(
-    workspace: Workspace, refit: "Recommender", judged_by: str, data: Dataset, stamp: Stamp
+    workspace: Workspace, refit: "Refittable", judged_by: str, data: Dataset, stamp: Stamp
 ) -> str:
     """The refitted model as a version of its own, which names the one that speaks for it."""
     registry = open_registry(workspace)

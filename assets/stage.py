@@ -1,4 +1,4 @@
-"""How every asset is made: kept where nothing that it is made from has changed, else made anew."""
+"""How every asset is made: kept where nothing that it is made from has changed, else made again."""
 
 import base64
 import json
@@ -73,8 +73,8 @@ def materialize_table(
             many items it encoded.
         pictures: names of the picture files that `make` draws.
         key: the asset of a multi-asset, None where there is only one.
-        intact: False where what the asset keeps beside its table (a model folder, the online
-            store) is gone, so that it must be made anew.
+        intact: False where what the asset keeps next to its table (a model folder, the online
+            store) is gone, so that it must be made again.
     """
     started = time.perf_counter()
     version = workspace.lake.current(table, stamp) if intact else None

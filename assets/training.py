@@ -17,7 +17,7 @@ import polars as pl
 from assets.datasets import SPLIT_INPUTS, STATIC_MODALITIES, split_data
 from assets.features import newest_event
 from assets.pictures import training_curves
-from assets.recipes import RECIPES, Choices, Recipe
+from assets.recipes import choices_of, wanted
 from assets.registry import data_versions, has_version, open_registry
 from assets.side_by_side import processes_for, side_by_side
 from assets.stage import OWNERS, Context, Stamp, made_from, materialize_table
@@ -25,6 +25,7 @@ from crossmodal.lake import Lake
 from crossmodal.workspace import Workspace
 from feature_repo.events import positive_events
 from models.assembly import EventLog, event_log
+from models.catalogue import CATALOGUE, Choices, ModelEntry
 from models.splits import Split, cold_item, global_temporal, random_split, user_temporal
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def _cold_items(log: EventLog, split: Split) -> pl.DataFrame:
 def training_frame(
     context: Context, workspace: dg.ResourceParam[Workspace]
 ) -> dg.MaterializeResult:
-    """Every event beside what Feast knew of its user and item strictly before it."""
+    """Every event and what Feast knew of its user and item strictly before it."""
     lake = workspace.lake
     inputs = ("splits", "feature_registry", "item_statistics", "user_statistics")
     stamp = made_from(context, workspace, *inputs)
@@ -183,46 +184,46 @@ def fit_seconds(lake: Lake, name: str) -> dict[str, float]:
     return dict(lake.version(model_table(name)).summary.get("fit_s", {}))
 
 
-def _model_asset(recipe: Recipe) -> dg.AssetsDefinition:
-    table = model_table(recipe.name)
+def _model_asset(entry: ModelEntry) -> dg.AssetsDefinition:
+    table = model_table(entry.name)
 
     @dg.asset(
         name=table,
         deps=list(SPLIT_INPUTS),
-        description=recipe.description,
+        description=entry.description,
         group_name="training",
         owners=OWNERS,
-        kinds={"torch", "safetensors"} if recipe.learns else {"numpy", "safetensors"},
-        code_version=recipe.code_version,
+        kinds={"torch", "safetensors"} if entry.learns else {"numpy", "safetensors"},
+        code_version=entry.code_version,
     )
     def model(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
-        choices = recipe.choices(workspace.settings)
-        wanted = not recipe.optional or recipe.name in workspace.settings.extra_models
-        stamp = made_from(context, workspace, *SPLIT_INPUTS, choices=choices, wanted=wanted)
+        choices = choices_of(entry, workspace.settings)
+        fits = wanted(entry, workspace.settings)
+        stamp = made_from(context, workspace, *SPLIT_INPUTS, choices=choices, wanted=fits)
 
         def make() -> dict[str, Any]:
-            if not wanted:
-                left_out = f"CROSSMODAL_EXTRA_MODELS does not name {recipe.name}"
+            if not fits:
+                left_out = f"CROSSMODAL_EXTRA_MODELS does not name {entry.name}"
                 context.log.info(f"{table}: not fitted, since {left_out}.")
-            found = list(_fits(context, workspace, recipe, choices, stamp)) if wanted else []
+            found = list(_fits(context, workspace, entry, choices, stamp)) if fits else []
             rows = [fit.row for fit in found]
-            _draw_curves(workspace, recipe.name, rows)
-            # Beside the rows, not among them: what was fitted anew and came out the same must leave
-            # everything downstream current.
+            _draw_curves(workspace, entry.name, rows)
+            # Next to the rows, not among them: what was fitted again and came out the same must
+            # leave everything downstream current.
             seconds = {fit.row["split"]: round(fit.seconds, 3) for fit in found}
             frame = pl.DataFrame(rows, schema=_MODEL_SCHEMA)
             worth = [row for fit in found for row in fit.features]
             workspace.lake.write(table, frame, stamp, fit_s=seconds, features=worth)
-            return {"fitted": len(rows) if recipe.learns else 0}
+            return {"fitted": len(rows) if entry.learns else 0}
 
-        fitted = fitted_versions(workspace.lake, recipe.name).values()
+        fitted = fitted_versions(workspace.lake, entry.name).values()
         return materialize_table(
             context,
             workspace,
             table,
             stamp,
             make,
-            pictures=(_curves_picture(recipe.name),),
+            pictures=(_curves_picture(entry.name),),
             intact=all(has_version(workspace, version) for version in fitted),
         )
 
@@ -239,28 +240,28 @@ class _Fit:
 
 
 def _fits(
-    context: Context, workspace: Workspace, recipe: Recipe, choices: Choices, stamp: Stamp
+    context: Context, workspace: Workspace, entry: ModelEntry, choices: Choices, stamp: Stamp
 ) -> Iterator[_Fit]:
     """Fits a model on each of its splits; those on which there is none to fit are left out.
 
     Networks train on one thread, so that their splits are fitted side by side.
     """
-    splits = recipe.splits
-    processes = processes_for(workspace.settings, len(splits)) if recipe.learns else 1
+    splits = entry.splits
+    processes = processes_for(workspace.settings, len(splits)) if entry.learns else 1
     # Epochs are shown where they happen in this process; from others only whole fits are.
     seen = workspace if processes == 1 else Workspace(workspace.settings)
-    jobs = [(seen, recipe, choices, split, stamp) for split in splits]
+    jobs = [(seen, entry, choices, split, stamp) for split in splits]
     fits = side_by_side(_fit, jobs, processes)
     for done, (split, fit) in enumerate(zip(splits, fits, strict=True), start=1):
-        workspace.progress(f"Fitted {recipe.name}", done, len(splits))
+        workspace.progress(f"Fitted {entry.name}", done, len(splits))
         if fit is None:
-            context.log.debug(f"There is no {recipe.name} on {split}.")
+            context.log.debug(f"There is no {entry.name} on {split}.")
         else:
             yield fit
 
 
 def _fit(
-    workspace: Workspace, recipe: Recipe, choices: Choices, split: str, stamp: Stamp
+    workspace: Workspace, entry: ModelEntry, choices: Choices, split: str, stamp: Stamp
 ) -> _Fit | None:
     """Fits one model on one split and keeps it as a version; None where there is none to fit.
 
@@ -269,19 +270,19 @@ def _fit(
     from models.protocol import NothingToLearnError
 
     data = split_data(workspace.lake, split).dataset
-    if recipe.modality is not None and recipe.modality not in data.tokens:
+    if entry.modality is not None and entry.modality not in data.tokens:
         return None
-    on_epoch = partial(_show, workspace, f"Fitting {recipe.name} on {split}")
-    model = recipe.build(choices, workspace.settings.device, on_epoch)
+    on_epoch = partial(_show, workspace, f"Fitting {entry.name} on {split}")
+    model = entry.build(choices, workspace.settings.device, on_epoch)
     started = time.perf_counter()
     try:
         model.fit(data)
     except NothingToLearnError as error:
-        _log.warning("No %s on %s. %s", recipe.name, split, error)
+        _log.warning("No %s on %s. %s", entry.name, split, error)
         return None
     seconds = time.perf_counter() - started
     version = open_registry(workspace).add(
-        f"{recipe.name}-{split}",
+        f"{entry.name}-{split}",
         model,
         metrics=[],
         data_versions=data_versions(workspace.lake, SPLIT_INPUTS),
@@ -343,4 +344,4 @@ def git_commit() -> str:
     return found.stdout.strip() if found.returncode == 0 else "unknown"
 
 
-model_assets = [_model_asset(recipe) for recipe in RECIPES]
+model_assets = [_model_asset(entry) for entry in CATALOGUE]

@@ -7,12 +7,13 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from assets.datasets import USER_TEMPORAL, SplitData
+from assets.datasets import SplitData
 from benchmarks._tokens import Material, Reader
 from benchmarks.quality.material import split_data
 from benchmarks.quality.results import commit
 from benchmarks.quality.tables import machine
 from crossmodal.atomic import atomic_write_bytes
+from models.splits.names import USER_TEMPORAL
 from sources.factory import open_source
 from sources.protocol import Source
 
@@ -23,7 +24,7 @@ def parser(doc: str | None, out: str) -> argparse.ArgumentParser:
     """What every benchmark of models on a data set is asked with.
 
     Args:
-        doc: of the benchmark; its first line is told.
+        doc: of the benchmark; its first line is shown.
         out: name of the file of the figures.
     """
     found = argparse.ArgumentParser(description=(doc or "").partition("\n")[0])
@@ -34,9 +35,9 @@ def parser(doc: str | None, out: str) -> argparse.ArgumentParser:
     return found
 
 
-def numbers(told: str) -> list[int]:
+def numbers(listed: str) -> list[int]:
     """Numbers with commas between them."""
-    return [int(number) for number in told.split(",")]
+    return [int(number) for number in listed.split(",")]
 
 
 def read(chosen: argparse.Namespace, seed: int) -> tuple[Source, Material]:

@@ -103,7 +103,7 @@ class Reader:
         return [(item, uri, *_seen(self.source.root / uri)) for item, uri in files.iter_rows()]
 
     def _encoded(self, texts: pl.DataFrame) -> np.ndarray:
-        """Vectors of a key column and the texts beside it."""
+        """Vectors of a key column and the texts of its rows."""
         rows = texts.rows()
 
         def encode() -> dict[str, np.ndarray]:
@@ -189,7 +189,7 @@ class Reader:
         path = self.cache / f"{name}-{digest}.npz"
         if not path.is_file():
             path.parent.mkdir(parents=True, exist_ok=True)
-            with atomic_path(path) as beside, beside.open("wb") as file:
+            with atomic_path(path) as temporary, temporary.open("wb") as file:
                 np.savez(file, **make())  # type: ignore[arg-type]
         with np.load(path) as kept:
             return dict(kept)

@@ -1,4 +1,4 @@
-"""Texts and pictures through the project's stream, beside the bare encoder on the same files.
+"""Texts and pictures through the project's stream and through the bare encoder: the same files.
 
     python benchmarks/encoder_throughput.py POSTERS_FOLDER TEXTS_CSV [--pictures 800] [--texts 2000]
 

@@ -1,4 +1,4 @@
-"""The evaluation of ready scores, beside a plain loop over users and beside cornac's evaluation.
+"""The evaluation of ready scores, compared with a plain loop over users and with cornac's.
 
     python -m benchmarks.evaluation_speed [--users 671] [--items 9000] [--rounds 3]
 

@@ -117,9 +117,9 @@ def main() -> None:
             f"[{lost.low:+.4f}, {lost.high:+.4f}] | {time.perf_counter() - began:.0f} |",
             flush=True,
         )
-    told = {"data": chosen.data.name, "seed": chosen.seed, "tree_seeds": chosen.tree_seeds}
+    facts = {"data": chosen.data.name, "seed": chosen.seed, "tree_seeds": chosen.tree_seeds}
     found = {"all": float(whole.mean()), "rows": [asdict(row) for row in rows]}
-    _runs.write(chosen.out, told | found)
+    _runs.write(chosen.out, facts | found)
 
 
 def _longest_first(names: Sequence[str]) -> list[str]:

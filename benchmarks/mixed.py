@@ -177,8 +177,8 @@ def main() -> None:
         )
         new = f"{row.recall_of_new:.3f} | {row.new_in_list:.1f}"
         print(f"| {row.name} | {row.ndcg:.4f} | {ratio} | {new} |")
-    told = {"data": chosen.data.name, "draws": chosen.draws, "places": chosen.places}
-    _runs.write(chosen.out, {**told, "rows": [asdict(row) for row in rows]})
+    facts = {"data": chosen.data.name, "draws": chosen.draws, "places": chosen.places}
+    _runs.write(chosen.out, {**facts, "rows": [asdict(row) for row in rows]})
 
 
 def _kept(table: TokenTable, place: Ints, first: int, stop: int) -> TokenTable:

@@ -1,7 +1,7 @@
 """What each modality is worth on items nobody has touched.
 
 An MMNN (tokens concatenated, or fused by cross-attention) and a cold-start map are fitted with all
-modalities, none, each alone, each left out, each dealt out anew among the items that have it, and
+modalities, none, each alone, each left out, each shuffled among the items that have it, and
 with controls that know only whether a modality is there and what it looks like from outside. Every
 fit sees the same events; a variant is a `Dataset` with other tokens. Reviews are left out: an item
 that nobody has touched has none.
@@ -79,7 +79,7 @@ class Budget:
     Attributes:
         ends: `time.monotonic()` after which no fit begins.
         folder: of the kept figures.
-        inputs: what they depend on beside the variant's tokens.
+        inputs: what they depend on in addition to the variant's tokens.
     """
 
     ends: float
@@ -104,8 +104,7 @@ def variants(
         if name != "text"
     }
     dealt = {
-        f"{name} dealt out anew": {**there, name: permuted(table, seed)}
-        for name, table in there.items()
+        f"{name} shuffled": {**there, name: permuted(table, seed)} for name, table in there.items()
     }
     return {"nothing": {}, "all": there, **alone, **without, **form, **pairs, **dealt}
 
@@ -116,7 +115,7 @@ def comparisons(names: list[str]) -> list[tuple[str, str]]:
         *(("all", f"all but {name}") for name in CONTENT),
         *((name, f"{name}: presence and format") for name in CONTENT),
         *((f"text and {name}", "text") for name in CONTENT if name != "text"),
-        *(("all", f"{name} dealt out anew") for name in CONTENT),
+        *(("all", f"{name} shuffled") for name in CONTENT),
     ]
     return [pair for pair in wanted if set(pair) <= set(names)]
 
@@ -215,7 +214,7 @@ def _kept(
             return None
         values, seconds = find()
         path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_path(path) as beside, beside.open("wb") as file:
+        with atomic_path(path) as temporary, temporary.open("wb") as file:
             np.savez(file, values=values, seconds=seconds)
     with np.load(path) as found:
         return found["values"], float(found["seconds"])

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from assets.datasets import RANDOM, USER_TEMPORAL, SplitData
+from assets.datasets import SplitData
 from benchmarks import _runs
 from benchmarks.quality.measuring import HEADLINE
 from benchmarks.quality.ours import all_known, training_alone
@@ -31,6 +31,7 @@ from models.evaluation import (
     user_measure,
 )
 from models.protocol import Refittable, SelfValidated
+from models.splits.names import RANDOM, USER_TEMPORAL
 
 _FITTED_FOR_RATINGS = RANDOM
 _SAMPLES = 10_000
@@ -122,8 +123,8 @@ def main() -> None:
         found = [per_user(entries[seed][name], data, seed) for seed, data in splits.items()]
         rows.append(worth(name, found, time.perf_counter() - began))
         print(line(rows[-1]), flush=True)
-    told = {"data": chosen.data.name, "seeds": chosen.seeds, "metric": list(HEADLINE)}
-    _runs.write(chosen.out, {**told, "rows": [asdict(row) for row in rows]})
+    facts = {"data": chosen.data.name, "seeds": chosen.seeds, "metric": list(HEADLINE)}
+    _runs.write(chosen.out, {**facts, "rows": [asdict(row) for row in rows]})
 
 
 def _entries(seed: int) -> dict[str, Entry]:
@@ -142,8 +143,8 @@ def _parsed() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _names(told: str) -> list[str]:
-    return [name.strip() for name in told.split(",") if name.strip()]
+def _names(listed: str) -> list[str]:
+    return [name.strip() for name in listed.split(",") if name.strip()]
 
 
 if __name__ == "__main__":

@@ -24,11 +24,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from models.catalogue import entry_of
 from models.data import Dataset, Interactions, TokenTable, Vocabulary
 from models.encoders.device import choose_device
-from models.families import family_class
-from models.hmdf import HMDF, HMDFConfig
-from models.search import SPACES
 
 OUT = Path(__file__).parent / "out" / "scale.json"
 _EVENTS_A_USER = 50
@@ -140,10 +138,7 @@ def synthetic(n_events: int, n_items: int, seed: int) -> Dataset:
 
 def _model(name: str, seed: int, device: torch.device) -> Any:
     """An unfitted model; of the networks only its own modules are imported, as they count."""
-    if name == HMDF.name:
-        return HMDF(HMDFConfig(seed=seed))
-    config = SPACES[name].config_class(seed=seed)
-    return family_class(name)(config, str(device))  # type: ignore[call-arg]
+    return entry_of(name).build({"seed": seed}, str(device))
 
 
 def _name_of(device: torch.device) -> str:
@@ -155,9 +150,9 @@ def _peak() -> float:
 
 
 def _in_a_process(model: str, events: int, chosen: argparse.Namespace) -> dict[str, Any]:
-    told = {"models": model, "events": events, "items": chosen.items, "seed": chosen.seed}
-    told["device"] = chosen.device
-    flags = [part for key, value in told.items() for part in (f"--{key}", str(value))]
+    facts = {"models": model, "events": events, "items": chosen.items, "seed": chosen.seed}
+    facts["device"] = chosen.device
+    flags = [part for key, value in facts.items() for part in (f"--{key}", str(value))]
     command = [sys.executable, "-m", "benchmarks.scale", "--one", *flags]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

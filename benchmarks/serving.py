@@ -1,12 +1,12 @@
-"""The online service under a constant rate of requests, beside Feast's own feature server.
+"""The online service under a constant rate of requests, compared with Feast's own feature server.
 
     python -m benchmarks.serving [--home HOME] [--rate 100] [--seconds 60] [--workers 2]
 
 The load is open-loop: a request starts when it is due, whether or not those before it were
 answered, and its latency counts from then. The load generator shares the machine with the servers.
-The service works on a copy of the home. Users are drawn alike from all. The service tells a list
-again while nothing has changed; the figures with the prefix `anew_` are of one that makes each list
-anew, at a rate of its own. So has Feast's server, since it does not bear that of the lists.
+The service works on a copy of the home. Users are drawn alike from all. The service answers a list
+from memory while nothing has changed; the figures with the prefix `uncached_` are of one that makes
+every list, at a rate of its own. So has Feast's server, since it does not bear that of the lists.
 """
 
 import argparse
@@ -55,12 +55,12 @@ def main() -> int:
     """Runs the benchmark from the command line; 1 where a request failed."""
     chosen = _parsed()
     with copied_home(load_settings(home=chosen.home).home) as home:
-        own, anew, peer, figures = _measured(chosen, Workspace(load_settings(home=home)))
+        own, uncached, peer, figures = _measured(chosen, Workspace(load_settings(home=home)))
     result = {
         **own.figures(),
         "seconds": chosen.seconds,
-        **anew.figures("anew_"),
-        "anew_rate": chosen.anew_rate,
+        **uncached.figures("uncached_"),
+        "uncached_rate": chosen.uncached_rate,
         **peer.figures("feast_"),
         "feast_rate": chosen.feast_rate,
         **figures,
@@ -70,13 +70,13 @@ def main() -> int:
     }
     for name, value in _runs.write(chosen.out, result).items():
         print(f"{name}: {value}")
-    return 1 if own.errors or anew.errors or peer.errors else 0
+    return 1 if own.errors or uncached.errors or peer.errors else 0
 
 
 def _measured(
     chosen: argparse.Namespace, workspace: Workspace
 ) -> tuple[Load, Load, Load, dict[str, float]]:
-    """The loads on lists, on lists made anew and on Feast, and what else the service shows."""
+    """The loads on lists, on lists made again and on Feast, and what else the service shows."""
     users = users_of(workspace)
     ask = lists(users, chosen.diversity)
     with server(ours(workspace, chosen.workers), "/readyz") as running:
@@ -86,7 +86,7 @@ def _measured(
         items = asyncio.run(_new_items(running.url, users[0]))
     forgetful = {"CROSSMODAL_SERVE_REMEMBERED_BYTES": "0"}
     with server(ours(workspace, chosen.workers, forgetful), "/readyz") as running:
-        anew = asyncio.run(load(running.url, ask, chosen.anew_rate, chosen.seconds))
+        uncached = asyncio.run(load(running.url, ask, chosen.uncached_rate, chosen.seconds))
     with server(feast(workspace, chosen.workers), "/health") as running:
         look_ups = _feature_look_ups(workspace, users)
         peer = asyncio.run(load(running.url, look_ups, chosen.feast_rate, chosen.seconds))
@@ -96,7 +96,7 @@ def _measured(
         "item_to_rec_s": round(max(items), 2),
         "items": workspace.lake.version("items").rows,
     }
-    return own, anew, peer, figures
+    return own, uncached, peer, figures
 
 
 def _parsed() -> argparse.Namespace:
@@ -105,7 +105,7 @@ def _parsed() -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=100.0, help="requests a second")
     parser.add_argument("--seconds", type=float, default=60.0, help="of each load")
     parser.add_argument(
-        "--anew-rate", type=float, default=60.0, help="the same where each list is made anew"
+        "--uncached-rate", type=float, default=60.0, help="the same where each list is made again"
     )
     parser.add_argument("--feast-rate", type=float, default=20.0, help="the same for Feast")
     parser.add_argument("--workers", type=int, default=2, help="processes of the service")
@@ -116,11 +116,11 @@ def _parsed() -> argparse.Namespace:
 
 
 def _remembered_share(url: str) -> float:
-    """Of all lists of the service, how many it told again."""
+    """Of all lists of the service, how many it answered from memory."""
     lines = httpx.get(f"{url}/metrics").text.splitlines()
-    told = [line.rpartition(" ") for line in lines if not line.startswith("#")]
+    figures = [line.rpartition(" ") for line in lines if not line.startswith("#")]
     again, all_lists = (
-        sum(float(value) for key, _, value in told if key.startswith(name))
+        sum(float(value) for key, _, value in figures if key.startswith(name))
         for name in ("crossmodal_lists_remembered_total", "crossmodal_answers_total")
     )
     return round(again / all_lists, 3)
@@ -129,8 +129,8 @@ def _remembered_share(url: str) -> float:
 def _exact_search(rows: int) -> dict[str, float]:
     """The figures of `serving_topk`, of processes that hold nothing else."""
     command = [sys.executable, "-m", "benchmarks.serving_topk", "--rows", str(rows)]
-    told = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-    figures: dict[str, float] = json.loads(told)
+    printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    figures: dict[str, float] = json.loads(printed)
     return figures
 
 
@@ -183,8 +183,8 @@ async def _new_items(url: str, user: str) -> list[float]:
             path = f"/v1/items/new-{os.getpid()}-{number}"
             words = f"The {number} lighthouses of a northern coast"
             begun = time.perf_counter()
-            told = {"title": words, "text": "A keeper writes letters that no ship takes."}
-            (await client.put(path, json=told)).raise_for_status()
+            described = {"title": words, "text": "A keeper writes letters that no ship takes."}
+            (await client.put(path, json=described)).raise_for_status()
             picture = _picture(draw)
             (await client.put(f"{path}/media/image", content=picture)).raise_for_status()
             item = path.rpartition("/")[2]

@@ -35,7 +35,7 @@ _AT_ONCE = 32
 
 
 @dataclass
-class Told:
+class Tally:
     """What became of the events.
 
     Attributes:
@@ -61,17 +61,17 @@ def main() -> int:
 def _run(workspace: Workspace, chosen: argparse.Namespace) -> int:
     items = workspace.lake.read("items")["item_id"].to_list()
     with server(ours(workspace, chosen.workers), "/readyz") as running:
-        told = asyncio.run(_drill(running.url, running.pid, items, chosen.kills, chosen.rate))
+        tally = asyncio.run(_drill(running.url, running.pid, items, chosen.kills, chosen.rate))
         answering(f"{running.url}/readyz")
-    print(f"{chosen.kills} kills; {len(told.acknowledged)} events acknowledged, ", end="")
-    print(f"{told.given_up} never; {told.tried_again} requests sent again.", flush=True)
+    print(f"{chosen.kills} kills; {len(tally.acknowledged)} events acknowledged, ", end="")
+    print(f"{tally.given_up} never; {tally.tried_again} requests sent again.", flush=True)
     path = workspace.paths.event_log
     rows = [row[1] for block in read_log(path, last_position(path)) for row in block]
-    faults = _faults("log", rows, told.acknowledged)
+    faults = _faults("log", rows, tally.acknowledged)
     if chosen.lake:
         _take_in(workspace)
         stored = workspace.lake.read("reported_events")["event_id"].to_list()
-        faults += _faults("lake", stored, told.acknowledged)
+        faults += _faults("lake", stored, tally.acknowledged)
     print("\n".join(faults) or "Every acknowledged event is there exactly once.")
     return int(bool(faults))
 
@@ -88,18 +88,18 @@ def _parsed() -> argparse.Namespace:
     return parser.parse_args()
 
 
-async def _drill(url: str, pid: int, items: list[str], kills: int, rate: float) -> Told:
-    told, done = Told(), asyncio.Event()
+async def _drill(url: str, pid: int, items: list[str], kills: int, rate: float) -> Tally:
+    tally, done = Tally(), asyncio.Event()
     async with httpx.AsyncClient(base_url=url, timeout=30) as client:
-        stream = asyncio.create_task(_stream(client, items, rate, told, done))
+        stream = asyncio.create_task(_stream(client, items, rate, tally, done))
         await _kill(client, psutil.Process(pid), kills)
         done.set()
         await stream
-    return told
+    return tally
 
 
 async def _stream(
-    client: httpx.AsyncClient, items: list[str], rate: float, told: Told, done: asyncio.Event
+    client: httpx.AsyncClient, items: list[str], rate: float, tally: Tally, done: asyncio.Event
 ) -> None:
     draw, sending = random.Random(SEED), []
     while not done.is_set():
@@ -109,28 +109,28 @@ async def _stream(
             "item_id": draw.choice(items),
             "type": "click",
         }
-        sending.append(asyncio.create_task(_send(client, event, told)))
+        sending.append(asyncio.create_task(_send(client, event, tally)))
         if draw.random() < _SENT_AGAIN:
-            sending.append(asyncio.create_task(_send(client, event, told)))
+            sending.append(asyncio.create_task(_send(client, event, tally)))
         await asyncio.sleep(1 / rate)
     await asyncio.gather(*sending)
 
 
-async def _send(client: httpx.AsyncClient, event: dict[str, str], told: Told) -> None:
+async def _send(client: httpx.AsyncClient, event: dict[str, str], tally: Tally) -> None:
     deadline = asyncio.get_running_loop().time() + _PATIENCE_SECONDS
     # A little later each time: all that wait at once would keep a new worker from starting.
     for attempt in itertools.count():
         try:
-            async with told.door:
+            async with tally.door:
                 (await client.post("/v1/events", json=event)).raise_for_status()
         except httpx.HTTPError:
             if asyncio.get_running_loop().time() > deadline:
-                told.given_up += 1
+                tally.given_up += 1
                 return
-            told.tried_again += 1
+            tally.tried_again += 1
             await asyncio.sleep(min(_LONGEST_WAIT_SECONDS, 0.1 * 2**attempt) * random.random())
         else:
-            told.acknowledged.add(event["event_id"])
+            tally.acknowledged.add(event["event_id"])
             return
 
 
@@ -162,8 +162,8 @@ def _faults(where: str, found: list[str], acknowledged: set[str]) -> list[str]:
     counts = Counter(name for name in found if name.startswith("drill-"))
     lost = len(acknowledged - counts.keys())
     twice = sum(count > 1 for count in counts.values())
-    told = {"lost": lost, "more than once": twice}
-    return [f"In the {where}: {number} events {what}." for what, number in told.items() if number]
+    counts = {"lost": lost, "more than once": twice}
+    return [f"In the {where}: {number} events {what}." for what, number in counts.items() if number]
 
 
 def _take_in(workspace: Workspace) -> None:

@@ -110,7 +110,7 @@ def users_of(workspace: Workspace) -> list[str]:
 
 
 Command = Callable[[int], tuple[list[str], dict[str, str]]]
-"""What starts a server on a port: words, and what the environment has beside its own."""
+"""What starts a server on a port: words, and what the environment has in addition to its own."""
 
 
 def ours(

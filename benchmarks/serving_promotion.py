@@ -120,10 +120,10 @@ class _Drill:
         user = draw.choice(self._users)
         path = f"/v1/users/{user}/recommendations"
         async with session.get(path, params={"k": 20}) as answer:
-            told = await answer.json()
+            document = await answer.json()
             if answer.status == HTTPStatus.OK:
-                right = self._expected[told["model_version"], user]
-                self.mixed += told["path"] == "champion" and _items(told) != right
+                right = self._expected[document["model_version"], user]
+                self.mixed += document["path"] == "champion" and _items(document) != right
             return answer.status
 
 

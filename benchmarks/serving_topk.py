@@ -93,17 +93,19 @@ def _write(path: Path, rows: int) -> None:
 def _memory(path: Path) -> float:
     """Megabytes of all processes together beyond what the first holds for itself alone."""
     spawn = get_context("spawn")
-    barrier, told = spawn.Barrier(_PROCESSES), spawn.Queue()
-    workers = [spawn.Process(target=_work, args=(path, barrier, told)) for _ in range(_PROCESSES)]
+    barrier, answers = spawn.Barrier(_PROCESSES), spawn.Queue()
+    workers = [
+        spawn.Process(target=_work, args=(path, barrier, answers)) for _ in range(_PROCESSES)
+    ]
     for one in workers:
         one.start()
-    found = [told.get(timeout=300) for _ in workers]
+    found = [answers.get(timeout=300) for _ in workers]
     for one in workers:
         one.join()
     return float((sum(pss for pss, _ in found) - found[0][1]) / _MEGABYTE)
 
 
-def _work(path: Path, barrier: Barrier, told: "Queue[tuple[int, int]]") -> None:
+def _work(path: Path, barrier: Barrier, answers: "Queue[tuple[int, int]]") -> None:
     with _searching(path) as (vectors, ties):
         for number in range(3):
             _query(vectors, ties, number, 1)
@@ -111,7 +113,7 @@ def _work(path: Path, barrier: Barrier, told: "Queue[tuple[int, int]]") -> None:
         memory = psutil.Process().memory_full_info()
         # Nobody lets go of the file before everybody was measured.
         barrier.wait(300)
-        told.put((memory.pss, memory.uss))
+        answers.put((memory.pss, memory.uss))
 
 
 def main() -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 @contextmanager
 def atomic_path(target: Path) -> Iterator[Path]:
-    """A path beside `target` that takes its place by one rename when the block succeeds.
+    """A path next to `target` that takes its place by one rename when the block succeeds.
 
     The new file is fsynced before the rename and the folder after it. On an error the new file is
     removed and the old one stays. Left-overs of a killed process are named `.*.tmp`.
@@ -17,21 +17,21 @@ def atomic_path(target: Path) -> Iterator[Path]:
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
     os.close(handle)
-    beside = Path(name)
+    temporary = Path(name)
     try:
-        yield beside
-        with beside.open("rb+") as written:
+        yield temporary
+        with temporary.open("rb+") as written:
             os.fsync(written.fileno())
-        beside.replace(target)
+        temporary.replace(target)
         sync(target.parent)
     finally:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def atomic_write_bytes(target: Path, content: bytes) -> None:
     """Replaces a small file in one step."""
-    with atomic_path(target) as beside:
-        beside.write_bytes(content)
+    with atomic_path(target) as temporary:
+        temporary.write_bytes(content)
 
 
 def sweep(root: Path) -> int:

@@ -106,18 +106,18 @@ class LoggedEvent:
     event_timestamp: int
 
 
-def event_instant(told: datetime | None) -> int:
+def event_instant(given: datetime | None) -> int:
     """When an event happened, in UTC microseconds: now where the app does not say.
 
     Raises:
         ValueError: the time has no zone, or lies before 1970 or in the future.
     """
     now = time.time_ns() // 1000
-    if told is None:
+    if given is None:
         return now
-    if told.tzinfo is None:
+    if given.tzinfo is None:
         raise ValueError("The time has no zone; add one, such as Z.")
-    found = round(told.timestamp() * _MICROSECONDS)
+    found = round(given.timestamp() * _MICROSECONDS)
     if not 0 <= found <= now + _CLOCKS_APART:
         raise ValueError("The time is before 1970 or in the future.")
     return found

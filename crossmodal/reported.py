@@ -18,10 +18,10 @@ def counted(reports: pl.DataFrame, scale: ValueScale) -> pl.DataFrame:
         reports: event_type, value, and whatever else they have.
         scale: of the catalogue's own events.
     """
-    told = pl.coalesce("value", pl.when(pl.col("event_type") == "like").then(scale.strong))
+    given = pl.coalesce("value", pl.when(pl.col("event_type") == "like").then(scale.strong))
     values = (
         pl.when(pl.col("event_type") == "review")
         .then(0.0)
-        .otherwise(pl.coalesce(told, scale.middle))
+        .otherwise(pl.coalesce(given, scale.middle))
     )
     return reports.filter(pl.col("event_type").is_in(_COUNTED)).with_columns(value=values)

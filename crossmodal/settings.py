@@ -14,18 +14,6 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from crossmodal.atomic import atomic_write_bytes
 
 SourceName = Literal["sample", "movielens", "tables"]
-SearchedModel = Literal[
-    "item_knn",
-    "ease",
-    "transition",
-    "als",
-    "cold_start_map",
-    "mmnn",
-    "transformer",
-    "gat",
-    "hmdf",
-]
-"""Models whose settings can be searched."""
 
 
 def _default_home() -> Path:
@@ -133,7 +121,7 @@ class Settings(BaseSettings):
 
     embedding_batch: int = Field(default=64, ge=1, description="Items encoded at once on a CPU.")
     training_epochs: int = Field(default=8, ge=1, description="Most epochs of an MMNN.")
-    extra_models: tuple[Literal["transformer", "gat"], ...] = Field(
+    extra_models: tuple[str, ...] = Field(
         default=(),
         description='Models that take minutes and are left out unless named, as JSON: ["gat"].',
     )
@@ -151,7 +139,7 @@ class Settings(BaseSettings):
         description="Best settings that models are fitted with: none, sample or ml-latest-small "
         "(committed), or a file of `crossmodal search --best`, ending in .json.",
     )
-    search_models: tuple[SearchedModel, ...] = Field(
+    search_models: tuple[str, ...] = Field(
         default=(),
         description='Models whose settings are searched in a run, as JSON: ["ease"].',
     )

@@ -47,8 +47,8 @@ def reported_since(paths: StatePaths) -> pl.DataFrame:
     acts = acts_after(paths.event_log, filled_at)
     if not acts or not lake.partitions("interactions"):
         return pl.DataFrame(schema=_EVENT)
-    told = {**_EVENT, "value": pl.Float64(), "event_timestamp": pl.Int64()}
-    reports = pl.DataFrame(acts, schema=told, orient="row")
+    types = {**_EVENT, "value": pl.Float64(), "event_timestamp": pl.Int64()}
+    reports = pl.DataFrame(acts, schema=types, orient="row")
     strengths = positive_events(lake).select("value").collect()["value"].to_numpy()
     catalogue = lake.scan("items").select("item_id").collect()["item_id"]
     return (

@@ -68,13 +68,13 @@ def take_events(paths: StatePaths, frame: "pd.DataFrame") -> None:
     )
 
 
-def _pseudonym(told: str) -> str:
-    if not _PSEUDONYM.fullmatch(told):
+def _pseudonym(given: str) -> str:
+    if not _PSEUDONYM.fullmatch(given):
         raise ValueError(
             "It must be the pseudonym that the store knows a user by, 64 hex digits, and not the "
             "app's own id: `crossmodal features key USER` prints it."
         )
-    return told
+    return given
 
 
 class _Pushed(BaseModel):
@@ -108,9 +108,9 @@ _EVENTS = TypeAdapter(list[_Pushed])
 
 def _checked(frame: "pd.DataFrame") -> list[LoggedEvent]:
     # Pandas says NaN and NaT where a row of a column has nothing.
-    told = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    given = frame.astype(object).where(frame.notna(), None).to_dict("records")
     try:
-        events = _EVENTS.validate_python(told)
+        events = _EVENTS.validate_python(given)
     except ValidationError as error:
         first = error.errors()[0]
         row, *place = first["loc"]

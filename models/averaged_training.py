@@ -109,7 +109,7 @@ class AveragedTraining(Generic[Network]):
             epoch: one pass over the training data, made of `epoch` above; returns its mean loss.
             judge: validation loss of the averaged network; see `models.training.run_epochs`.
             n_events: to learn from; with none, nothing is trained.
-            on_epoch: told of every epoch as it ends.
+            on_epoch: called after every epoch.
             length: so many epochs, where it is known; nothing judges them.
         """
         network = self.averaged.eval()

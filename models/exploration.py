@@ -36,7 +36,7 @@ def with_places(
 
 
 def upper_bounds(scores: Floats, impressions: Longs) -> Floats:
-    """How good items (n,) may be: their scores, and the less they were shown the more beside it.
+    """How good items (n,) may be: their scores, and more on top the less they were shown.
 
     score + σ / √(1 + impressions), with σ the spread of the scores, since these are of any scale
     (after UCB1, Auer et al. 2002): what was shown often and chosen by nobody makes room.

@@ -10,7 +10,7 @@ from models.content import Content
 
 @dataclass(frozen=True)
 class ModalityDropout:
-    """Hides modalities and ids, drawn anew for every item of a step by torch's own generator.
+    """Hides modalities and ids, drawn again for every item of a step by torch's own generator.
 
     What only users' behaviour tells is hidden with the id: an item that nobody has touched has
     neither.

@@ -6,14 +6,14 @@ from tempfile import TemporaryDirectory
 
 from joblib import Parallel, delayed
 
+from models.catalogue.families import load_model
 from models.data import Dataset
-from models.families import load_model
-from models.protocol import Recommender
+from models.protocol import Trainable
 
 
 def fit_all(
-    builders: Mapping[str, Callable[[], Recommender]], dataset: Dataset, processes: int
-) -> dict[str, Recommender]:
+    builders: Mapping[str, Callable[[], Trainable]], dataset: Dataset, processes: int
+) -> dict[str, Trainable]:
     """Fits every model to a dataset.
 
     With more than one process a model comes back as it was saved, without its training curve. The
@@ -39,6 +39,6 @@ def fit_all(
         return {name: load_model(home) for name, home in homes.items()}
 
 
-def _fit(build: Callable[[], Recommender], dataset: Dataset, folder: Path) -> None:
+def _fit(build: Callable[[], Trainable], dataset: Dataset, folder: Path) -> None:
     folder.mkdir()
     build().fit(dataset).save(folder)

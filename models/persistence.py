@@ -107,13 +107,13 @@ def _mapped(path: Path) -> dict[str, np.ndarray]:
     header: dict[str, Any] = json.loads(data[8:start].tobytes())
     arrays = {}
     for name in names:
-        told = header[name]
-        if told["dtype"] not in _DTYPES:
-            raise ValueError(f"{name!r} is of the type {told['dtype']}")
-        begin, end = (start + offset for offset in told["data_offsets"])
+        entry = header[name]
+        if entry["dtype"] not in _DTYPES:
+            raise ValueError(f"{name!r} is of the type {entry['dtype']}")
+        begin, end = (start + offset for offset in entry["data_offsets"])
         # As a plain array: NumPy's class for mapped ones makes every slice of it slower.
-        arrays[name] = np.asarray(data[begin:end]).view(_DTYPES[told["dtype"]])
-        arrays[name] = arrays[name].reshape(told["shape"])
+        arrays[name] = np.asarray(data[begin:end]).view(_DTYPES[entry["dtype"]])
+        arrays[name] = arrays[name].reshape(entry["shape"])
     return arrays
 
 

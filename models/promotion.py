@@ -98,7 +98,7 @@ def choose(validation: Mapping[str, float]) -> Choice:
 def against_all(
     champion: Values, others: Mapping[str, Values], *, samples: int, seed: int = 42
 ) -> dict[str, Comparison]:
-    """The champion beside every other model on the newest events; p is corrected for all of them.
+    """The champion compared with all others on the newest events; p is corrected for all of them.
 
     Args:
         champion: (n_users,) one metric a user.
@@ -108,9 +108,9 @@ def against_all(
     """
     if not others:
         return {}
-    beside = np.stack(list(others.values()), axis=1)
+    others_values = np.stack(list(others.values()), axis=1)
     own = np.repeat(champion[:, None], len(others), axis=1)
-    return dict(zip(others, compared(own, beside, samples, seed), strict=True))
+    return dict(zip(others, compared(own, others_values, samples, seed), strict=True))
 
 
 def better(compared_with: Mapping[str, Comparison]) -> list[str]:

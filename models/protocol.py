@@ -1,4 +1,4 @@
-"""What every recommender can do."""
+"""What every recommender can do, and what some can do in addition."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,24 +27,31 @@ class Ranking:
 
 @runtime_checkable
 class Recommender(Protocol):
-    """A model: fitted on a `Dataset`, then asked about any users, known or not.
+    """A model that can be asked about any users, known or not.
 
-    A user is a row of `Histories`, so a new event or a new user needs no retraining. State is
-    saved as safetensors and JSON, never pickle.
+    A user is a row of `Histories`, so a new event or a new user needs no retraining.
     """
 
     name: str
-
-    def fit(self, dataset: Dataset) -> Self:
-        """Learns from the dataset; the same seed and data give the same weights on a CPU."""
-        ...
 
     def score(self, users: Histories, items: Ints | None = None) -> Floats:
         """Scores (n_users, n_items) of `items` (dense indexes, all by default); more is better."""
         ...
 
     def recommend(self, users: Histories, k: int, exclude: Histories | None = None) -> Ranking:
-        """The k best items a user, without the items of `exclude` (same users, row by row)."""
+        """The k best items per user, without the items of `exclude` (same users, row by row)."""
+        ...
+
+
+@runtime_checkable
+class Trainable(Recommender, Protocol):
+    """A recommender that learns from a `Dataset` and can be kept.
+
+    State is saved as safetensors and JSON, never pickle.
+    """
+
+    def fit(self, dataset: Dataset) -> Self:
+        """Learns from the dataset; the same seed and data give the same weights on a CPU."""
         ...
 
     def save(self, folder: Path) -> None:
@@ -62,10 +69,10 @@ class Recommender(Protocol):
 
 
 @runtime_checkable
-class Maskable(Recommender, Protocol):
+class Maskable(Trainable, Protocol):
     """A model that can be asked as if its items had other tokens than those it was fitted on."""
 
-    def masked(self, tokens: Mapping[str, TokenTable]) -> Recommender:
+    def masked(self, tokens: Mapping[str, TokenTable]) -> Trainable:
         """The same learned state over other tokens of the same items; nothing is fitted again.
 
         The model itself stays as it is, and with the tokens of its fit the answer is the model
@@ -116,7 +123,7 @@ def score_given(model: Recommender, users: Histories, items: Ints) -> Floats:
 
 
 @runtime_checkable
-class SelfValidated(Recommender, Protocol):
+class SelfValidated(Trainable, Protocol):
     """A model that learns from the validation events too, and is judged by what it held out itself.
 
     Attributes:
@@ -140,7 +147,7 @@ class SelfValidated(Recommender, Protocol):
 
 
 @runtime_checkable
-class Refittable(Recommender, Protocol):
+class Refittable(Trainable, Protocol):
     """A model whose recipe can be fitted again to all that is known, once it has been judged."""
 
     def refitted(self, dataset: Dataset) -> Self:

@@ -185,7 +185,7 @@ _GROUPS_AN_ITEM = 8
 """Groups of columns for each item of a list: with so many, few of the best share one."""
 
 _CROWD_AN_ITEM = 4
-"""Contenders for each item of a list from which on equal ones are told apart before the sort."""
+"""Contenders for each item of a list from which on equal ones are distinguished before the sort."""
 
 
 def _excluded(columns: Ints, n_items: int, exclude: Histories) -> tuple[Longs, Longs]:

@@ -45,7 +45,7 @@ class Reducer:
         """Ridge regression from weighed content to what behaviour says of the items.
 
         The strength is chosen for each direction by generalised cross-validation (Golub, Heath and
-        Wahba 1979), so that what the modality foretells badly stays small.
+        Wahba 1979), so that what the modality predicts badly stays small.
 
         Args:
             features: (n, p) of items that have the modality and were chosen.
@@ -60,7 +60,7 @@ class Reducer:
 
 @dataclass(frozen=True)
 class CrossFitted:
-    """Reducers of one modality, of which none foretells an item that it was fitted on.
+    """Reducers of one modality, of which none predicts an item that it was fitted on.
 
     Items of the training are reduced by regressions that were not fitted to them, as an item to
     come will be (stacking, Wolpert 1992); only what a block weighs is chosen from all of them.
@@ -147,7 +147,7 @@ def _spectrum(matrix: Floats) -> tuple[Floats, Floats]:
 def _block_weights(features: Floats, behaviour: Floats, n_blocks: int) -> Floats:
     """Weights (p,) of features: 1 in the first block, and one of a few in all later ones.
 
-    It is the one with which behaviour is foretold best, so that a block that says nothing, such
+    It is the one with which behaviour is predicted best, so that a block that says nothing, such
     as titles that are mere names, takes nothing from the others.
     """
     centred = features.astype(np.float64) - features.mean(axis=0, dtype=np.float64)
@@ -168,8 +168,8 @@ def _ridge(centred: Floats, targets: Floats) -> tuple[Floats, float]:
     n = len(centred)
     targets = targets - targets.mean(axis=0)
     variances, axes = _spectrum(centred)
-    told = axes.T @ (centred.T @ targets)  # r c
-    energy = told**2 / variances[:, None]
+    projected = axes.T @ (centred.T @ targets)  # r c
+    energy = projected**2 / variances[:, None]
     unexplained = np.maximum((targets**2).sum(axis=0) - energy.sum(axis=0), 0.0)
     strengths = _STRENGTHS * variances.sum() / max(1, n)
     remains = strengths[:, None] / (strengths[:, None] + variances)  # s r
@@ -177,7 +177,7 @@ def _ridge(centred: Floats, targets: Floats) -> tuple[Floats, float]:
     freedom = n - 1 - (1 - remains).sum(axis=1)
     judged = errors / np.maximum(freedom, 1e-9)[:, None] ** 2
     chosen = judged.argmin(axis=0)
-    components = np.asarray(axes @ (told / (variances[:, None] + strengths[chosen])))
+    components = np.asarray(axes @ (projected / (variances[:, None] + strengths[chosen])))
     return components, float(judged.min(axis=0).sum())
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from crossmodal.atomic import atomic_write_bytes, sync
-from models.families import load_model
+from models.catalogue.families import load_model
 from models.persistence import CONFIG, WEIGHTS, ModelFormatError, family_of
-from models.protocol import Recommender
+from models.protocol import Trainable
 
 _log = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ class ModelRegistry:
     def add(
         self,
         name: str,
-        model: Recommender,
+        model: Trainable,
         *,
         metrics: Sequence[Mapping[str, Any]],
         data_versions: Mapping[str, str],
@@ -119,7 +119,7 @@ class ModelRegistry:
         return rows
 
     def record_metrics(self, version: str, metrics: Sequence[Mapping[str, Any]]) -> None:
-        """Keeps the metrics rows of a version beside it, in place of what was there.
+        """Keeps the metrics rows of a version next to it, in place of what was there.
 
         Raises:
             UnknownVersionError: there is none of this name.
@@ -132,7 +132,7 @@ class ModelRegistry:
         """The vocabulary behind a version's dense indexes."""
         return tuple(json.loads(self._file(version, VOCABULARY).read_text("utf-8")))
 
-    def load(self, version: str) -> Recommender:
+    def load(self, version: str) -> Trainable:
         """The fitted model of a version, after its weights' checksum was verified.
 
         Raises:

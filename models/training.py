@@ -100,7 +100,7 @@ def run_epochs(
         epochs: most epochs.
         patience: epochs without an improvement after which training stops.
         start: the validation loss before the first epoch, where those weights are worth keeping.
-        on_epoch: told of every epoch as it ends.
+        on_epoch: called after every epoch.
 
     Raises:
         DivergedError: a loss became NaN or infinite.
@@ -146,7 +146,7 @@ def run_length(
         module: what is trained.
         train_epoch: one pass over the training data in training mode; returns its mean loss.
         epochs: how many.
-        on_epoch: told of every epoch as it ends; its validation loss is the training loss.
+        on_epoch: called after every epoch; its validation loss is the training loss.
 
     Raises:
         DivergedError: a loss became NaN or infinite.

@@ -10,13 +10,14 @@ import polars as pl
 
 from assets.alignment import TOWERS
 from assets.champion import RIVALS
-from assets.datasets import GLOBAL_TEMPORAL, USER_TEMPORAL, read_log
+from assets.datasets import read_log
 from assets.features import RECOMMENDATIONS_VIEW, newest_event
 from crossmodal.lake import Lake
 from crossmodal.workspace import Workspace
 from models.assembly import matrix
 from models.data import MODALITIES, Interactions
 from models.splits import LeakError, assert_no_future_training, assert_train_before_test
+from models.splits.names import GLOBAL_TEMPORAL, USER_TEMPORAL
 from orchestration.check_memory import remembered
 
 _NORM_TOLERANCE = 1e-3

@@ -389,7 +389,7 @@ def _of_source(settings: "Settings") -> str:
 
 def _run_pipeline(settings: "Settings", only: str | None) -> "RunSummary":
     _make_home(settings.home)
-    _require_best_settings(settings)
+    _require_models(settings)
     from crossmodal.home_lock import HomeBusyError
     from orchestration.run import (
         RunFailedError,
@@ -409,15 +409,17 @@ def _run_pipeline(settings: "Settings", only: str | None) -> "RunSummary":
         raise typer.Exit(130) from error
 
 
-def _require_best_settings(settings: "Settings") -> None:
-    """Looks at what CROSSMODAL_TUNED names before hours of work, not after them."""
-    if settings.tuned == "none":
-        return
+def _require_models(settings: "Settings") -> None:
+    """Looks at what settings say of models before hours of work, not after them."""
+    from assets.recipes import require_known_models
+    from models.catalogue import UnknownModelError
     from models.search import BestSettingsError, read_best
 
     try:
-        read_best(settings.tuned)
-    except BestSettingsError as error:
+        require_known_models(settings)
+        if settings.tuned != "none":
+            read_best(settings.tuned)
+    except (BestSettingsError, UnknownModelError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from error
 

@@ -20,6 +20,7 @@ import assets.sensitivity
 import assets.serving_model
 import assets.text_encoding
 import assets.training
+from assets.recipes import require_known_models
 from crossmodal.settings import load_settings
 from crossmodal.workspace import Workspace
 from orchestration.checks import asset_checks
@@ -54,6 +55,7 @@ def build_definitions(workspace: Workspace) -> dg.Definitions:
     Steps run in the run's own process: loading torch and Feast costs each new process longer than
     most steps take.
     """
+    require_known_models(workspace.settings)
     return dg.Definitions(
         assets=dg.load_assets_from_modules(_STAGES),
         asset_checks=asset_checks,

@@ -27,8 +27,8 @@ def main() -> int:
     if missing:
         print(f"needs {', '.join(missing)}, which this environment lacks", file=sys.stderr)
         return MISSING_PACKAGE
-    told = {"configurations": chosen.configurations, "seconds": chosen.seconds}
-    given = {key: value for key, value in told.items() if value is not None}
+    limits = {"configurations": chosen.configurations, "seconds": chosen.seconds}
+    given = {key: value for key, value in limits.items() if value is not None}
     budget = replace(entry.budget, **given)
     grid = (json.loads(chosen.settings),) if chosen.settings else entry.grid
     # The libraries warn of their own deprecations at every call.

@@ -25,7 +25,7 @@ class PeerEntry:
         grid: the settings it is tuned over, the likeliest first.
         budget: of the tuning.
         environment: the name of the one that its library is installed in.
-        needs: packages beside the library; without them the peer is skipped.
+        needs: packages in addition to the library; without them the peer is skipped.
     """
 
     name: str

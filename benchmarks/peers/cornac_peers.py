@@ -143,7 +143,7 @@ def build(name: str, settings: Settings, seed: int) -> Peer:
 
 
 def _accepted(kind: type, wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """What of `wanted` the model can be told."""
+    """What of `wanted` the model can be given."""
     known = kind._get_init_params()  # type: ignore[attr-defined]
     return {key: value for key, value in wanted.items() if key in known}
 

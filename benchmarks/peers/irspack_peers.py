@@ -39,7 +39,7 @@ class IALS:
         raise NotImplementedError
 
     def _given(self) -> dict[str, Floats]:
-        """What the model is given beside the events."""
+        """What the model is given in addition to the events."""
         return {}
 
     def _choices(self, events: Events) -> sparse.csr_matrix:

@@ -1,1 +1,1 @@
-"""Every model of ours beside other people's libraries, on the same splits and the same measures."""
+"""Every model of ours and of other people's libraries, on the same splits and the same measures."""

@@ -17,7 +17,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from assets.datasets import COLD_ITEM, RANDOM, USER_TEMPORAL, SplitData
+from assets.datasets import SplitData
 from benchmarks import _runs
 from benchmarks._tokens import Material
 from benchmarks.peers.catalogue import PeerEntry, entries
@@ -39,6 +39,7 @@ from benchmarks.quality.tables import (
 from benchmarks.quality.theirs import PeersMissingError, require_environments
 from crossmodal.atomic import atomic_write_bytes
 from models.evaluation import EvaluationConfig
+from models.splits.names import COLD_ITEM, RANDOM, USER_TEMPORAL
 from sources.factory import open_source
 from sources.protocol import SourceError
 
@@ -189,8 +190,8 @@ def _require_known(what: str, asked: frozenset[str], there: set[str]) -> None:
 
 def _peers(chosen: argparse.Namespace) -> tuple[PeerEntry, ...]:
     """All peers, with the table's budgets or what the command line says in their place."""
-    told = {"configurations": chosen.configurations, "seconds": chosen.seconds}
-    given = {key: value for key, value in told.items() if value is not None}
+    limits = {"configurations": chosen.configurations, "seconds": chosen.seconds}
+    given = {key: value for key, value in limits.items() if value is not None}
     return tuple(
         replace(entry, budget=replace(entry.budget, **given)) for entry in entries().values()
     )

@@ -1,4 +1,4 @@
-"""Our best model beside each other one, on the same users."""
+"""Our best model compared with each other one, on the same users."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -33,9 +33,9 @@ def compare(
     rows: list[dict[str, Any]] = []
     for segment, users in segments.items():
         own = np.repeat(per_user[best][users, None], len(others), axis=1)
-        beside = np.stack([per_user[other][users] for other in others], axis=1)
+        others_values = np.stack([per_user[other][users] for other in others], axis=1)
         summed = None if counts is None else counts[users]
-        found = compared(own, beside, config.samples, config.seed, summed)
+        found = compared(own, others_values, config.samples, config.seed, summed)
         label = {"split": split, "segment": segment, "model": best}
         headline = {"metric": HEADLINE[0], "k": HEADLINE[1]}
         rows += [

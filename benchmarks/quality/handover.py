@@ -2,11 +2,12 @@
 
 import numpy as np
 
-from assets.datasets import COLD_ITEM, RANDOM, SplitData
+from assets.datasets import SplitData
 from benchmarks.peers.exchange import RANKING, RATING, Events, Task
 from models.data import Floats, Histories, Interactions, Ints
 from models.evaluation import Relevance, known_events
 from models.ranking import tie_breaks
+from models.splits.names import COLD_ITEM, RANDOM
 
 K = 50
 """Length of every list: the largest cutoff that is measured."""

@@ -6,12 +6,13 @@ from collections.abc import Callable
 import numpy as np
 import polars as pl
 
-from assets.datasets import COLD_ITEM, GLOBAL_TEMPORAL, RANDOM, USER_TEMPORAL, SplitData
+from assets.datasets import SplitData
 from benchmarks._tokens import Material
 from models.assembly import category_shares, dataset, matrix
 from models.data import Bools, Floats, TokenTable
 from models.encoders.reviews import cumulative_reviews
 from models.splits import Split, cold_item, global_temporal, random_split, user_temporal
+from models.splits.names import COLD_ITEM, GLOBAL_TEMPORAL, RANDOM, USER_TEMPORAL
 from models.standardisation import Standardisation
 from sources.protocol import Source
 

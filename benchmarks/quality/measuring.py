@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from assets.datasets import RANDOM, SplitData
+from assets.datasets import SplitData
 from benchmarks.peers.exchange import Answer
 from benchmarks.quality.handover import K, tested_users
 from models.data import Dataset, Floats, Histories, Ints
@@ -18,6 +18,7 @@ from models.evaluation import (
     known_events,
     segments,
 )
+from models.splits.names import RANDOM
 
 HEADLINE = ("ndcg", 10)
 COMPARED = ("all", "recency-day")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from assets.datasets import RANDOM, SplitData
+from assets.datasets import SplitData
 from benchmarks.peers.exchange import Answer
 from benchmarks.quality.handover import K, tested_users
 from benchmarks.quality.registry import Entry, Settings
@@ -21,6 +21,7 @@ from models.evaluation import (
 )
 from models.protocol import Recommender, SelfValidated
 from models.ranking import tie_breaks
+from models.splits.names import RANDOM
 
 CHOICE = ("ndcg", 10)
 

@@ -93,18 +93,18 @@ def _leaderboard(result: Row, split: str) -> str:
 
 
 def _comparisons(result: Row, split: str) -> str:
-    """The best model of ours beside every other, for all users and for those who come back."""
+    """The best model of ours compared with every other, for all users and those who come back."""
     own = [row for row in result["comparisons"] if _is(row, split, result["seed"])]
     return _beside(own, split) if own else ""
 
 
 def _beside(own: Sequence[Row], place: str) -> str:
-    """One model beside all others, in order of the ratio; `place` ends the heading."""
+    """One model compared with all others, in order of the ratio; `place` ends the heading."""
     by = {(row["segment"], row["other"]): row for row in own}
     segments = list(dict.fromkeys(row["segment"] for row in own))
 
     def ratio(name: str) -> float:
-        """Infinite, and so no number in JSON, beside a model that finds nothing."""
+        """Infinite, and so no number in JSON, compared with a model that finds nothing."""
         found = by[segments[0], name]["ratio"]
         return math.inf if found is None else float(found)
 
@@ -121,8 +121,13 @@ def _beside(own: Sequence[Row], place: str) -> str:
         ]
         for name in others
     ]
-    head = ["beside", "difference", "p (Holm)", *(f"ratio, {segment}" for segment in segments)]
-    return f"### {own[0]['model']} beside the others, {place}\n\n{_table(head, lines)}"
+    head = [
+        "compared with",
+        "difference",
+        "p (Holm)",
+        *(f"ratio, {segment}" for segment in segments),
+    ]
+    return f"### {own[0]['model']} compared with the others, {place}\n\n{_table(head, lines)}"
 
 
 def _pooled(result: Row) -> str:

@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assets.datasets import COLD_ITEM, USER_TEMPORAL
 from benchmarks.quality.measuring import HEADLINE
 from crossmodal.atomic import atomic_path
+from models.splits.names import COLD_ITEM, USER_TEMPORAL
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,7 +52,7 @@ def draw(path: Path, results: Sequence[Mapping[str, Any]], mixed: Mapping[str, A
         same = mixed is not None and mixed["data"] == result["data"]
         _bars(row[-1], mixed["rows"] if same and mixed is not None else [])
         row[-1].set_title(f"{result['data']}\nmixed: a tenth of the items is new", fontsize=9)
-    with atomic_path(path) as beside, beside.open("wb") as file:
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
         figure.savefig(file, format="png", dpi=90)
 
 

@@ -1,4 +1,4 @@
-"""Several draws of one split as one: means over all of them, and our best beside the others.
+"""Several draws of one split as one: means over all of them, and our best compared with the others.
 
 One draw of items is one sample of what is to come: which model is best of them by validation need
 not be best by the test. All draws together say it.
@@ -37,7 +37,7 @@ def pooled(draws: Sequence[SplitFigures], config: EvaluationConfig) -> tuple[lis
         name: np.bincount(place, np.concatenate([one.per_user[name] for one in draws]))
         for name in names
     }
-    told = [{row["model"]: row for row in one.models} for one in draws]
+    by_model = [{row["model"]: row for row in one.models} for one in draws]
     label = {"split": draws[0].split, "draws": [one.seed for one in draws]}
     rows: list[Row] = []
     for name in names:
@@ -46,15 +46,15 @@ def pooled(draws: Sequence[SplitFigures], config: EvaluationConfig) -> tuple[lis
             label
             | {
                 "model": name,
-                "kind": told[0][name]["kind"],
+                "kind": by_model[0][name]["kind"],
                 "metric": HEADLINE[0],
                 "k": HEADLINE[1],
                 "value": float(found.value[0]),
                 "ci_low": float(found.low[0]),
                 "ci_high": float(found.high[0]),
                 "by_draw": [float(one.per_user[name].mean()) for one in draws],
-                "validation": float(np.mean([of_draw[name]["validation"] for of_draw in told])),
-                "validation_by_draw": [of_draw[name]["validation"] for of_draw in told],
+                "validation": float(np.mean([of_draw[name]["validation"] for of_draw in by_model])),
+                "validation_by_draw": [of_draw[name]["validation"] for of_draw in by_model],
                 "n_users": len(clusters),
                 "n_pairs": int(counts.sum()),
             }
@@ -63,5 +63,5 @@ def pooled(draws: Sequence[SplitFigures], config: EvaluationConfig) -> tuple[lis
         return rows, []
     everyone = {"all": np.ones(len(clusters), dtype=bool)}
     best = best_of_ours(rows)
-    beside = compare(best, sums, everyone, draws[0].split, config, counts)
-    return rows, [row | label for row in beside]
+    comparisons = compare(best, sums, everyone, draws[0].split, config, counts)
+    return rows, [row | label for row in comparisons]

@@ -22,7 +22,7 @@ def kept(folder: Path, name: str, key: str) -> Answer | None:
 def keep(folder: Path, name: str, key: str, answer: Answer) -> None:
     """Keeps an answer."""
     folder.mkdir(parents=True, exist_ok=True)
-    with atomic_path(folder / f"{name}-{key}.npz") as beside, beside.open("wb") as file:
+    with atomic_path(folder / f"{name}-{key}.npz") as temporary, temporary.open("wb") as file:
         write_answer(file, answer)
 
 

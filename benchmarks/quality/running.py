@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from assets.datasets import COLD_ITEM, SplitData
+from assets.datasets import SplitData
 from benchmarks._tokens import Material
 from benchmarks.peers.catalogue import PeerEntry
 from benchmarks.peers.exchange import Answer, Task
@@ -18,6 +18,7 @@ from benchmarks.quality.results import code_digest, commit, keep, kept, key_of
 from benchmarks.quality.theirs import Skipped
 from models.failures import FIT_FAILURES
 from models.protocol import NothingToLearnError
+from models.splits.names import COLD_ITEM
 
 PEER = "peer"
 _PEERS = Path(__file__).parents[1] / "peers"

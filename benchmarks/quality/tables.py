@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from assets.datasets import RANDOM, SplitData
+from assets.datasets import SplitData
 from benchmarks.peers.exchange import Answer
 from benchmarks.quality.comparing import compare
 from benchmarks.quality.handover import tested_users
@@ -18,6 +18,7 @@ from benchmarks.quality.registry import OURS
 from benchmarks.quality.running import Given
 from models.data import Ints
 from models.evaluation import EvaluationConfig
+from models.splits.names import RANDOM
 
 Row = dict[str, Any]
 
@@ -30,7 +31,7 @@ class SplitFigures:
         split: its name.
         seed: of the split and the models.
         rows: a row a figure.
-        comparisons: our best beside all others.
+        comparisons: our best compared with all others.
         models: settings, validation and seconds of each model that answered.
         skipped: the models that gave no answer.
         users: dense indexes (n_users,) of the tested users.
@@ -150,7 +151,7 @@ def _comparisons(
     per_user: Mapping[str, np.ndarray],
     config: EvaluationConfig,
 ) -> list[Row]:
-    """Our model that is best on validation beside all others."""
+    """Our model that is best on validation compared with all others."""
     if len(per_user) < 2:
         return []
     best = best_of_ours(models)

@@ -14,7 +14,7 @@ class Retrieval:
 
 @dataclass(frozen=True)
 class AlignmentReport:
-    """Tower to text retrieval on held-out items, beside what it must beat.
+    """Tower to text retrieval on held-out items, compared with what it must beat.
 
     Attributes:
         method: ridge, contrastive or none.

@@ -21,7 +21,7 @@ class Strengths:
 
     Attributes:
         near: (b,) w, how fast items grow apart with their distance in a block.
-        linear: (b,) a, how much of what is foretold is linear in a block.
+        linear: (b,) a, how much of what is predicted is linear in a block.
         penalty: λ.
     """
 
@@ -31,21 +31,21 @@ class Strengths:
 
 
 def learned_strengths(blocks: Sequence[Floats], targets: np.ndarray) -> Strengths:
-    """Strengths with which each item is foretold best from all the others.
+    """Strengths with which each item is predicted best from all the others.
 
     k(z, z') = exp(-Σ_b w_b ‖z_b - z'_b‖²) + Σ_b a_b ⟨z_b, z'_b⟩. With c = (K + λI)⁻¹ Y, what the
-    others foretell of item i is off by c_i / ((K + λI)⁻¹)_ii; Σ_i of its square is made small by
+    others predict of item i is off by c_i / ((K + λI)⁻¹)_ii; Σ_i of its square is made small by
     gradient steps. A block that says nothing of the targets ends near 0, so it cannot drown
     another; of one that is 0 for all of them nothing is learned, and it keeps its start.
     (Leaving one out in closed form: Sundararajan and Keerthi 2001; strengths of parts of a
     kernel: multiple kernel learning, Gönen and Alpaydın 2011.)
 
-    On one thread: the steps are many and small, and threads that wait for each other beside other
+    On one thread: the steps are many and small, and threads that wait for each other next to other
     work make them far slower.
 
     Args:
         blocks: b arrays (n, q_b), the same n items in each.
-        targets: (n, f) with mean 0, what is to be foretold.
+        targets: (n, f) with mean 0, what is to be predicted.
     """
     with one_thread():
         return _learned(blocks, targets)

@@ -23,7 +23,7 @@ _MOST_VIEWERS = 4096
 class ColdStartMapConfig(BaselineConfig):
     """Settings of the map."""
 
-    factors: int = Field(default=128, ge=1, description="Directions of taste that are foretold.")
+    factors: int = Field(default=128, ge=1, description="Directions of taste that are predicted.")
     confidence: float = Field(
         default=3.0,
         gt=0,
@@ -118,7 +118,7 @@ class ColdStartMap(ConfiguredBaseline[ColdStartMapConfig]):
         return np.asarray(self._vectors(users) @ chosen.T, dtype=np.float32)
 
     def masked(self, tokens: Mapping[str, TokenTable]) -> Self:
-        """The same map over other item tokens, with nothing fitted anew."""
+        """The same map over other item tokens, with nothing fitted again."""
         other = type(self)(self.config)
         other.arrays = dict(self.arrays)
         content = self._content(tokens, len(self.learned("codes")))
@@ -128,7 +128,7 @@ class ColdStartMap(ConfiguredBaseline[ColdStartMapConfig]):
     def extended(self, tokens: Mapping[str, TokenTable], places: Ints) -> Self:
         """The same map over further and changed items; see `models.protocol.Extendable`.
 
-        In a history, an item that has no taste yet has the one that its content foretells.
+        In a history, an item that has no taste yet has the one that its content predicts.
         """
         own = self._codes(
             self._content(
@@ -158,7 +158,7 @@ class ColdStartMap(ConfiguredBaseline[ColdStartMapConfig]):
         return np.asarray(centred @ (axes * np.sqrt(np.maximum(values, 0))))
 
     def _targets(self, dataset: Dataset) -> Floats:
-        """What content foretells: y (n_items, factors)."""
+        """What content predicts: y (n_items, factors)."""
         choices = choice_matrix(
             dataset.train.users, dataset.train.items, dataset.n_users, dataset.n_items
         )
@@ -186,7 +186,7 @@ class ColdStartMap(ConfiguredBaseline[ColdStartMapConfig]):
 
 
 class ContentPopularity(ColdStartMap):
-    """score(u, j) = f(z_j), the same for every user: log(1 + events) as content foretells it.
+    """score(u, j) = f(z_j), the same for every user: log(1 + events) as content predicts it.
 
     f is the regression of `ColdStartMap`. What is chosen much is in part plain from what it is.
     """

@@ -32,7 +32,7 @@ class EASEConfig(BaselineConfig):
     most_items: int = Field(
         default=20_000,
         ge=1,
-        description="Items that are told apart, those chosen most; the others score 0. The memory "
+        description="Items that are scored, those chosen most; the others score 0. The memory "
         "grows with their square: 1.6 GB for 20,000, unless there are fewer users.",
     )
 
@@ -67,12 +67,12 @@ class EASE(ConfiguredBaseline[EASEConfig]):
         if dataset.n_users < len(kept):
             gram = (choices @ choices.T).toarray()
             left = inverse(gram, self.config.strength) @ choices  # K X: u n
-            told = choices.multiply(left).sum(axis=0)
+            explained = choices.multiply(left).sum(axis=0)
             self._remember(
                 dataset,
                 kept=kept,
                 left=np.asarray(left, dtype=np.float32),
-                told=np.asarray(told, dtype=np.float32),
+                told=np.asarray(explained, dtype=np.float32),
                 **sparse_arrays("choosers", sparse.csr_array(choices.T)),
             )
         else:
@@ -105,8 +105,10 @@ class EASE(ConfiguredBaseline[EASEConfig]):
         choosers = self.matrix("choosers", len(left))
         alike = sums_over(history, choosers, None)  # h Xᵀ: b u
         own = history[:, chosen].toarray()
-        told = self.arrays["told"][chosen]
-        return np.asarray((alike @ left[:, chosen] - told * own) / (1 - told), dtype=np.float32)
+        explained = self.arrays["told"][chosen]
+        return np.asarray(
+            (alike @ left[:, chosen] - explained * own) / (1 - explained), dtype=np.float32
+        )
 
     def _most_chosen(self, choices: sparse.csr_array) -> Ints:
         """Dense indexes (k,) of the items chosen most, ascending; among equals the first ones."""

@@ -37,9 +37,9 @@ def encode_attributes(
     max_categories: int = 256,
     ranges: int = 16,
 ) -> AttributeFeatures:
-    """Multi-hot categories beside standardised numbers, their ranges, and what is missing.
+    """Multi-hot categories, standardised numbers, their ranges, and what is missing.
 
-    A number that takes many values is told twice: as itself, and by which of `ranges` ranges of
+    A number that takes many values is given twice: as itself, and by which of `ranges` ranges of
     about equally many items it lies in. What follows from a number, such as a year,
     need not be a line.
 
@@ -131,7 +131,7 @@ def _ranges(
     names: list[str], values: NDArray[np.float64], n_ranges: int
 ) -> tuple[list[str], NDArray[np.float64]]:
     """One column (n,) a range of a number, 1 where it lies in it, and the columns' names."""
-    told, columns = [], []
+    labels, columns = [], []
     for name, column in zip(names, values.T, strict=True):
         known = column[np.isfinite(column)]
         if len(np.unique(known)) <= n_ranges:
@@ -140,9 +140,9 @@ def _ranges(
         edges = np.unique(np.quantile(known, inner, method="lower"))
         place = np.where(np.isfinite(column), np.searchsorted(edges, column), -1)
         columns.append(place[:, None] == np.arange(len(edges) + 1))
-        told += [f"{name} up to {edge:g}" for edge in edges] + [f"{name} above {edges[-1]:g}"]
+        labels += [f"{name} up to {edge:g}" for edge in edges] + [f"{name} above {edges[-1]:g}"]
     hot = np.hstack(columns) if columns else np.zeros((len(values), 0))
-    return told, hot.astype(np.float64)
+    return labels, hot.astype(np.float64)
 
 
 def _rows(lists: pl.Series) -> pl.DataFrame:

@@ -1,7 +1,7 @@
 """What an encoder would be, without loading it: an unchanged run then loads none.
 
 A fingerprint covers the weights, the preprocessing and the limits that shape the input. It leaves
-out the device: a home that moves to another machine is not encoded anew for the last bits.
+out the device: a home that moves to another machine is not encoded again for the last bits.
 """
 
 import hashlib

@@ -88,7 +88,7 @@ class BucketedImageEncoder:
 
 
 def load_lite0(weights: Path, device: torch.device, limits: MediaLimits) -> BucketedImageEncoder:
-    """EfficientNet-Lite0 with ImageNet weights beside MiniLM, as one open_clip model.
+    """EfficientNet-Lite0 with ImageNet weights and MiniLM, as one open_clip model.
 
     Args:
         weights: folder that keeps the weights as safetensors.
@@ -137,8 +137,8 @@ def _lite0_tensors(weights: Path, wanted: Mapping[str, torch.Tensor]) -> dict[st
     copy = weights / "efficientnet-lite0.safetensors"
     if not copy.is_file():
         tensors = _converted(lite0_checkpoint(), wanted)
-        with atomic_path(copy) as beside:
-            save_file(tensors, beside)
+        with atomic_path(copy) as temporary:
+            save_file(tensors, temporary)
     arrays = load_file(copy)
     if digest_of(arrays) != LITE0_TENSORS:
         raise WeightsMismatchError(

@@ -82,7 +82,7 @@ def encode_media(
         limits: bounds of each file.
         workers: decoding processes.
         batch_size: rows a batch.
-        progress: told after each batch how many rows are done.
+        progress: called after each batch with the number of rows that are done.
 
     Yields:
         One `Encoded` a batch. A file that has changed since it was hashed is a failure.
@@ -112,7 +112,7 @@ def encode_texts(
         texts: a key and one or more texts each, as many for all; read lazily.
         encoder: sorts a chunk by length and pads it in small batches.
         batch_size: texts a chunk; long chunks waste less padding.
-        progress: told after each chunk how many texts are done.
+        progress: called after each chunk with the number of texts that are done.
 
     Yields:
         One `Encoded` a chunk; the vectors of several texts stand side by side.

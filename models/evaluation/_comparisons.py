@@ -1,4 +1,4 @@
-"""Models of one table beside others, on the same users."""
+"""Models of one table compared with others, on the same users."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Comparison:
-    """One model beside another one, with 95 % intervals over users.
+    """One model compared with another one, with 95 % intervals over users.
 
     Attributes:
         difference: mean of the one less mean of the other, from `ci_low` to `ci_high`.
@@ -38,7 +38,7 @@ class Comparison:
 def compared(
     own: Values, other: Values, samples: int, seed: int, counts: Values | None = None
 ) -> list[Comparison]:
-    """Each column of `own` (n_users, m) beside the same one of `other`, all of one table.
+    """Each column of `own` (n_users, m) compared with the same one of `other`, all of one table.
 
     Args:
         own: a figure a user and model.

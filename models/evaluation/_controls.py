@@ -10,7 +10,7 @@ _STREAM = 2
 
 
 def permuted(table: TokenTable, seed: int) -> TokenTable:
-    """The same tokens dealt out anew among the items that have any (permutation importance,
+    """The same tokens shuffled among the items that have any (permutation importance,
     Breiman 2001).
 
     Who has the modality stays as it is, and so does every feature's distribution; what is lost is

@@ -18,7 +18,7 @@ class ValidatedUsersError(ValueError):
 def own_validation(model: SelfValidated, dataset: Dataset) -> tuple[Ints, Values]:
     """The users (n,) that the validation of any model asks about, and the model's own NDCG@10 (n,).
 
-    The figures can stand beside those of `evaluate(model, dataset, dataset.validation,
+    The figures can be compared with those of `evaluate(model, dataset, dataset.validation,
     known=dataset.train)` of the other models, row by row.
 
     Args:
@@ -43,13 +43,13 @@ def own_validation(model: SelfValidated, dataset: Dataset) -> tuple[Ints, Values
 
 def _unlike(name: str, users: Ints, expected: Ints) -> str:
     missing, more = np.setdiff1d(expected, users), np.setdiff1d(users, expected)
-    told = [
+    differences = [
         f"{kind} {len(found)} (first {', '.join(map(str, found[:_NAMED]))})"
         for kind, found in (("lacks", missing), ("has besides", more))
         if len(found)
     ]
     return (
         f"{name} validated itself on {len(users)} users, where {len(expected)} have a validation "
-        f"item that is new to them: it {' and '.join(told) or 'names some twice'}. Fit it again "
-        "on the events of this split."
+        f"item that is new to them: it {' and '.join(differences) or 'names some twice'}. Fit it "
+        "again on the events of this split."
     )

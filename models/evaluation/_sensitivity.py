@@ -39,7 +39,7 @@ def tie_sensitivity(
 
     Args:
         figures: from the seed of `models.assembly.event_log` to one value a user; it splits, fits
-            and measures anew, since the order of ties decides what is held out. Users may differ
+            and measures again, since the order of ties decides what is held out. Users may differ
             from seed to seed; NaN is a user who could not be measured.
         seeds: at least one.
     """

@@ -1,4 +1,4 @@
-"""Fusion into a joint code that foretells every token."""
+"""Fusion into a joint code that predicts every token."""
 
 from typing import cast
 
@@ -28,7 +28,7 @@ class Autoencoder(FusionOperator):
         return present_mean(self.encoders(zero_absent(tokens, present)), present)
 
     def reconstruct(self, tokens: Tensor, present: Tensor) -> Tensor:
-        """Every token (b, m, d) as the present ones foretell it, for the arguments of `forward`."""
+        """Every token (b, m, d) as the present ones predict it, for the arguments of `forward`."""
         code = self(tokens, present)
         return cast(Tensor, self.decoders(code.unsqueeze(1).expand(-1, self.n_modalities, -1)))
 
@@ -36,7 +36,7 @@ class Autoencoder(FusionOperator):
         """Mean squared error () of the present tokens, half from all of them, half from some.
 
         Which are seen is drawn from torch's own generator. The tokens are fixed as targets: where
-        they are learned, they would else become whatever is easily foretold.
+        they are learned, they would else become whatever is easily predicted.
         """
         whole = self._error(tokens, present, seen=present)
         return (whole + self._error(tokens, present, seen=random_subset(present))) / 2

@@ -32,7 +32,7 @@ class GATConfig(BaseModel):
     components: int = Field(
         default=32,
         ge=1,
-        description="Directions kept a modality, those that foretell choices best.",
+        description="Directions kept a modality, those that predict choices best.",
     )
     neighbours: int = Field(
         default=10, ge=1, description="Nearest items that an item is tied to in each modality."
@@ -81,7 +81,7 @@ class GATConfig(BaseModel):
     epoch_examples: int = Field(
         default=8192,
         ge=1,
-        description="Instants in users' lives that an epoch trains on, drawn anew each time where "
+        description="Instants in users' lives that an epoch trains on, drawn again each time where "
         "there are more events.",
     )
     horizon: int = Field(

@@ -153,7 +153,7 @@ def shown(content: Content, kept: Bools) -> Content:
 def _factors(dataset: Dataset, n_components: int) -> Floats:
     """Leading singular vectors (n_items, c) of who chose what, times their singular values.
 
-    Over the items with events the mean square is 1, as that of what content foretells of them.
+    Over the items with events the mean square is 1, as that of what content predicts of them.
     """
     factors = behaviour_factors(choices_by_item(dataset.train, dataset.n_items), n_components)
     seen = max(1, len(np.unique(dataset.train.items)))

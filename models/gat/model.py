@@ -123,7 +123,7 @@ class GAT:
     def masked(self, tokens: Mapping[str, TokenTable]) -> Self:
         """The same weights over the graph that other tokens of the same items make.
 
-        Nothing is fitted again. The edges between items are drawn anew from `tokens`: an item that
+        Nothing is fitted again. The edges between items are drawn again from `tokens`: an item that
         lost a modality is no neighbour in it, and the next nearest takes its place. Features are
         still standardised as those of the fit were, and the training events stay the edges between
         users and items, so that the tokens of the fit give the model again. What `tokens` lacks is

@@ -28,7 +28,7 @@ class ItemEncoder(nn.Module):
     round x = x + σ(GATv2(x)); the vector is [W x; b_i].
 
     Wide and deep (Cheng et al. 2016): b_i are factors of behaviour, learned for an item with an id,
-    and Σ_k β_k x_ik, what its content foretells of them, for one without.
+    and Σ_k β_k x_ik, what its content predicts of them, for one without.
     """
 
     def __init__(self, n_modalities: int, n_items: int, config: GATConfig) -> None:
@@ -69,8 +69,8 @@ class ItemEncoder(nn.Module):
             x = targets + norm(self.drop(F.gelu(read)))
         places = near.item_places[: len(x)]
         here = known[places].unsqueeze(1)
-        foretold = content.take(places).blend(self.blend, self.width)
-        wide = torch.where(here, self.behaviour[near.items[places]], foretold)
+        predicted = content.take(places).blend(self.blend, self.width)
+        wide = torch.where(here, self.behaviour[near.items[places]], predicted)
         return torch.cat([self.vector(x), wide], dim=1)
 
     def _sources(self, near: Neighbourhood, own: Tensor) -> Tensor:
@@ -86,7 +86,7 @@ class ItemEncoder(nn.Module):
 
 
 class UserEncoder(nn.Module):
-    """A user reads the vectors of their last events by GATv2, each event's edge told its recency
+    """A user reads the vectors of their last events by GATv2, each event's edge given its recency
     and value; the reader's own feature is the mean of what it reads.
 
     u = [W p / √w; γ ⊙ q], p what the heads read, q the wide parts' mean by the heads' weights.

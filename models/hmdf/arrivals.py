@@ -57,7 +57,7 @@ class NewcomerTrees:
         """Learns from what would have been chosen of items if they had just arrived.
 
         In each slice every item with a past is held out in turn, with a fifth of all: what is
-        predicted of it comes from the others. What nobody chose before, is judged beside them.
+        predicted of it comes from the others. What nobody chose before is judged with them.
 
         Returns:
             None where no such item was chosen, or no item has any content.

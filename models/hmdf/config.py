@@ -39,7 +39,7 @@ class HMDFConfig(BaseModel):
         default=0.4, gt=0, le=1, description="Features drawn for each tree."
     )
     row_share: float = Field(default=0.7, gt=0, le=1, description="Rows drawn for each tree.")
-    bins: int = Field(default=63, ge=2, le=255, description="Values of a feature told apart.")
+    bins: int = Field(default=63, ge=2, le=255, description="Values of a feature distinguished.")
     truncation: int = Field(
         default=30, ge=1, description="Only pairs with one item above this rank count."
     )

@@ -44,7 +44,7 @@ from models.hmdf.state import read_ranker, write_ranker
 from models.hmdf.trees import LabelledSlice, choose_rounds, fit_trees
 from models.parallel import fit_all
 from models.persistence import ModelFormatError, NotFittedError, load_state, save_state
-from models.protocol import FeatureWorth, NothingToLearnError, Ranking, Recommender
+from models.protocol import FeatureWorth, NothingToLearnError, Ranking, Trainable
 from models.ranking import rank, tie_breaks
 from models.training import Epoch, TrainingCurve
 
@@ -74,7 +74,7 @@ class HMDF:
     Attributes:
         config: the settings.
         curve: NDCG@10 losses a round on the slices that judge; None before a fit, and after one
-            that was told how many rounds.
+            that was given the number of rounds.
         validated: mean NDCG@10 on those slices, of trees and features that had not seen them; NaN
             where nothing was judged.
     """
@@ -135,7 +135,7 @@ class HMDF:
     def refitted(self, dataset: Dataset) -> Self:
         """A hybrid with the same trees, which knows all events of a dataset; nothing is judged.
 
-        What is counted, solved and trained of events is made anew. The trees that weigh it are
+        What is counted, solved and trained of events is made again. The trees that weigh it are
         those that were judged: to fit them again with other draws would only add noise.
 
         Args:
@@ -355,7 +355,7 @@ class HMDF:
         everything = knowing(dataset, known)
         solved = fit_all(retrievers.solved, everything, 1)
         trained = fit_all(retrievers.trained, before(dataset, known), self._processes)
-        models: Mapping[str, Recommender] = {**solved, **trained}
+        models: Mapping[str, Trainable] = {**solved, **trained}
         ties = tie_breaks(dataset.item_ids.ids, self.config.seed)
         knowledge = Knowledge.of(everything, content, known)
         return Ranker(self.config.candidates, ties, models, retrievers.reads, knowledge)

@@ -1,4 +1,4 @@
-"""An item's numbers, such as its year, beside those of what the user did."""
+"""An item's numbers, such as its year, next to those of what the user did."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from models.hmdf._statistics_kernels import describe_past_numbers
 _MODALITY = "attributes"
 _MOST_FLAG_VALUES = 2
 _MOST_NUMBERS = 8
-_TOLD = ("itself", "above_mean_of_history", "above_largest_of_history")
+_FIGURES = ("itself", "above_mean_of_history", "above_largest_of_history")
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class ItemNumbers:
 
     def names(self) -> tuple[str, ...]:
         """Names of the 3c numbers that `numbers_of` gives."""
-        return tuple(f"number_{place}_{told}" for told in _TOLD for place in self.columns)
+        return tuple(f"number_{place}_{figure}" for figure in _FIGURES for place in self.columns)
 
 
 def numbers_of(numbers: ItemNumbers, users: Histories, rows: Ints, items: Ints) -> Floats:

@@ -18,7 +18,7 @@ from models.hmdf.guests import GuestScores
 from models.hmdf.newcomers import Newcomers
 from models.neighbours import as_done
 from models.persistence import NotFittedError
-from models.protocol import FeatureWorth, Maskable, Recommender
+from models.protocol import FeatureWorth, Maskable, Trainable
 from models.reindexed import translated
 from models.trees import Trees, of_boosters
 
@@ -58,7 +58,7 @@ class Ranker:
 
     most: int
     ties: Ints
-    retrievers: Mapping[str, Recommender]
+    retrievers: Mapping[str, Trainable]
     reads: Mapping[str, str]
     knowledge: Knowledge
     bags: tuple[lgb.Booster, ...] = ()

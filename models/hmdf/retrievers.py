@@ -18,19 +18,19 @@ from models.baselines import (
 )
 from models.data import TIME_DEPENDENT, Dataset
 from models.explanation import POPULARITY
-from models.protocol import Recommender
+from models.protocol import Trainable
 from models.reducers import BLOCKS
 
 _FEW = {"factors": 24, "anchors": 2000, "judges": 400}
 """A map of few directions of taste, all that one modality alone can tell of: it takes few items to
 learn those, and a quarter of the time."""
 
-Builders = Mapping[str, Callable[[], Recommender]]
+Builders = Mapping[str, Callable[[], Trainable]]
 
 
 @dataclass(frozen=True)
 class Retrievers:
-    """Models whose scores the hybrid stacks, beside its own sums over a history.
+    """Models whose scores the hybrid stacks, in addition to its own sums over a history.
 
     Attributes:
         solved: that count or solve; fitted to all that is known.

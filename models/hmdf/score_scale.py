@@ -1,4 +1,4 @@
-"""What a score of the trees means as a probability, so that other scores can stand beside it."""
+"""What a score of the trees means as a probability, so that others can be compared with it."""
 
 from dataclasses import dataclass
 

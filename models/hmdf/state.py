@@ -54,7 +54,7 @@ def read_ranker(
     Raises:
         ModelFormatError: a part is missing, or the trees read other features.
     """
-    from models.families import load_model
+    from models.catalogue.families import load_model
 
     try:
         bags = tuple(

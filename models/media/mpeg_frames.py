@@ -1,4 +1,4 @@
-"""Frames of MPEG sound (MP3, MP2, ADTS): told from chance by several in a row."""
+"""Frames of MPEG sound (MP3, MP2, ADTS): distinguished from chance by several in a row."""
 
 from dataclasses import dataclass
 from typing import Literal

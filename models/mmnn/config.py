@@ -32,7 +32,7 @@ class MMNNConfig(BaseModel):
     tasks: tuple[TaskName, ...] = Field(
         default=("retrieval", "rating"),
         description="What is learned together. retrieval ranks and is always there; rating "
-        "foretells the value of an event; click tells what is chosen from what is not.",
+        "predicts the value of an event; click tells what is chosen from what is not.",
     )
     task_weights: Literal["fixed", "uncertainty"] = Field(
         default="fixed",
@@ -48,7 +48,7 @@ class MMNNConfig(BaseModel):
     components: int = Field(
         default=16,
         ge=1,
-        description="Directions kept a modality, those that foretell choices best. Few shrink what "
+        description="Directions kept a modality, those that predict choices best. Few shrink what "
         "is weak.",
     )
     dropout: float = Field(default=0.2, ge=0, lt=1, description="Dropout inside both towers.")
@@ -96,7 +96,7 @@ class MMNNConfig(BaseModel):
     epoch_examples: int = Field(
         default=8192,
         ge=1,
-        description="Instants in users' lives that an epoch trains on, drawn anew each time where "
+        description="Instants in users' lives that an epoch trains on, drawn again each time where "
         "there are more events. A user's share grows with the square root of what they did, since "
         "every user counts alike when lists are judged.",
     )

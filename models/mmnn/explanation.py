@@ -1,42 +1,17 @@
 """Why an item was recommended, by leaving things out."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from models.content import Content
 from models.data import Floats, Histories, Ints
 from models.explanation import BEHAVIOUR, PAST_ITEMS, Explanation, shares_of, stacked
-from models.mmnn.network import MMNNNetwork
+from models.mmnn.fitted import FittedMMNN
 from models.sequences import Events, recent_of
-from models.training import one_thread
-
-if TYPE_CHECKING:
-    from models.mmnn.model import MMNN
 
 _USERS_AT_ONCE = 256
-
-
-@torch.no_grad()
-def ablated_codes(network: MMNNNetwork, content: Content, items: Tensor, known: Tensor) -> Tensor:
-    """Codes (m + 1, n, d) of items without modality k, for each of the m, and without an id.
-
-    On one thread, as a fit is: its explanations do not depend on the machine's cores.
-
-    Args:
-        network: fitted.
-        content: of the items.
-        items: (n,) int64 dense indexes, whose ids are read.
-        known: (n,) bool, whose id is read.
-    """
-    modalities = range(content.present.shape[1])
-    with one_thread():
-        codes = [network.items(content.without(place), items, known) for place in modalities]
-        nobody = torch.zeros_like(known)
-        return torch.stack([*codes, network.items(content, items, nobody)])
 
 
 @dataclass(frozen=True)
@@ -55,17 +30,17 @@ class Reading:
 
 
 @torch.no_grad()
-def read(model: "MMNN", users: Histories) -> Reading:
+def read(model: FittedMMNN, users: Histories) -> Reading:
     """Reads users as the model does, and as it would without each event."""
     past = recent_of(users, model.scale, model.config.history).to(model.device)
     both = model.network.users.whole_and_without_each(
-        model.codes_of(past.items), past.values, past.present
+        model.items.codes_of(past.items), past.values, past.present
     )
     return Reading(past, both[:, 0], both[:, 1:])
 
 
 @torch.no_grad()
-def explain(model: "MMNN", users: Histories, items: Ints) -> Explanation:
+def explain(model: FittedMMNN, users: Histories, items: Ints) -> Explanation:
     """See `MMNN.explain`."""
     parts = [
         explain_read(
@@ -78,22 +53,22 @@ def explain(model: "MMNN", users: Histories, items: Ints) -> Explanation:
     return stacked(parts, parts_of(model), items.shape[1])
 
 
-def parts_of(model: "MMNN") -> tuple[str, ...]:
+def parts_of(model: FittedMMNN) -> tuple[str, ...]:
     """What an MMNN's scores come from, in the order of `ablated_codes`."""
     return (*model.modalities, BEHAVIOUR)
 
 
 @torch.no_grad()
-def explain_read(model: "MMNN", users: Reading, items: Ints) -> Explanation:
+def explain_read(model: FittedMMNN, users: Reading, items: Ints) -> Explanation:
     """Explains items (u, k) to users who were read; see `MMNN.explain`."""
     asked = torch.from_numpy(items.astype(np.int64)).to(model.device)
     real = asked >= 0
     asked = asked.clamp(min=0)
-    codes = model.candidates_of(asked)  # u k e
-    lost = codes - model.network.retrieval.candidates(model.ablated_of(asked))  # m + 1, u k e
+    codes = model.items.candidates_of(asked)  # u k e
+    lost = codes - model.network.retrieval.candidates(model.items.ablated_of(asked))  # m + 1, u k e
     drops = torch.einsum("ue,muke->ukm", users.vectors, lost)
     # What nobody has touched has no id, and no popularity of its own.
-    drops[..., -1] += model.bias_of(asked)
+    drops[..., -1] += model.items.bias_of(asked)
     shares, moved = shares_of((drops * real.unsqueeze(-1)).cpu().numpy())
     brought = torch.einsum("ule,uke->ukl", users.vectors.unsqueeze(1) - users.without, codes)
     strongest, weights = _strongest(users.past, brought, real)

@@ -1,112 +1,110 @@
-"""An MMNN over items that came, or changed, after its fit."""
+"""What an MMNN makes of items that came, or changed, after its fit."""
 
 from collections.abc import Mapping
 from functools import cached_property
-from pathlib import Path
-from typing import Never
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from models.content import Content, content_at
-from models.data import Dataset, Ints, TokenTable
-from models.extending import further_ties, of_width
-from models.mmnn.explanation import ablated_codes
-from models.mmnn.model import MMNN
+from models.data import Ints, TokenTable
+from models.extending import of_width
+from models.mmnn.item_codes import FittedItems, ablated_codes
+from models.mmnn.network import MMNNNetwork
 from models.reducers import CrossFitted
 from models.training import one_thread
 
 
-class ExtendedMMNN(MMNN):
-    """Reads the arrays of a fitted MMNN where they lie, and beside them those of k other items.
+class ExtendedItems:
+    """Reads the codes of a fit where they lie, and next to them those of k other items.
 
     What was learned is neither copied nor changed, so that processes go on sharing what they have
     mapped.
 
     Args:
-        model: fitted on n items.
-        tokens: of the k items.
+        network: fitted.
+        fitted: n items.
+        content: of the k items.
         places: (k,) ascending dense indexes of the items; from n on those that follow.
     """
 
-    def __init__(self, model: MMNN, tokens: Mapping[str, TokenTable], places: Ints) -> None:
-        super().__init__(model.config, str(model.device))
-        vars(self).update(vars(model))
-        n_items = len(model.known)
-        self.n_items = max(n_items, int(places.max(initial=-1)) + 1)
-        self.ties = further_ties(model.ties, places)
-        self._places = torch.from_numpy(places.astype(np.int64)).to(model.device)
-        changed = self._places < n_items
+    def __init__(
+        self, network: MMNNNetwork, fitted: FittedItems, content: Content, places: Ints
+    ) -> None:
+        self._network, self._fitted, self._content = network, fitted, content
+        self._n_items = max(fitted.n_items, int(places.max(initial=-1)) + 1)
+        self._places = torch.from_numpy(places.astype(np.int64)).to(fitted.known.device)
+        changed = self._places < fitted.n_items
         self._ids = torch.where(changed, self._places, 0)
-        self._known = model.known[self._ids] & changed
-        self._own_content = _content(model, tokens, places).to(model.device)
+        self._known = fitted.known[self._ids] & changed
         with torch.no_grad(), one_thread():
-            self._own_codes = self.network.items(self._own_content, self._ids, self._known)
-            self._own_candidates = self.network.retrieval.candidates(self._own_codes)
-            self._own_bias = self.network.bias(self._ids, self._known)
+            self._codes = network.items(content, self._ids, self._known)
+            self._candidates = network.retrieval.candidates(self._codes)
+            self._bias = network.bias(self._ids, self._known)
+
+    @property
+    def n_items(self) -> int:
+        """How many there are."""
+        return self._n_items
 
     def codes_of(self, items: Tensor) -> Tensor:
-        """Codes (…, d) of dense items (…)."""
-        return self._rows(self.codes, self._own_codes, items)
+        """See `ItemCodes`."""
+        return self._rows(self._fitted.codes, self._codes, items)
 
     def candidates_of(self, items: Tensor) -> Tensor:
-        """What user vectors are multiplied with (…, e), of dense items (…)."""
-        return self._rows(self.candidates, self._own_candidates, items)
+        """See `ItemCodes`."""
+        return self._rows(self._fitted.candidates, self._candidates, items)
 
     def bias_of(self, items: Tensor) -> Tensor:
-        """Popularity (…) of dense items (…)."""
-        own = self._rows(self.bias.unsqueeze(-1), self._own_bias.unsqueeze(-1), items)
-        return own.squeeze(-1)
+        """See `ItemCodes`."""
+        biases = self._rows(self._fitted.bias.unsqueeze(-1), self._bias.unsqueeze(-1), items)
+        return biases.squeeze(-1)
 
     def ablated_of(self, items: Tensor) -> Tensor:
-        """Codes (m + 1, …, d) of dense items (…) without each modality, and without an id."""
-        return self._rows(self.ablated, self._own_ablated, items)
+        """See `ItemCodes`."""
+        return self._rows(self._fitted.ablated, self._ablated, items)
 
-    def logits(self, vectors: Tensor, items: Tensor | None) -> Tensor:
-        """Scores (n_users, k) of user vectors (n_users, e) and items (k,), all where None."""
-        if items is not None:
-            return super().logits(vectors, items)
+    def scores(self, vectors: Tensor) -> Tensor:
+        """See `ItemCodes`."""
         scores = vectors.new_empty(len(vectors), self.n_items)
-        scores[:, : len(self.known)] = super().logits(vectors, None)
-        scores[:, self._places] = self.network.products(
-            vectors, self._own_candidates, self._own_bias
-        )
+        scores[:, : self._fitted.n_items] = self._fitted.scores(vectors)
+        scores[:, self._places] = MMNNNetwork.products(vectors, self._candidates, self._bias)
         return scores
 
-    def fit(self, dataset: Dataset) -> Never:
-        """An extension learns nothing: fit the model itself."""
-        raise TypeError("A model with further items cannot be fitted; fit the model behind it.")
-
-    def masked(self, tokens: Mapping[str, TokenTable]) -> Never:
-        """An extension has tokens of its own: mask the model itself."""
-        raise TypeError("A model with further items cannot be masked; mask the model behind it.")
-
-    def save(self, folder: Path) -> Never:
-        """An extension has nothing to keep: save the model itself."""
-        raise TypeError("A model with further items cannot be saved; save the model behind it.")
-
     @cached_property
-    def _own_ablated(self) -> Tensor:
+    def _ablated(self) -> Tensor:
         """What `ablated_codes` says of the k items; only explanations need it."""
-        return ablated_codes(self.network, self._own_content, self._ids, self._known)
+        return ablated_codes(self._network, self._content, self._ids, self._known)
 
-    def _rows(self, base: Tensor, own: Tensor, items: Tensor) -> Tensor:
-        """Rows (…, d) of items (…): of `own` (…, k, d) where they have one, else of `base`."""
+    def _rows(self, fitted: Tensor, further: Tensor, items: Tensor) -> Tensor:
+        """Rows (…, d) of items (…): of `further` (…, k, d) where it has one, else of `fitted`."""
         if not len(self._places):
-            return base[..., items, :]
+            return fitted[..., items, :]
         slots = torch.searchsorted(self._places, items).clamp(max=len(self._places) - 1)
         replaced = (self._places[slots] == items).unsqueeze(-1)
-        kept = base[..., items.clamp(max=base.shape[-2] - 1), :]
-        return torch.where(replaced, own[..., slots, :], kept)
+        kept = fitted[..., items.clamp(max=fitted.shape[-2] - 1), :]
+        return torch.where(replaced, further[..., slots, :], kept)
 
 
-def _content(model: MMNN, tokens: Mapping[str, TokenTable], places: Ints) -> Content:
-    """What the network reads of the k items: each by the regressions that have not seen it."""
-    fitted = places < len(model.known)
-    reducers = {}
-    for name, reducer in model.reducers.items():
+def content_of_further(
+    reducers: Mapping[str, CrossFitted],
+    tokens: Mapping[str, TokenTable],
+    places: Ints,
+    n_fitted: int,
+) -> Content:
+    """What the network reads of k items: each by the regressions that have not seen it.
+
+    Args:
+        reducers: of the fit.
+        tokens: of the k items.
+        places: (k,) their dense indexes.
+        n_fitted: how many items the fit had.
+    """
+    fitted = places < n_fitted
+    unseeing = {}
+    for name, reducer in reducers.items():
         folds = np.where(fitted, reducer.fold_of[np.where(fitted, places, 0)], -1)
-        reducers[name] = CrossFitted(reducer.whole, reducer.folds, folds.astype(np.int32))
-    widths = {name: len(reducer.whole.mean) for name, reducer in reducers.items()}
-    return content_at(of_width(tokens, widths), reducers, len(places))
+        unseeing[name] = CrossFitted(reducer.whole, reducer.folds, folds.astype(np.int32))
+    widths = {name: len(reducer.whole.mean) for name, reducer in unseeing.items()}
+    return content_at(of_width(tokens, widths), unseeing, len(places))

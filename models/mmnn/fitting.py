@@ -89,7 +89,7 @@ class Trainer:
         )
 
     def _loss(self, content: Content, rows: Rows) -> Tensor:
-        """The losses of the tasks, weighed, and beside them what the item tower itself wants."""
+        """The losses of the tasks, weighed, and in addition what the item tower itself wants."""
         step, auxiliary = self._step(content, rows)
         losses = {task: loss(self.network, step) for task, loss in self.losses.items()}
         weighed: Tensor = self.weights(losses)

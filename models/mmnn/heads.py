@@ -49,7 +49,7 @@ class ClickHead(PairHead):
     """p(u, i) = sigmoid(MLP([u; c_i; u ⊙ c_i])); the head gives the logit.
 
     The product is handed in, since an MLP learns it badly (Rendle et al. 2020). The context is not
-    read: it is told of events, and an event that never was has none.
+    read: it is a figure of events, and an event that never was has none.
     """
 
     def __init__(self, config: MMNNConfig) -> None:

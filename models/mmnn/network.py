@@ -1,8 +1,8 @@
 """The multimodal neural network: an item tower over tokens, a user tower over item codes, heads.
 
-Wide and deep (Cheng et al. 2016): a code is what the network makes of the tokens (deep), and beside
-it what each modality foretells of behaviour (wide). The deep part begins at zero, so that training
-starts from a linear model of the content and keeps it where it learns nothing better.
+Wide and deep (Cheng et al. 2016): a code is what the network makes of the tokens (deep), and in
+addition what each modality predicts of behaviour (wide). The deep part begins at zero, so that
+training starts from a linear model of the content and keeps it where it learns nothing better.
 """
 
 from typing import cast
@@ -19,6 +19,9 @@ from models.retrieval_loss import log_popularity
 
 class MissingHeadError(RuntimeError):
     """A network was asked for a task it has no head for."""
+
+    def __init__(self, task: str) -> None:
+        super().__init__(f"This MMNN has no {task} head; fit it with {task!r} among its tasks.")
 
 
 class MMNNNetwork(nn.Module):
@@ -53,7 +56,8 @@ class MMNNNetwork(nn.Module):
         """Retrieval scores (b, n) of user vectors (b, e), item codes (n, d) and biases (n,)."""
         return self.products(users, self.retrieval.candidates(codes), bias)
 
-    def products(self, users: Tensor, candidates: Tensor, bias: Tensor) -> Tensor:
+    @staticmethod
+    def products(users: Tensor, candidates: Tensor, bias: Tensor) -> Tensor:
         """Retrieval scores (b, n) of user vectors (b, e), candidates (n, e) and biases (n,)."""
         return users @ candidates.T + bias
 
@@ -75,13 +79,11 @@ class MMNNNetwork(nn.Module):
         return cast(Tensor, self.head("click")(users, codes, nothing))
 
     def head(self, task: str) -> PairHead:
-        """The head of a task beside retrieval.
+        """The head of a task other than retrieval.
 
         Raises:
             MissingHeadError: it is not among the tasks.
         """
         if task not in self.heads:
-            raise MissingHeadError(
-                f"This MMNN has no {task} head; fit it with {task!r} among its tasks."
-            )
+            raise MissingHeadError(task)
         return cast(PairHead, self.heads[task])

@@ -3,16 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
 
 from models.data import Dataset, Floats, Histories, Interactions, Ints, Longs
+from models.mmnn.fitted import FittedMMNN
 from models.persistence import tensor
-
-if TYPE_CHECKING:
-    from models.mmnn.model import MMNN
 
 _PAIRS_AT_ONCE = 1 << 14
 _USERS_AT_ONCE = 1024
@@ -20,7 +17,7 @@ _USERS_AT_ONCE = 1024
 
 @dataclass(frozen=True)
 class RatingState:
-    """What a predicted value needs beside the network.
+    """What a predicted value needs in addition to the network.
 
     Attributes:
         users: (n,) dense indexes, sorted: the users of the last training events.
@@ -58,11 +55,11 @@ class RatingState:
         return RatingState(**{name: tensor(arrays, f"ratings.{name}", folder) for name in names})
 
 
-def fit_ratings(model: "MMNN", dataset: Dataset) -> RatingState:
+def fit_ratings(model: FittedMMNN, dataset: Dataset) -> RatingState:
     """Offsets of items, then of users, from what the head leaves of the training values.
 
     b_i = Σ_u e_ui / (n_i + λ), then b_u = Σ_i (e_ui - b_i) / (n_u + λ) (Bell and Koren 2007). The
-    head was told of an event's statistics, a pair that is asked about has none: the offsets bring
+    head was given an event's statistics, a pair that is asked about has none: the offsets bring
     back what they said of user and item.
     """
     train, damping = dataset.train, model.config.rating_damping
@@ -73,20 +70,19 @@ def fit_ratings(model: "MMNN", dataset: Dataset) -> RatingState:
     return RatingState(state.users, state.items, state.values, by_user, by_item, state.bounds)
 
 
-def predict_ratings(model: "MMNN", users: Ints, items: Ints) -> Floats:
+def predict_ratings(model: FittedMMNN, state: RatingState, users: Ints, items: Ints) -> Floats:
     """See `MMNN.predict_ratings`."""
-    model.network.head("rating")
-    state = cast(RatingState, model.ratings)
     predicted = _headed(model, state, users, items)
     predicted += state.user_offsets[users] + state.item_offsets[items]
     return predicted.clip(*state.bounds)
 
 
 @torch.no_grad()
-def _headed(model: "MMNN", state: RatingState, users: Ints, items: Ints) -> Floats:
-    """Values (n,) of pairs as the head alone foretells them, with the mean as their context."""
+def _headed(model: FittedMMNN, state: RatingState, users: Ints, items: Ints) -> Floats:
+    """Values (n,) of pairs as the head alone predicts them, with the mean as their context."""
     scale, found = model.scale, np.empty(len(users), dtype=np.float32)
-    codes = torch.cat([model.codes, model.new_codes({}, 1)])
+    known = torch.arange(model.items.n_items, device=model.device)
+    codes = torch.cat([model.items.codes_of(known), model.new_codes({}, 1)])
     order = np.argsort(users, kind="stable")
     for start in range(0, len(order), _PAIRS_AT_ONCE):
         rows = order[start : start + _PAIRS_AT_ONCE]

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from crossmodal.atomic import atomic_write_bytes
-from models.search.spaces import SPACES
+from models.catalogue import SPACES
 
 _FOLDER = Path(__file__).resolve().parent / "best"
 
@@ -66,7 +66,7 @@ def read_best(named: str) -> dict[str, BestSettings]:
 
 
 def write_best(path: Path, found: Mapping[str, BestSettings]) -> None:
-    """Puts what was found beside what the file holds of other models; a model's own is replaced.
+    """Puts what was found next to what the file holds of other models; a model's own is replaced.
 
     Raises:
         BestSettingsError: the file is there and holds something else.

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
+from models.catalogue.space import Settings
 from models.data import Dataset
 from models.hmdf.model import HMDF
 from models.hmdf.trees import LabelledSlice, choose_rounds
-from models.protocol import Recommender, SelfValidated
-from models.search.spaces import Settings
+from models.protocol import SelfValidated, Trainable
 from models.training import Epoch
 from models.validation import validation_loss
 
@@ -19,8 +19,32 @@ class NothingToJudgeError(ValueError):
     """A dataset has no validation events to choose settings by."""
 
 
+def objective_of(
+    build: Callable[[Settings, OnEpoch], Trainable], dataset: Dataset, seed: int = 42
+) -> Objective:
+    """`trees_objective` of a hybrid, `validation_objective` of any other model.
+
+    Args:
+        build: an unfitted model with these settings in place of its defaults.
+        dataset: what it learns from.
+        seed: draws the judging users where there are very many.
+
+    Raises:
+        NothingToJudgeError: the dataset has no validation events.
+    """
+    if not isinstance(build({}, lambda epoch: None), HMDF):
+        return validation_objective(build, dataset, seed)
+
+    def build_hybrid(settings: Settings, on_epoch: OnEpoch) -> HMDF:
+        hybrid = build(settings, on_epoch)
+        assert isinstance(hybrid, HMDF)
+        return hybrid
+
+    return trees_objective(build_hybrid, dataset)
+
+
 def validation_objective(
-    build: Callable[[Settings, OnEpoch], Recommender], dataset: Dataset, seed: int = 42
+    build: Callable[[Settings, OnEpoch], Trainable], dataset: Dataset, seed: int = 42
 ) -> Objective:
     """Fits a model a trial, and judges it by the dataset's validation events.
 

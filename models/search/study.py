@@ -12,8 +12,8 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from models.baselines.ease import SingularError
+from models.catalogue.space import OneOf, Parameter, Real, Settings, Space, Whole, nested
 from models.search.objective import Objective, OnEpoch
-from models.search.spaces import OneOf, Parameter, Real, Settings, Space, Whole, nested
 from models.training import DivergedError, Epoch
 
 _STARTUP = 5
@@ -48,7 +48,7 @@ class Trial:
         number: from 0, which has the defaults.
         state: complete; pruned where it was stopped midway; failed where its numbers diverged.
         value: NDCG@10 of the validation events; of a pruned trial, what
-            its training had told last; None of a failed one.
+            its training had reported last; None of a failed one.
         settings: the searched ones, by the names of the config's fields.
         seconds: how long it took.
     """
@@ -87,7 +87,7 @@ def search(
         defaults: values of the space's parameters, tried first.
         budget: of trials and time.
         seed: of the draws.
-        on_trial: told of every new trial as it ends.
+        on_trial: called after every new trial.
 
     Returns:
         Every trial of the study, in order.

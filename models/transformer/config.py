@@ -30,7 +30,7 @@ class TransformerConfig(BaseModel):
     components: int = Field(
         default=16,
         ge=1,
-        description="Directions kept a modality, those that foretell choices best.",
+        description="Directions kept a modality, those that predict choices best.",
     )
     gap_buckets: int = Field(
         default=12, ge=2, description="Buckets of the time since the event before, in powers of 4."
@@ -69,12 +69,12 @@ class TransformerConfig(BaseModel):
     epoch_windows: int = Field(
         default=512,
         ge=1,
-        description="Windows of users' sequences that an epoch trains on, drawn anew each time.",
+        description="Windows of users' sequences that an epoch trains on, drawn again each time.",
     )
     positions: int = Field(
         default=8,
         ge=1,
-        description="Places of a window whose future is asked for, drawn anew; neighbours share "
+        description="Places of a window whose future is asked for, drawn again; neighbours share "
         "most of it.",
     )
     horizon: int = Field(
@@ -106,7 +106,7 @@ class TransformerConfig(BaseModel):
         default=1000,
         ge=1,
         description="Up to so many items the softmax is exact; above, so many are drawn a step, "
-        "beside the wanted ones.",
+        "next to the wanted ones.",
     )
     seed: int = Field(default=42, ge=0, description="Seed of weights, dropout and windows.")
 

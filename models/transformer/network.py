@@ -93,7 +93,7 @@ class SelfAttention(FusionOperator):
 
 
 class ItemEncoder(nn.Module):
-    """[r; w] = W fuse(tokens) + b + e_id, each beside Σ_k β_k x_k.
+    """[r; w] = W fuse(tokens) + b + e_id, each next to Σ_k β_k x_k.
 
     The tokens are the modalities, the item's id, and one that stands alone where an item has
     neither.
@@ -319,7 +319,7 @@ class TransformerNetwork(nn.Module):
     def start_from(self, counts: Tensor, ids: Tensor) -> None:
         """Lets training begin at the log of the items' events (n_items,) and at ids (n_items, 2d).
 
-        The id embeddings keep their own small noise beside them.
+        The id embeddings keep their own small noise next to them.
         """
         self.popularity.copy_(log_popularity(counts))
         self.items.id.weight.add_(ids)

@@ -132,7 +132,7 @@ class Windows:
 
 
 def cut(events: Interactions, history: int, generator: torch.Generator) -> Windows:
-    """Cuts every user's events into stretches, each event in one, at places drawn anew.
+    """Cuts every user's events into stretches, each event in one, at newly drawn places.
 
     A window foresees up to half of `history` events, and reads up to `history` events before the
     last of them.

@@ -34,9 +34,9 @@ def unpack(
     if target.is_dir():
         return target
     try:
-        with whole_folder(target) as beside, zipfile.ZipFile(archive) as opened:
+        with whole_folder(target) as temporary, zipfile.ZipFile(archive) as opened:
             members = _checked(archive, opened, max_total_bytes)
-            _extract(archive, opened, members, beside, max_total_bytes, progress)
+            _extract(archive, opened, members, temporary, max_total_bytes, progress)
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError) as error:
         raise SourceError(f"{archive} is damaged or no zip ({error}); fetch it again.") from error
     return target

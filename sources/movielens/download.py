@@ -31,12 +31,12 @@ def download(
     """The zip of a published set in the folder `into`; nothing is sent where it is there already.
 
     A part that an earlier run left is continued with a Range request. The MD5 is GroupLens' own,
-    beside the zip; a file whose sum differs is thrown away.
+    next to the zip; a file whose sum differs is thrown away.
 
     Args:
         name: one of `NAMES`; an alias such as 100k is taken too.
         into: folder of the zip.
-        progress: told the bytes.
+        progress: called with the number of bytes.
         base_url: where the sets are; another one for a mirror.
         pause: wait between attempts.
 
@@ -121,6 +121,6 @@ def _check(part: Path, expected: str, url: str) -> None:
     if actual != expected:
         part.unlink()
         raise SourceError(
-            f"{url} arrived with MD5 {actual}, published is {expected}; run again to fetch it anew."
+            f"{url} arrived with MD5 {actual}, published is {expected}; run again for another."
         )
     logger.info("%s has its published MD5.", url)

@@ -51,7 +51,7 @@ def find_layout(folder: Path) -> Layout:
         if not (folder / ratings).is_file():
             continue
         if not (folder / films).is_file():
-            raise SourceError(f"{folder} has {ratings} but not {films}; put it beside.")
+            raise SourceError(f"{folder} has {ratings} but not {films}; put it next to them.")
         tagged = folder / tags if tags and (folder / tags).is_file() else None
         # The 1m set has whole stars and no tags; the 10m set halves and tags.
         halves = kind == "csv" or tagged is not None

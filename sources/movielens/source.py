@@ -20,8 +20,8 @@ _SYNOPSES = "synopses.csv"
 class MovieLensSource:
     """Reads a folder, a zip, or a published set that it downloads.
 
-    `posters/`, `audio/`, `video/` (files named by movieId) and `synopses.csv` are found beside the
-    ratings; for a zip also beside the zip.
+    `posters/`, `audio/`, `video/` (files named by movieId) and `synopses.csv` are found next to the
+    ratings; for a zip also next to the zip.
     """
 
     name = "movielens"
@@ -56,7 +56,7 @@ class MovieLensSource:
 
     @property
     def root(self) -> Path:
-        """The folder of media and tables; for a zip with media beside it, the zip's folder."""
+        """The folder of media and tables; for a zip with media next to it, the zip's folder."""
         return self._companions
 
     def files(self) -> list[SourceFile]:
@@ -92,10 +92,10 @@ class MovieLensSource:
     @cached_property
     def _companions(self) -> Path:
         zipped = self._path is not None and self._path.is_file()
-        beside = self._path.parent if zipped and self._path else None
+        neighbours = self._path.parent if zipped and self._path else None
         names = ("posters", "audio", "video", _SYNOPSES)
-        if beside and any((beside / name).exists() for name in names):
-            return beside
+        if neighbours and any((neighbours / name).exists() for name in names):
+            return neighbours
         return self.folder
 
     @cached_property

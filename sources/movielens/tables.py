@@ -57,12 +57,12 @@ def movielens_items(layout: Layout, synopses: Path | None, known_from: datetime 
             all of it is known from the first event on.
     """
     films, rejects = _films(layout)
-    told = _synopses(synopses, films["item"])
+    described = _synopses(synopses, films["item"])
     year = pl.col("title").str.extract(_YEAR, 1).cast(pl.Int32)
     named = pl.concat_list(pl.struct(name=pl.lit("year"), value=year.cast(pl.Float64)))
     frame = (
         films.lazy()
-        .join(told.texts, on="item", how="left")
+        .join(described.texts, on="item", how="left")
         .select(
             item_id=pl.col("item").cast(pl.String),
             title=pl.col("title").fill_null("").str.replace(_YEAR, "").str.strip_chars(),
@@ -75,7 +75,7 @@ def movielens_items(layout: Layout, synopses: Path | None, known_from: datetime 
             created_at=pl.lit(known_from, dtype=TIMESTAMP),
         )
     )
-    return Extract(frame.sort("item_id"), join_rejects([*rejects, told.rejects]))
+    return Extract(frame.sort("item_id"), join_rejects([*rejects, described.rejects]))
 
 
 def film_ids(layout: Layout) -> pl.Series:

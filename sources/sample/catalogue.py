@@ -102,7 +102,7 @@ def write_catalogue(config: SampleConfig, items: Items, plan: MediaPlan) -> pl.D
         int
     ) + 1970
     prices = rng.integers(2, 30, n) + 0.99
-    told = [
+    descriptions = [
         write_synopsis(config, position, items.expressed["text"][position])
         if plan.text[position]
         else ("", "")
@@ -111,8 +111,8 @@ def write_catalogue(config: SampleConfig, items: Items, plan: MediaPlan) -> pl.D
     return pl.DataFrame(
         {
             "item_id": [item_id(position) for position in range(n)],
-            "title": [title for title, _ in told],
-            "text": [text for _, text in told],
+            "title": [title for title, _ in descriptions],
+            "text": [text for _, text in descriptions],
             "categories": _categories(rng, items),
             "attributes": [
                 [{"name": "price", "value": price}, {"name": "year", "value": float(year)}]

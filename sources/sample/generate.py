@@ -1,4 +1,4 @@
-"""Writes the whole sample: tables, posters, sounds, clips, and the truth beside them."""
+"""Writes the whole sample: tables, posters, sounds, clips, and the truth next to them."""
 
 import json
 import logging
@@ -57,8 +57,8 @@ def generate(home_sources: Path, config: SampleConfig, progress: Progress | None
     target = sample_folder(home_sources, config)
     if target.is_dir():
         return target
-    with whole_folder(target) as beside:
-        _write_all(beside, config, progress)
+    with whole_folder(target) as temporary:
+        _write_all(temporary, config, progress)
     return target
 
 

@@ -1,7 +1,7 @@
 """The hidden truth: what items are, what users like, and which modality tells of it.
 
 An item is a vector z of twelve independent standard normals in four blocks. All three modalities
-speak of the shared block, each with noise of its own; every other block is told by one modality
+speak of the shared block, each with noise of its own; every other block is carried by one modality
 alone. A user's utility is u·z plus the item's popularity, so the squared length of a block of u
 is the share of the preference variance that the block carries.
 """
@@ -94,12 +94,12 @@ def utility(users: Array, items: Items) -> Array:
 
 
 def shares() -> dict[str, float]:
-    """Share of the preference variance that each modality tells of, and that each block carries."""
-    told = {
+    """Share of the preference variance that each modality carries, and that each block carries."""
+    by_modality = {
         modality: round(BLOCK_SHARES["shared"] + BLOCK_SHARES[modality], 6)
         for modality in ("text", "image", "audio")
     }
-    return told | {f"block_{name}": share for name, share in BLOCK_SHARES.items()}
+    return by_modality | {f"block_{name}": share for name, share in BLOCK_SHARES.items()}
 
 
 def _vectors(rng: np.random.Generator, n: int) -> Array:

@@ -48,7 +48,7 @@ class Truth:
 
 
 def load_truth(root: Path) -> Truth:
-    """The truth beside the catalogue in `root` (`SampleSource.root`).
+    """The truth next to the catalogue in `root` (`SampleSource.root`).
 
     Raises:
         SourceError: the folder holds no generated catalogue.

@@ -30,7 +30,7 @@ class Phrases:
 
 @cache
 def phrases() -> Phrases:
-    """The word lists beside this module."""
+    """The word lists next to this module."""
     raw = yaml.safe_load(Path(__file__).with_name("phrases.yaml").read_text(encoding="utf-8"))
     return Phrases(
         dimensions=tuple((tuple(d["low"]), tuple(d["high"])) for d in raw["dimensions"]),

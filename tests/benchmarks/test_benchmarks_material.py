@@ -7,10 +7,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from assets.datasets import GLOBAL_TEMPORAL, USER_TEMPORAL
 from benchmarks._tokens import Material
 from benchmarks.quality.material import split_data
 from models.assembly import event_log
+from models.splits.names import GLOBAL_TEMPORAL, USER_TEMPORAL
 
 ITEMS = [f"i{item}" for item in range(10)]
 START = datetime(2026, 1, 1, tzinfo=UTC)

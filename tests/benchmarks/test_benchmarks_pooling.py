@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from assets.datasets import COLD_ITEM
 from benchmarks.quality import __main__ as command
 from benchmarks.quality.comparing import compare
 from benchmarks.quality.page import tables
@@ -17,6 +16,7 @@ from benchmarks.quality.pooling import pooled
 from benchmarks.quality.running import Run
 from benchmarks.quality.tables import SplitFigures
 from models.evaluation import EvaluationConfig, bootstrap_interval, paired_differences
+from models.splits.names import COLD_ITEM
 
 CONFIG = EvaluationConfig(samples=400)
 KINDS = {"peer": "peer", "popular": "baseline"}

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from assets.datasets import COLD_ITEM, GLOBAL_TEMPORAL, USER_TEMPORAL, SplitData
+from assets.datasets import SplitData
 from benchmarks._tokens import Material
 from benchmarks.peers.catalogue import entries
 from benchmarks.peers.exchange import (
@@ -34,6 +34,7 @@ from models.data import Dataset, Histories, Interactions, TokenTable, Vocabulary
 from models.evaluation import EvaluationConfig, evaluate
 from models.ranking import tie_breaks, top_k
 from models.splits import cold_item, global_temporal, user_temporal
+from models.splits.names import COLD_ITEM, GLOBAL_TEMPORAL, USER_TEMPORAL
 
 N_USERS, N_ITEMS = 12, 60
 CONFIG = EvaluationConfig(samples=50)

@@ -23,8 +23,8 @@ from models.baselines import (
 )
 from models.baselines.ease import inverse
 from models.baselines.recency import history_matrix
+from models.catalogue.families import load_model
 from models.data import Dataset, Histories, Interactions, TokenTable, Vocabulary
-from models.families import load_model
 from models.persistence import ModelFormatError
 from models.protocol import Recommender
 

@@ -9,9 +9,9 @@ import pytest
 from walking_users import random_walks
 
 from models.baselines import Popularity
+from models.catalogue.families import load_model
 from models.data import Dataset, Histories, Interactions, TokenTable, Vocabulary
 from models.evaluation import known_events
-from models.families import load_model
 from models.hmdf import (
     HMDF,
     OF_ITEMS,

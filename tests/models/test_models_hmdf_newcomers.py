@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.catalogue.families import load_model
 from models.data import Dataset, Histories, Interactions, TokenTable, Vocabulary
 from models.evaluation import known_events
-from models.families import load_model
 from models.hmdf import HMDF, HMDFConfig
 from models.hmdf.score_scale import ScoreScale
 from models.hmdf.similarity import ContentSimilarity
@@ -105,7 +105,7 @@ def test_an_item_that_comes_later_is_ranked_as_if_it_had_been_there(fitted_befor
     wanted = nearest(smaller, new)
     hits = np.array([len(set(a) & set(b)) for a, b in zip(best, wanted, strict=True)])
     assert hits.mean() > 2, "of five among thirty, chance finds less than one"
-    with_one = users.rows(0, 1).beside(new[:1])
+    with_one = users.rows(0, 1).after(new[:1])
     assert (grown.score(with_one) != whole[0]).any(), "what was done with it counts at once"
     assert grown.score(with_one)[0, new[0]] == -np.inf, "what was had is not shown again"
 
@@ -168,7 +168,7 @@ def test_what_stands_for_a_new_item_has_events(fitted: HMDF) -> None:
     grown = fitted.extended({"text": table}, np.array([N_ITEMS], np.int32))
     users = Histories.of(known_events(dataset), np.arange(N_USERS, dtype=np.int32))
     one = users.rows(0, 1)
-    with_twin = one.beside(np.array([N_ITEMS], np.int32))
+    with_twin = one.after(np.array([N_ITEMS], np.int32))
     warm = slice(0, N_WARM)
     assert (grown.score(with_twin)[0, warm] != grown.score(one)[0, warm]).any(), (
         "an event on it counts as one on an item that others chose"

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.baselines import Content
+from models.catalogue.families import load_model
 from models.data import Dataset, Histories, Interactions, TokenTable, Vocabulary
 from models.evaluation import permuted
-from models.families import load_model
 from models.gat import GAT, GATConfig
 from models.persistence import (
     ModelFormatError,

@@ -112,7 +112,7 @@ def test_a_masked_model_leaves_the_model_as_it_was_and_reads_only_its_tokens(fit
     without_text = {name: table for name, table in dataset.tokens.items() if name != "text"}
     place = model.modalities.index("text")
     masked = model.masked(without_text)
-    np.testing.assert_allclose(masked.codes, model.ablated[place], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(masked.items.codes, model.items.ablated[place], rtol=1e-5, atol=1e-6)
     ranking = masked.recommend(users, 3)
     expected = np.sort(masked.score(users), axis=1)[:, :-4:-1]
     np.testing.assert_array_equal(ranking.scores, expected)

@@ -158,7 +158,7 @@ def test_an_unfitted_model_says_so(data):
 
 def test_new_items_are_encoded_like_cold_ones(data, model):
     codes = model.encode_items(data.tokens)
-    np.testing.assert_allclose(codes[-8:], model.codes[-8:].numpy(), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(codes[-8:], model.items.codes[-8:].numpy(), rtol=1e-4, atol=1e-5)
 
 
 def test_explanations_name_the_text_and_real_past_items(data, model):

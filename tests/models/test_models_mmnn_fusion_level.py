@@ -269,7 +269,7 @@ def test_the_same_seed_gives_the_same_scores(data, model):
 def test_new_items_score_as_cold_ones_do(data, model):
     histories = data.histories()
     cold = np.arange(CATALOGUE - COLD, CATALOGUE, dtype=np.int32)
-    by_code = model.user_vectors(histories).numpy() @ model.encode_items(data.tokens)[cold].T
+    by_code = model.fitted.user_vectors(histories).numpy() @ model.encode_items(data.tokens)[cold].T
     np.testing.assert_allclose(model.score(histories, cold), by_code, rtol=1e-3, atol=1e-4)
 
 
@@ -284,7 +284,7 @@ def test_hidden_for_all_a_modality_is_hidden_for_the_explanation(data, model):
         taken = histories.items[histories.offsets[user] : histories.offsets[user + 1]]
         assert set(why.past_items[user].ravel()) <= {*taken.tolist(), -1}
     masked = model.masked({"image": data.tokens["image"]})
-    torch.testing.assert_close(masked.codes, model.ablated[0])
+    torch.testing.assert_close(masked.items.codes, model.items.ablated[0])
 
 
 def test_users_and_items_without_anything_get_finite_answers(data, model):

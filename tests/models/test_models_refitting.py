@@ -24,9 +24,9 @@ from models.baselines import (
     Transition,
     TransitionConfig,
 )
+from models.catalogue.families import load_model
 from models.data import Dataset, Histories, Interactions, TokenTable, Vocabulary
 from models.evaluation import known_events
-from models.families import load_model
 from models.gat import GAT, GATConfig
 from models.mmnn import MMNN, MMNNConfig
 from models.persistence import NotFittedError, load_state, save_state

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import pytest
@@ -10,13 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from walking_users import random_walks
 
-from crossmodal.settings import SearchedModel
 from models.baselines import Transition, TransitionConfig
+from models.catalogue import CATALOGUE, SPACES, UnknownModelError, entry_of, require_models
+from models.catalogue.families import family_class
+from models.catalogue.space import OneOf, Parameter, Real, Space, Whole, nested
 from models.data import Dataset
-from models.families import FAMILIES
 from models.hmdf import HMDF, HMDFConfig
 from models.mmnn import MMNN, MMNNConfig
-from models.search import SPACES, BestSettings, BestSettingsError, read_best, write_best
+from models.protocol import Trainable
+from models.search import BestSettings, BestSettingsError, read_best, write_best
 from models.search.best_settings import committed
 from models.search.objective import (
     NothingToJudgeError,
@@ -24,7 +25,6 @@ from models.search.objective import (
     trees_objective,
     validation_objective,
 )
-from models.search.spaces import OneOf, Parameter, Real, Space, Whole, nested
 from models.search.study import Budget, Trial, best_trial, search
 from models.training import DivergedError, Epoch
 from models.validation import validation_loss
@@ -49,7 +49,7 @@ def searched(
     seconds: float = PLENTY,
     seed: int = 1,
 ) -> tuple[Trial, ...]:
-    defaults = space.chosen(space.config_class())
+    defaults = space.chosen(TransitionConfig())
     budget = Budget(trials, seconds)
     return search("s", space, objective, store, defaults=defaults, budget=budget, seed=seed)
 
@@ -66,16 +66,24 @@ def drawn(parameter: Parameter) -> st.SearchStrategy[object]:
     return st.floats(parameter.low, parameter.high)
 
 
-def test_every_searched_model_has_a_space_of_its_own_config() -> None:
-    assert set(SPACES) == set(get_args(SearchedModel))
-    for family, space in SPACES.items():
-        assert FAMILIES[family][0] == space.config[0]
+def test_every_entry_builds_a_model_of_the_class_that_loads_it() -> None:
+    for entry in CATALOGUE:
+        model = entry.build({**entry.fixed, "seed": 7})
+        assert family_class(entry.family or entry.name) is type(model)
+        assert isinstance(model, Trainable)
+
+
+def test_names_of_models_that_are_not_there_are_named_with_those_that_are() -> None:
+    with pytest.raises(UnknownModelError, match=r"no model 'eaze'.*ease"):
+        entry_of("eaze")
+    with pytest.raises(UnknownModelError, match=r"CROSSMODAL_EXTRA_MODELS names ease.*gat, t"):
+        require_models("extra_models", ("gat", "ease"), ("transformer", "gat"))
 
 
 @pytest.mark.parametrize("family", SPACES)
 def test_the_defaults_lie_in_the_space(family: str) -> None:
     space = SPACES[family]
-    defaults = space.chosen(space.config_class())
+    defaults = space.chosen(entry_of(family).config_class()())
     assert set(defaults) == set(space.parameters)
     assert space.unknown(nested(defaults)) == []
 
@@ -86,7 +94,7 @@ def test_the_defaults_lie_in_the_space(family: str) -> None:
 def test_whatever_a_space_holds_is_a_config(family: str, data: st.DataObject) -> None:
     space = SPACES[family]
     values = {name: data.draw(drawn(one), name) for name, one in space.parameters.items()}
-    config = space.config_class(**nested(values))
+    config = entry_of(family).config_class()(**nested(values))
     assert space.chosen(config) == values
     assert space.unknown(nested(values)) == []
 
@@ -99,7 +107,8 @@ def test_the_corners_of_a_space_are_configs(family: str) -> None:
             name: one.values[last] if isinstance(one, OneOf) else (one.low, one.high)[last]
             for name, one in space.parameters.items()
         }
-        assert space.chosen(space.config_class(**nested(values))) == values
+        config = entry_of(family).config_class()(**nested(values))
+        assert space.chosen(config) == values
 
 
 def test_a_wrong_name_and_a_value_out_of_bounds_are_told() -> None:
@@ -281,7 +290,7 @@ def test_best_settings_are_read_as_they_were_written_beside_those_of_other_model
 def test_committed_settings_are_searched_ones_and_configs(name: str) -> None:
     assert name in committed()
     for model, found in read_best(name).items():
-        SPACES[model].config_class(**found.settings)
+        entry_of(model).config_class()(**found.settings)
         assert found.validation >= (found.default_validation or 0.0)
 
 

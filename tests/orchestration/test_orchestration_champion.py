@@ -10,15 +10,16 @@ from lightgbm.basic import LightGBMError
 from small_platform import small_settings
 
 from assets.champion import RIVALS, judged_champion
-from assets.datasets import USER_TEMPORAL, all_events_data, read_log
-from assets.recipes import RECIPES
+from assets.datasets import all_events_data, read_log
 from assets.registry import open_registry
 from assets.serving_model import ALL_EVENTS
 from assets.training import fitted_versions
 from crossmodal.lake import Lake
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
+from models.catalogue import CATALOGUE
 from models.protocol import Refittable
+from models.splits.names import USER_TEMPORAL
 from orchestration.checks import champion_not_beaten, refit_is_sound
 from orchestration.doctor import examine
 from orchestration.report import collect_report, render_text, write_html
@@ -57,10 +58,10 @@ def with_figures(settings: Settings, part: str, model: str, value: float) -> Non
 
 
 def test_every_model_that_chance_is_not_is_a_candidate(lake: Lake) -> None:
-    fitted = {one.name for one in RECIPES if USER_TEMPORAL in fitted_versions(lake, one.name)}
+    fitted = {one.name for one in CATALOGUE if USER_TEMPORAL in fitted_versions(lake, one.name)}
     validated = judged_on(lake, "validation")
     assert set(validated) == fitted == set(judged_on(lake, "test"))
-    candidates = {one.name for one in RECIPES if one.candidate} & fitted
+    candidates = {one.name for one in CATALOGUE if one.candidate} & fitted
     assert candidates == fitted - {"random"}
     best = max(candidates, key=lambda name: (validated[name], name))
     row = lake.read("champion").row(0, named=True)

@@ -10,17 +10,18 @@ import polars as pl
 import pytest
 from small_platform import small_settings
 
-from assets.datasets import GLOBAL_TEMPORAL, USER_TEMPORAL, split_data
+from assets.datasets import split_data
 from assets.evaluation import BASELINES
 from assets.masking import drawn_users
-from assets.recipes import RANKED_SPLITS, RECIPES, WARM_AND_COLD
 from assets.registry import open_registry
 from assets.training import fitted_versions
 from crossmodal.lake import Lake
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
+from models.catalogue import CATALOGUE
 from models.data import Interactions, TokenTable
 from models.protocol import Maskable
+from models.splits.names import GLOBAL_TEMPORAL, RANKED_SPLITS, USER_TEMPORAL, WARM_AND_COLD
 from orchestration.checks import no_future_training, train_before_test
 from orchestration.instance import open_instance
 from orchestration.report import collect_report, render_text, write_html
@@ -202,9 +203,9 @@ def test_the_web_ui_shows_the_leaderboard_and_what_was_asked(finished: Finished)
 def test_every_model_that_can_be_masked_is_ablated(finished: Finished, lake: Lake) -> None:
     registry = open_registry(Workspace(finished[0]))
     expected = {
-        (recipe.name, split)
-        for recipe in RECIPES
-        for split, version in fitted_versions(lake, recipe.name).items()
+        (entry.name, split)
+        for entry in CATALOGUE
+        for split, version in fitted_versions(lake, entry.name).items()
         if split in WARM_AND_COLD and isinstance(registry.load(version), Maskable)
     }
     assert {("mmnn", USER_TEMPORAL), ("cold_start_map", "cold-item")} <= expected

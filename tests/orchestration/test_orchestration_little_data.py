@@ -6,10 +6,10 @@ import polars as pl
 import pytest
 from small_platform import small_settings
 
-from assets.datasets import USER_TEMPORAL
 from crossmodal.workspace import Workspace
 from models.assembly import event_log
 from models.splits import user_temporal
+from models.splits.names import USER_TEMPORAL
 from orchestration.checks import enough_to_judge
 
 Event = tuple[str, str]

@@ -8,14 +8,15 @@ import pytest
 from small_platform import small_settings
 from typer.testing import CliRunner
 
-from assets.datasets import COLD_ITEM, USER_TEMPORAL, split_data
-from assets.recipes import RANKED_SPLITS, RECIPES
+from assets.datasets import split_data
 from assets.registry import open_registry
 from assets.training import fitted_versions
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
-from models.baselines import EASE
-from models.search import SPACES, read_best
+from models.baselines import EASE, EASEConfig
+from models.catalogue import CATALOGUE, SPACES
+from models.search import read_best
+from models.splits.names import COLD_ITEM, RANKED_SPLITS, USER_TEMPORAL
 from models.validation import validation_loss
 from orchestration.cli import app
 from orchestration.run import RunFailedError, RunSummary, run_pipeline
@@ -56,7 +57,7 @@ def test_two_models_are_searched_and_more_trials_go_on_from_there(copied: Settin
     data = split_data(Workspace(two).lake, USER_TEMPORAL).dataset
     ease = found.filter(pl.col("model") == "ease").to_dicts()
     for row in ease:
-        config = SPACES["ease"].config_class(**json.loads(row["settings"]), seed=two.seed)
+        config = EASEConfig(**json.loads(row["settings"]), seed=two.seed)
         model = EASE(config).fit(data)
         assert row["value"] == pytest.approx(1 - validation_loss(data, model, two.seed)())
     assert json.loads(ease[0]["settings"]) == {"strength": 300.0, "decay": 0.9}
@@ -110,8 +111,8 @@ def test_best_settings_that_are_not_there_stop_the_run_and_are_named(copied: Set
 
 
 def test_the_hybrid_is_built_with_settings_of_its_trees() -> None:
-    recipe = next(recipe for recipe in RECIPES if recipe.name == "hmdf")
-    model = recipe.build({"seed": 3, "leaves": 9}, "cpu", lambda epoch: None)
+    entry = next(entry for entry in CATALOGUE if entry.name == "hmdf")
+    model = entry.build({"seed": 3, "leaves": 9}, "cpu", lambda epoch: None)
     assert (model.config.leaves, model.config.seed) == (9, 3)
 
 
