@@ -27,6 +27,9 @@ from serving.schemas import (
     SearchRequest,
 )
 
+OneOrSeveral = str | Sequence[str] | None
+"""Names of categories."""
+
 AnswerT = TypeVar("AnswerT", bound=BaseModel)
 
 
@@ -92,8 +95,10 @@ def recommendations(
     k: int,
     diversity: float,
     new_places: int,
-    category: str | None,
+    category: OneOrSeveral,
+    exclude: Sequence[str],
     exclude_seen: bool,
+    after: str | None,
 ) -> Call[Recommendations]:
     """A user's list."""
     query = {
@@ -101,7 +106,9 @@ def recommendations(
         "diversity": diversity,
         "new_places": new_places,
         "category": category,
+        "exclude": exclude,
         "exclude_seen": exclude_seen,
+        "after": after,
     }
     return Call("GET", f"/v1/users/{_part(user_id)}/recommendations", Recommendations, query)
 
@@ -117,9 +124,11 @@ def rank(user_id: str | None, items: Sequence[str]) -> Call[Recommendations]:
     return Call("POST", "/v1/rank", Recommendations, body=asked)
 
 
-def items(sort: str, category: str | None, k: int, offset: int) -> Call[ItemList]:
+def items(
+    sort: str, category: OneOrSeveral, k: int, offset: int, after: str | None
+) -> Call[ItemList]:
     """A list for everyone."""
-    query = {"sort": sort, "category": category, "k": k, "offset": offset}
+    query = {"sort": sort, "category": category, "k": k, "offset": offset, "after": after}
     return Call("GET", "/v1/items", ItemList, query)
 
 
@@ -165,6 +174,11 @@ def features(service: str, keys: Mapping[str, Sequence[str]]) -> Call[FeatureAns
 def events(batch: Sequence[Event]) -> Call[EventsTaken]:
     """Events that happened."""
     return Call("POST", "/v1/events", EventsTaken, body=EventBatch(events=list(batch)))
+
+
+def undo(event_id: str) -> Call[Done]:
+    """An event that is as if it had never been."""
+    return Call("DELETE", f"/v1/events/{_part(event_id)}", Done)
 
 
 def ready() -> Call[Readiness]:

@@ -1,0 +1,76 @@
+"""Items of the catalogue, as apps put them and as they are answered."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field
+
+from serving.schemas.fields import Instant, NextPage, Sent, UnknownItems
+
+
+class ItemDescription(Sent):
+    """What an item is; its picture and sound are put apart."""
+
+    title: str = Field(
+        min_length=1,
+        max_length=500,
+        pattern=r"\S",
+        description="What people call it.",
+        examples=["The Long Room"],
+    )
+    text: str = Field(default="", max_length=20_000, description="What it is, in words.")
+    categories: list[Annotated[str, Field(min_length=1, max_length=256)]] = Field(
+        default=[],
+        max_length=100,
+        description="What it is filed under.",
+        examples=[["Science", "Sports"]],
+    )
+    created_at: Instant = Field(
+        default=None,
+        description="From when it is in the catalogue; now by default. A zone is needed.",
+        examples=["2026-01-31T18:00:00Z"],
+    )
+
+
+class ItemStored(BaseModel):
+    """An item that is on the disk, found by search, and may be recommended."""
+
+    item_id: str = Field(description="Of the catalogue.", examples=["item-00042"])
+    created: bool = Field(description="False where it was there before.", examples=[True])
+    media: list[str] = Field(
+        description="Of image and audio, what it has.", examples=[["image", "audio"]]
+    )
+    scored_by: Literal["champion", "neighbours"] = Field(
+        description="The model reads what it is, or only items that are near speak for it."
+    )
+
+
+class ItemAnswer(BaseModel):
+    """An item as people see it."""
+
+    item_id: str = Field(description="Of the catalogue.", examples=["item-00042"])
+    title: str = Field(description="What people call it.", examples=["The Long Room"])
+    categories: list[str] = Field(
+        description="What it is filed under.", examples=[["Science", "Sports"]]
+    )
+    media: list[str] = Field(
+        description="Of image and audio, what can be fetched.", examples=[["image"]]
+    )
+
+
+class ItemList(BaseModel):
+    """A list for everyone."""
+
+    model_version: str = Field(
+        description="Whose catalogue it is.", examples=["mmnn-user-temporal-f7da3de3"]
+    )
+    total: int = Field(description="Items of all pages.", examples=[800])
+    as_of: datetime | None = Field(
+        default=None,
+        description="When the newest event happened that is counted, the last run's and those "
+        "reported since; null for `latest`, which counts none.",
+        examples=["2026-01-31T18:00:00Z"],
+    )
+    items: list[ItemAnswer] = Field(description="Those of this page, in order.")
+    after: NextPage = None
+    unknown_items: UnknownItems = Field(default=[])
