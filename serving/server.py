@@ -1,13 +1,19 @@
 """The service on an address that may be listened on, in one process or several."""
 
 import ipaddress
+import math
 import os
 import shutil
+import signal
 import socket
+import sys
+import time
 from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from types import FrameType
+from typing import Any, cast
 
 import uvicorn
 from uvicorn.supervisors import Multiprocess
@@ -15,11 +21,15 @@ from uvicorn.supervisors import Multiprocess
 from crossmodal.paths import StatePaths
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
+from serving.connections import BoundedHeads
 from serving.keys import KeyRing
 from serving.worker import application
 
 _HUNG_SECONDS = 30
 """A worker that does not answer its supervisor for so long is replaced."""
+
+_CLOSING_SECONDS = 20
+"""After its last request a worker closes its stores and decoders; past it, it is ended."""
 
 
 class AddressError(RuntimeError):
@@ -48,6 +58,8 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     announce(f"Starting: in some seconds {address} shows it, and {address}/docs describes it.")
     if open_to_all:
         announce("There is no key yet, so that only this machine can call, and without one.")
+    # Uvicorn raises the signal that ended it again, and ending by one looks like a failure.
+    signal.signal(signal.SIGTERM, _end_well)
     if settings.serve_workers == 1:
         uvicorn.Server(_config(settings, None)).run()
     else:
@@ -66,6 +78,9 @@ def _config(settings: Settings, figures: Path | None) -> uvicorn.Config:
         log_level="warning",
         server_header=False,
         timeout_worker_healthcheck=_HUNG_SECONDS,
+        # A class in all but name: bound to a setting, it still reaches workers by pickle.
+        http=cast(Any, partial(BoundedHeads, head_seconds=settings.serve_header_seconds)),
+        timeout_graceful_shutdown=math.ceil(settings.serve_stop_seconds),
     )
 
 
@@ -78,7 +93,24 @@ def _supervise(settings: Settings) -> None:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(figures)
     config = _config(settings, figures)
     with closing(config.bind_socket()) as listening:
-        Multiprocess(config, sockets=[listening]).run()
+        _Supervisor(config, sockets=[listening]).run()
+
+
+class _Supervisor(Multiprocess):
+    """Uvicorn's, which would wait without end for a worker that does not end."""
+
+    def join_all(self) -> None:
+        """Waits for the workers as long as they may take, and ends what is left."""
+        until = time.monotonic() + (self.config.timeout_graceful_shutdown or 0) + _CLOSING_SECONDS
+        for process in self.processes:
+            process.process.join(max(0, until - time.monotonic()))
+            if process.process.is_alive():
+                process.kill()
+                process.join()
+
+
+def _end_well(number: int, frame: FrameType | None) -> None:
+    sys.exit(0)
 
 
 def _require_loopback(host: str) -> None:

@@ -8,12 +8,13 @@ from typing import Annotated
 from fastapi import APIRouter, Body
 
 from crossmodal.event_log import LogClosedError, LoggedEvent, QueueFullError
+from serving.guarded import guarded
 from serving.problems import Problem, problem_responses
 from serving.routes.asking import Asked, InUse, instant, item_indexes, unusable
 from serving.schemas import Event, EventOrBatch, EventsTaken
 from serving.service import Service
 
-router = APIRouter(prefix="/v1", tags=["events"])
+router = APIRouter(prefix="/v1", tags=["events"], route_class=guarded("events"))
 
 
 @router.post("/events", responses=problem_responses(404, 422, 429, 503))

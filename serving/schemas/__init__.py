@@ -11,7 +11,7 @@ from serving.schemas.fields import (
     PlacesForNew,
     UserId,
 )
-from serving.schemas.items import ItemAnswer, ItemDescription, ItemList, ItemStored
+from serving.schemas.items import ItemAnswer, ItemDescription, ItemFacts, ItemList, ItemStored
 from serving.schemas.lists import (
     AnswerPath,
     PastEvent,
@@ -39,6 +39,7 @@ __all__ = [
     "Health",
     "ItemAnswer",
     "ItemDescription",
+    "ItemFacts",
     "ItemId",
     "ItemList",
     "ItemStored",

@@ -3,10 +3,9 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-_IN_PRINT = "^[^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029]+$"
-"""No control characters and no line breaks: they would be read as something else in a path."""
+from serving.ids import IN_PRINT, no_dot_segments
 
 
 def _number(sent: Any) -> Any:
@@ -26,7 +25,11 @@ JsonNumber = BeforeValidator(_number)
 
 Instant = Annotated[datetime | None, BeforeValidator(_instant)]
 
-_Id = Annotated[str, Field(min_length=1, max_length=256, pattern=_IN_PRINT)]
+_Id = Annotated[
+    str,
+    Field(min_length=1, max_length=256, pattern=IN_PRINT),
+    AfterValidator(no_dot_segments),
+]
 
 UserId = Annotated[_Id, Field(description="The app's own user id.", examples=["user-000042"])]
 

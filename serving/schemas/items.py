@@ -1,5 +1,6 @@
 """Items of the catalogue, as apps put them and as they are answered."""
 
+from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
@@ -54,6 +55,25 @@ class ItemAnswer(BaseModel):
     )
     media: list[str] = Field(
         description="Of image and audio, what can be fetched.", examples=[["image"]]
+    )
+
+
+class ItemFacts(ItemAnswer):
+    """One item, with all that is known of it."""
+
+    text: str = Field(
+        description="What it is, in words.", examples=["A keeper hears drowned sailors sing."]
+    )
+    attributes: dict[str, float] = Field(
+        description="Its named numbers.", examples=[{"year": 2012, "price": 19.99}]
+    )
+    modalities: list[str] = Field(
+        description="Of text, image, audio, reviews and attributes, what it can be found by.",
+        examples=[["text", "image", "attributes"]],
+    )
+    created_at: datetime | None = Field(
+        description="From when it is in the catalogue; null where nobody knows.",
+        examples=["2026-01-31T18:00:00Z"],
     )
 
 
