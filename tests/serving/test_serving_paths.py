@@ -1,4 +1,4 @@
-"""Ids in a path: what cannot be said in one is refused, and nothing else is changed in its place."""
+"""Ids in a path: what cannot be said is refused, and nothing else is changed in its place."""
 
 from urllib.parse import quote, quote_from_bytes
 
