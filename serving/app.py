@@ -99,7 +99,8 @@ def create_app(settings: Settings, figures: Path | None = None) -> FastAPI:
     app.add_middleware(MostAtOnce, most=settings.serve_requests_at_once)
     app.add_middleware(
         AllowedHosts,
-        names=(settings.serve_host, *settings.serve_allowed_hosts),
+        address=settings.serve_host,
+        names=settings.serve_allowed_hosts,
         keyed=app.state.keys.asked,
     )
     app.add_middleware(Measured, metrics=service.metrics)

@@ -35,7 +35,8 @@ class Bodies:
         self.most_bytes = settings.serve_max_body_bytes
         self._seconds = settings.serve_body_seconds
         self._pace = settings.serve_body_pace
-        self._room = settings.serve_held_bytes
+        # A file of the greatest length must be possible.
+        self._room = max(settings.serve_held_bytes, self.most_bytes)
         # Half of them, so that lists are answered while all the others wait for bodies.
         self._places = max(1, settings.serve_requests_at_once // 2)
 

@@ -40,17 +40,16 @@ class BoundedHeads(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Reads on, and waits no longer for a head that is whole."""
-        began_in_head = self._in_head
+        if self._in_head:
+            self._head_bytes += len(data)
         super().data_received(data)
         if self.cycle is not None and not self.cycle.response_complete:
             self._end()
         elif self._deadline is None:
             self._begin()
-        if began_in_head and self._in_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > _MOST_HEAD_BYTES and not self.transport.is_closing():
-                self.transport.write(_TOO_LONG)
-                self.transport.close()
+        if self._head_bytes > _MOST_HEAD_BYTES and not self.transport.is_closing():
+            self.transport.write(_TOO_LONG)
+            self.transport.close()
 
     def on_headers_complete(self) -> None:
         """Notes that a head is whole."""

@@ -23,19 +23,22 @@ _PROBES = frozenset({"/healthz", "/readyz"})
 class AllowedHosts:
     """Answers 400 to a request whose `Host` is not one of the service's own names.
 
-    Names of this machine itself always are. Others are those that the operator has named. Where
-    none was named and callers need a key, any name will do: no browser sends a key by itself.
-    Probes of a service with keys are answered whatever its name, since load balancers ask by
-    address.
+    Names of this machine itself always are, and so is the address that it listens on. Others are
+    those that the operator has named. Where none was named and callers need a key, any name will
+    do: no browser sends a key by itself. Probes of a service with keys are answered whatever its
+    name, since load balancers ask by address.
 
     Args:
         app: what is asked otherwise.
+        address: that the service listens on.
         names: that the operator has named; `*.shop.example` for all below, `*` for any.
         keyed: whether callers need a key.
     """
 
-    def __init__(self, app: ASGIApp, names: Collection[str], keyed: Callable[[], bool]) -> None:
-        self._app, self._keyed = app, keyed
+    def __init__(
+        self, app: ASGIApp, address: str, names: Collection[str], keyed: Callable[[], bool]
+    ) -> None:
+        self._app, self._address, self._keyed = app, address.lower(), keyed
         self._names = frozenset(name.lower() for name in names)
         self._below = tuple(name[1:] for name in self._names if name.startswith("*."))
 
@@ -59,7 +62,7 @@ class AllowedHosts:
         return self._needs_key() and (not self._names or scope["path"] in _PROBES)
 
     def _named(self, host: str) -> bool:
-        return host in self._names or host.endswith(self._below)
+        return host == self._address or host in self._names or host.endswith(self._below)
 
     def _needs_key(self) -> bool:
         try:

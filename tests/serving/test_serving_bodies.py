@@ -250,7 +250,7 @@ def test_no_more_bodies_are_read_at_once_than_there_are_places(tmp_path: Path) -
 
 
 def test_held_uploads_hold_no_more_memory_than_is_set(tmp_path: Path) -> None:
-    service = Small(tmp_path, serve_held_bytes=1_000_000)
+    service = Small(tmp_path, serve_held_bytes=1_000_000, serve_max_body_bytes=1_000_000)
     with service.listening() as port, ExitStack() as open_:
         waiting = {
             caller.socket: caller for caller in (held(port, "PUT /files", open_) for _ in "ab")

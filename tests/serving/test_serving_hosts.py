@@ -21,13 +21,21 @@ def asked_as(
     app = FastAPI()
     for route in ("/", "/healthz", "/readyz", "/v1/items"):
         app.get(route)(lambda: "here")
-    app.add_middleware(AllowedHosts, names=names, keyed=lambda: keyed)
+    app.add_middleware(AllowedHosts, address="192.168.1.7", names=names, keyed=lambda: keyed)
     return TestClient(app).get(path, headers={"Host": host}).status_code
 
 
 @pytest.mark.parametrize(
     "host",
-    ["localhost", "LOCALHOST:8000", "127.0.0.1", "127.0.0.2:1", "[::1]:8000", "app.localhost"],
+    [
+        "localhost",
+        "LOCALHOST:8000",
+        "127.0.0.1",
+        "127.0.0.2:1",
+        "[::1]:8000",
+        "app.localhost",
+        "192.168.1.7:80",
+    ],
 )
 def test_names_of_this_machine_are_always_its_own(host: str) -> None:
     assert asked_as(host) == 200

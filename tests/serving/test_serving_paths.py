@@ -1,28 +1,50 @@
 """Ids in a path: what cannot be said is refused, and nothing else is changed in its place."""
 
-from urllib.parse import quote, quote_from_bytes
+import asyncio
+from urllib.parse import quote, quote_from_bytes, unquote
 
 import pytest
-from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Message
 
 from serving.paths import PlainPaths
 from serving.schemas import ItemId, UserId
 
 
-def deleting() -> tuple[TestClient, list[str]]:
-    """A client of a service that deletes items, and the ids of those that it deleted."""
-    app, deleted = FastAPI(redirect_slashes=False), []
-    app.add_middleware(PlainPaths)
+def deleted_by(raw_path: str) -> tuple[int, list[str]]:
+    """The status of a request to delete, and the ids of what was deleted."""
+    said: list[Message] = []
+    deleted: list[str] = []
 
-    @app.delete("/v1/items/{item_id:path}")
-    def delete(item_id: str) -> None:
-        deleted.append(item_id)
+    async def delete(request: Request) -> Response:
+        deleted.append(request.path_params["item_id"])
+        return Response()
 
-    return TestClient(app), deleted
+    async def nothing() -> Message:
+        return {"type": "http.request"}
+
+    async def say(message: Message) -> None:
+        said.append(message)
+
+    # As Uvicorn says it; Starlette's client would decode the path twice.
+    scope = {
+        "type": "http",
+        "method": "DELETE",
+        "path": unquote(raw_path),
+        "raw_path": raw_path.encode("ascii"),
+        "query_string": b"",
+        "headers": [],
+    }
+    routes = [Route("/v1/items/{item_id:path}", delete, methods=["DELETE"])]
+    asyncio.run(PlainPaths(Starlette(routes=routes))(scope, nothing, say))
+    return said[0]["status"], deleted
 
 
 @given(st.binary(min_size=1, max_size=12))
@@ -30,14 +52,13 @@ def deleting() -> tuple[TestClient, list[str]]:
 @example(b"\xfe")
 @example("a\u2028b".encode())
 @example(b"a/../b")
+@example(b"%0a")
 def test_what_is_asked_for_is_what_is_meant_or_nothing(sent: bytes) -> None:
-    client, deleted = deleting()
-    answer = client.delete(f"http://testserver/v1/items/{quote_from_bytes(sent, safe='')}")
-    if answer.status_code == 200:
+    status, deleted = deleted_by(f"/v1/items/{quote_from_bytes(sent, safe='')}")
+    if status == 200:
         assert [one.encode() for one in deleted] == [sent]
     else:
-        assert answer.status_code == 422 and not deleted
-        assert answer.json()["errors"][0]["field"] == "path"
+        assert status == 422 and not deleted
 
 
 @given(st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), min_size=1, max_size=20))
@@ -45,11 +66,8 @@ def test_what_is_asked_for_is_what_is_meant_or_nothing(sent: bytes) -> None:
 @example("...")
 @example("Äpfel 🍏")
 def test_every_other_id_can_be_said(item_id: str) -> None:
-    client, deleted = deleting()
-    if {".", ".."} & set(item_id.split("/")):
-        return
-    assert client.delete(f"/v1/items/{quote(item_id, safe='')}").status_code == 200
-    assert deleted == [item_id]
+    assume(not {".", ".."} & set(item_id.split("/")))
+    assert deleted_by(f"/v1/items/{quote(item_id, safe='')}") == (200, [item_id])
 
 
 @pytest.mark.parametrize("text", [".", "..", "a/../b", "./a", "a/.", "a\n", "\u2029", ""])
