@@ -125,16 +125,18 @@ def instant(told: datetime | None, field: str) -> int:
     """UTC microseconds: now where the caller does not say.
 
     Raises:
-        Problem: 422, the time has no zone, or lies before 1970 or in the future.
+        Problem: 422, the time lies before 1970 or in the future.
     """
     now = time.time_ns() // 1000
     if told is None:
         return now
-    if told.tzinfo is None:
-        raise unusable(field, "The time has no zone; add one, such as Z.")
     found = round(told.timestamp() * _MICROSECONDS)
     if not 0 <= found <= now + _CLOCKS_APART:
-        raise unusable(field, "The time is before 1970 or in the future.")
+        raise unusable(
+            field,
+            "The time is before 1970 or more than five minutes in the future: look at the clock, "
+            "and at how it was made of a number (seconds or milliseconds).",
+        )
     return found
 
 

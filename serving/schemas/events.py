@@ -4,7 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Discriminator, Field, Tag
 
-from serving.schemas.fields import Instant, ItemId, Sent, UserId, Value
+from serving.schemas.fields import ItemId, Sent, UserId, Value
+from serving.schemas.instants import Instant
 
 EventType = Literal["impression", "click", "play", "like", "rating", "hide", "review"]
 
@@ -40,7 +41,8 @@ class Event(Sent):
     )
     timestamp: Instant = Field(
         default=None,
-        description="When it happened; now by default. A zone is needed.",
+        description="When it happened; now by default. Text with a time and a zone "
+        "(Z or an offset), from 1970 to five minutes from now.",
         examples=["2026-01-31T18:00:00Z"],
     )
 

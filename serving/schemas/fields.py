@@ -1,6 +1,5 @@
-"""What several calls send: ids, numbers, instants, names of categories."""
+"""What several calls send: ids, numbers, names of categories."""
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -15,16 +14,8 @@ def _number(sent: Any) -> Any:
     return sent
 
 
-def _instant(sent: Any) -> Any:
-    if sent is not None and not isinstance(sent, str | datetime):
-        raise ValueError("An instant is text, such as 2026-01-31T18:00:00Z.")
-    return sent
-
-
 JsonNumber = BeforeValidator(_number)
 """In JSON neither true nor "1" is a number; in a query all are text."""
-
-Instant = Annotated[datetime | None, BeforeValidator(_instant)]
 
 _Id = Annotated[str, Field(min_length=1, max_length=256, pattern=_IN_PRINT)]
 

@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from serving.schemas.fields import Instant, Sent
+from serving.schemas.fields import Sent
+from serving.schemas.instants import Instant
 
 
 class ItemDescription(Sent):
@@ -26,7 +27,8 @@ class ItemDescription(Sent):
     )
     created_at: Instant = Field(
         default=None,
-        description="From when it is in the catalogue; now by default. A zone is needed.",
+        description="From when it is in the catalogue; now by default. Text with a time and a zone "
+        "(Z or an offset), from 1970 to five minutes from now.",
         examples=["2026-01-31T18:00:00Z"],
     )
 
