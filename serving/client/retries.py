@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 from tenacity import RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-_AGAIN = frozenset({429, 502, 503, 504})
+_AGAIN = frozenset({408, 429, 502, 503, 504})
 _FIRST_SECONDS, _MOST_JITTER = 0.1, 5.0
 # Faults of the address or of what is sent, which the next try would have as well.
 _FOR_GOOD = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)

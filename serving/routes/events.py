@@ -16,7 +16,7 @@ from serving.service import Service
 router = APIRouter(prefix="/v1", tags=["events"])
 
 
-@router.post("/events", responses=problem_responses(404, 413, 422, 429, 503))
+@router.post("/events", responses=problem_responses(404, 422, 429, 503))
 async def events(
     service: Asked, champion: InUse, sent: Annotated[EventOrBatch, Body()]
 ) -> EventsTaken:

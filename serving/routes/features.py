@@ -40,7 +40,7 @@ def features_of_key(
     return _answer(service, feature_service, {names[0]: [key]})
 
 
-@router.post("/features/{feature_service}", responses=problem_responses(413))
+@router.post("/features/{feature_service}")
 def features_of_keys(
     service: Asked, feature_service: ServiceName, asked: FeatureRequest
 ) -> FeatureAnswer:

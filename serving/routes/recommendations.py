@@ -80,7 +80,7 @@ async def recommendations_of_user(
     return _respond(service, written, path)
 
 
-@router.post("/recommendations", response_model=Recommendations, responses=problem_responses(413))
+@router.post("/recommendations", response_model=Recommendations)
 async def recommendations_of_guest(
     service: Asked, champion: InUse, asked: RecommendationRequest
 ) -> Response:
@@ -101,7 +101,7 @@ async def recommendations_of_guest(
     return _answer(service, champion, making, await service.stages.walk(making.steps()))
 
 
-@router.post("/rank", response_model=Recommendations, responses=problem_responses(413))
+@router.post("/rank", response_model=Recommendations)
 async def rank(service: Asked, champion: InUse, asked: RankRequest) -> Response:
     """An app's own candidates in the order that suits a user; each is answered once."""
     items = item_indexes(champion, asked.items, "body.items.{}")

@@ -111,7 +111,7 @@ def broken_bodies() -> Iterator[tuple[bytes, str]]:
     yield b'{"text": "rain",}', "at character 17"
     yield b'{"text": "\x01"}', "control character, at character 11"
     yield b'{"text": "\xff"}', "not in UTF-8"
-    yield b"[" * 100_000, "nested too deeply"
+    yield b"[" * 50_000, "nested too deeply"
     yield b"9" * 5000, "too many digits"
 
 
@@ -134,20 +134,6 @@ def test_json_that_is_not_called_so_is_refused_with_the_way_out(
     answer = asking.post("/v1/search", content=b'{"text": "rain"}', headers=headers)
     assert answer.status_code == 422
     assert "Content-Type: application/json" in answer.json()["errors"][0]["message"]
-
-
-@pytest.mark.slow
-def test_every_call_with_a_body_says_that_it_may_be_too_long_or_no_json(
-    asking: TestClient,
-) -> None:
-    calls = [
-        (path, call)
-        for path, methods in asking.get("/openapi.json").json()["paths"].items()
-        for call in methods.values()
-        if "requestBody" in call
-    ]
-    assert len(calls) >= 7
-    assert [path for path, call in calls if not {"400", "413"} <= call["responses"].keys()] == []
 
 
 EVENT = {"event_id": "e", "user_id": "u", "item_id": "i", "type": "click"}
