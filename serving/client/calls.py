@@ -31,6 +31,9 @@ from serving.schemas import (
 _NO_PARTS = ("", ".", "..")
 """Parts that every reader of an address takes away or for the folder above."""
 
+OneOrSeveral = str | Sequence[str] | None
+"""Names of categories."""
+
 AnswerT = TypeVar("AnswerT", bound=BaseModel)
 
 
@@ -88,8 +91,10 @@ def recommendations(
     k: int,
     diversity: float,
     new_places: int,
-    category: str | None,
+    category: OneOrSeveral,
+    exclude: Sequence[str],
     exclude_seen: bool,
+    after: str | None,
 ) -> Call[Recommendations]:
     """A user's list."""
     query = {
@@ -97,7 +102,9 @@ def recommendations(
         "diversity": diversity,
         "new_places": new_places,
         "category": category,
+        "exclude": exclude,
         "exclude_seen": exclude_seen,
+        "after": after,
     }
     return Call(
         "GET", f"/v1/users/{_part(user_id, 'user_id')}/recommendations", Recommendations, query
@@ -115,9 +122,11 @@ def rank(user_id: str | None, items: Sequence[str]) -> Call[Recommendations]:
     return Call("POST", "/v1/rank", Recommendations, body=asked)
 
 
-def items(sort: str, category: str | None, k: int, offset: int) -> Call[ItemList]:
+def items(
+    sort: str, category: OneOrSeveral, k: int, offset: int, after: str | None
+) -> Call[ItemList]:
     """A list for everyone."""
-    query = {"sort": sort, "category": category, "k": k, "offset": offset}
+    query = {"sort": sort, "category": category, "k": k, "offset": offset, "after": after}
     return Call("GET", "/v1/items", ItemList, query)
 
 
@@ -167,6 +176,11 @@ def features(service: str, keys: Mapping[str, Sequence[str]]) -> Call[FeatureAns
 def events(batch: Sequence[Event]) -> Call[EventsTaken]:
     """Events that happened."""
     return Call("POST", "/v1/events", EventsTaken, body=EventBatch(events=list(batch)))
+
+
+def undo(event_id: str) -> Call[Done]:
+    """An event that is as if it had never been."""
+    return Call("DELETE", f"/v1/events/{_part(event_id, 'event_id')}", Done)
 
 
 def ready() -> Call[Readiness]:

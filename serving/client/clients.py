@@ -8,7 +8,7 @@ import httpx
 from tenacity import AsyncRetrying, Retrying
 
 from serving.client import calls
-from serving.client.calls import AnswerT, Call
+from serving.client.calls import AnswerT, Call, OneOrSeveral
 from serving.client.faults import service_errors
 from serving.client.retries import Policy, require_answer
 from serving.schemas import (
@@ -62,11 +62,15 @@ class Client:
         k: int = 20,
         diversity: float = 0.0,
         new_places: int = 0,
-        category: str | None = None,
+        category: OneOrSeveral = None,
+        exclude: Sequence[str] = (),
         exclude_seen: bool = True,
+        after: str | None = None,
     ) -> Recommendations:
-        """The best items for a user."""
-        call = calls.recommendations(user_id, k, diversity, new_places, category, exclude_seen)
+        """The best items for a user; `after` of an answer asks for its next page."""
+        call = calls.recommendations(
+            user_id, k, diversity, new_places, category, exclude, exclude_seen, after
+        )
         return self._send(call)
 
     def guest_recommendations(self, asked: RecommendationRequest) -> Recommendations:
@@ -78,10 +82,16 @@ class Client:
         return self._send(calls.rank(user_id, items))
 
     def items(
-        self, sort: str = "popular", *, category: str | None = None, k: int = 20, offset: int = 0
+        self,
+        sort: str = "popular",
+        *,
+        category: OneOrSeveral = None,
+        k: int = 20,
+        offset: int = 0,
+        after: str | None = None,
     ) -> ItemList:
         """A list for everyone: popular, trending or latest."""
-        return self._send(calls.items(sort, category, k, offset))
+        return self._send(calls.items(sort, category, k, offset, after))
 
     def similar(self, item_id: str, *, k: int = 20, modality: str | None = None) -> Found:
         """Items that are near."""
@@ -117,6 +127,10 @@ class Client:
         Where the answer to a first try was lost, `new` counts none of what that try had brought.
         """
         return self._send(calls.events(batch))
+
+    def undo(self, event_id: str) -> None:
+        """Undoes an event, as if it had never been."""
+        self._send(calls.undo(event_id))
 
     def ready(self) -> Readiness:
         """Says which model answers."""
@@ -178,11 +192,15 @@ class AsyncClient:
         k: int = 20,
         diversity: float = 0.0,
         new_places: int = 0,
-        category: str | None = None,
+        category: OneOrSeveral = None,
+        exclude: Sequence[str] = (),
         exclude_seen: bool = True,
+        after: str | None = None,
     ) -> Recommendations:
-        """The best items for a user."""
-        call = calls.recommendations(user_id, k, diversity, new_places, category, exclude_seen)
+        """The best items for a user; `after` of an answer asks for its next page."""
+        call = calls.recommendations(
+            user_id, k, diversity, new_places, category, exclude, exclude_seen, after
+        )
         return await self._send(call)
 
     async def guest_recommendations(self, asked: RecommendationRequest) -> Recommendations:
@@ -194,10 +212,16 @@ class AsyncClient:
         return await self._send(calls.rank(user_id, items))
 
     async def items(
-        self, sort: str = "popular", *, category: str | None = None, k: int = 20, offset: int = 0
+        self,
+        sort: str = "popular",
+        *,
+        category: OneOrSeveral = None,
+        k: int = 20,
+        offset: int = 0,
+        after: str | None = None,
     ) -> ItemList:
         """A list for everyone: popular, trending or latest."""
-        return await self._send(calls.items(sort, category, k, offset))
+        return await self._send(calls.items(sort, category, k, offset, after))
 
     async def similar(self, item_id: str, *, k: int = 20, modality: str | None = None) -> Found:
         """Items that are near."""
@@ -233,6 +257,10 @@ class AsyncClient:
         Where the answer to a first try was lost, `new` counts none of what that try had brought.
         """
         return await self._send(calls.events(batch))
+
+    async def undo(self, event_id: str) -> None:
+        """Undoes an event, as if it had never been."""
+        await self._send(calls.undo(event_id))
 
     async def ready(self) -> Readiness:
         """Says which model answers."""

@@ -2,7 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from serving.cursors import LONGEST, MOST_SHOWN
 
 _IN_PRINT = "^[^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029]+$"
 """No control characters and no line breaks: they would be read as something else in a path."""
@@ -19,9 +21,28 @@ JsonNumber = BeforeValidator(_number)
 
 _Id = Annotated[str, Field(min_length=1, max_length=256, pattern=_IN_PRINT)]
 
+
+def _no_step(sent: str) -> str:
+    if sent in (".", ".."):
+        raise ValueError("It may not be . or .., which are steps in a path and no names.")
+    return sent
+
+
 UserId = Annotated[_Id, Field(description="The app's own user id.", examples=["user-000042"])]
 
 ItemId = Annotated[_Id, Field(description="An item of the catalogue.", examples=["item-00042"])]
+
+EventId = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=128,
+        pattern=_IN_PRINT,
+        description="The app's own id of the event; sent again, it counts once.",
+        examples=["7f3c9a"],
+    ),
+    AfterValidator(_no_step),
+]
 
 Modality = Literal["text", "image", "audio", "reviews", "attributes"]
 
@@ -48,11 +69,74 @@ Value = Annotated[
     JsonNumber,
 ]
 
-Category = Annotated[
-    str | None, Field(max_length=256, description="Only items in it.", examples=["Comedy"])
+_MOST_CATEGORIES = 50
+_Category = Annotated[str, Field(max_length=256)]
+_OF_CATEGORIES = Field(
+    max_length=_MOST_CATEGORIES,
+    description="Only items that are in one of them.",
+    examples=[["Comedy", "Drama"]],
+)
+
+
+def _several(sent: Any) -> Any:
+    if sent is None:
+        return []
+    return [sent] if isinstance(sent, str) else sent
+
+
+Categories = Annotated[tuple[_Category, ...], _OF_CATEGORIES]
+"""In a query, where the parameter is given once for each."""
+
+CategoriesSent = Annotated[
+    list[_Category],
+    _OF_CATEGORIES,
+    BeforeValidator(
+        _several,
+        json_schema_input_type=_Category
+        | Annotated[list[_Category], Field(max_length=_MOST_CATEGORIES)]
+        | None,
+    ),
 ]
+"""In a body, where one may come without brackets."""
 
 MOST_CANDIDATES = 1000
+MOST_IN_A_QUERY = 200
+
+_TO_LEAVE_OUT = Field(description="Items not to show.", examples=[["item-00007"]])
+
+Exclude = Annotated[tuple[ItemId, ...], _TO_LEAVE_OUT, Field(max_length=MOST_IN_A_QUERY)]
+"""In a query, where the parameter is given once for each, and which is no place for thousands."""
+
+ExcludeSent = Annotated[list[ItemId], _TO_LEAVE_OUT, Field(max_length=MOST_CANDIDATES)]
+
+After = Annotated[
+    str | None,
+    Field(
+        min_length=1,
+        max_length=LONGEST,
+        description="For the next page: the `after` of the page before it, everything else asked "
+        "as for that one; k may differ.",
+        examples=["AfM_1d1mYWtlIGxpc3Q"],
+    ),
+]
+
+NextPage = Annotated[
+    str | None,
+    Field(
+        description="What to send as `after` for the next page, which repeats nothing. Null where "
+        f"the list ends: after a page that is not full, or once {MOST_SHOWN} items were shown.",
+        examples=["AfM_1d1mYWtlIGxpc3Q"],
+    ),
+]
+
+UnknownItems = Annotated[
+    list[str],
+    Field(
+        description="Items of the request that the catalogue does not have (any more), and that "
+        "were passed over.",
+        examples=[["item-99999"]],
+    ),
+]
 
 
 class Sent(BaseModel):

@@ -1,10 +1,11 @@
 """Items of the catalogue, as apps put them and as they are answered."""
 
+from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from serving.schemas.fields import Sent
+from serving.schemas.fields import NextPage, Sent, UnknownItems
 from serving.schemas.instants import Instant
 
 
@@ -66,4 +67,12 @@ class ItemList(BaseModel):
         description="Whose catalogue it is.", examples=["mmnn-user-temporal-f7da3de3"]
     )
     total: int = Field(description="Items of all pages.", examples=[800])
+    as_of: datetime | None = Field(
+        default=None,
+        description="When the newest event happened that is counted, the last run's and those "
+        "reported since; null for `latest`, which counts none.",
+        examples=["2026-01-31T18:00:00Z"],
+    )
     items: list[ItemAnswer] = Field(description="Those of this page, in order.")
+    after: NextPage = None
+    unknown_items: UnknownItems = Field(default=[])
