@@ -10,7 +10,13 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
-from tenacity import RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
+from tenacity import (
+    RetryCallState,
+    retry_if_exception,
+    stop_after_attempt,
+    stop_any,
+    wait_random_exponential,
+)
 
 _AGAIN = frozenset({408, 429, 502, 503, 504})
 _FIRST_SECONDS, _MOST_JITTER = 0.1, 5.0
@@ -57,7 +63,7 @@ class Policy:
         """What tenacity is given."""
         return {
             "retry": retry_if_exception(_may_pass),
-            "stop": stop_after_attempt(self.attempts) | self._out_of_patience,
+            "stop": stop_any(stop_after_attempt(self.attempts), self._out_of_patience),
             "wait": self._wait,
             "reraise": True,
         }

@@ -170,7 +170,7 @@ def test_the_bound_holds_for_all_waits_of_a_call(
 
 @pytest.mark.parametrize("told", ["soon", "-5", "1.5", "²", "", "Sun, 99 Nov 1994 08:49:37 GMT"])
 def test_a_wait_that_cannot_be_read_is_none(told: str) -> None:
-    assert asked_to_wait(httpx.Response(503, headers={"Retry-After": told.encode()})) is None
+    assert asked_to_wait(httpx.Response(503, headers={b"Retry-After": told.encode()})) is None
 
 
 def test_an_instant_that_has_passed_is_no_wait() -> None:

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import httpx
 import pytest
@@ -70,7 +71,7 @@ def test_a_lost_answer_makes_no_conflict_and_another_app_still_has_one(url: str)
 
 
 def test_a_put_that_is_sent_again_changes_nothing(client: TestClient) -> None:
-    def put(key: str, headers: dict[str, str] | None = None, **change: object) -> httpx.Response:
+    def put(key: str, headers: dict[str, str] | None = None, **change: object) -> Any:
         sent = {"Idempotency-Key": key, **(headers or {})}
         return client.put("/v1/items/new", json={**STORY, **change}, headers=sent)
 
