@@ -8,7 +8,7 @@ import dagster as dg
 import polars as pl
 
 from assets.partitions import month_of, months
-from assets.reported_events import reported_interactions
+from assets.reported_events import reported_interactions, reported_position
 from assets.stage import OWNERS, Context, made_from, materialize_table
 from crossmodal.lake import Lake
 from crossmodal.pseudonyms import pseudonymize
@@ -174,6 +174,7 @@ def cleaned_source(
             months=frame.select(month_of().unique().sort()).to_series().to_list(),
             newest=str(frame["event_timestamp"].max()),
             reported=reported.height,
+            position=reported_position(lake),
         )
 
     def make_rejects() -> None:

@@ -48,7 +48,7 @@ _LISTS = pl.Schema(
     group_name="recommendations",
     owners=OWNERS,
     kinds={"torch", "parquet"},
-    code_version="4",
+    code_version="5",
 )
 def recommendations(
     context: Context, workspace: dg.ResourceParam[Workspace]
@@ -153,6 +153,7 @@ class _Writer:
         titles: (n_items,) names for people.
         gone: dense indexes of what the catalogue no longer has.
         ties: (n_items,) the order of equal scores, the most chosen first.
+        unchosen: (n_items,) which items have no event.
         k: length of a list.
     """
 
@@ -162,6 +163,7 @@ class _Writer:
     titles: np.ndarray
     gone: np.ndarray
     ties: np.ndarray
+    unchosen: np.ndarray
     k: int
 
     def block(self, users: Histories, names: list[str]) -> pl.DataFrame:
@@ -189,7 +191,7 @@ class _Writer:
         from models.reasons import reasons
 
         found = explain(self.model, users, items, self.masks)
-        return [[sentence] for sentence in reasons(found, self.titles)]
+        return [[sentence] for sentence in reasons(found, self.titles, self.unchosen[items])]
 
 
 def _lists(workspace: Workspace, model: "Recommender", log: EventLog) -> Iterator[pl.DataFrame]:
@@ -217,6 +219,7 @@ def _writer(workspace: Workspace, model: "Recommender", log: EventLog) -> _Write
         _titles(lake, items),
         _gone(lake, items),
         popular_first(counts, tie_breaks(items.ids, settings.seed)),
+        counts == 0,
         settings.recommendations_k,
     )
 

@@ -4,17 +4,21 @@ import json
 import queue
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from crossmodal.durable import BUSY_SECONDS, make_private, open_durable
 
 SIGNS_OF_INTEREST = frozenset({"click", "play", "like", "rating"})
 """Event types that say a user wanted an item; what a model learns a user's taste from."""
+
+UNDONE = "undone"
+"""The type that the log gives to what is left of an event that was undone."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
@@ -41,6 +45,13 @@ VALUES (
     :event_id, :user_id, :item_id, :event_type, :value, :text, :request_id, :event_timestamp
 ) ON CONFLICT (event_id) DO NOTHING
 """
+_BY_ID = "SELECT event_type FROM events WHERE event_id = ?"
+# At the end of the log, so that every reader who goes by positions hears of it; under the event's
+# own id, so that the event stays undone when it is sent again; without the user's own words.
+_TAKE_BACK = """
+INSERT OR REPLACE INTO events (event_id, user_id, item_id, event_type, event_timestamp)
+SELECT event_id, user_id, item_id, ?, event_timestamp FROM events WHERE event_id = ?
+"""
 _ACTS_OF_USER = """
 SELECT event_id, user_id, item_id, event_type, value, text, request_id, event_timestamp
 FROM events WHERE user_id = ? AND event_type <> 'impression' ORDER BY position
@@ -52,6 +63,14 @@ _IMPRESSIONS = """
 SELECT item_id, count(*) FROM events
 WHERE event_type = 'impression' AND item_id IN (SELECT value FROM json_each(?)) GROUP BY item_id
 """
+_CHOICES = """
+SELECT position, item_id, event_timestamp, event_type = :undone FROM events
+WHERE position > :after AND (
+    event_type = :undone
+    OR event_type IN (SELECT value FROM json_each(:signs)) AND coalesce(value, 1) > 0
+) ORDER BY position
+"""
+_END = "SELECT coalesce(max(position), 0) FROM events"
 _ALL = """
 SELECT position, event_id, user_id, item_id, event_type, value, text, request_id, event_timestamp
 FROM events WHERE position <= ? ORDER BY position
@@ -74,6 +93,8 @@ class LogClosedError(RuntimeError):
 class LoggedEvent:
     """One event as it lies in the log.
 
+    Of an event that was undone the log keeps that there was one, as an event of the type `UNDONE`.
+
     Attributes:
         event_id: the app's own; a second event of the same id is the same event.
         user_id: a pseudonym, never the raw id.
@@ -95,12 +116,28 @@ class LoggedEvent:
     event_timestamp: int
 
 
+class Choice(NamedTuple):
+    """One event of the log that shows interest in an item, or that something was undone.
+
+    Attributes:
+        position: in the log.
+        item_id: what it is about.
+        event_timestamp: UTC microseconds.
+        undone: whether it only says that an event, of whichever kind, is no more.
+    """
+
+    position: int
+    item_id: str
+    event_timestamp: int
+    undone: bool
+
+
 def last_position(path: Path) -> int:
     """Where the log in a file ends; 0 where nothing was reported, or there is no file."""
     if not path.is_file():
         return 0
     with closing(_reader(path)) as connection:
-        (last,) = connection.execute("SELECT coalesce(max(position), 0) FROM events").fetchone()
+        (last,) = connection.execute(_END).fetchone()
         return int(last)
 
 
@@ -131,8 +168,10 @@ def _reader(path: Path) -> sqlite3.Connection:
 
 
 @dataclass(frozen=True)
-class _Batch:
-    events: Sequence[LoggedEvent]
+class _Change:
+    """What is to be written, which says how many events it was about."""
+
+    write: Callable[[sqlite3.Connection], int]
     counted: "Future[int]"
 
     def begins(self) -> bool:
@@ -141,7 +180,7 @@ class _Batch:
 
 
 class EventLog:
-    """An append-only log that several processes write to and read from at once.
+    """A log that grows at its end, and that several processes write to and read from at once.
 
     One thread a process writes: batches that arrive while a commit is on its way share the next
     one, since a commit waits for the disk. What was acknowledged survives a kill of any process and
@@ -156,7 +195,7 @@ class EventLog:
         # Reviews are people's own words.
         make_private(path)
         self._path = path
-        self._waiting: queue.Queue[_Batch | None] = queue.Queue(most_waiting)
+        self._waiting: queue.Queue[_Change | None] = queue.Queue(most_waiting)
         self._readers = threading.local()
         self._closed = False
         self._door = threading.Lock()
@@ -175,18 +214,22 @@ class EventLog:
             QueueFullError: too many batches wait.
             LogClosedError: the log was closed.
         """
-        batch = _Batch(tuple(events), Future())
-        with self._door:
-            if self._closed:
-                raise LogClosedError("The service stops and takes no more events.")
-            try:
-                self._waiting.put_nowait(batch)
-            except queue.Full:
-                raise QueueFullError("Too many events wait for the disk.") from None
-        return batch.counted
+        return self._enter(partial(_insert, events=tuple(events)))
+
+    def undo(self, event_id: str) -> "Future[int]":
+        """Takes an event back; the future is done once that is on the disk.
+
+        Returns:
+            1, also where it was undone before; 0 where the log has no such event.
+
+        Raises:
+            QueueFullError: too many batches wait.
+            LogClosedError: the log was closed.
+        """
+        return self._enter(partial(_undo, event_id=event_id))
 
     def acts_of_user(self, user_id: str) -> list[LoggedEvent]:
-        """What a user did, in the order it was acknowledged, by any process.
+        """What a user did or undid, in the order it was acknowledged, by any process.
 
         Without impressions, which are none of the user's doing and by far the most.
         """
@@ -201,6 +244,18 @@ class EventLog:
         """How often items were shown, by any process; those that never were are left out."""
         return dict(self._reader().execute(_IMPRESSIONS, (json.dumps(list(item_ids)),)))
 
+    def end(self) -> int:
+        """Where the log ends, by any process; 0 where it is empty."""
+        (last,) = self._reader().execute(_END).fetchone()
+        return int(last)
+
+    def choices_after(self, position: int) -> list[Choice]:
+        """What users wanted, or undid, after a position, in the order of the log."""
+        signs = json.dumps(sorted(SIGNS_OF_INTEREST))
+        asked = {"undone": UNDONE, "after": position, "signs": signs}
+        found = self._reader().execute(_CHOICES, asked)
+        return [Choice(at, item, when, bool(undone)) for at, item, when, undone in found]
+
     def waiting(self) -> int:
         """Batches that wait for the disk."""
         return self._waiting.qsize()
@@ -213,6 +268,17 @@ class EventLog:
                 self._waiting.put(None)
         self._writer.join()
 
+    def _enter(self, write: Callable[[sqlite3.Connection], int]) -> "Future[int]":
+        change = _Change(write, Future())
+        with self._door:
+            if self._closed:
+                raise LogClosedError("The service stops and takes no more events.")
+            try:
+                self._waiting.put_nowait(change)
+            except queue.Full:
+                raise QueueFullError("Too many events wait for the disk.") from None
+        return change.counted
+
     def _reader(self) -> sqlite3.Connection:
         """A connection of this thread: each one is used by the thread that made it."""
         if not hasattr(self._readers, "connection"):
@@ -223,15 +289,15 @@ class EventLog:
     def _write(self) -> None:
         with closing(open_durable(self._path)) as connection:
             while (first := self._waiting.get()) is not None:
-                batches = [first, *self._also_waiting()]
-                # Who has gone meanwhile was told nothing: their batch need not be taken.
-                waited = [one for one in batches if one is not None and one.begins()]
+                changes = [first, *self._also_waiting()]
+                # Who has gone meanwhile was told nothing: what they sent need not be taken.
+                waited = [one for one in changes if one is not None and one.begins()]
                 _commit(connection, waited)
-                if batches[-1] is None:
+                if changes[-1] is None:
                     return
 
-    def _also_waiting(self) -> "list[_Batch | None]":
-        found: list[_Batch | None] = []
+    def _also_waiting(self) -> "list[_Change | None]":
+        found: list[_Change | None] = []
         while len(found) < _BATCHES_AT_ONCE:
             try:
                 found.append(self._waiting.get_nowait())
@@ -242,23 +308,32 @@ class EventLog:
         return found
 
 
-def _commit(connection: sqlite3.Connection, batches: list[_Batch]) -> None:
-    """One transaction for all batches; where it fails, each is told, and none is on the disk."""
+def _commit(connection: sqlite3.Connection, changes: list[_Change]) -> None:
+    """One transaction for all; where it fails, each is told, and none is on the disk."""
     try:
         connection.execute("BEGIN IMMEDIATE")
-        counts = [_insert(connection, batch.events) for batch in batches]
+        counts = [change.write(connection) for change in changes]
         connection.execute("COMMIT")
     except (sqlite3.Error, OverflowError, ValueError) as error:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
-        for batch in batches:
-            batch.counted.set_exception(error)
+        for change in changes:
+            change.counted.set_exception(error)
         return
-    for batch, count in zip(batches, counts, strict=True):
-        batch.counted.set_result(count)
+    for change, count in zip(changes, counts, strict=True):
+        change.counted.set_result(count)
 
 
 def _insert(connection: sqlite3.Connection, events: Sequence[LoggedEvent]) -> int:
     before = connection.total_changes
     connection.executemany(_INSERT, [vars(event) for event in events])
     return connection.total_changes - before
+
+
+def _undo(connection: sqlite3.Connection, event_id: str) -> int:
+    found = connection.execute(_BY_ID, (event_id,)).fetchone()
+    if found is None:
+        return 0
+    if found[0] != UNDONE:
+        connection.execute(_TAKE_BACK, (UNDONE, event_id))
+    return 1

@@ -3,10 +3,14 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from models.data import Bools
 from models.explanation import BEHAVIOUR, POPULARITY, Explanation
 
 PLAIN = "what most people chose"
 """The reason of what nothing of its own speaks for."""
+
+UNCHOSEN = "hardly known yet"
+"""The same of what nobody has chosen so far."""
 
 _WORDS = {
     "text": "its description",
@@ -14,53 +18,63 @@ _WORDS = {
     "audio": "its sound",
     "reviews": "what people wrote about it",
     "attributes": "its categories and figures",
-    POPULARITY: PLAIN,
 }
 _NAMED_PAST_ITEMS = 2
 _WHOLE = 0.995
 """A share that is written as 100 %."""
 
 
-def reasons(explanation: Explanation, titles: NDArray[np.object_]) -> list[str]:
+def reasons(
+    explanation: Explanation, titles: NDArray[np.object_], unchosen: Bools | None = None
+) -> list[str]:
     """One sentence for each of the n_users × k items, row by row.
 
     Args:
         explanation: of the items.
         titles: (n_items,) what people call an item.
+        unchosen: (n_users, k) which of the items have no event; none by default.
     """
     shares = explanation.shares.reshape(-1, len(explanation.parts))
-    past = explanation.past_items.reshape(len(shares), -1)[:, :_NAMED_PAST_ITEMS]
+    most = explanation.past_items.shape[-1]
+    past = explanation.past_items.reshape(-1, most)[:, :_NAMED_PAST_ITEMS]
     nearest = explanation.nearest
     stands = np.full(len(shares), -1) if nearest is None else nearest.ravel()
+    new = np.zeros(len(shares), dtype=bool) if unchosen is None else unchosen.ravel()
     return [
-        _sentence(explanation.parts, own, [titles[item] for item in named if item >= 0], near)
-        for own, named, near in zip(
-            shares,
-            past,
-            (titles[item] if item >= 0 else None for item in stands),
-            strict=True,
+        _sentence(
+            explanation.parts,
+            own,
+            [titles[item] for item in named if item >= 0],
+            titles[near] if near >= 0 else None,
+            # In place of an item that the model does not know, it speaks of one that it knows.
+            UNCHOSEN if is_new and near < 0 else PLAIN,
         )
+        for own, named, near, is_new in zip(shares, past, stands, new, strict=True)
     ]
 
 
 def _sentence(
-    parts: tuple[str, ...], shares: NDArray[np.float32], past: list[str], near: str | None
+    parts: tuple[str, ...],
+    shares: NDArray[np.float32],
+    past: list[str],
+    near: str | None,
+    plain: str,
 ) -> str:
-    own = _of_known(parts, shares, " and ".join(f"“{title}”" for title in past))
+    own = _of_known(parts, shares, " and ".join(f"“{title}”" for title in past), plain)
     return own if near is None else f"its nearness to “{near}”, as it is new: {own}"
 
 
-def _of_known(parts: tuple[str, ...], shares: NDArray[np.float32], past: str) -> str:
-    """The strongest part with its share, and the past items."""
+def _of_known(parts: tuple[str, ...], shares: NDArray[np.float32], past: str, plain: str) -> str:
+    """The strongest part with its share, and the past items; `plain` where nothing is its own."""
     place = int(shares.argmax()) if len(shares) else -1
     share = float(shares[place]) if len(shares) else 0.0
     if share <= 0:
-        return f"goes with {past}" if past else PLAIN
+        return f"goes with {past}" if past else plain
     part = parts[place]
     if part == BEHAVIOUR:
-        told = f"what people who chose {past} chose as well" if past else PLAIN
+        told = f"what people who chose {past} chose as well" if past else plain
         return told if share > _WHOLE or not past else f"{told} ({share:.0%})"
     if part == POPULARITY and share > _WHOLE:
-        return PLAIN
-    told = f"{_WORDS[part]} ({share:.0%})"
+        return plain
+    told = f"{plain if part == POPULARITY else _WORDS[part]} ({share:.0%})"
     return f"{told}; goes with {past}" if past else told

@@ -94,6 +94,7 @@ class Champion:
         masks: what reasons need beside the model, where it reads modalities and does not explain
             itself.
         neighbours_score: dense indexes of the items that the model does not know itself.
+        reported: up to which position of the events' log the lake has everything.
     """
 
     version: str
@@ -110,6 +111,7 @@ class Champion:
     trained_at: float
     masks: Masks | None = None
     neighbours_score: frozenset[int] = frozenset()
+    reported: int = 0
 
     @cached_property
     def popularity(self) -> np.ndarray:
@@ -170,11 +172,21 @@ def load_champion(workspace: Workspace, version: str) -> Champion:
             ValueScale.of(log.events.values),
             registry.written_at(version),
             masks_of(model, partial(_tokens, lake, log.item_ids)),
+            reported=_reported(lake),
         )
     except UNUSABLE as error:
         raise NoChampionError(f"The champion {version} cannot be loaded. {error}") from error
     _require_answer(version, model, len(item_ids))
     return champion
+
+
+def _reported(lake: Lake) -> int:
+    """The position of the last event of the log that the lake's events were read up to."""
+    for table in ("staged_interactions", "reported_events"):
+        position = lake.version(table).summary.get("position") if lake.exists(table) else None
+        if position is not None:
+            return int(position)
+    return 0
 
 
 def _counts(log: EventLog) -> np.ndarray:

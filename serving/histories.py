@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from crossmodal.event_log import SIGNS_OF_INTEREST, LoggedEvent
+from crossmodal.event_log import SIGNS_OF_INTEREST, UNDONE, LoggedEvent
 from models.data import Bools, Floats, Histories, Ints
 from serving.champion import Champion
 
@@ -33,14 +33,17 @@ def user_state(champion: Champion, user_id: str | None, acts: Sequence[LoggedEve
     """The state of a user.
 
     The newest act that says yes or no to an item decides: after a hide, or a value of 0 or less, it
-    is no part of the history, until the user wants it again.
+    is no part of the history, until the user wants it again. What was undone never was, also where
+    a run has taken it into the lake.
 
     Args:
         champion: in whose indexes the answer is made.
         user_id: a pseudonym; None for someone without an account.
-        acts: what the log has of the user, in its order, without impressions.
+        acts: what the log has of the user, in its order, without impressions, and what was undone.
     """
-    known = _from_lake(champion, user_id)
+    undone = [act for act in acts if act.event_type == UNDONE]
+    acts = [act for act in acts if act.event_type != UNDONE]
+    known = _without(_from_lake(champion, user_id), champion, undone)
     if not acts:
         return UserState(known, np.unique(known.items), _NOTHING)
     items = champion.log.item_ids.indexes([event.item_id for event in acts])
@@ -60,7 +63,8 @@ def user_state(champion: Champion, user_id: str | None, acts: Sequence[LoggedEve
         _refused(everything[order], wanted, np.concatenate([before, why])[order])
         for why in (no, hides)
     )
-    new = yes & ~_already_in(known, items, times)
+    # What a run has taken into the lake since would count twice.
+    new = yes & ~_among(items, times, known.items, known.timestamps)
     history = _one_row(
         np.concatenate([known.items, items[new]]),
         np.concatenate([known.values, values[new]]),
@@ -115,11 +119,30 @@ def _from_lake(champion: Champion, user_id: str | None) -> Histories:
     return Histories.of(champion.log.events, np.array([index], dtype=np.int32))
 
 
-def _already_in(known: Histories, items: Ints, times: np.ndarray) -> np.ndarray:
-    """Which reported events (n,) a run has taken into the lake since: they would count twice."""
-    taken = set(zip(known.items.tolist(), known.timestamps.tolist(), strict=True))
-    reported = zip(items.tolist(), times.tolist(), strict=True)
-    return np.array([pair in taken for pair in reported], dtype=bool)
+def _without(known: Histories, champion: Champion, undone: Sequence[LoggedEvent]) -> Histories:
+    """What the lake knows of a user less what they have undone since.
+
+    Another event of the same instant and item goes with it, and comes back from the log.
+    """
+    if not undone or not len(known.items):
+        return known
+    items = champion.log.item_ids.indexes([event.item_id for event in undone])
+    times = np.array([event.event_timestamp for event in undone], dtype=np.int64)
+    stays = ~_among(known.items, known.timestamps, items, times)
+    return Histories(
+        np.array([0, stays.sum()], dtype=np.int64),
+        known.items[stays],
+        known.values[stays],
+        known.timestamps[stays],
+        known.users,
+    )
+
+
+def _among(items: Ints, times: np.ndarray, others: Ints, their_times: np.ndarray) -> np.ndarray:
+    """Which events (n,) are of an item and instant that some others have too."""
+    taken = set(zip(others.tolist(), their_times.tolist(), strict=True))
+    own = zip(items.tolist(), times.tolist(), strict=True)
+    return np.array([pair in taken for pair in own], dtype=bool)
 
 
 def _one_row(items: Ints, values: Floats, times: np.ndarray, user: int, without: Ints) -> Histories:

@@ -8,6 +8,7 @@ import numpy as np
 from models.data import Bools, Floats, Histories, Ints
 from models.exploration import with_places
 from serving.champion import Champion
+from serving.cursors import Cursor
 from serving.recommending import (
     Explainer,
     Ranked,
@@ -16,11 +17,12 @@ from serving.recommending import (
     best_given,
     best_new,
     best_of_popular,
-    diverse,
+    by_popularity,
+    diverse_pages,
     explainer,
-    plain,
     reasons_of,
     scored_by,
+    unexplained,
 )
 from serving.stages import Step
 
@@ -60,6 +62,7 @@ class ListInMaking:
         diversity: see `recommending.diverse`.
         given: (n,) the app's own candidates, all of which are answered; None for the catalogue.
         new: places that are kept for items without an event; None for no such places.
+        shown: what earlier pages of the list have shown, which this one does not.
 
     Attributes:
         history: one row: what the list is made for.
@@ -73,9 +76,13 @@ class ListInMaking:
         diversity: float = 0.0,
         given: Ints | None = None,
         new: NewPlaces | None = None,
+        shown: Cursor | None = None,
     ) -> None:
         self._champion, self._allowed, self._given, self._new = champion, allowed, given, new
         self._k, self._diversity = k, diversity
+        self._shown = shown or Cursor.begin()
+        self._most = k if shown is None else shown.room(k)
+        self._past = len(self._shown.marks)
         self.history = Histories.empty()
         self._found: tuple[Ints, Floats] | None = None
         self._found_new: tuple[Ints, Floats] | None = None
@@ -110,9 +117,9 @@ class ListInMaking:
 
     def answer(self) -> list[Ranked]:
         """The list as far as it has come; without a ranking, the popular items."""
-        items, scores = self._listed() if self._found else self._popular()
-        items, scores = items[: self._k], scores[: self._k]
-        why = self._reasons or plain(len(items))
+        items, scores = self._listed() if self._found else self._unshown(self._popular())
+        items, scores = items[: self._most], scores[: self._most]
+        why = self._reasons or self._unasked(items)
         return [
             Ranked(item, score, reason)
             for item, score, reason in zip(items.tolist(), scores.tolist(), why, strict=True)
@@ -124,11 +131,11 @@ class ListInMaking:
             found = best_given(champion, history, self._given)
             return _Ranking(found, explainer(champion, history))
         scores, explain = scored_by(champion, history, self._allowed)
-        wanted = self._allowed, self._k, self._diversity
+        wanted = self._allowed, self._k, self._diversity, self._past
         found, new = best(champion, scores, *wanted), None
         if self._new is not None:
             new = best_new(champion, scores, self._allowed, self._new.impressions_of)
-        if len(found[0]) < min(self._k, int(self._allowed.sum())):
+        if len(found[0]) < min(self._k + self._past, int(self._allowed.sum())):
             found, explain = (
                 best_of_popular(champion, history, found[0], *wanted),
                 explainer(champion, history),
@@ -137,7 +144,8 @@ class ListInMaking:
 
     def _diversify(self) -> tuple[Ints, Floats]:
         assert self._found is not None
-        return diverse(self._champion, *self._found, self._k, self._diversity)
+        wanted = self._k, self._diversity, self._past
+        return diverse_pages(self._champion, *self._found, *wanted)
 
     def _explain(self) -> Sequence[Reason]:
         assert self._found is not None and self._explainer is not None
@@ -150,16 +158,28 @@ class ListInMaking:
     def _listed(self) -> tuple[Ints, Floats]:
         """The list as it is shown: with places kept for new items below its first half."""
         assert self._found is not None
-        items, scores = self._found[0][: self._k], self._found[1][: self._k]
+        items, scores = (found[: self._most] for found in self._unshown(self._found))
         if self._new is None or self._found_new is None:
             return items, scores
-        return with_places(items, scores, self._found_new, self._new.places, self._k // 2)
+        new = self._unshown(self._found_new)
+        return with_places(items, scores, new, self._new.places, self._k // 2)
+
+    def _unshown(self, found: tuple[Ints, Floats]) -> tuple[Ints, Floats]:
+        if not self._past:
+            return found
+        ids = self._champion.log.item_ids.ids
+        unseen = self._shown.unseen([ids[item] for item in found[0]])
+        return found[0][unseen], found[1][unseen]
 
     def _keep_found(self, found: tuple[Ints, Floats]) -> None:
         self._found = found
 
     def _keep_reasons(self, found: Sequence[Reason]) -> None:
         self._reasons = found
+
+    def _unasked(self, items: Ints) -> Sequence[Reason]:
+        """Reasons of items (n,) that no explainer was asked about, or none answered in time."""
+        return unexplained(len(items)) if self._found else by_popularity(self._champion, items)
 
     def _popular(self) -> tuple[Ints, Floats]:
         order = self._champion.most_popular

@@ -13,12 +13,15 @@ from models.explanation import Explanation
 from models.exploration import upper_bounds
 from models.protocol import score_given
 from models.ranking import top_k
-from models.reasons import PLAIN, reasons
+from models.reasons import PLAIN, UNCHOSEN, reasons
 from serving.champion import Champion
 
 _POOL_AN_ITEM = 5
 _LEAST_POOL = 100
 _MOST_POPULAR = 500
+
+UNEXPLAINED = "ranked for you; the reasons were not ready in time"
+"""What is said of a list whose reasons failed or were late."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,12 @@ def explainer(champion: Champion, history: Histories) -> Explainer:
 
 
 def best(
-    champion: Champion, scores: Floats, allowed: Bools, k: int, diversity: float = 0.0
+    champion: Champion,
+    scores: Floats,
+    allowed: Bools,
+    k: int,
+    diversity: float = 0.0,
+    past: int = 0,
 ) -> tuple[Ints, Floats]:
     """The best items that are allowed and their scores (n,), best first.
 
@@ -81,12 +89,14 @@ def best(
         allowed: (n_items,) what may be shown.
         k: length of the list that is made of them.
         diversity: with more than 0, more than k are found, for `diverse` to choose from.
+        past: items that earlier pages have shown; so many more are found.
 
     Returns:
         Fewer where fewer items are allowed.
     """
     scores = np.where(allowed, scores, np.float32(-np.inf))
-    pool = k if diversity == 0 else max(_LEAST_POOL, _POOL_AN_ITEM * k)
+    reach, size = k + past, _pool(k)
+    pool = reach if diversity == 0 else -(-reach // size) * size
     found = top_k(scores[None], min(pool, len(scores)), champion.ties)
     there = found.items[0] >= 0
     return found.items[0][there], found.scores[0][there]
@@ -99,6 +109,7 @@ def best_of_popular(
     allowed: Bools,
     k: int,
     diversity: float = 0.0,
+    past: int = 0,
 ) -> tuple[Ints, Floats]:
     """`best` of `found` (n,) and the allowed items that are chosen most, 500 of them.
 
@@ -109,7 +120,7 @@ def best_of_popular(
     asked = np.union1d(found, most[allowed[most]][:_MOST_POPULAR])
     scores = np.full(len(allowed), -np.inf, dtype=np.float32)
     scores[asked] = score_given(champion.model, history, asked)[0]
-    return best(champion, scores, allowed, k, diversity)
+    return best(champion, scores, allowed, k, diversity, past)
 
 
 def best_new(
@@ -137,6 +148,24 @@ def best_given(champion: Champion, history: Histories, items: Ints) -> tuple[Int
     return items[order], scores[order]
 
 
+def diverse_pages(
+    champion: Champion, items: Ints, scores: Floats, k: int, diversity: float, past: int = 0
+) -> tuple[Ints, Floats]:
+    """`diverse` as far as to a page of k items that comes after `past` items of earlier pages.
+
+    Each choice goes by those before it, so that the order of a pool is the same however far it is
+    followed: pages end where the next one begins. Once a pool is used up, the next best follow.
+    """
+    size, reach = _pool(k), k + past
+    pools = [
+        diverse(champion, items[at : at + size], scores[at : at + size], reach - at, diversity)
+        for at in range(0, min(reach, len(items)), size)
+    ]
+    if not pools:
+        return items, scores
+    return np.concatenate([own for own, _ in pools]), np.concatenate([own for _, own in pools])
+
+
 def diverse(
     champion: Champion, items: Ints, scores: Floats, k: int, diversity: float
 ) -> tuple[Ints, Floats]:
@@ -160,6 +189,11 @@ def diverse(
     return items[found.indices], scores[found.indices]
 
 
+def _pool(k: int) -> int:
+    """How many items a diverse list of k is chosen from."""
+    return max(_LEAST_POOL, _POOL_AN_ITEM * k)
+
+
 def _beside_one_another(champion: Champion, items: Ints) -> Floats:
     """Unit vectors (n, 384 × modalities) of items: the modalities' own, side by side."""
     vectors = np.hstack([one.rows(items) for one in champion.vectors.values()])
@@ -169,9 +203,15 @@ def _beside_one_another(champion: Champion, items: Ints) -> Floats:
     return vectors
 
 
-def plain(n: int) -> list[Reason]:
-    """Reasons of n items of which nobody was asked more."""
-    return [Reason(PLAIN, {}, ())] * n
+def unexplained(n: int) -> list[Reason]:
+    """Reasons of n items that were ranked, and of which nobody could say in time why."""
+    return [Reason(UNEXPLAINED, {}, ())] * n
+
+
+def by_popularity(champion: Champion, items: Ints) -> list[Reason]:
+    """Reasons of items (n,) that stand where they do for how often they are chosen."""
+    counts = champion.popularity[items].tolist()
+    return [Reason(PLAIN if count else UNCHOSEN, {}, ()) for count in counts]
 
 
 def reasons_of(champion: Champion, explainer: Explainer, items: Ints) -> Sequence[Reason]:
@@ -180,7 +220,7 @@ def reasons_of(champion: Champion, explainer: Explainer, items: Ints) -> Sequenc
     # What was deleted is named to nobody, also where it still counts.
     shown = np.where(champion.listed[found.past_items], found.past_items, -1)
     found = replace(found, past_items=shown.astype(np.int32))
-    sentences = reasons(found, champion.titles)
+    sentences = reasons(found, champion.titles, champion.popularity[items] == 0)
     ids = champion.log.item_ids.ids
     return [
         Reason(

@@ -4,15 +4,11 @@ import ipaddress
 import math
 import os
 import shutil
-import signal
 import socket
-import sys
-import time
 from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Any, cast
 
 import uvicorn
@@ -27,9 +23,6 @@ from serving.worker import application
 
 _HUNG_SECONDS = 30
 """A worker that does not answer its supervisor for so long is replaced."""
-
-_CLOSING_SECONDS = 20
-"""After its last request a worker closes its stores and decoders; past it, it is ended."""
 
 
 class AddressError(RuntimeError):
@@ -58,8 +51,6 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     announce(f"Starting: in some seconds {address} shows it, and {address}/docs describes it.")
     if open_to_all:
         announce("There is no key yet, so that only this machine can call, and without one.")
-    # Uvicorn raises the signal that ended it again, and ending by one looks like a failure.
-    signal.signal(signal.SIGTERM, _end_well)
     if settings.serve_workers == 1:
         uvicorn.Server(_config(settings, None)).run()
     else:
@@ -93,24 +84,7 @@ def _supervise(settings: Settings) -> None:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(figures)
     config = _config(settings, figures)
     with closing(config.bind_socket()) as listening:
-        _Supervisor(config, sockets=[listening]).run()
-
-
-class _Supervisor(Multiprocess):
-    """Uvicorn's, which would wait without end for a worker that does not end."""
-
-    def join_all(self) -> None:
-        """Waits for the workers as long as they may take, and ends what is left."""
-        until = time.monotonic() + (self.config.timeout_graceful_shutdown or 0) + _CLOSING_SECONDS
-        for process in self.processes:
-            process.process.join(max(0, until - time.monotonic()))
-            if process.process.is_alive():
-                process.kill()
-                process.join()
-
-
-def _end_well(number: int, frame: FrameType | None) -> None:
-    sys.exit(0)
+        Multiprocess(config, sockets=[listening]).run()
 
 
 def _require_loopback(host: str) -> None:

@@ -14,6 +14,7 @@ from serving.champion import Champion, ChampionWatch
 from serving.feast_features import OnlineFeatures
 from serving.histories import UserState, user_state
 from serving.item_words import Said, said_of
+from serving.live_choices import LiveChoices
 from serving.metrics import Metrics
 from serving.new_items import NewItems
 from serving.rehearsal import rehearse
@@ -46,6 +47,7 @@ class Service:
         state_stages: the same for what a user did.
         feature_stages: the same for what Feast is asked.
         lists: those that were made last.
+        choices: what users wanted since the last run.
         items: what apps put into the catalogue.
         new_items: lays it over the model in use.
         uploads: reads pictures and sounds.
@@ -64,6 +66,7 @@ class Service:
         # Of their own: Feast answers one at a time, and a list should not wait for its turn.
         self.feature_stages = Stages(budgets_of(settings), self.metrics, "features", threads=1)
         self.lists = RememberedLists(settings.serve_remembered_bytes)
+        self.choices = LiveChoices(self.events)
         self.items = ItemLog(paths.item_log, paths.uploads)
         self.new_items = NewItems(workspace, self.items)
         self.uploads = Uploads(workspace)
@@ -172,4 +175,5 @@ class Service:
 
     def _took_over(self, champion: Champion) -> None:
         rehearse(champion)
+        self.choices.of(champion)
         self.metrics.answers_with(champion.version, champion.trained_at)

@@ -8,8 +8,9 @@ import httpx
 from tenacity import AsyncRetrying, Retrying
 
 from serving.client import calls
-from serving.client.calls import AnswerT, Call
-from serving.client.retries import Unanswered, policy, require_answer
+from serving.client.calls import AnswerT, Call, OneOrSeveral
+from serving.client.faults import service_errors
+from serving.client.retries import Policy, require_answer
 from serving.schemas import (
     Event,
     EventsTaken,
@@ -30,21 +31,29 @@ _URL = "http://127.0.0.1:8000"
 class Client:
     """Asks the service and waits for the answer.
 
-    Every method raises `ServiceError` where the service refuses, and `httpx.TransportError` where
-    it cannot be reached after all tries.
+    Every method raises `ServiceError` where the service refuses, an id cannot be sent, or the
+    answer is not the service's (a proxy's page, say), and `httpx.TransportError` where it cannot be
+    reached after all tries.
 
     Args:
         url: of the service.
         key: of `crossmodal keys add`, where the service asks for one.
         timeout: seconds for one try.
         attempts: most tries of a call.
+        patience: most seconds that a call waits between its tries, in all; where the service asks
+            for a longer wait (`Retry-After`), the error comes at once and says so.
     """
 
     def __init__(
-        self, url: str = _URL, key: str | None = None, timeout: float = 10.0, attempts: int = 4
+        self,
+        url: str = _URL,
+        key: str | None = None,
+        timeout: float = 10.0,
+        attempts: int = 4,
+        patience: float = 60.0,
     ) -> None:
         self._http = httpx.Client(base_url=url, timeout=timeout, headers=_headers(key))
-        self._attempts = attempts
+        self._policy = Policy(attempts, patience)
 
     def recommendations(
         self,
@@ -53,11 +62,15 @@ class Client:
         k: int = 20,
         diversity: float = 0.0,
         new_places: int = 0,
-        category: str | None = None,
+        category: OneOrSeveral = None,
+        exclude: Sequence[str] = (),
         exclude_seen: bool = True,
+        after: str | None = None,
     ) -> Recommendations:
-        """The best items for a user."""
-        call = calls.recommendations(user_id, k, diversity, new_places, category, exclude_seen)
+        """The best items for a user; `after` of an answer asks for its next page."""
+        call = calls.recommendations(
+            user_id, k, diversity, new_places, category, exclude, exclude_seen, after
+        )
         return self._send(call)
 
     def guest_recommendations(self, asked: RecommendationRequest) -> Recommendations:
@@ -69,10 +82,16 @@ class Client:
         return self._send(calls.rank(user_id, items))
 
     def items(
-        self, sort: str = "popular", *, category: str | None = None, k: int = 20, offset: int = 0
+        self,
+        sort: str = "popular",
+        *,
+        category: OneOrSeveral = None,
+        k: int = 20,
+        offset: int = 0,
+        after: str | None = None,
     ) -> ItemList:
         """A list for everyone: popular, trending or latest."""
-        return self._send(calls.items(sort, category, k, offset))
+        return self._send(calls.items(sort, category, k, offset, after))
 
     def similar(self, item_id: str, *, k: int = 20, modality: str | None = None) -> Found:
         """Items that are near."""
@@ -103,8 +122,15 @@ class Client:
         return self._send(calls.features(service, keys))
 
     def events(self, batch: Sequence[Event]) -> EventsTaken:
-        """Reports events; returns once they are on the service's disk."""
+        """Reports events; returns once they are on the service's disk.
+
+        Where the answer to a first try was lost, `new` counts none of what that try had brought.
+        """
         return self._send(calls.events(batch))
+
+    def undo(self, event_id: str) -> None:
+        """Undoes an event, as if it had never been."""
+        self._send(calls.undo(event_id))
 
     def ready(self) -> Readiness:
         """Says which model answers."""
@@ -131,10 +157,8 @@ class Client:
         def once() -> httpx.Response:
             return require_answer(self._http.send(call.request(self._http)))
 
-        try:
-            response = Retrying(**policy(self._attempts))(once)
-        except Unanswered as last:
-            response = last.response
+        with service_errors(self._policy):
+            response = Retrying(**self._policy.options())(once)
         return call.read(response)
 
 
@@ -146,13 +170,20 @@ class AsyncClient:
         key: of `crossmodal keys add`, where the service asks for one.
         timeout: seconds for one try.
         attempts: most tries of a call.
+        patience: most seconds that a call waits between its tries, in all; where the service asks
+            for a longer wait (`Retry-After`), the error comes at once and says so.
     """
 
     def __init__(
-        self, url: str = _URL, key: str | None = None, timeout: float = 10.0, attempts: int = 4
+        self,
+        url: str = _URL,
+        key: str | None = None,
+        timeout: float = 10.0,
+        attempts: int = 4,
+        patience: float = 60.0,
     ) -> None:
         self._http = httpx.AsyncClient(base_url=url, timeout=timeout, headers=_headers(key))
-        self._attempts = attempts
+        self._policy = Policy(attempts, patience)
 
     async def recommendations(
         self,
@@ -161,11 +192,15 @@ class AsyncClient:
         k: int = 20,
         diversity: float = 0.0,
         new_places: int = 0,
-        category: str | None = None,
+        category: OneOrSeveral = None,
+        exclude: Sequence[str] = (),
         exclude_seen: bool = True,
+        after: str | None = None,
     ) -> Recommendations:
-        """The best items for a user."""
-        call = calls.recommendations(user_id, k, diversity, new_places, category, exclude_seen)
+        """The best items for a user; `after` of an answer asks for its next page."""
+        call = calls.recommendations(
+            user_id, k, diversity, new_places, category, exclude, exclude_seen, after
+        )
         return await self._send(call)
 
     async def guest_recommendations(self, asked: RecommendationRequest) -> Recommendations:
@@ -177,10 +212,16 @@ class AsyncClient:
         return await self._send(calls.rank(user_id, items))
 
     async def items(
-        self, sort: str = "popular", *, category: str | None = None, k: int = 20, offset: int = 0
+        self,
+        sort: str = "popular",
+        *,
+        category: OneOrSeveral = None,
+        k: int = 20,
+        offset: int = 0,
+        after: str | None = None,
     ) -> ItemList:
         """A list for everyone: popular, trending or latest."""
-        return await self._send(calls.items(sort, category, k, offset))
+        return await self._send(calls.items(sort, category, k, offset, after))
 
     async def similar(self, item_id: str, *, k: int = 20, modality: str | None = None) -> Found:
         """Items that are near."""
@@ -211,8 +252,15 @@ class AsyncClient:
         return await self._send(calls.features(service, keys))
 
     async def events(self, batch: Sequence[Event]) -> EventsTaken:
-        """Reports events; returns once they are on the service's disk."""
+        """Reports events; returns once they are on the service's disk.
+
+        Where the answer to a first try was lost, `new` counts none of what that try had brought.
+        """
         return await self._send(calls.events(batch))
+
+    async def undo(self, event_id: str) -> None:
+        """Undoes an event, as if it had never been."""
+        await self._send(calls.undo(event_id))
 
     async def ready(self) -> Readiness:
         """Says which model answers."""
@@ -239,10 +287,9 @@ class AsyncClient:
         async def once() -> httpx.Response:
             return require_answer(await self._http.send(call.request(self._http)))
 
-        try:
-            response: httpx.Response = await AsyncRetrying(**policy(self._attempts))(once)
-        except Unanswered as last:
-            response = last.response
+        with service_errors(self._policy):
+            retrying = AsyncRetrying(**self._policy.options())
+            response: httpx.Response = await retrying(once)
         return call.read(response)
 
 

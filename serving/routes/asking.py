@@ -12,6 +12,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from models.data import Bools, Ints
 from serving.champion import Champion, NoChampionError
+from serving.cursors import Cursor, CursorError
 from serving.problems import FieldError, Problem
 from serving.schemas import Found, FoundItem
 from serving.searching import Match
@@ -83,30 +84,62 @@ def item_indexes(champion: Champion, item_ids: Iterable[str], field: str) -> Int
     return found
 
 
-def may_be_shown(champion: Champion, category: str | None, *without: Ints) -> Bools:
-    """Which items (n_items,) of a category, of all by default, are listed and not left out.
+def of_catalogue(champion: Champion, item_ids: Sequence[str]) -> tuple[Ints, list[str]]:
+    """Dense indexes (n,) of items, -1 for what the catalogue does not have, which is also named."""
+    found = champion.log.item_ids.indexes(item_ids)
+    found = np.where((found >= 0) & champion.listed[found], found, -1).astype(np.int32)
+    unknown = (name for name, item in zip(item_ids, found, strict=True) if item < 0)
+    return found, list(dict.fromkeys(unknown))
+
+
+def may_be_shown(champion: Champion, categories: Sequence[str], *without: Ints) -> Bools:
+    """Which items (n_items,) of any of the categories are listed and not left out.
+
+    Args:
+        champion: whose catalogue.
+        categories: of all by default.
+        without: dense indexes (n,) of what is left out; -1 is no item.
 
     Raises:
-        Problem: 404, no item is in the category.
+        Problem: 404, no item is in a category.
     """
     allowed = champion.listed.copy()
-    if category is not None:
-        inside = champion.items_in(category)
-        if not inside.any():
-            raise Problem(
-                HTTPStatus.NOT_FOUND,
-                f"No item is in the category {category!r}; leave it out, or take one that the "
-                "items of GET /v1/items have.",
-                (FieldError(field="category", message="There is no such category."),),
-            )
+    if categories:
+        inside = np.zeros(len(allowed), dtype=bool)
+        for name in categories:
+            inside |= _of_category(champion, name)
         allowed &= inside
     for items in without:
-        allowed[items] = False
+        allowed[items[items >= 0]] = False
     return allowed
 
 
-def found_items(champion: Champion, matches: Sequence[Match]) -> Found:
-    """The answer to a search that found these items, best first."""
+def _of_category(champion: Champion, name: str) -> Bools:
+    inside = champion.items_in(name)
+    if not inside.any():
+        raise Problem(
+            HTTPStatus.NOT_FOUND,
+            f"No item is in the category {name!r}; leave it out, or take one that the items of "
+            "GET /v1/items have.",
+            (FieldError(field="category", message=f"There is no category {name!r}."),),
+        )
+    return inside
+
+
+def next_page(begin: Cursor, after: str | None, field: str) -> Cursor:
+    """Where a list goes on.
+
+    Raises:
+        Problem: 422, the token is none of this list.
+    """
+    try:
+        return begin.at(after)
+    except CursorError as error:
+        raise unusable(field, str(error)) from error
+
+
+def found_items(champion: Champion, matches: Sequence[Match], unknown: Sequence[str]) -> Found:
+    """The answer to a search that found these items, best first, and did not know others."""
     rows = [
         FoundItem.model_validate(
             {
@@ -118,23 +151,25 @@ def found_items(champion: Champion, matches: Sequence[Match]) -> Found:
         )
         for rank, one in enumerate(matches, start=1)
     ]
-    return Found(model_version=champion.version, items=rows)
+    return Found(model_version=champion.version, items=rows, unknown_items=list(unknown))
 
 
 def instant(told: datetime | None, field: str) -> int:
     """UTC microseconds: now where the caller does not say.
 
     Raises:
-        Problem: 422, the time has no zone, or lies before 1970 or in the future.
+        Problem: 422, the time lies before 1970 or in the future.
     """
     now = time.time_ns() // 1000
     if told is None:
         return now
-    if told.tzinfo is None:
-        raise unusable(field, "The time has no zone; add one, such as Z.")
     found = round(told.timestamp() * _MICROSECONDS)
     if not 0 <= found <= now + _CLOCKS_APART:
-        raise unusable(field, "The time is before 1970 or in the future.")
+        raise unusable(
+            field,
+            "The time is before 1970 or more than five minutes in the future: look at the clock, "
+            "and at how it was made of a number (seconds or milliseconds).",
+        )
     return found
 
 

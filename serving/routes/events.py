@@ -1,23 +1,30 @@
-"""Events: acknowledged once they are on the disk, and counted once."""
+"""Events: acknowledged once they are on the disk, counted once, and undone by their id."""
 
 import asyncio
 import sqlite3
+from collections.abc import Callable
+from concurrent.futures import Future
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Body
+from fastapi import APIRouter, Body, Path
 
 from crossmodal.event_log import LogClosedError, LoggedEvent, QueueFullError
 from serving.guarded import guarded
-from serving.problems import Problem, problem_responses
+from serving.problems import FieldError, Problem, problem_responses
 from serving.routes.asking import Asked, InUse, instant, item_indexes, unusable
-from serving.schemas import Event, EventOrBatch, EventsTaken
+from serving.schemas import Event, EventId, EventOrBatch, EventsTaken
 from serving.service import Service
 
-router = APIRouter(prefix="/v1", tags=["events"], route_class=guarded("events"))
+router = APIRouter(
+    prefix="/v1",
+    tags=["events"],
+    route_class=guarded("events"),
+    responses=problem_responses(404, 422, 429, 503),
+)
 
 
-@router.post("/events", responses=problem_responses(404, 422, 429, 503))
+@router.post("/events")
 async def events(
     service: Asked, champion: InUse, sent: Annotated[EventOrBatch, Body()]
 ) -> EventsTaken:
@@ -26,26 +33,46 @@ async def events(
     where = "body" if isinstance(sent, Event) else "body.events.{}"
     item_indexes(champion, [event.item_id for event in batch], f"{where}.item_id")
     taken = [_logged(service, event, where.format(place)) for place, event in enumerate(batch)]
+    new = await _written(lambda: service.events.append(taken), "None of the events was taken.")
+    return EventsTaken(acknowledged=len(batch), new=new)
+
+
+@router.delete("/events/{event_id:path}", status_code=HTTPStatus.NO_CONTENT)
+async def undo(service: Asked, event_id: Annotated[EventId, Path()]) -> None:
+    """Undoes an event, as if it had never been; undone again, it stays so.
+
+    It counts in no list from the next answer on, and leaves the lake with the next run. Sent again,
+    it stays undone.
+    """
+    known = await _written(lambda: service.events.undo(event_id), "Nothing was undone.")
+    if not known:
+        message = f"No event has the id {event_id!r}; it is the event_id that it was reported with."
+        raise Problem(
+            HTTPStatus.NOT_FOUND, message, (FieldError(field="path.event_id", message=message),)
+        )
+
+
+async def _written(write: "Callable[[], Future[int]]", otherwise: str) -> int:
+    """What the log answers once it is on the disk; where it is not, the problem says what holds."""
     try:
-        new = await asyncio.wrap_future(service.events.append(taken))
+        return await asyncio.wrap_future(write())
     except QueueFullError as error:
         raise Problem(
-            HTTPStatus.TOO_MANY_REQUESTS,
-            f"{error} None of the events was taken.",
-            headers={"Retry-After": "1"},
+            HTTPStatus.TOO_MANY_REQUESTS, f"{error} {otherwise}", headers={"Retry-After": "1"}
         ) from error
     except (LogClosedError, sqlite3.Error) as error:
         raise Problem(
             HTTPStatus.SERVICE_UNAVAILABLE,
-            f"The events could not be written, and none was taken: {error}",
+            f"The log cannot be written. {otherwise} {error}",
             headers={"Retry-After": "5"},
         ) from error
-    return EventsTaken(acknowledged=len(batch), new=new)
 
 
 def _logged(service: Service, event: Event, field: str) -> LoggedEvent:
     if event.type == "rating" and event.value is None:
         raise unusable(f"{field}.value", "A rating needs a value.")
+    if event.type == "hide" and event.value is not None:
+        raise unusable(f"{field}.value", "A hide has no value; leave it out, or send a rating.")
     return LoggedEvent(
         event.event_id,
         service.pseudonym(event.user_id),

@@ -9,8 +9,11 @@ import numpy as np
 from fastapi import APIRouter, Header, Path, Query, Response
 from fastapi.responses import FileResponse
 
+from models.data import Ints
 from serving.champion import UNUSABLE, Champion
+from serving.cursors import Cursor
 from serving.guarded import guarded
+from serving.live_choices import LiveChoices
 from serving.problems import FieldError, Problem, problem_responses
 from serving.routes.asking import (
     Asked,
@@ -19,10 +22,15 @@ from serving.routes.asking import (
     item_facts,
     item_index,
     may_be_shown,
+    next_page,
+    of_catalogue,
+    unusable,
 )
 from serving.schemas import (
-    Category,
+    After,
+    Categories,
     Count,
+    Exclude,
     Found,
     ItemAnswer,
     ItemFacts,
@@ -44,24 +52,42 @@ _DAY = 86_400_000_000
 
 @router.get("/items")
 def items(
+    service: Asked,
     champion: InUse,
     sort: Annotated[
         Literal["popular", "trending", "latest"],
         Query(description="Most events; most in the last 30 days of events; newest first."),
     ] = "popular",
-    category: Annotated[Category, Query()] = None,
+    category: Annotated[Categories, Query()] = (),
+    exclude: Annotated[Exclude, Query()] = (),
     k: Annotated[Count, Query()] = 20,
     offset: Annotated[int, Query(ge=0, le=1_000_000, description="Items to skip.")] = 0,
+    after: Annotated[After, Query()] = None,
 ) -> ItemList:
-    """The same list for everyone, page by page."""
-    allowed = np.flatnonzero(may_be_shown(champion, category))
-    keys = _sort_keys(champion, sort)[allowed]
+    """The same list for everyone, page by page.
+
+    Pages by `offset` are pages of the list as it is when each is asked for; those by `after` repeat
+    nothing, whatever happens between them.
+    """
+    if after is not None and offset:
+        raise unusable("query.offset", "A page is asked for by after or by offset, not by both.")
+    begin = Cursor.begin("items", sort, sorted(category))
+    shown = next_page(begin, after, "query.after")
+    excluded, unknown = of_catalogue(champion, exclude)
+    allowed = np.flatnonzero(may_be_shown(champion, category, excluded))
+    keys, as_of = _sort_keys(champion, service.choices, sort)
+    keys = keys[allowed]
     order = allowed[np.lexsort((champion.ties[allowed], -keys))]
-    page = order[offset : offset + k]
+    page = _page(champion, order[offset:], shown, k)
+    rows = [ItemAnswer.model_validate(item_facts(champion, int(item))) for item in page]
+    further = shown.beyond([row.item_id for row in rows])
     return ItemList(
         model_version=champion.version,
         total=len(allowed),
-        items=[ItemAnswer.model_validate(item_facts(champion, int(item))) for item in page],
+        as_of=as_of,
+        items=rows,
+        after=further.token() if len(rows) == k else None,
+        unknown_items=unknown,
     )
 
 
@@ -73,6 +99,8 @@ def similar(
     modality: Annotated[
         Modality | None, Query(description="What to compare; all that the item has by default.")
     ] = None,
+    category: Annotated[Categories, Query()] = (),
+    exclude: Annotated[Exclude, Query()] = (),
 ) -> Found:
     """Items that are near in the shared space."""
     item = item_index(champion, item_id, "path.item_id")
@@ -85,8 +113,10 @@ def similar(
                 (FieldError(field="query.modality", message="The item lacks it."),),
             )
         queries = {modality: queries[modality]}
-    allowed = may_be_shown(champion, None, np.array([item], dtype=np.int32))
-    return found_items(champion, nearest(champion, list(queries.values()), allowed, k))
+    excluded, unknown = of_catalogue(champion, exclude)
+    itself = np.array([item], dtype=np.int32)
+    allowed = may_be_shown(champion, category, excluded, itself)
+    return found_items(champion, nearest(champion, list(queries.values()), allowed, k), unknown)
 
 
 @router.get(
@@ -156,13 +186,31 @@ def one_item(service: Asked, champion: InUse, item_id: Annotated[ItemId, Path()]
     )
 
 
-def _sort_keys(champion: Champion, sort: str) -> np.ndarray:
-    """What items (n_items,) are sorted by, the largest first."""
-    events, n_items = champion.log.events, len(champion.listed)
+def _page(champion: Champion, order: Ints, shown: Cursor, k: int) -> Ints:
+    """The first k of the items (n,) that were not shown."""
+    # Of so many, so many at most were shown.
+    first = order[: k + len(shown.marks)]
+    ids = [champion.log.item_ids.ids[item] for item in first]
+    return first[shown.unseen(ids)][: shown.room(k)]
+
+
+def _sort_keys(
+    champion: Champion, choices: LiveChoices, sort: str
+) -> tuple[np.ndarray, datetime | None]:
+    """What items (n_items,) are sorted by, the largest first, and the newest event that counts."""
     if sort == "latest":
-        return champion.created_at
+        return champion.created_at, None
+    live, events = choices.of(champion), champion.log.events
+    newest = max(events.timestamps.max(initial=0), live.timestamps.max(initial=0))
+    since = newest - _TRENDING_DAYS * _DAY if sort == "trending" else 0
+    # The lake's own are counted once a champion.
     if sort == "popular":
-        return champion.popularity
-    newest = events.timestamps.max(initial=0)
-    counted = events.items[events.timestamps > newest - _TRENDING_DAYS * _DAY]
-    return np.bincount(counted, minlength=n_items)
+        counts = champion.popularity
+    else:
+        counts = _counts(champion, events.items[events.timestamps > since])
+    counts = counts + _counts(champion, live.items[live.timestamps > since])
+    return counts, datetime.fromtimestamp(newest / 1_000_000, UTC) if newest else None
+
+
+def _counts(champion: Champion, items: Ints) -> np.ndarray:
+    return np.bincount(items, minlength=len(champion.listed))

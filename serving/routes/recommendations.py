@@ -1,7 +1,9 @@
 """Lists for a user, for someone without an account, and an app's own candidates in order."""
 
 import secrets
-from collections.abc import Collection, Hashable
+from collections import Counter
+from collections.abc import Collection, Hashable, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated
 
@@ -9,18 +11,29 @@ import numpy as np
 from fastapi import APIRouter, Path, Query, Response
 
 from serving.champion import Champion
+from serving.cursors import Cursor
 from serving.guarded import guarded
 from serving.histories import UserState, guest_history
 from serving.making import ListInMaking, NewPlaces
 from serving.problems import Problem, problem_responses
 from serving.recommending import Ranked
 from serving.remembered_lists import Question
-from serving.routes.asking import Asked, InUse, item_facts, item_indexes, may_be_shown
+from serving.routes.asking import (
+    Asked,
+    InUse,
+    item_facts,
+    item_indexes,
+    may_be_shown,
+    next_page,
+    of_catalogue,
+)
 from serving.schemas import (
+    After,
     AnswerPath,
-    Category,
+    Categories,
     Count,
     Diversity,
+    Exclude,
     PlacesForNew,
     RankRequest,
     RecommendationRequest,
@@ -38,6 +51,29 @@ router = APIRouter(
 )
 
 
+@dataclass(frozen=True)
+class _Said:
+    """What an answer says in addition to its list.
+
+    Attributes:
+        shown: what earlier pages have shown; None where there are no pages.
+        k: items that were asked for.
+        unknown: ids of the request that were passed over.
+        repeated: ids of the request that stand in it several times.
+    """
+
+    shown: Cursor | None = None
+    k: int = 0
+    unknown: Sequence[str] = ()
+    repeated: Sequence[str] = ()
+
+    def after(self, item_ids: Sequence[str]) -> str | None:
+        """What asks for the page after one of these items; None where it was the last."""
+        if self.shown is None or len(item_ids) < self.k:
+            return None
+        return self.shown.beyond(item_ids).token()
+
+
 @router.get("/users/{user_id:path}/recommendations", response_model=Recommendations)
 async def recommendations_of_user(
     service: Asked,
@@ -46,19 +82,26 @@ async def recommendations_of_user(
     k: Annotated[Count, Query()] = 20,
     diversity: Annotated[Diversity, Query()] = 0.0,
     new_places: Annotated[PlacesForNew, Query()] = 0,
-    category: Annotated[Category, Query()] = None,
+    category: Annotated[Categories, Query()] = (),
+    exclude: Annotated[Exclude, Query()] = (),
     exclude_seen: Annotated[
         bool, Query(description="Leave out what the user had to do with; hidden items always are.")
     ] = True,
+    after: Annotated[After, Query()] = None,
 ) -> Response:
     """The best items for a user. Nobody need be registered: a newcomer gets a newcomer's list."""
-    wishes = (k, diversity, new_places, category, exclude_seen)
-    question = await _question(service, champion, user_id, wishes)
+    wishes = (diversity, new_places, tuple(sorted(category)), exclude_seen)
+    # Not of the user, since those of whom nothing is known share their lists.
+    shown = next_page(Cursor.begin("user", *wishes), after, "query.after")
+    # What is left out makes a list that hardly anybody asks for again.
+    asked_again = not exclude and after is None
+    question = await _question(service, champion, user_id, (k, *wishes)) if asked_again else None
     if question and (known := service.lists.recall(champion, question)):
         service.metrics.remembered.inc()
         return _respond(service, known, "champion")
-    allowed, new = may_be_shown(champion, category), _new(service, new_places)
-    making = ListInMaking(champion, allowed, k, diversity, new=new)
+    excluded, unknown = of_catalogue(champion, exclude)
+    allowed, new = may_be_shown(champion, category, excluded), _new(service, new_places)
+    making = ListInMaking(champion, allowed, k, diversity, new=new, shown=shown)
 
     def know(state: UserState) -> None:
         making.know(state.history, state.seen if exclude_seen else state.hidden)
@@ -78,7 +121,7 @@ async def recommendations_of_user(
         )
         missed += await service.feature_stages.walk([stored])
     path = _path(missed)
-    written = _written(champion, making, path)
+    written = _written(champion, making, path, _Said(shown, k, unknown))
     if question and not missed:
         service.lists.keep(champion, question, written)
     return _respond(service, written, path)
@@ -89,20 +132,25 @@ async def recommendations_of_guest(
     service: Asked, champion: InUse, asked: RecommendationRequest
 ) -> Response:
     """The best items for someone without an account, whose history comes with the request."""
-    found = champion.log.item_ids.indexes([event.item_id for event in asked.history])
+    begin = Cursor.begin("guest", asked.diversity, asked.new_places, sorted(asked.category))
+    shown = next_page(begin, asked.after, "body.after")
+    # Browsers keep ids for years: one that the catalogue no longer has says nothing.
+    past = [event.item_id for event in asked.history]
+    found, unknown = of_catalogue(champion, [*past, *asked.exclude])
+    events, excluded = found[: len(past)], found[len(past) :]
     making = ListInMaking(
         champion,
-        may_be_shown(champion, asked.category),
+        may_be_shown(champion, asked.category, excluded),
         asked.k,
         asked.diversity,
         new=_new(service, asked.new_places),
+        shown=shown,
     )
-    left_out = champion.log.item_ids.indexes(asked.exclude)
-    # Browsers keep ids for years: one that the catalogue no longer has says nothing.
-    items = found[found >= 0]
-    values = [event.value for event, item in zip(asked.history, found, strict=True) if item >= 0]
-    making.know(guest_history(champion, items, values), items, left_out[left_out >= 0])
-    return _answer(service, champion, making, await service.stages.walk(making.steps()))
+    items = events[events >= 0]
+    values = [event.value for event, item in zip(asked.history, events, strict=True) if item >= 0]
+    making.know(guest_history(champion, items, values), items)
+    missed = await service.stages.walk(making.steps())
+    return _answer(service, champion, making, missed, _Said(shown, asked.k, unknown))
 
 
 @router.post("/rank", response_model=Recommendations)
@@ -110,9 +158,10 @@ async def rank(service: Asked, champion: InUse, asked: RankRequest) -> Response:
     """An app's own candidates in the order that suits a user; each is answered once."""
     items = item_indexes(champion, asked.items, "body.items.{}")
     items = items[np.sort(np.unique(items, return_index=True)[1])]
+    said = _Said(repeated=[name for name, n in Counter(asked.items).items() if n > 1])
     making = ListInMaking(champion, champion.listed, len(items), given=items)
     if asked.user_id is None:
-        return _answer(service, champion, making, await service.stages.walk(making.steps()))
+        return _answer(service, champion, making, await service.stages.walk(making.steps()), said)
 
     def know(state: UserState) -> None:
         making.know(state.history)
@@ -126,7 +175,7 @@ async def rank(service: Asked, champion: InUse, asked: RankRequest) -> Response:
     )
     missed = await service.state_stages.walk([state])
     missed += await service.stages.walk(making.steps())
-    return _answer(service, champion, making, missed)
+    return _answer(service, champion, making, missed, said)
 
 
 def _new(service: Service, places: int) -> NewPlaces | None:
@@ -151,10 +200,14 @@ async def _question(
 
 
 def _answer(
-    service: Service, champion: Champion, making: ListInMaking, missed: Collection[StageName]
+    service: Service,
+    champion: Champion,
+    making: ListInMaking,
+    missed: Collection[StageName],
+    said: _Said,
 ) -> Response:
     path = _path(missed)
-    return _respond(service, _written(champion, making, path), path)
+    return _respond(service, _written(champion, making, path, said), path)
 
 
 def _path(missed: Collection[StageName]) -> AnswerPath:
@@ -168,8 +221,9 @@ def _respond(service: Service, written: bytes, path: AnswerPath) -> Response:
     return Response(named + written.removeprefix(b"{"), media_type="application/json")
 
 
-def _written(champion: Champion, making: ListInMaking, path: AnswerPath) -> bytes:
+def _written(champion: Champion, making: ListInMaking, path: AnswerPath, said: _Said) -> bytes:
     """A `Recommendations` as JSON, without its id."""
+    rows = [_row(champion, rank, one) for rank, one in enumerate(making.answer(), 1)]
     # Checked and written in one go, which costs a fraction of doing so row by row.
     found = Recommendations.model_validate(
         {
@@ -177,7 +231,10 @@ def _written(champion: Champion, making: ListInMaking, path: AnswerPath) -> byte
             "model_version": champion.version,
             "path": path,
             "known_user": bool(np.any(making.history.lengths)),
-            "items": [_row(champion, rank, one) for rank, one in enumerate(making.answer(), 1)],
+            "items": rows,
+            "after": said.after([str(row["item_id"]) for row in rows]),
+            "unknown_items": said.unknown,
+            "repeated_items": said.repeated,
         }
     )
     return found.model_dump_json(exclude={"request_id"}).encode()

@@ -9,7 +9,14 @@ from models.data import Floats
 from serving.champion import Champion
 from serving.guarded import guarded
 from serving.problems import problem_responses
-from serving.routes.asking import Asked, InUse, found_items, may_be_shown, unusable
+from serving.routes.asking import (
+    Asked,
+    InUse,
+    found_items,
+    may_be_shown,
+    of_catalogue,
+    unusable,
+)
 from serving.schemas import Found, SearchRequest
 from serving.searching import Query, by_taste, nearest, queries_by
 from serving.service import Service
@@ -37,14 +44,15 @@ def search(service: Asked, champion: InUse, asked: SearchRequest) -> Found:
     """
     state = None if asked.user_id is None else service.state_of(champion, asked.user_id)
     hidden = () if state is None else (state.hidden,)
-    allowed = may_be_shown(champion, asked.category, *hidden)
+    excluded, unknown = of_catalogue(champion, asked.exclude)
+    allowed = may_be_shown(champion, asked.category, excluded, *hidden)
     queries = _queries(service, champion, asked)
     with service.metrics.stage("search"):
         wanted = asked.k if state is None else max(_FOR_A_USER, asked.k)
         matches = nearest(champion, queries, allowed, wanted)
         if state is not None:
             matches = by_taste(champion, matches, state.history)
-    return found_items(champion, matches[: asked.k])
+    return found_items(champion, matches[: asked.k], unknown)
 
 
 def _queries(service: Service, champion: Champion, asked: SearchRequest) -> list[Query]:

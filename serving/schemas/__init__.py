@@ -3,9 +3,12 @@
 from serving.schemas.events import Event, EventBatch, EventOrBatch, EventsTaken
 from serving.schemas.features import MOST_KEYS, FeatureAnswer, FeatureRequest
 from serving.schemas.fields import (
-    Category,
+    After,
+    Categories,
     Count,
     Diversity,
+    EventId,
+    Exclude,
     ItemId,
     Modality,
     PlacesForNew,
@@ -24,14 +27,17 @@ from serving.schemas.searches import Found, FoundItem, SearchRequest, Weights
 
 __all__ = [
     "MOST_KEYS",
+    "After",
     "AnswerPath",
-    "Category",
+    "Categories",
     "Count",
     "Diversity",
     "Event",
     "EventBatch",
+    "EventId",
     "EventOrBatch",
     "EventsTaken",
+    "Exclude",
     "FeatureAnswer",
     "FeatureRequest",
     "Found",

@@ -4,7 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Discriminator, Field, Tag
 
-from serving.schemas.fields import Instant, ItemId, Sent, UserId, Value
+from serving.schemas.fields import EventId, ItemId, Sent, UserId, Value
+from serving.schemas.instants import Instant
 
 EventType = Literal["impression", "click", "play", "like", "rating", "hide", "review"]
 
@@ -14,17 +15,14 @@ MOST_EVENTS = 1000
 class Event(Sent):
     """One thing that a user did."""
 
-    event_id: str = Field(
-        min_length=1,
-        max_length=128,
-        description="The app's own id of the event; sent again, it counts once.",
-        examples=["7f3c9a"],
-    )
+    event_id: EventId
     user_id: UserId
     item_id: ItemId
     type: EventType = Field(description="What the user did.")
     value: Value | None = Field(
-        default=None, description="Stars of a rating; no other type needs it."
+        default=None,
+        description="Stars of a rating, or how strong a click, a play or a like was; 0 or less "
+        "says no. A review's and an impression's is kept and changes nothing; a hide has none.",
     )
     text: str | None = Field(
         default=None,
@@ -40,7 +38,8 @@ class Event(Sent):
     )
     timestamp: Instant = Field(
         default=None,
-        description="When it happened; now by default. A zone is needed.",
+        description="When it happened; now by default. Text with a time and a zone "
+        "(Z or an offset), from 1970 to five minutes from now.",
         examples=["2026-01-31T18:00:00Z"],
     )
 

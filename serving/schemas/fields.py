@@ -1,10 +1,10 @@
-"""What several calls send: ids, numbers, instants, names of categories."""
+"""What several calls send: ids, numbers, names of categories."""
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from serving.cursors import LONGEST, MOST_SHOWN
 from serving.ids import IN_PRINT, no_dot_segments
 
 
@@ -14,16 +14,8 @@ def _number(sent: Any) -> Any:
     return sent
 
 
-def _instant(sent: Any) -> Any:
-    if sent is not None and not isinstance(sent, str | datetime):
-        raise ValueError("An instant is text, such as 2026-01-31T18:00:00Z.")
-    return sent
-
-
 JsonNumber = BeforeValidator(_number)
 """In JSON neither true nor "1" is a number; in a query all are text."""
-
-Instant = Annotated[datetime | None, BeforeValidator(_instant)]
 
 _Id = Annotated[
     str,
@@ -31,9 +23,22 @@ _Id = Annotated[
     AfterValidator(no_dot_segments),
 ]
 
+
 UserId = Annotated[_Id, Field(description="The app's own user id.", examples=["user-000042"])]
 
 ItemId = Annotated[_Id, Field(description="An item of the catalogue.", examples=["item-00042"])]
+
+EventId = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=128,
+        pattern=IN_PRINT,
+        description="The app's own id of the event; sent again, it counts once.",
+        examples=["7f3c9a"],
+    ),
+    AfterValidator(no_dot_segments),
+]
 
 Modality = Literal["text", "image", "audio", "reviews", "attributes"]
 
@@ -60,11 +65,74 @@ Value = Annotated[
     JsonNumber,
 ]
 
-Category = Annotated[
-    str | None, Field(max_length=256, description="Only items in it.", examples=["Comedy"])
+_MOST_CATEGORIES = 50
+_Category = Annotated[str, Field(max_length=256)]
+_OF_CATEGORIES = Field(
+    max_length=_MOST_CATEGORIES,
+    description="Only items that are in one of them.",
+    examples=[["Comedy", "Drama"]],
+)
+
+
+def _several(sent: Any) -> Any:
+    if sent is None:
+        return []
+    return [sent] if isinstance(sent, str) else sent
+
+
+Categories = Annotated[tuple[_Category, ...], _OF_CATEGORIES]
+"""In a query, where the parameter is given once for each."""
+
+CategoriesSent = Annotated[
+    list[_Category],
+    _OF_CATEGORIES,
+    BeforeValidator(
+        _several,
+        json_schema_input_type=_Category
+        | Annotated[list[_Category], Field(max_length=_MOST_CATEGORIES)]
+        | None,
+    ),
 ]
+"""In a body, where one may come without brackets."""
 
 MOST_CANDIDATES = 1000
+MOST_IN_A_QUERY = 200
+
+_TO_LEAVE_OUT = Field(description="Items not to show.", examples=[["item-00007"]])
+
+Exclude = Annotated[tuple[ItemId, ...], _TO_LEAVE_OUT, Field(max_length=MOST_IN_A_QUERY)]
+"""In a query, where the parameter is given once for each, and which is no place for thousands."""
+
+ExcludeSent = Annotated[list[ItemId], _TO_LEAVE_OUT, Field(max_length=MOST_CANDIDATES)]
+
+After = Annotated[
+    str | None,
+    Field(
+        min_length=1,
+        max_length=LONGEST,
+        description="For the next page: the `after` of the page before it, everything else asked "
+        "as for that one; k may differ.",
+        examples=["AfM_1d1mYWtlIGxpc3Q"],
+    ),
+]
+
+NextPage = Annotated[
+    str | None,
+    Field(
+        description="What to send as `after` for the next page, which repeats nothing. Null where "
+        f"the list ends: after a page that is not full, or once {MOST_SHOWN} items were shown.",
+        examples=["AfM_1d1mYWtlIGxpc3Q"],
+    ),
+]
+
+UnknownItems = Annotated[
+    list[str],
+    Field(
+        description="Items of the request that the catalogue does not have (any more), and that "
+        "were passed over.",
+        examples=[["item-99999"]],
+    ),
+]
 
 
 class Sent(BaseModel):

@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from serving.schemas.fields import Instant, Sent
+from serving.schemas.fields import NextPage, Sent, UnknownItems
+from serving.schemas.instants import Instant
 
 
 class ItemDescription(Sent):
@@ -27,7 +28,8 @@ class ItemDescription(Sent):
     )
     created_at: Instant = Field(
         default=None,
-        description="From when it is in the catalogue; now by default. A zone is needed.",
+        description="From when it is in the catalogue; now by default. Text with a time and a zone "
+        "(Z or an offset), from 1970 to five minutes from now.",
         examples=["2026-01-31T18:00:00Z"],
     )
 
@@ -84,4 +86,12 @@ class ItemList(BaseModel):
         description="Whose catalogue it is.", examples=["mmnn-user-temporal-f7da3de3"]
     )
     total: int = Field(description="Items of all pages.", examples=[800])
+    as_of: datetime | None = Field(
+        default=None,
+        description="When the newest event happened that is counted, the last run's and those "
+        "reported since; null for `latest`, which counts none.",
+        examples=["2026-01-31T18:00:00Z"],
+    )
     items: list[ItemAnswer] = Field(description="Those of this page, in order.")
+    after: NextPage = None
+    unknown_items: UnknownItems = Field(default=[])

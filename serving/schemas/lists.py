@@ -7,13 +7,17 @@ from pydantic import BaseModel, Field
 from serving.schemas.events import MOST_EVENTS
 from serving.schemas.fields import (
     MOST_CANDIDATES,
-    Category,
+    After,
+    CategoriesSent,
     Count,
     Diversity,
+    ExcludeSent,
     ItemId,
     JsonNumber,
+    NextPage,
     PlacesForNew,
     Sent,
+    UnknownItems,
     UserId,
     Value,
 )
@@ -36,10 +40,9 @@ class RecommendationRequest(Sent):
     k: Annotated[Count, JsonNumber] = 20
     diversity: Annotated[Diversity, JsonNumber] = 0.0
     new_places: Annotated[PlacesForNew, JsonNumber] = 0
-    category: Category = None
-    exclude: list[ItemId] = Field(
-        default=[], max_length=MOST_CANDIDATES, description="Items never to show."
-    )
+    category: CategoriesSent = Field(default=[])
+    exclude: ExcludeSent = Field(default=[])
+    after: After = None
 
 
 class RankRequest(Sent):
@@ -102,3 +105,10 @@ class Recommendations(BaseModel):
         description="False where nothing is known of the user.", examples=[True]
     )
     items: list[RankedItem] = Field(description="Best first.")
+    after: NextPage = None
+    unknown_items: UnknownItems = Field(default=[])
+    repeated_items: list[str] = Field(
+        default=[],
+        description="Candidates that were sent several times, and are answered once.",
+        examples=[["item-00007"]],
+    )

@@ -4,7 +4,16 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from serving.schemas.fields import Category, Count, JsonNumber, Modality, Sent, UserId
+from serving.schemas.fields import (
+    CategoriesSent,
+    Count,
+    ExcludeSent,
+    JsonNumber,
+    Modality,
+    Sent,
+    UnknownItems,
+    UserId,
+)
 from serving.schemas.items import ItemAnswer
 
 Weight = Annotated[
@@ -60,7 +69,8 @@ class SearchRequest(Sent):
         default=None, description="Whose taste the best finds are put in order by; nobody's."
     )
     k: Annotated[Count, JsonNumber] = 20
-    category: Category = None
+    category: CategoriesSent = Field(default=[])
+    exclude: ExcludeSent = Field(default=[])
 
 
 class FoundItem(ItemAnswer):
@@ -82,3 +92,4 @@ class Found(BaseModel):
         description="Whose catalogue was searched.", examples=["mmnn-user-temporal-f7da3de3"]
     )
     items: list[FoundItem] = Field(description="Nearest first.")
+    unknown_items: UnknownItems = Field(default=[])

@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from crossmodal.event_log import EventLog, LogClosedError, LoggedEvent, QueueFullError
+from crossmodal.event_log import (
+    EventLog,
+    LogClosedError,
+    LoggedEvent,
+    QueueFullError,
+    last_position,
+)
 
 
 def event(name: str, user: str = "ada", item: str = "a") -> LoggedEvent:
@@ -84,3 +90,40 @@ def test_a_closed_log_and_a_full_queue_say_so(tmp_path: Path) -> None:
     log.close()
     with pytest.raises(LogClosedError):
         log.append([event("late")])
+
+
+def test_what_is_undone_is_no_event_and_stays_undone(tmp_path: Path) -> None:
+    path = tmp_path / "events.db"
+    log, other = EventLog(path), EventLog(path)
+    review = LoggedEvent("2", "ada", "b", "review", 4.0, "my own words", "r", 2_000_000)
+    log.append([event("1"), review, event("3", item="c")]).result()
+    before = log.last_of_user("ada")
+
+    assert other.undo("2").result() == 1
+    assert other.undo("2").result() == 1, "it is undone already"
+    assert other.undo("4").result() == 0, "there is no such event"
+    assert log.append([review]).result() == 0, "sent again, it stays undone"
+
+    acts = log.acts_of_user("ada")
+    assert [(act.event_id, act.event_type) for act in acts] == [
+        ("1", "click"),
+        ("3", "click"),
+        ("2", "undone"),
+    ]
+    left = acts[-1]
+    assert (left.item_id, left.event_timestamp) == ("b", 2_000_000)
+    assert (left.value, left.text, left.request_id) == (None, None, None)
+    assert log.last_of_user("ada") == last_position(path) > before, "readers hear of it"
+    log.close()
+    other.close()
+
+
+def test_an_undone_impression_is_not_counted(tmp_path: Path) -> None:
+    log = EventLog(tmp_path / "events.db")
+    shown = [
+        LoggedEvent(name, "ada", "a", "impression", None, None, None, 1) for name in ("1", "2")
+    ]
+    log.append(shown).result()
+    assert log.undo("1").result() == 1
+    assert log.impressions_of(["a"]) == {"a": 1}
+    log.close()

@@ -2,13 +2,15 @@
 
 import numpy as np
 
-from models.explanation import Explanation
+from models.explanation import Explanation, stacked
 from models.reasons import reasons
 
 TITLES = np.array(["Only Room", "Half Minute", "The Long Road"], dtype=object)
 
 
-def told(shares: list[float], past: list[int], nearest: int | None = None) -> str:
+def told(
+    shares: list[float], past: list[int], nearest: int | None = None, unchosen: bool = False
+) -> str:
     explanation = Explanation(
         ("text", "image", "behaviour", "popularity")[: len(shares)],
         np.array([[shares]], dtype=np.float32),
@@ -17,7 +19,7 @@ def told(shares: list[float], past: list[int], nearest: int | None = None) -> st
         np.zeros((1, 1, len(past)), dtype=np.float32),
         None if nearest is None else np.array([[nearest]], dtype=np.int32),
     )
-    [sentence] = reasons(explanation, TITLES)
+    [sentence] = reasons(explanation, TITLES, np.array([[unchosen]]))
     return sentence
 
 
@@ -52,3 +54,28 @@ def test_a_reason_says_only_what_is_known() -> None:
     assert told([0.0, 0.0], [0, -1, -1]) == "goes with “Only Room”"
     assert told([0.0, 0.0], [-1, -1, -1]) == "what most people chose"
     assert told([0.0, 0.0, 1.0], [-1, -1, -1]) == "what most people chose"
+
+
+def test_of_what_nobody_has_chosen_it_is_not_said_that_most_people_did() -> None:
+    assert told([0.0, 0.0], [-1, -1, -1], unchosen=True) == "hardly known yet"
+    assert told([0.0, 0.0, 1.0], [-1, -1, -1], unchosen=True) == "hardly known yet"
+    assert told([0, 0, 0, 1.0], [-1, -1, -1], unchosen=True) == "hardly known yet"
+    assert told([0.3, 0, 0, 0.7], [0, -1, -1], unchosen=True) == (
+        "hardly known yet (70%); goes with “Only Room”"
+    )
+    assert told([1.0, 0.0], [-1, -1, -1], unchosen=True) == "its description (100%)"
+    assert told([0, 0, 1.0], [-1, -1, -1], nearest=2, unchosen=True) == (
+        "its nearness to “The Long Road”, as it is new: what most people chose"
+    ), "which is said of the known one"
+
+
+def test_of_nothing_there_is_nothing_to_say() -> None:
+    one = Explanation(
+        ("text",),
+        np.zeros((1, 0, 1), dtype=np.float32),
+        np.zeros((1, 0), dtype=np.float32),
+        np.zeros((1, 0, 3), dtype=np.int32),
+        np.zeros((1, 0, 3), dtype=np.float32),
+    )
+    assert reasons(one, TITLES) == []
+    assert reasons(stacked([], ("text",), 2), TITLES) == []

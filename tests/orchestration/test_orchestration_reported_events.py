@@ -74,8 +74,29 @@ def test_reports_reach_the_lake_once_and_the_service_counts_them_once(copied: Se
 
     version = lake.read("serving_model")["version"].item()
     champion = load_champion(workspace, version)
+    assert champion.reported == 7, "live counts begin after it"
     log.append([told(7, items[6], "play")]).result()
     state = user_state(champion, ADA, log.acts_of_user(ADA))
     done = [champion.log.item_ids.ids[item] for item in state.history.items]
     assert done == [items[0], items[1], items[2], items[6]]
+
+    assert [log.undo(name).result() for name in ("e1", "e3", "e1")] == [1, 1, 1]
+    state = user_state(champion, ADA, log.acts_of_user(ADA))
+    done = [champion.log.item_ids.ids[item] for item in state.history.items]
+    assert done == [items[0], items[2], items[6]], "also before the lake hears of it"
+    with open_instance(workspace.paths) as instance:
+        sensor = build_definitions(workspace).get_sensor_def("reported_events")
+        asked = sensor.evaluate_tick(dg.build_sensor_context(instance))
+    assert [request.run_key for request in asked.run_requests] == ["up to 10"]
+    run_pipeline(copied, only=READ)
+    after = lake.scan_partitions("interactions").collect()
+    mine = after.filter(pl.col("user_id") == ADA).sort("event_timestamp")
+    assert mine["item_id"].to_list() == [items[0], items[2], items[6]]
+    assert after.filter(pl.col("user_id") != ADA).equals(before)
+    assert (
+        "kind words"
+        not in lake.read("reported_events")
+        .filter(pl.col("event_id").is_in(["e1", "e3"]))["text"]
+        .to_list()
+    )
     log.close()

@@ -1,0 +1,88 @@
+"""What users wanted since the last run: read from the log as it grows, for lists for everyone."""
+
+import logging
+import sqlite3
+import threading
+from array import array
+from dataclasses import dataclass
+
+import numpy as np
+
+from crossmodal.event_log import EventLog
+from models.data import Ints, Longs
+from serving.champion import Champion
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Live:
+    """Choices that the lake of a champion does not have.
+
+    Attributes:
+        champion: in whose indexes they are.
+        end: where the log ended when they were read.
+        items: (n,) dense indexes.
+        timestamps: (n,) UTC microseconds.
+    """
+
+    champion: Champion
+    end: int
+    items: Ints
+    timestamps: Longs
+
+
+class LiveChoices:
+    """Keeps the choices of the log that came after the lake's; each look reads only what is new.
+
+    Args:
+        log: of events, which any process may write to.
+    """
+
+    def __init__(self, log: EventLog) -> None:
+        self._log = log
+        self._lock = threading.Lock()
+        self._live: Live | None = None
+        self._forget(0)
+
+    def of(self, champion: Champion) -> Live:
+        """Every choice that was acknowledged before this call; none while the log is unreadable."""
+        try:
+            known, end = self._live, self._log.end()
+            if known is not None and known.champion is champion and known.end == end:
+                return known
+            with self._lock:
+                self._follow(champion.reported, end)
+                self._live = self._in_indexes_of(champion)
+                return self._live
+        except sqlite3.Error as error:
+            _log.error("Lists for everyone go by the lake alone; the log is unreadable. %s", error)
+            return Live(champion, 0, np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.int64))
+
+    def _forget(self, since: int) -> None:
+        self._since = self._end = since
+        self._names: dict[str, int] = {}
+        self._slots, self._times = array("i"), array("q")
+
+    def _follow(self, since: int, end: int) -> None:
+        """Reads the log on to its end; from the start again where something was undone."""
+        if since != self._since:
+            self._forget(since)
+        if end <= self._end:
+            return
+        new = self._log.choices_after(self._end)
+        if any(one.undone for one in new):
+            self._forget(since)
+            new = self._log.choices_after(since)
+        for one in new:
+            if not one.undone:
+                self._slots.append(self._names.setdefault(one.item_id, len(self._names)))
+                self._times.append(one.event_timestamp)
+        self._end = max(end, new[-1].position if new else 0)
+
+    def _in_indexes_of(self, champion: Champion) -> Live:
+        dense = champion.log.item_ids.indexes(list(self._names))
+        items = dense[np.array(self._slots, dtype=np.int32)]
+        known = items >= 0
+        times = np.array(self._times, dtype=np.int64)
+        return Live(champion, self._end, items[known], times[known])

@@ -1,0 +1,110 @@
+"""An event that is undone counts nowhere any more."""
+
+import pytest
+from fastapi.testclient import TestClient
+
+from crossmodal.event_log import LoggedEvent
+from crossmodal.settings import Settings
+from crossmodal.workspace import Workspace
+from serving.app import create_app
+from serving.champion import Champion
+from serving.histories import user_state
+from serving.keys import KeyRing
+
+pytestmark = pytest.mark.slow
+
+
+def listed(client: TestClient, user: str, **query: object) -> list[str]:
+    answer = client.get(f"/v1/users/{user}/recommendations", params=query)
+    assert answer.status_code == 200, answer.text
+    return [item["item_id"] for item in answer.json()["items"]]
+
+
+def report(client: TestClient, name: str, item: str, kind: str, **more: object) -> None:
+    event = {"event_id": name, "user_id": "ada", "item_id": item, "type": kind, **more}
+    assert client.post("/v1/events", json=event).status_code == 200
+
+
+def undo(client: TestClient, name: str) -> None:
+    answer = client.delete(f"/v1/events/{name}")
+    assert answer.status_code == 204 and answer.content == b""
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"), [("like", {}), ("rating", {"value": 0.0}), ("review", {}), ("hide", {})]
+)
+def test_what_was_done_and_undone_is_as_if_it_had_never_been(
+    client: TestClient, kind: str, more: dict[str, float]
+) -> None:
+    before = listed(client, "ada")
+    report(client, "e/1", before[0], kind, **more)
+    assert before[0] not in listed(client, "ada")
+    undo(client, "e%2F1")
+    assert listed(client, "ada") == before
+    undo(client, "e/1")
+    report(client, "e/1", before[0], kind, **more)
+    assert listed(client, "ada") == before, "sent again, it stays undone"
+    assert not client.get("/v1/users/ada/recommendations").json()["known_user"]
+
+
+def test_an_undone_hide_leaves_what_was_liked_before(client: TestClient) -> None:
+    first = listed(client, "ada")[0]
+    report(client, "e1", first, "like")
+    liked = listed(client, "ada", exclude_seen=False, k=80)
+    report(client, "e2", first, "hide")
+    assert first not in listed(client, "ada", exclude_seen=False, k=80)
+    undo(client, "e2")
+    assert listed(client, "ada", exclude_seen=False, k=80) == liked and first in liked
+
+
+def test_an_event_that_there_is_not_is_404(client: TestClient) -> None:
+    answer = client.delete("/v1/events/nothing")
+    assert answer.status_code == 404
+    assert answer.json()["errors"][0]["field"] == "path.event_id"
+    assert "'nothing'" in answer.json()["detail"]
+
+
+def test_undoing_needs_the_key_that_reporting_needs(copied: Settings) -> None:
+    ring = KeyRing(Workspace(copied).paths.api_keys)
+    keys = {scope: ring.add(scope, [scope]) for scope in ("read", "events")}
+    with TestClient(create_app(copied)) as client:
+        statuses = [
+            client.delete("/v1/events/e1", headers={"Authorization": f"Bearer {key}"}).status_code
+            for key in keys.values()
+        ]
+    assert statuses == [403, 404]
+
+
+def test_what_the_lake_has_taken_counts_no_more_once_it_is_undone(asking: TestClient) -> None:
+    champion: Champion = asking.app.state.service.champions.current  # type: ignore[attr-defined]
+    events = champion.log.events
+    user = champion.log.user_ids.ids[events.users[0]]
+    known = user_state(champion, user, ())
+    first, when = int(known.history.items[0]), int(known.history.timestamps[0])
+
+    def at(name: str, kind: str) -> LoggedEvent:
+        item_id = champion.log.item_ids.ids[first]
+        return LoggedEvent(name, user, item_id, kind, None, None, None, when)
+
+    after = user_state(champion, user, [at("e1", "undone")])
+    assert len(after.history.items) == len(known.history.items) - 1
+    assert (first in after.seen) == (first in known.history.items[1:])
+    both = user_state(champion, user, [at("e1", "undone"), at("e2", "like")])
+    assert when in both.history.timestamps, "another event of the same instant still counts"
+
+
+def test_a_hide_with_a_value_says_that_it_has_none(asking: TestClient) -> None:
+    item = listed(asking, "ada")[0]
+    event = {"event_id": "e", "user_id": "ada", "item_id": item, "type": "hide", "value": 5}
+    answer = asking.post("/v1/events", json=event)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == "body.value"
+
+
+@pytest.mark.parametrize("name", [".", "..", "two\nlines"])
+def test_an_id_that_could_not_be_undone_is_not_taken(asking: TestClient, name: str) -> None:
+    item = listed(asking, "ada")[0]
+    event = {"event_id": name, "user_id": "ada", "item_id": item, "type": "like"}
+    answer = asking.post("/v1/events", json=event)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == "body.event_id"
