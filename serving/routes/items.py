@@ -77,7 +77,7 @@ def items(
     allowed = np.flatnonzero(may_be_shown(champion, category, excluded))
     keys, as_of = _sort_keys(champion, service.choices, sort)
     keys = keys[allowed]
-    order = allowed[np.lexsort((champion.ties[allowed], -keys))]
+    order = allowed[np.lexsort((champion.ties[allowed], -keys))].astype(np.int32)
     page = _page(champion, order[offset:], shown, k)
     rows = [ItemAnswer.model_validate(item_facts(champion, int(item))) for item in page]
     further = shown.beyond([row.item_id for row in rows])
