@@ -47,10 +47,10 @@ class AllowedHosts:
         if scope["type"] != "http" or self._answers(scope):
             await self._app(scope, receive, send)
             return
-        told = ", ".join(_told(scope)) or "no name at all"
+        asked = ", ".join(_asked(scope)) or "no name at all"
         answer = document(
             HTTPStatus.BAD_REQUEST,
-            f"This service is not known as {told[:_MOST_SHOWN]}: ask it as localhost, or name the "
+            f"This service is not known as {asked[:_MOST_SHOWN]}: ask it as localhost, or name the "
             "host in CROSSMODAL_SERVE_ALLOWED_HOSTS.",
         )
         await answer(scope, receive, send)
@@ -72,14 +72,14 @@ class AllowedHosts:
             return True
 
 
-def _told(scope: Scope) -> list[str]:
+def _asked(scope: Scope) -> list[str]:
     return [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
 
 
 def _host(scope: Scope) -> str | None:
     """The one name that a request asks for, without its port; None for none, several or no name."""
-    told = _told(scope)
-    found = _HOST.fullmatch(told[0].lower()) if len(told) == 1 else None
+    asked = _asked(scope)
+    found = _HOST.fullmatch(asked[0].lower()) if len(asked) == 1 else None
     return found and (found["ipv6"] or found["name"].removesuffix("."))
 
 

@@ -33,10 +33,10 @@ def said_of(lake: Lake, put: Description | None, item_id: str) -> Said:
     """
     own = lake.scan("items").filter(pl.col("item_id") == item_id)
     row = next(own.select("text", "attributes").collect().iter_rows(named=True), {})
-    told = row.get("attributes") or ()
+    named = row.get("attributes") or ()
     numbers = {
         one["name"]: one["value"]
-        for one in told
+        for one in named
         if one["value"] is not None and math.isfinite(one["value"])
     }
     return Said((row.get("text") or "") if put is None else put.text, numbers)

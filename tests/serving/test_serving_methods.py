@@ -66,30 +66,30 @@ def test_405_says_what_is_allowed(asking: TestClient, method: str, path: str, al
     assert refused.headers["content-type"] == "application/problem+json"
 
 
-def test_one_item_is_told_with_all_that_is_known(asking: TestClient, kept: Settings) -> None:
+def test_one_item_is_answered_with_all_that_is_known(asking: TestClient, kept: Settings) -> None:
     rows = Workspace(kept).lake.read("items").rows(named=True)
     row = next(one for one in rows if one["attributes"] and one["text"])
-    told = asking.get(f"/v1/items/{row['item_id']}").json()
-    assert told["title"] == row["title"] and told["categories"] == row["categories"]
-    assert told["text"] == row["text"]
-    assert told["attributes"] == {one["name"]: one["value"] for one in row["attributes"]}
-    assert told["created_at"] == row["created_at"].isoformat().replace("+00:00", "Z")
-    assert {"text", "attributes"} <= set(told["modalities"])
-    assert set(told["media"]) <= set(told["modalities"])
+    found = asking.get(f"/v1/items/{row['item_id']}").json()
+    assert found["title"] == row["title"] and found["categories"] == row["categories"]
+    assert found["text"] == row["text"]
+    assert found["attributes"] == {one["name"]: one["value"] for one in row["attributes"]}
+    assert found["created_at"] == row["created_at"].isoformat().replace("+00:00", "Z")
+    assert {"text", "attributes"} <= set(found["modalities"])
+    assert set(found["media"]) <= set(found["modalities"])
     missing = asking.get("/v1/items/none")
     assert missing.status_code == 404
     assert missing.json()["errors"][0]["field"] == "path.item_id"
 
 
-def test_one_item_is_told_as_apps_have_changed_it(client: TestClient, copied: Settings) -> None:
+def test_one_item_is_answered_as_apps_have_changed_it(client: TestClient, copied: Settings) -> None:
     new = {"title": "The Lighthouse", "text": "It shines.", "created_at": "2024-01-31T18:00:00Z"}
     row = next(one for one in Workspace(copied).lake.read("items").rows(named=True) if one["text"])
     for name in ("new/1", row["item_id"]):
         assert client.put(f"/v1/items/{name}", json=new).is_success
-        told = client.get(f"/v1/items/{name}").json()
-        assert {key: told[key] for key in new} == new and told["item_id"] == name
+        found = client.get(f"/v1/items/{name}").json()
+        assert {key: found[key] for key in new} == new and found["item_id"] == name
     numbers = {one["name"]: one["value"] for one in row["attributes"]}
-    assert told["attributes"] == numbers, "what cannot be put stays"
+    assert found["attributes"] == numbers, "what cannot be put stays"
     for name in ("new/1", row["item_id"]):
         assert client.delete(f"/v1/items/{name}").status_code == 204
         assert client.get(f"/v1/items/{name}").status_code == 404
