@@ -79,7 +79,7 @@ def test_bodies_and_paths_have_one_rule(text: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "bad", ["nlitem%0a", "%FE", "%FF", "%C3", ".", "%2e%2e", "a/%2e/b", "a%7f"]
+    "bad", ["nlitem%0a", "%FE", "%FF", "%C3", "%2e", "%2e%2e", "a/%2e/b", "a%7f"]
 )
 @pytest.mark.parametrize(
     ("method", "path"),
@@ -97,7 +97,7 @@ def test_bodies_and_paths_have_one_rule(text: str) -> None:
 def test_every_route_with_an_id_refuses_it(
     asking: TestClient, method: str, path: str, bad: str
 ) -> None:
-    # httpx would take dot segments out, as browsers do.
+    # Written out, dot segments never leave httpx, nor a browser.
     asked = asking.build_request(method, "/")
     asked.url = asked.url.copy_with(raw_path=path.format(bad).encode())
     answer = asking.send(asked)

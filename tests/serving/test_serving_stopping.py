@@ -21,7 +21,7 @@ HALF_A_BODY = (
 
 
 @retry(
-    retry=retry_if_exception_type(httpx.HTTPError), stop=stop_after_delay(180), wait=wait_fixed(0.1)
+    retry=retry_if_exception_type(httpx.HTTPError), stop=stop_after_delay(480), wait=wait_fixed(0.1)
 )
 def alive(port: int) -> None:
     httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=60).raise_for_status()
