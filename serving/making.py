@@ -144,8 +144,8 @@ class ListInMaking:
 
     def _diversify(self) -> tuple[Ints, Floats]:
         assert self._found is not None
-        wanted = self._k, self._diversity, self._past
-        return diverse_pages(self._champion, *self._found, *wanted)
+        items, scores = self._found
+        return diverse_pages(self._champion, items, scores, self._k, self._diversity, self._past)
 
     def _explain(self) -> Sequence[Reason]:
         assert self._found is not None and self._explainer is not None
@@ -158,7 +158,8 @@ class ListInMaking:
     def _listed(self) -> tuple[Ints, Floats]:
         """The list as it is shown: with places kept for new items below its first half."""
         assert self._found is not None
-        items, scores = (found[: self._most] for found in self._unshown(self._found))
+        items, scores = self._unshown(self._found)
+        items, scores = items[: self._most], scores[: self._most]
         if self._new is None or self._found_new is None:
             return items, scores
         new = self._unshown(self._found_new)

@@ -7,16 +7,20 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
-from starlette.routing import Match, Route
+from starlette.requests import ClientDisconnect
 
+from serving.methods import methods_of
 from serving.sentences import sentence
 
 _log = logging.getLogger(__name__)
 ALTERNATIVES = frozenset({"one event", "batch of events"})
 """Names that tell apart what a body may be; no part of the request."""
+
+_CLIENT_GONE = 499
+"""No status of HTTP: nginx has made it the custom in logs and figures."""
 
 _MOST_ERRORS = 20
 _BROKEN_JSON = "json_invalid"
@@ -78,6 +82,7 @@ def handle_problems(app: FastAPI) -> None:
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -142,20 +147,13 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
         return _no_json(_UNREAD.get(type(error.__cause__), "it cannot be read"))
     headers = dict(error.headers or {})
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        headers["Allow"] = ", ".join(_allowed(request))
+        headers["Allow"] = ", ".join(methods_of(request))
     return document(error.status_code, str(error.detail), headers=headers)
 
 
-def _allowed(request: Request) -> list[str]:
-    """The methods of a path: each route names its own alone, and several may share the path."""
-    return sorted(
-        {
-            method
-            for route in request.app.routes
-            if isinstance(route, Route) and route.matches(request.scope)[0] != Match.NONE
-            for method in route.methods or ()
-        }
-    )
+async def _gone(request: Request, error: Exception) -> Response:
+    """What nobody reads: it tells the figures that the client was not there any more."""
+    return Response(status_code=_CLIENT_GONE)
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:

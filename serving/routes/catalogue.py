@@ -22,13 +22,19 @@ from crossmodal.item_log import (
 from crossmodal.item_puts import PutDiffersError, PutKey
 from models.data import Floats
 from models.encoders.item_text import encode_items
+from serving.guarded import guarded
 from serving.problems import FieldError, Problem, problem_responses
 from serving.routes.asking import Asked, InUse, instant, item_facts
 from serving.schemas import ItemDescription, ItemId, ItemStored
 from serving.service import Service
 from serving.uploads import Shown
 
-router = APIRouter(prefix="/v1", tags=["catalogue"], responses=problem_responses(422, 503))
+router = APIRouter(
+    prefix="/v1",
+    tags=["catalogue"],
+    route_class=guarded("items"),
+    responses=problem_responses(422, 503),
+)
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _A_FILE = {
     "requestBody": {
@@ -41,7 +47,7 @@ _A_FILE = {
 
 @router.put(
     "/items/{item_id:path}/media/{modality}",
-    responses=problem_responses(404, 409, 413, 415),
+    responses=problem_responses(404, 409, 415),
     openapi_extra=_A_FILE,
 )
 async def put_media(
@@ -58,7 +64,7 @@ async def put_media(
 
 @router.put(
     "/items/{item_id:path}",
-    responses={201: {"model": ItemStored, "description": "New"}, **problem_responses(409, 413)},
+    responses={201: {"model": ItemStored, "description": "New"}, **problem_responses(409)},
 )
 def put_item(
     service: Asked,

@@ -5,9 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from serving.cursors import LONGEST, MOST_SHOWN
-
-_IN_PRINT = "^[^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029]+$"
-"""No control characters and no line breaks: they would be read as something else in a path."""
+from serving.ids import IN_PRINT, no_dot_segments
 
 
 def _number(sent: Any) -> Any:
@@ -19,13 +17,11 @@ def _number(sent: Any) -> Any:
 JsonNumber = BeforeValidator(_number)
 """In JSON neither true nor "1" is a number; in a query all are text."""
 
-_Id = Annotated[str, Field(min_length=1, max_length=256, pattern=_IN_PRINT)]
-
-
-def _no_step(sent: str) -> str:
-    if sent in (".", ".."):
-        raise ValueError("It may not be . or .., which are steps in a path and no names.")
-    return sent
+_Id = Annotated[
+    str,
+    Field(min_length=1, max_length=256, pattern=IN_PRINT),
+    AfterValidator(no_dot_segments),
+]
 
 
 UserId = Annotated[_Id, Field(description="The app's own user id.", examples=["user-000042"])]
@@ -37,11 +33,11 @@ EventId = Annotated[
     Field(
         min_length=1,
         max_length=128,
-        pattern=_IN_PRINT,
+        pattern=IN_PRINT,
         description="The app's own id of the event; sent again, it counts once.",
         examples=["7f3c9a"],
     ),
-    AfterValidator(_no_step),
+    AfterValidator(no_dot_segments),
 ]
 
 Modality = Literal["text", "image", "audio", "reviews", "attributes"]

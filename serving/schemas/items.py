@@ -60,6 +60,25 @@ class ItemAnswer(BaseModel):
     )
 
 
+class ItemFacts(ItemAnswer):
+    """One item, with all that is known of it."""
+
+    text: str = Field(
+        description="What it is, in words.", examples=["A keeper hears drowned sailors sing."]
+    )
+    attributes: dict[str, float] = Field(
+        description="Its named numbers.", examples=[{"year": 2012, "price": 19.99}]
+    )
+    modalities: list[str] = Field(
+        description="Of text, image, audio, reviews and attributes, what it can be found by.",
+        examples=[["text", "image", "attributes"]],
+    )
+    created_at: datetime | None = Field(
+        description="From when it is in the catalogue; null where nobody knows.",
+        examples=["2026-01-31T18:00:00Z"],
+    )
+
+
 class ItemList(BaseModel):
     """A list for everyone."""
 

@@ -1,5 +1,7 @@
 """An event that is undone counts nowhere any more."""
 
+import asyncio
+
 import pytest
 from fastapi.testclient import TestClient
 
@@ -8,8 +10,10 @@ from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
 from serving.app import create_app
 from serving.champion import Champion
+from serving.client import AsyncClient, Client, ServiceError
 from serving.histories import user_state
 from serving.keys import KeyRing
+from serving.schemas import Event
 
 pytestmark = pytest.mark.slow
 
@@ -108,3 +112,29 @@ def test_an_id_that_could_not_be_undone_is_not_taken(asking: TestClient, name: s
     answer = asking.post("/v1/events", json=event)
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["field"] == "body.event_id"
+
+
+def test_both_clients_undo_and_read_on(url: str) -> None:
+    with Client(url) as client:
+        first = client.recommendations("ada", k=5, exclude=["gone"])
+        assert first.unknown_items == ["gone"] and first.after
+        second = client.recommendations("ada", k=5, exclude=["gone"], after=first.after)
+        shown = [item.item_id for item in (*first.items, *second.items)]
+        assert len(set(shown)) == 10
+        categories = first.items[0].categories
+        assert client.items("trending", category=categories, k=3).as_of
+        liked = Event(event_id="e/1", user_id="ada", item_id=shown[0], type="like")
+        client.events([liked])
+        client.undo("e/1")
+        assert client.recommendations("ada", k=5).items == first.items
+        with pytest.raises(ServiceError, match="No event") as refused:
+            client.undo("e2")
+        assert refused.value.status == 404
+
+    async def asked() -> None:
+        async with AsyncClient(url) as other:
+            await other.undo("e/1")
+            page = await other.items(k=3, after=(await other.items(k=3)).after)
+            assert page.items == (await other.items(k=3, offset=3)).items
+
+    asyncio.run(asked())

@@ -1,0 +1,46 @@
+"""HEAD wherever GET is, and which methods a path has."""
+
+from fastapi import Request
+from starlette.routing import Match, Mount
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+_METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
+
+
+class HeadAsGet:
+    """Answers HEAD with what GET would be answered with; the server leaves the body out.
+
+    Args:
+        app: what is asked.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes a request on."""
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self._app(scope, receive, send)
+            return
+        # A copy, since the server looks into its own for whether a body is sent.
+        asked = {**scope, "method": "GET"}
+        try:
+            await self._app(asked, receive, send)
+        finally:
+            scope["route"] = asked.get("route")
+
+
+def methods_of(request: Request) -> list[str]:
+    """The methods that the path of a request has."""
+    found = {method for method in _METHODS if _has(request, method)}
+    return sorted(found | {"HEAD"} if "GET" in found else found)
+
+
+def _has(request: Request, method: str) -> bool:
+    asked = {key: request.scope[key] for key in ("type", "path", "headers")}
+    return any(
+        # Of files, which are only read.
+        method == "GET" if isinstance(route, Mount) else True
+        for route in request.app.routes
+        if route.matches({**asked, "method": method})[0] == Match.FULL
+    )
