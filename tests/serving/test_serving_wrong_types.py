@@ -135,6 +135,20 @@ def test_json_that_is_not_called_so_is_refused_with_the_way_out(
     assert "Content-Type: application/json" in answer.json()["errors"][0]["message"]
 
 
+@pytest.mark.slow
+def test_every_call_with_a_body_says_that_it_may_be_too_long_or_no_json(
+    asking: TestClient,
+) -> None:
+    calls = [
+        (path, call)
+        for path, methods in asking.get("/openapi.json").json()["paths"].items()
+        for call in methods.values()
+        if "requestBody" in call
+    ]
+    assert len(calls) >= 7
+    assert [path for path, call in calls if not {"400", "413"} <= call["responses"].keys()] == []
+
+
 EVENT = {"event_id": "e", "user_id": "u", "item_id": "i", "type": "click"}
 
 
