@@ -140,7 +140,10 @@ def event_instant(given: datetime | None) -> int:
         raise ValueError("The time has no zone; add one, such as Z.")
     found = round(given.timestamp() * _MICROSECONDS)
     if not 0 <= found <= now + _CLOCKS_APART:
-        raise ValueError("The time is before 1970 or in the future.")
+        raise ValueError(
+            "The time is before 1970 or more than five minutes in the future: look at the clock, "
+            "and at how it was made of a number (seconds or milliseconds)."
+        )
     return found
 
 

@@ -14,6 +14,8 @@ from pathlib import Path
 
 from crossmodal.atomic import atomic_write_bytes
 from crossmodal.durable import make_private, open_durable
+from crossmodal.item_puts import SCHEMA as _PUTS_SCHEMA
+from crossmodal.item_puts import PutKey, keep_outcome, outcome_of
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS items (
@@ -145,7 +147,7 @@ class ItemLog:
         self._uploads = uploads
         self._writing, self._reading = threading.Lock(), threading.Lock()
         self._writer, self._reader = (open_durable(path, any_thread=True) for _ in range(2))
-        self._writer.executescript(_SCHEMA)
+        self._writer.executescript(_SCHEMA + _PUTS_SCHEMA)
 
     def version(self) -> int:
         """A number that differs from that of the last call once anybody has written since."""
@@ -160,7 +162,14 @@ class ItemLog:
             return [_item(self._reader, row) for row in rows]
 
     def put(
-        self, item_id: str, told: Description, text: Vector, *, known: bool, only_new: bool = False
+        self,
+        item_id: str,
+        told: Description,
+        text: Vector,
+        *,
+        known: bool,
+        only_new: bool = False,
+        key: PutKey | None = None,
     ) -> bool:
         """Describes an item; one that was deleted comes back, without the media it had been given.
 
@@ -170,14 +179,19 @@ class ItemLog:
             text: of its words.
             known: whether the catalogue has it without this log.
             only_new: refuse where it is there already.
+            key: what the put is known by: one that was taken before changes nothing.
 
         Returns:
-            Whether it is new.
+            Whether it is new, or was when the same put was taken.
 
         Raises:
             ItemExistsError: it is there, and should not be.
+            PutDiffersError: the key came with something else before.
         """
         with self._change():
+            before = None if key is None else outcome_of(self._writer, item_id, key)
+            if before is not None:
+                return before
             found = self._state(item_id)
             there = known if found is None else not found
             if there and only_new:
@@ -186,6 +200,8 @@ class ItemLog:
             fields = (told.title, told.text, json.dumps(told.categories), told.created_at)
             self._writer.execute(_DESCRIBE, (*fields, item_id))
             self._put_vector(item_id, "text", text)
+            if key is not None:
+                keep_outcome(self._writer, item_id, key, not there)
             return not there
 
     def put_media(

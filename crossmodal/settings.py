@@ -177,8 +177,35 @@ class Settings(BaseSettings):
     serve_workers: int = Field(
         default=1, ge=1, le=64, description="Processes that answer, on one port."
     )
+    serve_allowed_hosts: tuple[str, ...] = Field(
+        default=(),
+        description="Names under which the service may be asked, besides those of this machine, as "
+        'JSON: ["shop.example", "*.shop.example"]; "*" for any. None: with keys, any.',
+    )
     serve_max_body_bytes: int = Field(
-        default=16_000_000, gt=0, description="Longest body of a request."
+        default=16_000_000, gt=0, description="Longest body of a request: of a file, 16 MB."
+    )
+    serve_held_bytes: int = Field(
+        default=64_000_000, gt=0, description="Bytes of bodies that a process holds; past it, 503."
+    )
+    serve_requests_at_once: int = Field(
+        default=256, ge=1, description="Requests that a process answers at once; past it, 503."
+    )
+    serve_header_seconds: float = Field(
+        default=10.0, gt=0, description="Time to send the head of a request; past it, the end."
+    )
+    serve_body_seconds: float = Field(
+        default=15.0, gt=0, description="Longest wait for the next part of a body; past it, 408."
+    )
+    serve_body_pace: int = Field(
+        default=64_000,
+        gt=0,
+        description="Bytes a second that a body must bring once that time is over; below it, 408.",
+    )
+    serve_stop_seconds: float = Field(
+        default=10.0,
+        gt=0,
+        description="Time that requests have to end when the service is stopped.",
     )
     serve_waiting_batches: int = Field(
         default=256, ge=1, description="Batches of events that may wait for the disk; past it, 429."

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
 
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
 from threadpoolctl import threadpool_limits
 
@@ -14,13 +14,16 @@ from crossmodal.paths import StatePaths
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
 from models.training import one_thread
-from serving.access import needs
-from serving.body_limit import BodyLimit
-from serving.keys import KeyRing, Scope
+from serving.bodies import Bodies
+from serving.crowding import MostAtOnce
+from serving.hosts import AllowedHosts
+from serving.keys import KeyRing
+from serving.lingering import Lingering
 from serving.measured import Measured
+from serving.methods import HeadAsGet
 from serving.metrics import Metrics
-from serving.parameters import only_known
-from serving.problems import handle_problems, problem_responses
+from serving.paths import PlainPaths
+from serving.problems import handle_problems
 from serving.rate_limit import RateLimit
 from serving.routes import (
     catalogue,
@@ -75,29 +78,31 @@ def create_app(settings: Settings, figures: Path | None = None) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        # It would send people on to whatever name they came by.
+        redirect_slashes=False,
     )
     app.state.service = service
     app.state.rate_limit = limit
     app.state.keys = KeyRing(paths.api_keys)
     app.state.keys.asked()
+    app.state.bodies = Bodies(settings)
     handle_problems(app)
-    guarded: dict[Scope, list[APIRouter]] = {
-        "read": [recommendations.router, items.router, search.router, features.router],
-        "items": [catalogue.router],
-        "events": [events.router],
-        "admin": [operations.figures],
-    }
-    for scope, routers in guarded.items():
-        for router in routers:
-            app.include_router(
-                router,
-                dependencies=[Depends(needs(scope)), Depends(only_known)],
-                responses=problem_responses(400, 401, 403, 429),
-            )
+    for part in (recommendations, items, search, features, catalogue, events, page):
+        app.include_router(part.router)
+    app.include_router(operations.figures)
     app.include_router(operations.probes)
-    app.include_router(page.router)
     app.mount("/page", page.PageFiles(directory=page.FOLDER))
     app.mount("/swagger-ui", page.PageFiles(packages=[page.SWAGGER_UI]))
-    app.add_middleware(BodyLimit, most_bytes=settings.serve_max_body_bytes)
+    # From the inmost to the outmost.
+    app.add_middleware(HeadAsGet)
+    app.add_middleware(PlainPaths)
+    app.add_middleware(MostAtOnce, most=settings.serve_requests_at_once)
+    app.add_middleware(
+        AllowedHosts,
+        address=settings.serve_host,
+        names=settings.serve_allowed_hosts,
+        keyed=app.state.keys.asked,
+    )
     app.add_middleware(Measured, metrics=service.metrics)
+    app.add_middleware(Lingering, seconds=settings.serve_header_seconds)
     return app

@@ -5,7 +5,7 @@ import sqlite3
 import threading
 from dataclasses import dataclass
 
-from crossmodal.item_log import ItemLog, LoggedItem
+from crossmodal.item_log import Description, ItemLog, LoggedItem
 from crossmodal.workspace import Workspace
 from models.encoders.fingerprints import fingerprint_of
 from models.media.limits import media_limits
@@ -91,6 +91,11 @@ class NewItems:
         self.over(base)
         assert self._snapshot is not None
         return self._snapshot.space
+
+    def description(self, item_id: str) -> Description | None:
+        """What apps said last of an item; None where they said nothing."""
+        item = self._items.get(item_id)
+        return None if item is None else item.description
 
     def _version(self) -> int:
         try:

@@ -7,16 +7,28 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
-from starlette.routing import Match, Route
+from starlette.requests import ClientDisconnect
+
+from serving.methods import methods_of
+from serving.sentences import sentence
 
 _log = logging.getLogger(__name__)
 ALTERNATIVES = frozenset({"one event", "batch of events"})
 """Names that tell apart what a body may be; no part of the request."""
 
+_CLIENT_GONE = 499
+"""No status of HTTP: nginx has made it the custom in logs and figures."""
+
 _MOST_ERRORS = 20
+_BROKEN_JSON = "json_invalid"
+_UNREAD = {
+    UnicodeDecodeError: "it is not in UTF-8",
+    RecursionError: "it is nested too deeply",
+    ValueError: "a number in it has too many digits",
+}
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -70,6 +82,7 @@ def handle_problems(app: FastAPI) -> None:
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -106,12 +119,20 @@ async def _problem(request: Request, error: Exception) -> JSONResponse:
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    found = tuple(
-        FieldError(field=_place(one["loc"]), message=one["msg"].removeprefix("Value error, "))
-        for one in error.errors()[:_MOST_ERRORS]
-    )
+    faults = error.errors()[:_MOST_ERRORS]
+    broken = next((one for one in faults if one["type"] == _BROKEN_JSON), None)
+    if broken is not None:
+        reason = str(broken["ctx"]["error"]).removesuffix(" at")
+        return _no_json(f"{reason}, at character {int(broken['loc'][-1]) + 1}")
+    found = tuple(FieldError(field=_place(one["loc"]), message=sentence(one)) for one in faults)
     names = ", ".join(one.field for one in found)
     return document(HTTPStatus.UNPROCESSABLE_ENTITY, f"The request cannot be used: {names}.", found)
+
+
+def _no_json(reason: str) -> JSONResponse:
+    message = f"The body is no JSON: {reason}."
+    errors = (FieldError(field="body", message=message),)
+    return document(HTTPStatus.BAD_REQUEST, message, errors)
 
 
 def _place(parts: Sequence[str | int]) -> str:
@@ -121,22 +142,18 @@ def _place(parts: Sequence[str | int]) -> str:
 
 async def _http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
+    # FastAPI says no more than that a body cannot be parsed; what it found is the cause.
+    if error.status_code == HTTPStatus.BAD_REQUEST and error.__cause__ is not None:
+        return _no_json(_UNREAD.get(type(error.__cause__), "it cannot be read"))
     headers = dict(error.headers or {})
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        headers["Allow"] = ", ".join(_allowed(request))
+        headers["Allow"] = ", ".join(methods_of(request))
     return document(error.status_code, str(error.detail), headers=headers)
 
 
-def _allowed(request: Request) -> list[str]:
-    """The methods of a path: each route names its own alone, and several may share the path."""
-    return sorted(
-        {
-            method
-            for route in request.app.routes
-            if isinstance(route, Route) and route.matches(request.scope)[0] != Match.NONE
-            for method in route.methods or ()
-        }
-    )
+async def _gone(request: Request, error: Exception) -> Response:
+    """What nobody reads: it tells the figures that the client was not there any more."""
+    return Response(status_code=_CLIENT_GONE)
 
 
 async def _unexpected(request: Request, error: Exception) -> JSONResponse:

@@ -1,6 +1,7 @@
 """The service on an address that may be listened on, in one process or several."""
 
 import ipaddress
+import math
 import os
 import shutil
 import socket
@@ -8,6 +9,7 @@ from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from typing import Any, cast
 
 import uvicorn
 from uvicorn.supervisors import Multiprocess
@@ -15,6 +17,7 @@ from uvicorn.supervisors import Multiprocess
 from crossmodal.paths import StatePaths
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
+from serving.connections import BoundedHeads
 from serving.keys import KeyRing
 from serving.worker import application
 
@@ -66,6 +69,9 @@ def _config(settings: Settings, figures: Path | None) -> uvicorn.Config:
         log_level="warning",
         server_header=False,
         timeout_worker_healthcheck=_HUNG_SECONDS,
+        # A class in all but name: bound to a setting, it still reaches workers by pickle.
+        http=cast(Any, partial(BoundedHeads, head_seconds=settings.serve_header_seconds)),
+        timeout_graceful_shutdown=math.ceil(settings.serve_stop_seconds),
     )
 
 

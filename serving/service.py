@@ -13,6 +13,7 @@ from models.data import Floats, Ints
 from serving.champion import Champion, ChampionWatch
 from serving.feast_features import OnlineFeatures
 from serving.histories import UserState, user_state
+from serving.item_words import Said, said_of
 from serving.live_choices import LiveChoices
 from serving.metrics import Metrics
 from serving.new_items import NewItems
@@ -140,6 +141,14 @@ class Service:
         """
         found = self.features.look_up(_STORED_LISTS, {"user_id": [self.pseudonym(user_id)]})
         return champion.log.item_ids.indexes(found[_STORED_ITEMS][0] or ())
+
+    def said_of(self, item_id: str) -> Said:
+        """What the lake and apps say of an item of the catalogue, as far as no list needs it.
+
+        Raises:
+            OSError: the lake cannot be read, as for others of `serving.champion.UNUSABLE`.
+        """
+        return said_of(self._workspace.lake, self.new_items.description(item_id), item_id)
 
     def encode(self, texts: Sequence[str]) -> Floats:
         """Unit vectors (n, 384) of texts in the shared space."""

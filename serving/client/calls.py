@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
+from uuid import uuid4
 
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from serving.problems import FieldError, ProblemDocument
+from serving.client.faults import ServiceError, refusal, unsent, whose
 from serving.schemas import (
     Event,
     EventBatch,
@@ -18,6 +19,7 @@ from serving.schemas import (
     FeatureRequest,
     Found,
     ItemDescription,
+    ItemFacts,
     ItemList,
     ItemStored,
     RankRequest,
@@ -27,6 +29,9 @@ from serving.schemas import (
     SearchRequest,
 )
 
+_NO_PARTS = ("", ".", "..")
+"""Parts that every reader of an address takes away or for the folder above."""
+
 OneOrSeveral = str | Sequence[str] | None
 """Names of categories."""
 
@@ -35,19 +40,6 @@ AnswerT = TypeVar("AnswerT", bound=BaseModel)
 
 class Done(BaseModel):
     """The service did as it was asked, and has nothing to tell."""
-
-
-class ServiceError(RuntimeError):
-    """The service did not answer as asked; the message is its own.
-
-    Attributes:
-        status: the HTTP status.
-        errors: the fields that could not be used.
-    """
-
-    def __init__(self, status: int, detail: str, errors: Sequence[FieldError] = ()) -> None:
-        super().__init__(detail)
-        self.status, self.errors = status, tuple(errors)
 
 
 @dataclass(frozen=True)
@@ -79,15 +71,20 @@ class Call(Generic[AnswerT]):
         """The answer.
 
         Raises:
-            ServiceError: the service said why there is none.
+            ServiceError: there is none, or another than the service gives.
         """
-        if response.is_success:
-            return self.answer.model_validate_json(response.content or b"{}")
+        if not response.is_success:
+            raise refusal(response)
         try:
-            problem = ProblemDocument.model_validate_json(response.content)
-        except ValidationError:
-            raise ServiceError(response.status_code, response.reason_phrase) from None
-        raise ServiceError(problem.status, problem.detail, problem.errors)
+            return self.answer.model_validate_json(response.content or b"{}")
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"]))
+            raise ServiceError(
+                response.status_code,
+                f"The answer to {self.method} {self.path} is none of the service's: "
+                f"{place and place + ': '}{first['msg']}. {whose(response)}",
+            ) from error
 
 
 def recommendations(
@@ -110,7 +107,9 @@ def recommendations(
         "exclude_seen": exclude_seen,
         "after": after,
     }
-    return Call("GET", f"/v1/users/{_part(user_id)}/recommendations", Recommendations, query)
+    return Call(
+        "GET", f"/v1/users/{_part(user_id, 'user_id')}/recommendations", Recommendations, query
+    )
 
 
 def guest_recommendations(asked: RecommendationRequest) -> Call[Recommendations]:
@@ -132,10 +131,15 @@ def items(
     return Call("GET", "/v1/items", ItemList, query)
 
 
+def item(item_id: str) -> Call[ItemFacts]:
+    """What is known of one item."""
+    return Call("GET", f"/v1/items/{_part(item_id, 'item_id')}", ItemFacts)
+
+
 def similar(item_id: str, k: int, modality: str | None) -> Call[Found]:
     """Items that are near."""
     query = {"k": k, "modality": modality}
-    return Call("GET", f"/v1/items/{_part(item_id)}/similar", Found, query)
+    return Call("GET", f"/v1/items/{_part(item_id, 'item_id')}/similar", Found, query)
 
 
 def search(asked: SearchRequest, image: bytes | None, audio: bytes | None) -> Call[Found]:
@@ -148,27 +152,31 @@ def search(asked: SearchRequest, image: bytes | None, audio: bytes | None) -> Ca
 
 
 def put_item(item_id: str, told: ItemDescription, only_new: bool) -> Call[ItemStored]:
-    """A new item, or one described anew."""
-    headers = {"If-None-Match": "*"} if only_new else {}
-    return Call("PUT", f"/v1/items/{_part(item_id)}", ItemStored, body=told, headers=headers)
+    """A new item, or one described anew; sent again, it is known by its key."""
+    headers = {"Idempotency-Key": uuid4().hex} | ({"If-None-Match": "*"} if only_new else {})
+    return Call(
+        "PUT", f"/v1/items/{_part(item_id, 'item_id')}", ItemStored, body=told, headers=headers
+    )
 
 
 def put_media(item_id: str, modality: str, file: bytes) -> Call[ItemStored]:
     """An item's picture or sound."""
-    path = f"/v1/items/{_part(item_id)}/media/{_part(modality)}"
+    path = f"/v1/items/{_part(item_id, 'item_id')}/media/{_part(modality, 'modality')}"
     headers = {"Content-Type": "application/octet-stream"}
     return Call("PUT", path, ItemStored, file=file, headers=headers)
 
 
 def delete_item(item_id: str) -> Call[Done]:
     """An item that is gone."""
-    return Call("DELETE", f"/v1/items/{_part(item_id)}", Done)
+    return Call("DELETE", f"/v1/items/{_part(item_id, 'item_id')}", Done)
 
 
 def features(service: str, keys: Mapping[str, Sequence[str]]) -> Call[FeatureAnswer]:
     """Feast's features of some keys."""
     asked = FeatureRequest(keys={name: list(values) for name, values in keys.items()})
-    return Call("POST", f"/v1/features/{_part(service)}", FeatureAnswer, body=asked)
+    return Call(
+        "POST", f"/v1/features/{_part(service, 'feature_service')}", FeatureAnswer, body=asked
+    )
 
 
 def events(batch: Sequence[Event]) -> Call[EventsTaken]:
@@ -178,7 +186,7 @@ def events(batch: Sequence[Event]) -> Call[EventsTaken]:
 
 def undo(event_id: str) -> Call[Done]:
     """An event that is as if it had never been."""
-    return Call("DELETE", f"/v1/events/{_part(event_id)}", Done)
+    return Call("DELETE", f"/v1/events/{_part(event_id, 'event_id')}", Done)
 
 
 def ready() -> Call[Readiness]:
@@ -186,6 +194,17 @@ def ready() -> Call[Readiness]:
     return Call("GET", "/readyz", Readiness)
 
 
-def _part(value: str) -> str:
-    """One part of a path, whatever it holds."""
-    return quote(value, safe="")
+def _part(value: str, name: str) -> str:
+    """One part of a path, whatever it holds.
+
+    Raises:
+        ServiceError: no path can hold it, so that nothing is sent.
+    """
+    if value in _NO_PARTS:
+        raise unsent(f"path.{name}", f"{value!r} cannot stand in a path; take another one.")
+    try:
+        return quote(value, safe="")
+    except UnicodeEncodeError:
+        raise unsent(
+            f"path.{name}", f"{value!r} holds half a character, which is no UTF-8; mend it."
+        ) from None

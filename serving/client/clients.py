@@ -9,13 +9,15 @@ from tenacity import AsyncRetrying, Retrying
 
 from serving.client import calls
 from serving.client.calls import AnswerT, Call, OneOrSeveral
-from serving.client.retries import Unanswered, policy, require_answer
+from serving.client.faults import service_errors
+from serving.client.retries import Policy, require_answer
 from serving.schemas import (
     Event,
     EventsTaken,
     FeatureAnswer,
     Found,
     ItemDescription,
+    ItemFacts,
     ItemList,
     ItemStored,
     Readiness,
@@ -30,21 +32,29 @@ _URL = "http://127.0.0.1:8000"
 class Client:
     """Asks the service and waits for the answer.
 
-    Every method raises `ServiceError` where the service refuses, and `httpx.TransportError` where
-    it cannot be reached after all tries.
+    Every method raises `ServiceError` where the service refuses, an id cannot be sent, or the
+    answer is not the service's (a proxy's page, say), and `httpx.TransportError` where it cannot be
+    reached after all tries.
 
     Args:
         url: of the service.
         key: of `crossmodal keys add`, where the service asks for one.
         timeout: seconds for one try.
         attempts: most tries of a call.
+        patience: most seconds that a call waits between its tries, in all; where the service asks
+            for a longer wait (`Retry-After`), the error comes at once and says so.
     """
 
     def __init__(
-        self, url: str = _URL, key: str | None = None, timeout: float = 10.0, attempts: int = 4
+        self,
+        url: str = _URL,
+        key: str | None = None,
+        timeout: float = 10.0,
+        attempts: int = 4,
+        patience: float = 60.0,
     ) -> None:
         self._http = httpx.Client(base_url=url, timeout=timeout, headers=_headers(key))
-        self._attempts = attempts
+        self._policy = Policy(attempts, patience)
 
     def recommendations(
         self,
@@ -84,6 +94,10 @@ class Client:
         """A list for everyone: popular, trending or latest."""
         return self._send(calls.items(sort, category, k, offset, after))
 
+    def item(self, item_id: str) -> ItemFacts:
+        """What is known of one item."""
+        return self._send(calls.item(item_id))
+
     def similar(self, item_id: str, *, k: int = 20, modality: str | None = None) -> Found:
         """Items that are near."""
         return self._send(calls.similar(item_id, k, modality))
@@ -113,7 +127,10 @@ class Client:
         return self._send(calls.features(service, keys))
 
     def events(self, batch: Sequence[Event]) -> EventsTaken:
-        """Reports events; returns once they are on the service's disk."""
+        """Reports events; returns once they are on the service's disk.
+
+        Where the answer to a first try was lost, `new` counts none of what that try had brought.
+        """
         return self._send(calls.events(batch))
 
     def undo(self, event_id: str) -> None:
@@ -145,10 +162,8 @@ class Client:
         def once() -> httpx.Response:
             return require_answer(self._http.send(call.request(self._http)))
 
-        try:
-            response = Retrying(**policy(self._attempts))(once)
-        except Unanswered as last:
-            response = last.response
+        with service_errors(self._policy):
+            response = Retrying(**self._policy.options())(once)
         return call.read(response)
 
 
@@ -160,13 +175,20 @@ class AsyncClient:
         key: of `crossmodal keys add`, where the service asks for one.
         timeout: seconds for one try.
         attempts: most tries of a call.
+        patience: most seconds that a call waits between its tries, in all; where the service asks
+            for a longer wait (`Retry-After`), the error comes at once and says so.
     """
 
     def __init__(
-        self, url: str = _URL, key: str | None = None, timeout: float = 10.0, attempts: int = 4
+        self,
+        url: str = _URL,
+        key: str | None = None,
+        timeout: float = 10.0,
+        attempts: int = 4,
+        patience: float = 60.0,
     ) -> None:
         self._http = httpx.AsyncClient(base_url=url, timeout=timeout, headers=_headers(key))
-        self._attempts = attempts
+        self._policy = Policy(attempts, patience)
 
     async def recommendations(
         self,
@@ -206,6 +228,10 @@ class AsyncClient:
         """A list for everyone: popular, trending or latest."""
         return await self._send(calls.items(sort, category, k, offset, after))
 
+    async def item(self, item_id: str) -> ItemFacts:
+        """What is known of one item."""
+        return await self._send(calls.item(item_id))
+
     async def similar(self, item_id: str, *, k: int = 20, modality: str | None = None) -> Found:
         """Items that are near."""
         return await self._send(calls.similar(item_id, k, modality))
@@ -235,7 +261,10 @@ class AsyncClient:
         return await self._send(calls.features(service, keys))
 
     async def events(self, batch: Sequence[Event]) -> EventsTaken:
-        """Reports events; returns once they are on the service's disk."""
+        """Reports events; returns once they are on the service's disk.
+
+        Where the answer to a first try was lost, `new` counts none of what that try had brought.
+        """
         return await self._send(calls.events(batch))
 
     async def undo(self, event_id: str) -> None:
@@ -267,10 +296,9 @@ class AsyncClient:
         async def once() -> httpx.Response:
             return require_answer(await self._http.send(call.request(self._http)))
 
-        try:
-            response: httpx.Response = await AsyncRetrying(**policy(self._attempts))(once)
-        except Unanswered as last:
-            response = last.response
+        with service_errors(self._policy):
+            retrying = AsyncRetrying(**self._policy.options())
+            response: httpx.Response = await retrying(once)
         return call.read(response)
 
 

@@ -1,12 +1,22 @@
-"""When a request is sent again, and after how long."""
+"""When a request is sent again, and after how long.
 
+Every call may be repeated: a list only reads, an event counts once by its id, a put is known by its
+key, and what is deleted or given a picture twice is as after the first time.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
 from tenacity import RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
+from tenacity.stop import stop_base
 
-_AGAIN = frozenset({429, 502, 503, 504})
-_FIRST_SECONDS, _MOST_SECONDS = 0.1, 5.0
+_AGAIN = frozenset({408, 429, 502, 503, 504})
+_FIRST_SECONDS, _MOST_JITTER = 0.1, 5.0
+# Faults of the address or of what is sent, which the next try would have as well.
+_FOR_GOOD = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)
 
 
 class Unanswered(Exception):
@@ -32,25 +42,70 @@ def require_answer(response: httpx.Response) -> httpx.Response:
     return response
 
 
-def policy(attempts: int) -> dict[str, Any]:
-    """What tenacity is told: every call may be repeated, since an event counts once
-    and an item is as it was put last.
+@dataclass(frozen=True)
+class Policy:
+    """How often a call is tried, and how long it waits for the next try.
 
-    Args:
+    Attributes:
         attempts: most tries of a call.
+        patience: most seconds that a call waits between its tries, in all.
     """
-    again = (Unanswered, httpx.TransportError)
-    return {
-        "retry": retry_if_exception(lambda error: isinstance(error, again)),
-        "stop": stop_after_attempt(attempts),
-        "wait": _wait,
-        "reraise": True,
-    }
+
+    attempts: int
+    patience: float
+
+    def options(self) -> dict[str, Any]:
+        """What tenacity is given."""
+        return {
+            "retry": retry_if_exception(_may_pass),
+            "stop": stop_after_attempt(self.attempts) | _OutOfPatience(self.patience),
+            "wait": self._wait,
+            "reraise": True,
+        }
+
+    def _wait(self, state: RetryCallState) -> float:
+        """With jitter, so that clients do not come back together; never sooner than asked for."""
+        error = state.outcome.exception() if state.outcome else None
+        asked = asked_to_wait(error.response) if isinstance(error, Unanswered) else None
+        jitter = wait_random_exponential(multiplier=_FIRST_SECONDS, max=_MOST_JITTER)(state)
+        return max(asked or 0.0, min((asked or 0.0) + jitter, self.patience - state.idle_for))
 
 
-def _wait(state: RetryCallState) -> float:
-    """With jitter, so that clients do not come back together; never sooner than was asked for."""
-    jitter = wait_random_exponential(multiplier=_FIRST_SECONDS, max=_MOST_SECONDS)(state)
-    error = state.outcome.exception() if state.outcome else None
-    asked = error.response.headers.get("Retry-After", "0") if isinstance(error, Unanswered) else "0"
-    return jitter + (min(float(asked), _MOST_SECONDS) if asked.isdigit() else 0.0)
+class _OutOfPatience(stop_base):
+    """Ends a call rather than let it wait longer than it may."""
+
+    def __init__(self, patience: float) -> None:
+        self._patience = patience
+
+    def __call__(self, state: RetryCallState) -> bool:
+        return state.upcoming_sleep > self._patience - state.idle_for
+
+
+def asked_to_wait(response: httpx.Response) -> float | None:
+    """Seconds until the instant that `Retry-After` names; None where it names none.
+
+    A date is compared with the answer's own, since the clocks of two machines differ.
+    """
+    told = response.headers.get("Retry-After", "").strip()
+    if told.isascii() and told.isdecimal():
+        return float(told)
+    then = _date(told)
+    if then is None:
+        return None
+    now = _date(response.headers.get("Date", "")) or datetime.now(UTC)
+    return max((then - now).total_seconds(), 0.0)
+
+
+def _may_pass(error: BaseException) -> bool:
+    passing = isinstance(error, Unanswered | httpx.TransportError)
+    return passing and not isinstance(error, _FOR_GOOD)
+
+
+def _date(told: str) -> datetime | None:
+    """An HTTP date; None where this is none."""
+    try:
+        found = parsedate_to_datetime(told)
+    except ValueError:
+        return None
+    # A date in the oldest form has no zone; HTTP's are UTC.
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)

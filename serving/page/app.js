@@ -1,54 +1,75 @@
-import { call, recommendations, report, search, similar } from "./api.js";
+import { recommendations, report, search, similar } from "./api.js";
 import { card, matches } from "./cards.js";
 import { Given, dropInto, recordBy } from "./given.js";
 
 const byId = (id) => document.getElementById(id);
 const MODALITIES = ["text", "image", "audio", "reviews", "attributes"];
+const SLIDER_RESTS = 300;
+const FALLBACK =
+  "A part of the service failed or was late: this list was made of what was at hand, and may suit less well. Show asks again.";
 let asked = 0;
+let searched = 0;
+// Whose list stands on the page: what is liked, hidden or moved is theirs, whatever is being typed.
+let shown = { user: "", at: null };
 
 const key = () => byId("key").value;
-const user = () => byId("user").value;
 
-function say(message) {
-  byId("note").textContent = message;
+function tell(place, message, warning) {
+  place.textContent = message;
+  place.classList.toggle("warning", Boolean(warning));
 }
 
-function sayOfSearch(message) {
-  byId("search-note").textContent = message;
-}
+const say = (message, warning) => tell(byId("note"), message, warning);
+const sayOfSearch = (message, warning) => tell(byId("search-note"), message, warning);
 
 const given = new Given(byId("given"), sayOfSearch);
 
-async function attempt(work, tell = say) {
+async function attempt(work, told = say) {
   try {
     await work();
   } catch (error) {
-    tell(error.message);
+    told(error.message, true);
   }
 }
 
-async function showList(message = "") {
+function showAge(old) {
+  byId("list").classList.toggle("old", old);
+  byId("shown-age").textContent = old ? `, as it was at ${shown.at.toLocaleTimeString()}` : "";
+}
+
+async function showList(user, message = "") {
   const turn = ++asked;
-  const { answer, milliseconds } = await recommendations(user(), byId("diversity").value, key());
+  const found = await recommendations(user, byId("diversity").value, key()).catch((error) => error);
   // A list that was asked for later is the one to show.
   if (turn !== asked) return;
-  byId("shown-user").textContent = user();
+  if (found instanceof Error) {
+    if (shown.at) showAge(true);
+    else byId("status").textContent = "There is no list yet.";
+    throw new Error(`${message} ${found.message}`.trim());
+  }
+  const { answer, milliseconds } = found;
+  shown = { user, at: new Date() };
+  byId("shown-user").textContent = user;
+  showAge(false);
   const cards = answer.items.map((item) =>
     card(item, key(), {
-      like: () => attempt(() => react(item, "like", answer.request_id)),
-      hide: () => attempt(() => react(item, "hide", answer.request_id)),
+      like: () => attempt(() => react(user, item, "like", answer.request_id)),
+      hide: () => attempt(() => react(user, item, "hide", answer.request_id)),
       similar: () => attempt(() => showSimilar(item)),
     }),
   );
   byId("list").replaceChildren(...cards);
-  const who = answer.known_user ? "" : " Nothing is known of this user yet.";
-  say(`${message}${who}`);
-  byId("status").textContent = `${answer.model_version} answered in ${milliseconds} ms.`;
+  const fallback = answer.path === "fallback";
+  const who = answer.known_user ? "" : "Nothing is known of this user yet.";
+  say([message, fallback ? FALLBACK : "", who].filter(Boolean).join(" "), fallback);
+  byId("status").textContent = `The list was answered in ${milliseconds} ms.`;
+  byId("about").hidden = false;
+  byId("about-text").textContent = `Model ${answer.model_version}, answer ${answer.request_id}.`;
 }
 
-async function react(item, type, request) {
-  await report(user(), item.item_id, type, request, key());
-  await showList(type === "like" ? `You liked ${item.title}.` : `${item.title} is hidden.`);
+async function react(user, item, type, request) {
+  await report(user, item.item_id, type, request, key());
+  await showList(user, type === "like" ? `You liked ${item.title}.` : `${item.title} is hidden.`);
   byId("list").focus();
 }
 
@@ -64,6 +85,7 @@ async function showSimilar(item) {
 }
 
 async function find() {
+  const turn = ++searched;
   const words = byId("words").value.trim();
   const asked = { ...(words && { text: words }), ...(await given.asked()) };
   if (!Object.keys(asked).length) {
@@ -71,19 +93,26 @@ async function find() {
     return;
   }
   sayOfSearch("Searching …");
+  // What was found by other words would be taken for what these find.
+  byId("found").replaceChildren();
   const found = [];
   // One after the other: the service reads only so many pictures and sounds at once.
   for (const name of MODALITIES) found.push(await search(asked, name, key()));
-  const columns = found.map(({ answer }, place) =>
-    matches(MODALITIES[place], answer.items, (item) => attempt(() => showSimilar(item))),
-  );
+  if (turn !== searched) return;
+  const choose = (item) => attempt(() => showSimilar(item), sayOfSearch);
+  const columns = found.map(({ answer }, place) => matches(MODALITIES[place], answer.items, choose));
   byId("found").replaceChildren(...columns.filter(Boolean));
   sayOfSearch(columns.some(Boolean) ? "" : "Nothing was found.");
 }
 
 byId("user-form").addEventListener("submit", (event) => {
   event.preventDefault();
-  attempt(showList);
+  attempt(() => showList(byId("user").value));
+});
+let resting;
+byId("diversity").addEventListener("input", () => {
+  clearTimeout(resting);
+  resting = setTimeout(() => attempt(() => showList(shown.user || byId("user").value)), SLIDER_RESTS);
 });
 byId("search-form").addEventListener("submit", (event) => {
   event.preventDefault();
@@ -98,8 +127,4 @@ for (const name of ["picture", "sound"]) {
 }
 dropInto(byId("search-form"), (files) => given.take(files));
 recordBy(byId("record"), (file) => given.set("audio", file), sayOfSearch);
-attempt(async () => {
-  const { answer } = await call("/readyz");
-  byId("status").textContent = `${answer.model_version} answers.`;
-  await showList();
-});
+attempt(() => showList(byId("user").value));

@@ -20,8 +20,8 @@ async function fill(tag, item, modality, key) {
     tag.src = path;
     return;
   }
-  const response = await fetch(path, { headers: { Authorization: `Bearer ${key}` } });
-  if (response.ok) tag.src = URL.createObjectURL(await response.blob());
+  const response = await fetch(path, { headers: { Authorization: `Bearer ${key}` } }).catch(() => null);
+  if (response?.ok) tag.src = URL.createObjectURL(await response.blob());
 }
 
 function shares(reason) {

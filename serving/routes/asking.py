@@ -156,7 +156,7 @@ def instant(told: datetime | None, field: str) -> int:
     """UTC microseconds: now where the caller does not say.
 
     Raises:
-        Problem: 422, the time has no zone, or lies before 1970 or in the future.
+        Problem: 422, the time lies before 1970 or in the future.
     """
     try:
         return event_instant(told)

@@ -1,5 +1,6 @@
 """The catalogue as apps change it: acknowledged once it is on the disk, and in force at once."""
 
+import hashlib
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,15 +19,22 @@ from crossmodal.item_log import (
     ItemUnknownError,
     Vector,
 )
+from crossmodal.item_puts import PutDiffersError, PutKey
 from models.data import Floats
 from models.encoders.item_text import encode_items
+from serving.guarded import guarded
 from serving.problems import FieldError, Problem, problem_responses
 from serving.routes.asking import Asked, InUse, instant, item_facts
 from serving.schemas import ItemDescription, ItemId, ItemStored
 from serving.service import Service
 from serving.uploads import Shown
 
-router = APIRouter(prefix="/v1", tags=["catalogue"], responses=problem_responses(422, 503))
+router = APIRouter(
+    prefix="/v1",
+    tags=["catalogue"],
+    route_class=guarded("items"),
+    responses=problem_responses(422, 503),
+)
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _A_FILE = {
     "requestBody": {
@@ -39,7 +47,7 @@ _A_FILE = {
 
 @router.put(
     "/items/{item_id:path}/media/{modality}",
-    responses=problem_responses(404, 409, 413, 415),
+    responses=problem_responses(404, 409, 415),
     openapi_extra=_A_FILE,
 )
 async def put_media(
@@ -56,7 +64,7 @@ async def put_media(
 
 @router.put(
     "/items/{item_id:path}",
-    responses={201: {"model": ItemStored, "description": "New"}, **problem_responses(409, 413)},
+    responses={201: {"model": ItemStored, "description": "New"}, **problem_responses(409)},
 )
 def put_item(
     service: Asked,
@@ -67,6 +75,16 @@ def put_item(
     if_none_match: Annotated[
         Literal["*"] | None,
         Header(description="Puts the item only where there is none of this id."),
+    ] = None,
+    idempotency_key: Annotated[
+        str | None,
+        Header(
+            min_length=1,
+            max_length=128,
+            description="A random text, another one for each put. Sent again with the same key, a "
+            "put that was taken changes nothing and is answered as before.",
+            examples=["5b1d6f7c9a2e4f0d8c3b7a6e5d4c3b2a"],
+        ),
     ] = None,
 ) -> ItemStored:
     """Puts an item into the catalogue, or describes it anew; its picture and sound stay.
@@ -84,6 +102,7 @@ def put_item(
             vector,
             known=_in_catalogue(service, item_id),
             only_new=if_none_match == "*",
+            key=_put_key(idempotency_key, told, if_none_match),
         )
     response.status_code = HTTPStatus.CREATED if created else HTTPStatus.OK
     return _stored(service, item_id, created)
@@ -107,6 +126,13 @@ def _put_media(service: Service, item_id: str, modality: Shown, data: bytes) -> 
     with _refusals("path.item_id"):
         service.items.put_media(item_id, modality, read.mime, data, vector, known=known)
     return _stored(service, item_id, created=False)
+
+
+def _put_key(key: str | None, told: ItemDescription, condition: str | None) -> PutKey | None:
+    if key is None:
+        return None
+    said = f"{condition} {told.model_dump_json()}".encode()
+    return PutKey(key, hashlib.blake2b(said, digest_size=16).hexdigest())
 
 
 def _text(service: Service, told: ItemDescription) -> Floats:
@@ -154,6 +180,11 @@ def _refusals(field: str) -> Iterator[None]:
     except ItemExistsError as error:
         message = f"{error} Leave out If-None-Match to change it."
         raise _refused(HTTPStatus.CONFLICT, message, field) from error
+    except PutDiffersError as error:
+        message = f"{error} Take another key for each put."
+        raise _refused(
+            HTTPStatus.UNPROCESSABLE_ENTITY, message, "header.idempotency-key"
+        ) from error
     except (sqlite3.Error, OSError) as error:
         raise Problem(
             HTTPStatus.SERVICE_UNAVAILABLE,

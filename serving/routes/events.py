@@ -10,12 +10,18 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Path
 
 from crossmodal.event_log import LogClosedError, LoggedEvent, QueueFullError
+from serving.guarded import guarded
 from serving.problems import FieldError, Problem, problem_responses
 from serving.routes.asking import Asked, InUse, instant, item_indexes, unusable
 from serving.schemas import Event, EventId, EventOrBatch, EventsTaken
 from serving.service import Service
 
-router = APIRouter(prefix="/v1", tags=["events"], responses=problem_responses(404, 422, 429, 503))
+router = APIRouter(
+    prefix="/v1",
+    tags=["events"],
+    route_class=guarded("events"),
+    responses=problem_responses(404, 422, 429, 503),
+)
 
 
 @router.post("/events")

@@ -10,8 +10,9 @@ from fastapi import APIRouter, Header, Path, Query, Response
 from fastapi.responses import FileResponse
 
 from models.data import Ints
-from serving.champion import Champion
+from serving.champion import UNUSABLE, Champion
 from serving.cursors import Cursor
+from serving.guarded import guarded
 from serving.live_choices import LiveChoices
 from serving.problems import FieldError, Problem, problem_responses
 from serving.routes.asking import (
@@ -32,13 +33,19 @@ from serving.schemas import (
     Exclude,
     Found,
     ItemAnswer,
+    ItemFacts,
     ItemId,
     ItemList,
     Modality,
 )
 from serving.searching import nearest, queries_like
 
-router = APIRouter(prefix="/v1", tags=["items"], responses=problem_responses(404, 422, 503))
+router = APIRouter(
+    prefix="/v1",
+    tags=["items"],
+    route_class=guarded("read"),
+    responses=problem_responses(404, 422, 503),
+)
 _TRENDING_DAYS = 30
 _DAY = 86_400_000_000
 
@@ -153,6 +160,30 @@ def media(
     if had & {"*", headers["ETag"]}:
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     return FileResponse(path, media_type=file.mime, headers=headers)
+
+
+@router.get("/items/{item_id:path}")
+def one_item(service: Asked, champion: InUse, item_id: Annotated[ItemId, Path()]) -> ItemFacts:
+    """What is known of one item; one that was deleted is not found."""
+    item = item_index(champion, item_id, "path.item_id")
+    created_at = int(champion.created_at[item])
+    try:
+        said = service.said_of(item_id)
+    except UNUSABLE as error:
+        raise Problem(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            f"The catalogue cannot be read at the moment: {error}",
+            headers={"Retry-After": "5"},
+        ) from error
+    return ItemFacts.model_validate(
+        {
+            **item_facts(champion, item),
+            "text": said.text,
+            "attributes": said.attributes,
+            "modalities": list(queries_like(champion, item)),
+            "created_at": datetime.fromtimestamp(created_at / 1e6, UTC) if created_at else None,
+        }
+    )
 
 
 def _page(champion: Champion, order: Ints, shown: Cursor, k: int) -> Ints:

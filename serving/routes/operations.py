@@ -6,22 +6,21 @@ from fastapi import APIRouter, Response
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from serving.guarded import guarded
 from serving.problems import Problem, problem_responses
 from serving.routes.asking import Asked, InUse
 from serving.schemas import Health, Readiness
 
 probes = APIRouter(tags=["operations"])
-figures = APIRouter(tags=["operations"])
+figures = APIRouter(tags=["operations"], route_class=guarded("admin"))
 
 
-@probes.head("/healthz", include_in_schema=False)
 @probes.get("/healthz")
 async def alive() -> Health:
     """The process answers."""
     return Health()
 
 
-@probes.head("/readyz", include_in_schema=False)
 @probes.get("/readyz", responses=problem_responses(503))
 def ready(service: Asked, champion: InUse) -> Readiness:
     """Champion, features and encoder are loaded."""

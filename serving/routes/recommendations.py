@@ -12,6 +12,7 @@ from fastapi import APIRouter, Path, Query, Response
 
 from serving.champion import Champion
 from serving.cursors import Cursor
+from serving.guarded import guarded
 from serving.histories import UserState, guest_history
 from serving.making import ListInMaking, NewPlaces
 from serving.problems import Problem, problem_responses
@@ -43,7 +44,10 @@ from serving.service import Service
 from serving.stages import StageName, Step
 
 router = APIRouter(
-    prefix="/v1", tags=["recommendations"], responses=problem_responses(404, 422, 503)
+    prefix="/v1",
+    tags=["recommendations"],
+    route_class=guarded("read"),
+    responses=problem_responses(404, 422, 503),
 )
 
 

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 
 from models.data import Floats
 from serving.champion import Champion
+from serving.guarded import guarded
 from serving.problems import problem_responses
 from serving.routes.asking import (
     Asked,
@@ -21,8 +22,14 @@ from serving.searching import Query, by_taste, nearest, queries_by
 from serving.service import Service
 from serving.uploads import Shown
 
+_BYTES = 8_000_000
+"""A picture and a sound of 6 MB together, as base64."""
+
 router = APIRouter(
-    prefix="/v1", tags=["items"], responses=problem_responses(404, 413, 415, 422, 503)
+    prefix="/v1",
+    tags=["items"],
+    route_class=guarded("read", _BYTES),
+    responses=problem_responses(404, 415, 422, 503),
 )
 _FOR_A_USER = 100
 _MEDIA: tuple[Shown, ...] = ("image", "audio")

@@ -14,7 +14,7 @@ from serving.schemas.fields import (
     PlacesForNew,
     UserId,
 )
-from serving.schemas.items import ItemAnswer, ItemDescription, ItemList, ItemStored
+from serving.schemas.items import ItemAnswer, ItemDescription, ItemFacts, ItemList, ItemStored
 from serving.schemas.lists import (
     AnswerPath,
     PastEvent,
@@ -45,6 +45,7 @@ __all__ = [
     "Health",
     "ItemAnswer",
     "ItemDescription",
+    "ItemFacts",
     "ItemId",
     "ItemList",
     "ItemStored",

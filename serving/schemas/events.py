@@ -5,7 +5,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Discriminator, Field, Tag
 
 from crossmodal.event_log import EventType
-from serving.schemas.fields import EventId, Instant, ItemId, Sent, UserId, Value
+from serving.schemas.fields import EventId, ItemId, Sent, UserId, Value
+from serving.schemas.instants import Instant
 
 MOST_EVENTS = 1000
 
@@ -36,7 +37,8 @@ class Event(Sent):
     )
     timestamp: Instant = Field(
         default=None,
-        description="When it happened; now by default. A zone is needed.",
+        description="When it happened; now by default. Text with a time and a zone "
+        "(Z or an offset), from 1970 to five minutes from now.",
         examples=["2026-01-31T18:00:00Z"],
     )
 

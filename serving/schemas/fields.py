@@ -1,14 +1,11 @@
-"""What several calls send: ids, numbers, instants, names of categories."""
+"""What several calls send: ids, numbers, names of categories."""
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from serving.cursors import LONGEST, MOST_SHOWN
-
-_IN_PRINT = "^[^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029]+$"
-"""No control characters and no line breaks: they would be read as something else in a path."""
+from serving.ids import IN_PRINT, no_dot_segments
 
 
 def _number(sent: Any) -> Any:
@@ -17,24 +14,14 @@ def _number(sent: Any) -> Any:
     return sent
 
 
-def _instant(sent: Any) -> Any:
-    if sent is not None and not isinstance(sent, str | datetime):
-        raise ValueError("An instant is text, such as 2026-01-31T18:00:00Z.")
-    return sent
-
-
 JsonNumber = BeforeValidator(_number)
 """In JSON neither true nor "1" is a number; in a query all are text."""
 
-Instant = Annotated[datetime | None, BeforeValidator(_instant)]
-
-_Id = Annotated[str, Field(min_length=1, max_length=256, pattern=_IN_PRINT)]
-
-
-def _no_step(sent: str) -> str:
-    if sent in (".", ".."):
-        raise ValueError("It may not be . or .., which are steps in a path and no names.")
-    return sent
+_Id = Annotated[
+    str,
+    Field(min_length=1, max_length=256, pattern=IN_PRINT),
+    AfterValidator(no_dot_segments),
+]
 
 
 UserId = Annotated[_Id, Field(description="The app's own user id.", examples=["user-000042"])]
@@ -46,11 +33,11 @@ EventId = Annotated[
     Field(
         min_length=1,
         max_length=128,
-        pattern=_IN_PRINT,
+        pattern=IN_PRINT,
         description="The app's own id of the event; sent again, it counts once.",
         examples=["7f3c9a"],
     ),
-    AfterValidator(_no_step),
+    AfterValidator(no_dot_segments),
 ]
 
 Modality = Literal["text", "image", "audio", "reviews", "attributes"]

@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from serving.schemas.fields import Instant, NextPage, Sent, UnknownItems
+from serving.schemas.fields import NextPage, Sent, UnknownItems
+from serving.schemas.instants import Instant
 
 
 class ItemDescription(Sent):
@@ -27,7 +28,8 @@ class ItemDescription(Sent):
     )
     created_at: Instant = Field(
         default=None,
-        description="From when it is in the catalogue; now by default. A zone is needed.",
+        description="From when it is in the catalogue; now by default. Text with a time and a zone "
+        "(Z or an offset), from 1970 to five minutes from now.",
         examples=["2026-01-31T18:00:00Z"],
     )
 
@@ -55,6 +57,25 @@ class ItemAnswer(BaseModel):
     )
     media: list[str] = Field(
         description="Of image and audio, what can be fetched.", examples=[["image"]]
+    )
+
+
+class ItemFacts(ItemAnswer):
+    """One item, with all that is known of it."""
+
+    text: str = Field(
+        description="What it is, in words.", examples=["A keeper hears drowned sailors sing."]
+    )
+    attributes: dict[str, float] = Field(
+        description="Its named numbers.", examples=[{"year": 2012, "price": 19.99}]
+    )
+    modalities: list[str] = Field(
+        description="Of text, image, audio, reviews and attributes, what it can be found by.",
+        examples=[["text", "image", "attributes"]],
+    )
+    created_at: datetime | None = Field(
+        description="From when it is in the catalogue; null where nobody knows.",
+        examples=["2026-01-31T18:00:00Z"],
     )
 
 

@@ -17,12 +17,24 @@ from crossmodal.settings import Settings
 from orchestration.run import RunSummary
 from serving.app import create_app
 
+TEST_CLIENT = "testserver"
+"""The host that Starlette's client asks for."""
+
 
 def patient(settings: Settings) -> Settings:
     """A service that waits: a busy machine must not look like a broken stage."""
     budgets = [name for name in Settings.model_fields if name.startswith("serve_")]
     budgets = [name for name in budgets if name.endswith("_seconds")]
-    return settings.model_copy(update=dict.fromkeys(budgets, 60.0))
+    changed = {**dict.fromkeys(budgets, 60.0), "serve_allowed_hosts": (TEST_CLIENT,)}
+    return settings.model_copy(update=changed)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def known_to_the_test_client() -> Iterator[None]:
+    """A service that a test makes of settings of its own answers the test client too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CROSSMODAL_SERVE_ALLOWED_HOSTS", f'["{TEST_CLIENT}"]')
+        yield
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from benchmarks.screenshots import BROWSER_FLAGS, BROWSERS
 
@@ -43,8 +43,14 @@ def own_page(browser: Browser, url: str) -> Iterator[Page]:
 
 
 @contextmanager
-def shown_page(browser: Browser, url: str) -> Iterator[Page]:
-    """The first list, shown to someone new; what the browser complains of fails the test."""
+def shown_page(browser: Browser, url: str, expected: str = "") -> Iterator[Page]:
+    """The first list, shown to someone new; what the browser complains of fails the test.
+
+    Args:
+        browser: shows it.
+        url: of the service.
+        expected: part of the complaints that the test itself brings about.
+    """
     complaints: list[str] = []
     with browser.new_context(viewport={"width": 390, "height": 844}) as visit:
         shown = visit.new_page()
@@ -53,7 +59,7 @@ def shown_page(browser: Browser, url: str) -> Iterator[Page]:
         shown.goto(url)
         expect(shown.locator("#list .card")).to_have_count(12)
         yield shown
-    assert complaints == []
+    assert [told for told in complaints if not expected or expected not in told] == []
 
 
 def titles(page: Page) -> list[str]:
@@ -71,6 +77,82 @@ def test_a_list_has_pictures_sounds_and_reasons_and_fits_a_phone(page: Page) -> 
     assert page.locator("#list .card audio").count() > 0
     width = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
     assert page.evaluate(width)
+
+
+def test_versions_stand_below_the_list_and_not_in_the_header(page: Page, kept_url: str) -> None:
+    version = page.request.get(f"{kept_url}/readyz").json()["model_version"]
+    expect(page.locator("header")).not_to_contain_text(version)
+    expect(page.locator("#about-text")).to_be_hidden()
+    page.get_by_text("About this list").click()
+    expect(page.locator("#about-text")).to_be_visible()
+    expect(page.locator("#about-text")).to_contain_text(version)
+
+
+def test_the_slider_acts_at_once_and_on_the_list_that_is_shown(page: Page) -> None:
+    before = titles(page)
+    page.get_by_label("User").fill("somebody el")
+    page.get_by_label("Differing items").fill("1")
+    expect(page.locator("#list .card h3")).not_to_have_text(before)
+    assert page.locator("#shown-user").text_content() == "ada"
+
+
+def test_a_list_made_without_a_stage_is_shown_as_such(page: Page) -> None:
+    def fall_back(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, json={**answer.json(), "path": "fallback"})
+
+    expect(page.locator("#note")).not_to_contain_text("failed or was late")
+    page.route("**/recommendations?*", fall_back)
+    page.get_by_role("button", name="Show").click()
+    expect(page.locator("#note.warning")).to_contain_text("failed or was late")
+    page.unroute("**/recommendations?*")
+    page.get_by_role("button", name="Show").click()
+    expect(page.locator("#note.warning")).to_have_count(0)
+
+
+def test_a_service_that_cannot_be_reached_is_said_and_old_cards_are_called_old(
+    browser: Browser, kept_url: str
+) -> None:
+    with shown_page(browser, kept_url, expected="Failed to load resource") as page:
+        page.get_by_label("Words").fill("a haunted house")
+        page.keyboard.press("Enter")
+        expect(page.locator("#found h3").first).to_be_visible()
+        page.context.set_offline(True)
+        page.get_by_role("button", name="Show").click()
+        expect(page.locator("#note.warning")).to_contain_text("cannot be reached")
+        expect(page.locator("body")).not_to_contain_text("Failed to fetch")
+        expect(page.locator("#list-title")).to_contain_text("as it was at")
+        expect(page.locator("#list.old .card")).to_have_count(12)
+        page.get_by_role("button", name="Find").click()
+        expect(page.locator("#search-note.warning")).to_contain_text("cannot be reached")
+        expect(page.locator("#found h3")).to_have_count(0)
+        page.context.set_offline(False)
+        page.get_by_role("button", name="Show").click()
+        expect(page.locator("#list-title")).not_to_contain_text("as it was at")
+        expect(page.locator("#list.old")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "told"),
+    [(502, "<html>Bad gateway</html>", "answered 502"), (200, "<html>Sign in</html>", "a proxy")],
+)
+def test_a_page_in_place_of_an_answer_is_said(
+    browser: Browser, kept_url: str, status: int, body: str, told: str
+) -> None:
+    with shown_page(browser, kept_url, expected="Failed to load resource") as page:
+        page.route("**/recommendations?*", lambda route: route.fulfill(status=status, body=body))
+        page.get_by_role("button", name="Show").click()
+        expect(page.locator("#note.warning")).to_contain_text(told)
+        expect(page.locator("#list-title")).to_contain_text("as it was at")
+
+
+def test_a_like_is_of_the_user_whose_list_it_is(own_page: Page) -> None:
+    own_page.get_by_label("User").fill("somebody el")
+    with own_page.expect_request("**/v1/events") as sent:
+        own_page.get_by_role("button", name="Like: ").first.click()
+    assert (sent.value.post_data_json or {}).get("user_id") == "ada"
+    expect(own_page.locator("#note")).to_contain_text("You liked")
+    assert own_page.locator("#shown-user").text_content() == "ada"
 
 
 def test_liking_and_hiding_change_the_list(own_page: Page) -> None:

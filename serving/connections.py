@@ -1,0 +1,85 @@
+"""Connections that send the head of a request too slowly, or one without end, are closed.
+
+Uvicorn waits for a head as long as its sender likes, and keeps one of any length.
+"""
+
+import asyncio
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+_MOST_HEAD_BYTES = 65_536
+_TOO_LONG = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+    b"connection: close\r\ncontent-length: 0\r\n\r\n"
+)
+
+
+class BoundedHeads(HttpToolsProtocol):
+    """Uvicorn's protocol with a deadline while no request is being answered.
+
+    It runs from the first byte of a head, or from the beginning of the connection. The rest of a
+    body that nobody reads, since its request was refused, must come within it too. Between two
+    requests Uvicorn's own limit holds.
+
+    Args:
+        head_seconds: until a head must be there.
+        options: Uvicorn's own.
+    """
+
+    def __init__(self, *, head_seconds: float, **options: Any) -> None:
+        super().__init__(**options)
+        self._seconds = head_seconds
+        self._deadline: asyncio.TimerHandle | None = None
+        self._in_head, self._head_bytes = True, 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begins to wait for the first head."""
+        super().connection_made(transport)
+        self._begin()
+
+    def data_received(self, data: bytes) -> None:
+        """Reads on, and waits no longer for a head that is whole."""
+        if self._in_head:
+            self._head_bytes += len(data)
+        super().data_received(data)
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._end()
+        elif self._deadline is None:
+            self._begin()
+        if self._head_bytes > _MOST_HEAD_BYTES and not self.transport.is_closing():
+            self.transport.write(_TOO_LONG)
+            self.transport.close()
+
+    def on_headers_complete(self) -> None:
+        """Notes that a head is whole."""
+        self._in_head, self._head_bytes = False, 0
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Notes that what comes next is a head."""
+        self._in_head = True
+        super().on_message_complete()
+
+    def handle_websocket_upgrade(self) -> None:
+        """Leaves the connection to another protocol."""
+        self._end()
+        super().handle_websocket_upgrade()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Waits for nothing any more."""
+        self._end()
+        super().connection_lost(exc)
+
+    def _begin(self) -> None:
+        self._deadline = self.loop.call_later(self._seconds, self._late)
+
+    def _end(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _late(self) -> None:
+        self._deadline = None
+        if not self.transport.is_closing():
+            self.transport.close()
