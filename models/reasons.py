@@ -28,10 +28,11 @@ def reasons(explanation: Explanation, titles: NDArray[np.object_]) -> list[str]:
         explanation: of the items.
         titles: (n_items,) what people call an item.
     """
-    shares = explanation.shares.reshape(-1, len(explanation.parts))
-    past = explanation.past_items.reshape(len(shares), -1)[:, :_NAMED_PAST_ITEMS]
+    # As lists: a row is a few numbers, of which Python itself finds the largest sooner.
+    shares = explanation.shares.reshape(-1, len(explanation.parts)).tolist()
+    past = explanation.past_items.reshape(len(shares), -1)[:, :_NAMED_PAST_ITEMS].tolist()
     nearest = explanation.nearest
-    stands = np.full(len(shares), -1) if nearest is None else nearest.ravel()
+    stands = [-1] * len(shares) if nearest is None else nearest.ravel().tolist()
     return [
         _sentence(explanation.parts, own, [titles[item] for item in named if item >= 0], near)
         for own, named, near in zip(
@@ -44,19 +45,18 @@ def reasons(explanation: Explanation, titles: NDArray[np.object_]) -> list[str]:
 
 
 def _sentence(
-    parts: tuple[str, ...], shares: NDArray[np.float32], past: list[str], near: str | None
+    parts: tuple[str, ...], shares: list[float], past: list[str], near: str | None
 ) -> str:
     own = _of_known(parts, shares, " and ".join(f"“{title}”" for title in past))
     return own if near is None else f"its nearness to “{near}”, as it is new: {own}"
 
 
-def _of_known(parts: tuple[str, ...], shares: NDArray[np.float32], past: str) -> str:
+def _of_known(parts: tuple[str, ...], shares: list[float], past: str) -> str:
     """The strongest part with its share, and the past items."""
-    place = int(shares.argmax()) if len(shares) else -1
-    share = float(shares[place]) if len(shares) else 0.0
+    share = max(shares, default=0.0)
     if share <= 0:
         return f"goes with {past}" if past else PLAIN
-    part = parts[place]
+    part = parts[shares.index(share)]
     if part == BEHAVIOUR:
         told = f"what people who chose {past} chose as well" if past else PLAIN
         return told if share > _WHOLE or not past else f"{told} ({share:.0%})"
