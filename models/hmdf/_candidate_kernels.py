@@ -340,8 +340,8 @@ def _best_sums(table: LinkTable, asked: Asked, column: int, room: Sums, best: Be
     sums, met = room.values[kind, column - kind * windows], room.met[kind]
     size, worst = 0, np.float32(-np.inf)
     for place in range(room.counts[kind]):
-        item = np.uint64(met[place])
-        score = sums[item]
+        item = met[place]
+        score = sums[np.uint64(item)]
         if score >= worst and score != 0 and room.shown[item]:
             size = offer(best, size, score, asked.ties[item], item)
             worst = best.scores[0] if size == asked.most else worst
@@ -359,7 +359,7 @@ def _best_scores(asked: Asked, scores: Floats, room: Sums, best: Best) -> int:
             break
     if not differs:
         return size
-    for item in range(np.uint64(len(scores))):
+    for item in range(len(scores)):
         score = scores[item]
         if score >= worst and score > -np.inf and room.shown[item]:
             size = offer(best, size, score, asked.ties[item], item)
