@@ -19,10 +19,10 @@ def choose(vectors: Floats, scale: Floats, relevance: Floats, diversity: float, 
     """
     closest = np.zeros(len(vectors), dtype=np.float32)
     left = np.ones(len(vectors), dtype=np.bool_)
-    newest = np.argmax(relevance)
+    newest = int(np.argmax(relevance))
     for rank in range(len(out)):
         if rank:
-            newest = _next(vectors, scale, relevance, np.float32(diversity), newest, closest, left)
+            newest = _next(vectors, scale, relevance, diversity, newest, closest, left)
         out[rank], left[newest] = newest, False
 
 
@@ -37,20 +37,20 @@ def _next(
     left: Bools,
 ) -> int:
     """The best item that is left, once each knows how near it is to the newest of the list."""
-    best, most = -1, np.float32(-np.inf)
+    best, most, weight = -1, np.float32(-np.inf), np.float32(diversity)
     for item in range(len(vectors)):
         if left[item]:
             cosine = _product(vectors, item, newest) * scale[item] * scale[newest]
             # Rounding must not make one of two equal items nearer than the other.
             closest[item] = max(closest[item], min(cosine, np.float32(1)))
-            value = (np.float32(1) - diversity) * relevance[item] - diversity * closest[item]
+            value = (np.float32(1) - weight) * relevance[item] - weight * closest[item]
             if best < 0 or value > most:
                 best, most = item, value
     return best
 
 
 @compiled_in_any_order
-def _product(vectors: Floats, one: int, other: int) -> float:
+def _product(vectors: Floats, one: int, other: int) -> np.float32:
     total = np.float32(0)
     for column in range(vectors.shape[1]):
         total += vectors[one, column] * vectors[other, column]
