@@ -154,9 +154,10 @@ def _values(groups: Sequence[_Group], size: int) -> Floats:
                 parts[place] = part
     values, found, stop = np.empty(size, dtype=np.float32), iter(parts), 0
     for group in groups:
-        table = np.zeros((1 << len(group.conditions), len(group.features)))
+        column_of = {feature: column for column, feature in enumerate(group.features)}
+        table = np.zeros((1 << len(group.conditions), len(column_of)))
         for leaf in group.leaves:
-            columns = [group.features.index(feature) for feature in leaf.held]
+            columns = [column_of[feature] for feature in leaf.held]
             table[:, columns] += next(found)[_held_by(leaf, len(table))]
         start, stop = stop, stop + table.size
         values[start:stop] = table.ravel()
@@ -165,10 +166,9 @@ def _values(groups: Sequence[_Group], size: int) -> Floats:
 
 def _held_by(leaf: _Leaf, rows: int) -> Longs:
     """Which of a leaf's conditions hold, as bits, in each row (rows,) of its table."""
-    every, found = np.arange(rows), np.zeros(rows, dtype=np.int64)
-    for place, feature in enumerate(leaf.held):
-        needed, refused = leaf.bits[feature]
-        found |= ((every & (needed | refused)) == needed).astype(np.int64) << place
+    needed, refused = np.array([leaf.bits[feature] for feature in leaf.held], dtype=np.int64).T
+    holds = np.arange(rows)[:, None] & (needed | refused) == needed
+    found: Longs = holds @ (1 << np.arange(len(needed)))
     return found
 
 
