@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numba
 
@@ -19,8 +19,20 @@ def compiled(function: Function) -> Function:
     again where the function's own file has changed, and not where one that it calls has: compiled
     functions that call each other belong in one module.
     """
+    return _compiled(function)
+
+
+def compiled_in_any_order(function: Function) -> Function:
+    """The same for sums whose order is nobody's business: whole vectors of numbers at once.
+
+    Their last digit may differ from processor to processor. NaN and infinity count as elsewhere.
+    """
+    return _compiled(function, fastmath={"reassoc", "contract"})
+
+
+def _compiled(function: Function, **options: Any) -> Function:
     try:
-        found = numba.njit(nogil=True, cache=True)(function)
+        found = numba.njit(nogil=True, cache=True, **options)(function)
     except RuntimeError as error:
         _log.warning(
             "Machine code of %s cannot be kept: each process will spend seconds on it. "
@@ -29,5 +41,5 @@ def compiled(function: Function) -> Function:
             Path(function.__code__.co_filename).parent,
             error,
         )
-        found = numba.njit(nogil=True)(function)
+        found = numba.njit(nogil=True, **options)(function)
     return cast(Function, found)

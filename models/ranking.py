@@ -78,7 +78,7 @@ def top_k(
         np.full((len(scores), k), -np.inf, dtype=np.float32),
     )
     if scores.size:
-        places = ties[columns]
+        places = ties if items is None else ties[columns]
         rows, found = _contenders(scores, places, min(k, len(columns)))
         order = np.lexsort((places[found], -scores[rows, found], rows))
         rows, found = rows[order], found[order]
@@ -94,9 +94,14 @@ def _contenders(scores: Floats, places: Ints, k: int) -> tuple[Longs, Longs]:
 
     The columns are dealt into groups. At least k scores of a row reach the k-th largest of its
     groups' maxima, so nothing below that bound is among the k best, and no row is sorted whole.
-    Where very many scores equal the bound, only those with the k lowest places can be.
+    Where very many scores equal the bound, only those with the k lowest places can be. A row in
+    which few scores are above -inf needs none of that.
     """
     n_users, m = scores.shape
+    there = np.flatnonzero(scores > -np.inf)
+    if len(there) <= _CROWD_AN_ITEM * k:
+        rows, columns = np.divmod(there, m)
+        return rows, columns
     groups = min(m, _GROUPS_AN_ITEM * k)
     dealt = scores[:, : m // groups * groups].reshape(n_users, m // groups, groups)
     bound = np.partition(dealt.max(axis=1), groups - k, axis=1)[:, groups - k, None]

@@ -34,12 +34,13 @@ def reasons(
         titles: (n_items,) what people call an item.
         unchosen: (n_users, k) which of the items have no event; none by default.
     """
-    shares = explanation.shares.reshape(-1, len(explanation.parts))
+    # As lists: a row is a few numbers, of which Python itself finds the largest sooner.
+    shares = explanation.shares.reshape(-1, len(explanation.parts)).tolist()
     most = explanation.past_items.shape[-1]
-    past = explanation.past_items.reshape(-1, most)[:, :_NAMED_PAST_ITEMS]
+    past = explanation.past_items.reshape(-1, most)[:, :_NAMED_PAST_ITEMS].tolist()
     nearest = explanation.nearest
-    stands = np.full(len(shares), -1) if nearest is None else nearest.ravel()
-    new = np.zeros(len(shares), dtype=bool) if unchosen is None else unchosen.ravel()
+    stands = [-1] * len(shares) if nearest is None else nearest.ravel().tolist()
+    new = [False] * len(shares) if unchosen is None else unchosen.ravel().tolist()
     return [
         _sentence(
             explanation.parts,
@@ -55,7 +56,7 @@ def reasons(
 
 def _sentence(
     parts: tuple[str, ...],
-    shares: NDArray[np.float32],
+    shares: list[float],
     past: list[str],
     near: str | None,
     plain: str,
@@ -64,17 +65,16 @@ def _sentence(
     return own if near is None else f"its nearness to “{near}”, as it is new: {own}"
 
 
-def _of_known(parts: tuple[str, ...], shares: NDArray[np.float32], past: str, plain: str) -> str:
+def _of_known(parts: tuple[str, ...], shares: list[float], past: str, plain: str) -> str:
     """The strongest part with its share, and the past items; `plain` where nothing is its own."""
-    place = int(shares.argmax()) if len(shares) else -1
-    share = float(shares[place]) if len(shares) else 0.0
+    share = max(shares, default=0.0)
     if share <= 0:
         return f"goes with {past}" if past else plain
-    part = parts[place]
+    part = parts[shares.index(share)]
     if part == BEHAVIOUR:
-        told = f"what people who chose {past} chose as well" if past else plain
-        return told if share > _WHOLE or not past else f"{told} ({share:.0%})"
+        sentence = f"what people who chose {past} chose as well" if past else plain
+        return sentence if share > _WHOLE or not past else f"{sentence} ({share:.0%})"
     if part == POPULARITY and share > _WHOLE:
         return plain
-    told = f"{plain if part == POPULARITY else _WORDS[part]} ({share:.0%})"
-    return f"{told}; goes with {past}" if past else told
+    sentence = f"{plain if part == POPULARITY else _WORDS[part]} ({share:.0%})"
+    return f"{sentence}; goes with {past}" if past else sentence

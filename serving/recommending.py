@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
-from pyversity import Strategy, diversify
 
 from models.data import Bools, Floats, Histories, Ints
+from models.diversity import marginal_relevance
 from models.explaining import explain, scored
 from models.explanation import Explanation
 from models.exploration import upper_bounds
@@ -178,29 +178,18 @@ def diverse(
         return items, scores
     spread = scores.max() - scores.min()
     relevance = (scores - scores.min()) / spread if spread > 0 else np.ones_like(scores)
-    found = diversify(
-        _beside_one_another(champion, items),
-        relevance,
-        min(k, len(items)),
-        strategy=Strategy.MMR,
-        diversity=diversity,
-        normalize=False,
+    # The modalities' own vectors, side by side: each is a unit vector or zero.
+    vectors = np.concatenate([one.rows(items) for one in champion.vectors.values()], axis=1)
+    parts = np.sum([one.present[items] for one in champion.vectors.values()], axis=0)
+    places = marginal_relevance(
+        vectors, np.sqrt(np.maximum(parts, 1)), relevance, min(k, len(items)), diversity
     )
-    return items[found.indices], scores[found.indices]
+    return items[places], scores[places]
 
 
 def _pool(k: int) -> int:
     """How many items a diverse list of k is chosen from."""
     return max(_LEAST_POOL, _POOL_AN_ITEM * k)
-
-
-def _beside_one_another(champion: Champion, items: Ints) -> Floats:
-    """Unit vectors (n, 384 × modalities) of items: the modalities' own, side by side."""
-    vectors = np.hstack([one.rows(items) for one in champion.vectors.values()])
-    # Each part is a unit vector or zero, so that the length is known without looking at it.
-    parts = sum(one.present[items].astype(np.float32) for one in champion.vectors.values())
-    vectors /= np.sqrt(np.maximum(parts, 1))[:, None]
-    return vectors
 
 
 def unexplained(n: int) -> list[Reason]:

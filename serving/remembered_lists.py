@@ -38,6 +38,11 @@ class RememberedLists:
         self._answers: OrderedDict[Question, bytes] = OrderedDict()
         self._bytes = 0
 
+    @property
+    def remembers(self) -> bool:
+        """Whether anything is remembered at all; if not, nobody need work out a question."""
+        return self._most_bytes > 0
+
     def recall(self, champion: Champion, question: Question) -> bytes | None:
         """What `keep` was given for the same question; None where it has to be made."""
         if champion is not self._champion:

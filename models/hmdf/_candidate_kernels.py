@@ -13,13 +13,9 @@ from models.compiling import compiled
 from models.data import Bools, Floats, Ints, Longs
 
 Doubles = NDArray[np.float64]
-_NEW_EVENTS = 10
-"""Newest events of a history, all of whose weights count."""
 
-_OF_OLD = 50
-"""Weights of each event before them that count, the largest ones."""
-
-_EVERY = 1 << 30
+_SPARSE = 4
+"""Above one item in so many, all sums are cleared, and not one by one."""
 
 
 class LinkTable(NamedTuple):
@@ -32,8 +28,8 @@ class LinkTable(NamedTuple):
         starts: (rows + 1,) where each row begins.
         columns: item of each weight.
         values: the weights.
-        lasting: (longest, w) how much the newest events of a history, the newest first, count in
-            each of w windows.
+        read: (longest,) how many weights of each of the newest events count, the newest first.
+        lasting: (longest, w) how much these events count in each of w windows; 0 after its end.
         changing: (longest, v) the same in the v windows of the contemporary weights.
         middles: (periods,) in days.
         memories: (m,) days in which a period that is so far from now counts e times less.
@@ -44,6 +40,7 @@ class LinkTable(NamedTuple):
     starts: Longs
     columns: Ints
     values: Floats
+    read: Longs
     lasting: Floats
     changing: Floats
     middles: Doubles
@@ -54,15 +51,20 @@ class Sums(NamedTuple):
     """Room for the sums of one user, which is cleared for the next.
 
     Attributes:
-        values: (kinds + 1, n_items, w) the sums in each window; those of the contemporary weights
-            are the last. An item is met by a kind where the sum in its longest window is not 0.
-        met: (kinds + 1, n_items) the items met by each kind, in the order in which they were.
+        values: (kinds + 1, w, n_items) the sums in each window; those of the contemporary weights
+            are the last. One window lies apart from the next, so that the nearest caches hold it.
+        met: (kinds + 1, n_items + 1) the items whose sum in a kind's longest window is not 0, in
+            the order in which they were met. The last place takes what there is no room for.
         counts: (kinds + 1,) how many.
+        shown: (n_items,) what may be shown to the user, and was not had.
+        chosen: (n_items,) the user's candidates so far.
     """
 
     values: Floats
     met: Ints
     counts: Longs
+    shown: Bools
+    chosen: Bools
 
 
 @compiled
@@ -75,133 +77,126 @@ def add_past(table: LinkTable, past: Ints, now: float, room: Sums) -> None:
         now: the day of the newest event.
         room: empty; is filled.
     """
+    columns, values = table.columns, table.values
     for kind in range(table.kinds):
-        for rank in range(min(len(past), len(table.lasting))):
-            row = kind * table.n_items + past[len(past) - 1 - rank]
-            _add_row(table, row, table.lasting[rank], kind, _read(rank), room)
-    near = _nearness(table, now)
-    weights = np.empty(table.changing.shape[1] * near.shape[1], dtype=np.float32)
-    for rank in range(min(len(past), len(table.changing))):
-        item = past[len(past) - 1 - rank]
-        for period in range(len(near)):
-            row = (table.kinds + period) * table.n_items + item
-            _multiply(table.changing[rank], near[period], weights)
-            _add_row(table, row, weights, table.kinds, _read(rank), room)
+        met, count = room.met[kind], 0
+        for window in range(table.lasting.shape[1]):
+            sums = room.values[kind, window]
+            for rank in range(min(len(past), len(table.lasting))):
+                weight = table.lasting[rank, window]
+                if weight == 0:
+                    break
+                row = kind * table.n_items + past[len(past) - 1 - rank]
+                first, stop = _span(table, row, rank)
+                if window < room.values.shape[1] - 1:
+                    _add(columns, values, first, stop, weight, sums)
+                else:
+                    count = _add_and_meet(columns, values, first, stop, weight, sums, met, count)
+        room.counts[kind] = count
+    _add_changing(table, past, now, room)
+
+
+@compiled
+def _add_changing(table: LinkTable, past: Ints, now: float, room: Sums) -> None:
+    """Sums the contemporary weights."""
+    columns, values, near = table.columns, table.values, nearness(table, now)
+    memories, widest = near.shape[1], room.values.shape[1]
+    windows = table.changing.shape[1]
+    for place in range(windows * memories):
+        window, memory = divmod(place, memories)
+        # The last one is that of the longest window and memory, and lies where that of others does.
+        sums, met, count = room.values[table.kinds, place], room.met[table.kinds], 0
+        for rank in range(min(len(past), len(table.changing))):
+            if table.changing[rank, window] == 0:
+                break
+            item = past[len(past) - 1 - rank]
+            for period in range(len(near)):
+                first, stop = _span(table, (table.kinds + period) * table.n_items + item, rank)
+                if first == stop:
+                    continue
+                weight = table.changing[rank, window] * near[period, memory]
+                if place < widest - 1:
+                    _add(columns, values, first, stop, weight, sums)
+                else:
+                    count = _add_and_meet(columns, values, first, stop, weight, sums, met, count)
+        room.counts[table.kinds] = count
+
+
+@compiled
+def _span(table: LinkTable, row: int, rank: int) -> tuple[int, int]:
+    """From where to where in a row the weights count for the event of a rank."""
+    first = table.starts[row]
+    return first, min(first + table.read[rank], table.starts[row + 1])
+
+
+# The two below take whole arrays, since a slice is counted by numba each time it is passed on, and
+# indexes without a sign, since numba would else ask each time whether they are below 0.
+@compiled
+def _add(columns: Ints, values: Floats, first: int, stop: int, weight: float, sums: Floats) -> None:
+    """Adds the weights from `first` to `stop` to a sum of each item."""
+    for entry in range(np.uint64(first), np.uint64(stop)):
+        sums[np.uint64(columns[entry])] += weight * values[entry]
+
+
+@compiled
+def _add_and_meet(
+    columns: Ints,
+    values: Floats,
+    first: int,
+    stop: int,
+    weight: float,
+    sums: Floats,
+    met: Ints,
+    count: int,
+) -> int:
+    """The same, and whose sum is no longer 0 is met; without a branch, since nobody could guess."""
+    last = len(met) - 1
+    for entry in range(np.uint64(first), np.uint64(stop)):
+        item = np.uint64(columns[entry])
+        before = sums[item]
+        after = before + weight * values[entry]
+        sums[item] = after
+        met[min(count, last)] = item
+        # A sum may be too small for a float, or fall back to 0: then the item is met again.
+        count += (before == 0) & (after != 0)
+    return min(count, last)
 
 
 @compiled
 def gather(table: LinkTable, room: Sums, item: int, out: Floats) -> None:
     """Every sum (s,) of one item into `out`: kind by kind, the contemporary ones last."""
     windows = table.lasting.shape[1]
-    for column in range(len(out)):
-        kind = min(column // windows, table.kinds)
-        out[column] = room.values[kind, item, column - kind * windows]
+    for kind in range(table.kinds):
+        for window in range(windows):
+            out[kind * windows + window] = room.values[kind, window, item]
+    first = table.kinds * windows
+    for column in range(len(out) - first):
+        out[first + column] = room.values[table.kinds, column, item]
 
 
 @compiled
 def clear(room: Sums) -> None:
     """Empties the room."""
     for kind in range(len(room.counts)):
-        for item in room.met[kind, : room.counts[kind]]:
-            room.values[kind, item] = 0
+        is_sparse = room.counts[kind] * _SPARSE < room.values.shape[2]
+        for window in range(room.values.shape[1]):
+            sums = room.values[kind, window]
+            if is_sparse:
+                for place in range(room.counts[kind]):
+                    sums[room.met[kind, place]] = 0
+            else:
+                sums[:] = 0
         room.counts[kind] = 0
 
 
 @compiled
-def add_by_event(
-    table: LinkTable, past: Ints, now: float, place: Ints, counts: Floats, out: Floats
-) -> None:
-    """Adds what each past event says of some items to a column of its own.
-
-    Args:
-        table: the links.
-        past: (n_events,) items of the history, oldest first.
-        now: the day of the newest event.
-        place: (n_items,) the row of `out` that is an item's; -1 for an item that is not asked for.
-        counts: (m, s) how much each sum counts for each item.
-        out: (m, n_events) is added to.
-    """
-    windows = table.lasting.shape[1]
-    near = _nearness(table, now)
-    first = table.kinds * windows
-    weights = np.empty(table.changing.shape[1] * near.shape[1], dtype=np.float32)
-    for rank in range(min(len(past), len(table.lasting))):
-        event = len(past) - 1 - rank
-        for kind in range(table.kinds):
-            row = kind * table.n_items + past[event]
-            own, begin = table.lasting[rank], kind * windows
-            _add_of_event(table, row, own, begin, _read(rank), place, counts, out, event)
-        if rank < len(table.changing):
-            for period in range(len(near)):
-                row = (table.kinds + period) * table.n_items + past[event]
-                _multiply(table.changing[rank], near[period], weights)
-                _add_of_event(table, row, weights, first, _read(rank), place, counts, out, event)
-
-
-@compiled
-def _nearness(table: LinkTable, now: float) -> Floats:
+def nearness(table: LinkTable, now: float) -> Floats:
     """How much each period counts now, in each memory (periods, m)."""
     days = np.abs(now - table.middles)
     found = np.empty((len(days), len(table.memories)), dtype=np.float32)
     for memory in range(len(table.memories)):
         found[:, memory] = np.exp(-days / table.memories[memory])
     return found
-
-
-@compiled
-def _multiply(windows: Floats, near: Floats, out: Floats) -> None:
-    """Each window's weight times each memory's into out (v · m,)."""
-    for window in range(len(windows)):
-        for memory in range(len(near)):
-            out[window * len(near) + memory] = windows[window] * near[memory]
-
-
-@compiled
-def _read(rank: int) -> int:
-    """How many weights of an event count, of the newest events all: old ones say little each."""
-    return _EVERY if rank < _NEW_EVENTS else _OF_OLD
-
-
-@compiled
-def _add_row(table: LinkTable, row: int, weights: Floats, kind: int, most: int, room: Sums) -> None:
-    """Adds the first `most` of a row of weights to the sums of a kind."""
-    values, longest = room.values[kind], len(weights) - 1
-    begin = 0
-    while begin < longest and weights[begin] == 0:
-        begin += 1
-    count = room.counts[kind]
-    first = table.starts[row]
-    for entry in range(first, min(first + most, table.starts[row + 1])):
-        item, value = table.columns[entry], table.values[entry]
-        is_new = values[item, longest] == 0
-        for window in range(begin, longest + 1):
-            values[item, window] += weights[window] * value
-        # A sum may be too small for a float, or fall back to 0: then the item is met again.
-        if is_new and values[item, longest] != 0 and count < room.met.shape[1]:
-            room.met[kind, count] = item
-            count += 1
-    room.counts[kind] = count
-
-
-@compiled
-def _add_of_event(
-    table: LinkTable,
-    row: int,
-    weights: Floats,
-    first: int,
-    most: int,
-    place: Ints,
-    counts: Floats,
-    out: Floats,
-    event: int,
-) -> None:
-    begin = table.starts[row]
-    for entry in range(begin, min(begin + most, table.starts[row + 1])):
-        asked = place[table.columns[entry]]
-        if asked >= 0:
-            for window in range(len(weights)):
-                weight = weights[window] * counts[asked, first + window]
-                out[asked, event] += weight * table.values[entry]
 
 
 class Best(NamedTuple):
@@ -307,78 +302,77 @@ class Found(NamedTuple):
     sums: Floats
 
 
-class Marks(NamedTuple):
-    """Which user an item was last hidden from, or chosen for: (n_items,) each."""
-
-    hidden: Longs
-    chosen: Longs
-
-
 @compiled
-def find(table: LinkTable, asked: Asked, room: Sums, marks: Marks, best: Best, out: Found) -> int:
-    """Fills `out`, and says how many rows of it."""
+def find(table: LinkTable, asked: Asked, room: Sums, best: Best, out: Found) -> int:
+    """Fills `out`, and says how many rows of it; the room is empty before and after."""
     stop = 0
     for user in range(len(asked.offsets) - 1):
         past = asked.past[asked.offsets[user] : asked.offsets[user + 1]]
+        room.shown[:] = asked.allowed
         for item in past:
-            marks.hidden[item] = user
+            room.shown[item] = False
         add_past(table, past, asked.now[user], room)
         start = stop
         for column in asked.found_by:
-            size = _best_sums(table, asked, column, user, room, marks, best)
-            stop = _choose(best.items[:size], user, marks, out, stop)
+            size = _best_sums(table, asked, column, room, best)
+            stop = _choose(best.items[:size], room, out, stop)
         for model in range(len(asked.scores)):
-            size = _best_scores(asked, asked.scores[model, user], user, marks, best)
-            stop = _choose(best.items[:size], user, marks, out, stop)
-        given = asked.given[user]
-        stop = _choose(given[given >= 0], user, marks, out, stop)
+            size = _best_scores(asked, asked.scores[model, user], room, best)
+            stop = _choose(best.items[:size], room, out, stop)
+        for item in asked.given[user]:
+            if item >= 0:
+                best.items[0] = item
+                stop = _choose(best.items[:1], room, out, stop)
         own = out.items[start:stop]
         own[:] = own[np.argsort(asked.ties[own])]
         for place in range(start, stop):
             _describe(table, asked, user, room, out, place)
+            room.chosen[out.items[place]] = False
         clear(room)
     return stop
 
 
 @compiled
-def _best_sums(
-    table: LinkTable, asked: Asked, column: int, user: int, room: Sums, marks: Marks, best: Best
-) -> int:
+def _best_sums(table: LinkTable, asked: Asked, column: int, room: Sums, best: Best) -> int:
     """The best items by one sum; no past item says anything of an item whose sum is 0."""
     windows = table.lasting.shape[1]
     kind = min(column // windows, table.kinds)
-    sums = room.values[kind, :, column - kind * windows]
-    size = 0
-    for item in room.met[kind, : room.counts[kind]]:
-        score = sums[item]
-        if score == 0 or (size == asked.most and score < best.scores[0]):
-            continue
-        if asked.allowed[item] and marks.hidden[item] != user:
+    sums, met = room.values[kind, column - kind * windows], room.met[kind]
+    size, worst = 0, np.float32(-np.inf)
+    for place in range(room.counts[kind]):
+        item = met[place]
+        score = sums[np.uint64(item)]
+        if score >= worst and score != 0 and room.shown[item]:
             size = offer(best, size, score, asked.ties[item], item)
+            worst = best.scores[0] if size == asked.most else worst
     return size
 
 
 @compiled
-def _best_scores(asked: Asked, scores: Floats, user: int, marks: Marks, best: Best) -> int:
+def _best_scores(asked: Asked, scores: Floats, room: Sums, best: Best) -> int:
     """The best items by one model; none where all are alike to it."""
-    if len(scores) == 0 or scores.min() == scores.max():
-        return 0
-    size = 0
+    size, worst = 0, np.float32(-np.inf)
+    differs = False
+    for item in range(1, len(scores)):
+        differs = scores[item] != scores[0]
+        if differs:
+            break
+    if not differs:
+        return size
     for item in range(len(scores)):
         score = scores[item]
-        if size == asked.most and score < best.scores[0]:
-            continue
-        if score > -np.inf and asked.allowed[item] and marks.hidden[item] != user:
+        if score >= worst and score > -np.inf and room.shown[item]:
             size = offer(best, size, score, asked.ties[item], item)
+            worst = best.scores[0] if size == asked.most else worst
     return size
 
 
 @compiled
-def _choose(items: Ints, user: int, marks: Marks, out: Found, stop: int) -> int:
+def _choose(items: Ints, room: Sums, out: Found, stop: int) -> int:
     """Adds the items that are not yet among the user's candidates."""
     for item in items:
-        if marks.chosen[item] != user:
-            marks.chosen[item] = user
+        if not room.chosen[item]:
+            room.chosen[item] = True
             out.items[stop] = item
             stop += 1
     return stop

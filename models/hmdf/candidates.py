@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.data import Bools, Floats, Histories, Ints, Longs
-from models.hmdf._candidate_kernels import Asked, Best, Found, Marks, find
+from models.hmdf._candidate_kernels import Asked, Best, Found, find
 from models.hmdf.item_links import ItemLinks, now_of
 
 
@@ -96,9 +96,10 @@ def best_of_all(
         np.require(given, np.int32, ["C", "W"]),
         most,
     )
-    marks = Marks(*np.full((2, n_items), -1, dtype=np.int64))
-    best = Best(np.empty(most, np.float32), np.empty(most, np.int32), np.empty(most, np.int32))
-    count = find(links.table, wanted, links.room(), marks, best, found)
+    size = max(most, 1)
+    best = Best(np.empty(size, np.float32), np.empty(size, np.int32), np.empty(size, np.int32))
+    with links.room() as room:
+        count = find(links.table, wanted, room, best, found)
     return Pairs(
         found.rows[:count].copy(),
         found.items[:count].copy(),

@@ -1,11 +1,11 @@
 """Why the hybrid ranked an item as it did: what each feature added, by what it is a figure of."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from models.data import MODALITIES, Floats, Histories, Ints
+from models.data import MODALITIES, Floats, Histories, Ints, Longs
 from models.explanation import BEHAVIOUR, POPULARITY, Explanation, shares_of, stacked, strongest
 from models.hmdf.candidates import Candidates
 from models.hmdf.features import Knowledge
@@ -15,11 +15,44 @@ from models.hmdf.similarity import ContentSimilarity
 from models.trees import Trees, grouped
 
 
+@dataclass(frozen=True)
+class Read:
+    """What the trees read.
+
+    Attributes:
+        parts: names of the m things that a feature is a figure of.
+        part_of: (f,) which of them each feature is a figure of.
+        links: (s,) which features are the sums over past items.
+    """
+
+    parts: tuple[str, ...]
+    part_of: Ints
+    links: Longs
+
+    @staticmethod
+    def of(names: Sequence[str], parts: Sequence[str], links: Sequence[str]) -> "Read":
+        """What features read.
+
+        Args:
+            names: of the f features.
+            parts: what each is a figure of.
+            links: names of the sums over past items.
+        """
+        read = set(parts)
+        named = tuple(part for part in (*MODALITIES, BEHAVIOUR, POPULARITY) if part in read)
+        column_of = {name: column for column, name in enumerate(names)}
+        return Read(
+            named,
+            np.array([named.index(part) for part in parts], dtype=np.int32),
+            np.array([column_of[name] for name in links], dtype=np.int64),
+        )
+
+
 def explained(
     trees: Trees,
     knowledge: Knowledge,
     candidates: Candidates,
-    features: Sequence[tuple[str, str]],
+    read: Read,
     users: Histories,
     items: Ints,
 ) -> Explanation:
@@ -33,24 +66,20 @@ def explained(
         trees: that gave the scores.
         knowledge: that made the features.
         candidates: of the users, among them all of the items.
-        features: name of each feature, and the part that it is a figure of.
+        read: by the trees.
         users: for whom the items were scored.
         items: dense indexes; -1 where there is none, which has no reason.
     """
-    read = {part for _, part in features}
-    parts = tuple(part for part in (*MODALITIES, BEHAVIOUR, POPULARITY) if part in read)
-    part_of = np.array([parts.index(part) for _, part in features], dtype=np.int32)
-    column_of = {name: column for column, (name, _) in enumerate(features)}
-    links = np.array([column_of[name] for name in knowledge.links.names])
+    parts, width = read.parts, len(read.part_of)
     places = _places(candidates, items, knowledge.links.n_items)
-    added, sums = (np.zeros((*items.shape, width)) for width in (len(features), len(links)))
+    added, sums = (np.zeros((*items.shape, n)) for n in (width, len(read.links)))
     asked = places >= 0
     if asked.any():
         own = candidates.features[places[asked]]
-        added[asked], sums[asked] = trees.contributions(own)[0], own[:, links]
-    by_part = grouped(added.reshape(-1, len(features)), part_of, len(parts))
+        added[asked], sums[asked] = trees.contributions(own)[0], own[:, read.links]
+    by_part = grouped(added.reshape(-1, width), read.part_of, len(parts))
     shares, moved = shares_of(by_part.reshape(*items.shape, len(parts)).astype(np.float32))
-    raised = np.maximum(added[..., links], 0)
+    raised = np.maximum(added[..., read.links], 0)
     counts = np.divide(raised, sums, out=np.zeros_like(raised), where=sums > 0).astype(np.float32)
     rows = []
     for user in range(len(users)):

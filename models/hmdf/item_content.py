@@ -1,6 +1,7 @@
 """What is known of items without a single event, and what users who have some make of it."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -59,7 +60,15 @@ class ItemContent:
 
     def vectors(self, users: Histories) -> Floats:
         """Users (n_users, f) by what they did."""
-        return self.factors.user_vectors(translated(users, self.stands_for))
+        if self._has_grown:
+            users = translated(users, self.stands_for)
+        return self.factors.user_vectors(users)
+
+    @cached_property
+    def _has_grown(self) -> bool:
+        """Whether any item came after the fit, which the factors do not know."""
+        themselves = np.arange(len(self.stands_for))
+        return not np.array_equal(self.stands_for, themselves)
 
     def candidates(
         self, users: Histories, vectors: Floats, among: Ints, most: int, ties: Ints
@@ -78,6 +87,8 @@ class ItemContent:
         """
         if not len(among):
             return np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.int32)
+        if len(among) <= most:
+            return _never_had(users, among, len(ties))
         scores = vectors @ self.tastes.whole[among].T
         found = top_k(scores, min(most, len(among)), ties, items=among, exclude=users).items
         rows, places = np.nonzero(found >= 0)
@@ -95,3 +106,11 @@ class ItemContent:
                 numbers_of(self.numbers, users, rows, items),
             ]
         ).astype(np.float32)
+
+
+def _never_had(users: Histories, among: Ints, n_items: int) -> tuple[Ints, Ints]:
+    """Rows (r,) and items (r,): of each user all those of `among` that the user never had."""
+    had = np.zeros((len(users), n_items), dtype=bool)
+    had[np.repeat(np.arange(len(users)), users.lengths), users.items] = True
+    rows, places = np.nonzero(~had[:, among])
+    return rows.astype(np.int32), among[places]

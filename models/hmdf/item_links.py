@@ -1,6 +1,7 @@
 """What past items say of others: sparse item-to-item weights of several kinds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -10,7 +11,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from models.data import Floats, Histories, Interactions, Ints, Longs
-from models.hmdf._candidate_kernels import LinkTable, Sums, add_by_event, add_past, gather
+from models.hmdf._candidate_kernels import LinkTable, Sums, add_past, clear, gather, nearness
+from models.hmdf._event_kernels import add_by_event
 from models.hmdf.link_weights import (
     Periods,
     contemporary_weights,
@@ -103,11 +105,12 @@ class ItemLinks:
 
     def sums(self, user: Histories) -> Floats:
         """Every sum (n_items, s) of all items for one row; `candidates.best_of_all` is for many."""
-        room = self.room()
-        add_past(self.table, user.items, now_of(user)[0], room)
         found = np.empty((self.n_items, len(self.names)), dtype=np.float32)
-        for item in range(self.n_items):
-            gather(self.table, room, item, found[item])
+        with self.room() as room:
+            add_past(self.table, user.items, now_of(user)[0], room)
+            for item in range(self.n_items):
+                gather(self.table, room, item, found[item])
+            clear(room)
         return found
 
     def by_past_event(self, user: Histories, items: Ints, counts: Floats) -> Floats:
@@ -121,17 +124,38 @@ class ItemLinks:
         found = np.zeros((len(items), len(user.items)), dtype=np.float32)
         place = np.full(self.n_items, -1, dtype=np.int32)
         place[items] = np.arange(len(items), dtype=np.int32)
-        add_by_event(self.table, user.items, now_of(user)[0], place, counts, found)
+        near = nearness(self.table, now_of(user)[0])
+        add_by_event(self.table, user.items, near, place, counts, found)
         return found
 
-    def room(self) -> Sums:
-        """Room for the sums of one user after the other."""
+    @contextmanager
+    def room(self) -> Iterator[Sums]:
+        """Empty room for the sums of one user after the other, to be left empty.
+
+        It is kept for the next, since asking for new memory takes as long as adding up a history.
+        """
+        try:
+            room = self._rooms.pop()
+        except IndexError:
+            room = self._new_room()
+        yield room
+        # Where the block failed, nobody knows what is left in it.
+        self._rooms.append(room)
+
+    def _new_room(self) -> Sums:
         kinds, widest = len(self.kinds) + 1, max(len(WINDOWS), len(_CHANGING_NAMES))
         return Sums(
-            np.zeros((kinds, self.n_items, widest), dtype=np.float32),
-            np.empty((kinds, self.n_items), dtype=np.int32),
+            np.zeros((kinds, widest, self.n_items), dtype=np.float32),
+            np.empty((kinds, self.n_items + 1), dtype=np.int32),
             np.zeros(kinds, dtype=np.int64),
+            np.zeros(self.n_items, dtype=np.bool_),
+            np.zeros(self.n_items, dtype=np.bool_),
         )
+
+    @cached_property
+    def _rooms(self) -> list[Sums]:
+        """Those that nobody uses at the moment: as many as threads have ever asked at once."""
+        return []
 
     @cached_property
     def table(self) -> LinkTable:
@@ -142,6 +166,7 @@ class ItemLinks:
             self.starts,
             self.columns,
             self.values,
+            _READ,
             LASTING,
             _CHANGING,
             self.middles / _DAY,
@@ -176,6 +201,13 @@ def _weights(windows: Mapping[str, Window]) -> Floats:
 LASTING = _weights(WINDOWS)
 """Weights (longest, windows) of the newest events of a history, the newest first."""
 
+_NEW_EVENTS = 10
+"""Newest events of a history, all of whose weights count."""
+
+_OF_OLD = 50
+"""Weights of each event before them that count, the largest ones: old ones say little each."""
+
+_READ = np.where(np.arange(len(LASTING)) < _NEW_EVENTS, 1 << 30, _OF_OLD).astype(np.int64)
 _CHANGING = _weights(_CONTEMPORARY_WINDOWS)
 _CHANGING_NAMES = tuple(
     "_".join(parts) for parts in product((_CONTEMPORARY,), _CONTEMPORARY_WINDOWS, _MEMORIES)

@@ -12,7 +12,7 @@ from models.data import Bools, Floats, Histories, Ints, TokenTable
 from models.explanation import BEHAVIOUR, Explanation
 from models.extending import further_ties, of_places
 from models.hmdf.candidates import Candidates, best_of_all
-from models.hmdf.explanation import explained, for_guests, with_newcomers
+from models.hmdf.explanation import Read, explained, for_guests, with_newcomers
 from models.hmdf.features import Knowledge
 from models.hmdf.guests import GuestScores
 from models.hmdf.newcomers import Newcomers
@@ -184,6 +184,10 @@ class Ranker:
         return of_boosters(self.bags)
 
     @cached_property
+    def _read(self) -> Read:
+        return Read.of(self.feature_names, self.feature_parts, self.knowledge.links.names)
+
+    @cached_property
     def _is_new(self) -> Bools:
         """Which items (n_items,) only what they are can rank."""
         found = np.zeros(len(self.ties), dtype=bool)
@@ -228,11 +232,10 @@ class Ranker:
         return scores
 
     def _explained(self, found: Candidates, users: Histories, items: Ints) -> Explanation:
-        features = tuple(zip(self.feature_names, self.feature_parts, strict=True))
         new = self._is_new[items] & (items >= 0)
         warm = np.where(new, -1, items).astype(np.int32)
         past = self._of_fit(users)
-        why = explained(self._trees, self.knowledge, found, features, past, warm)
+        why = explained(self._trees, self.knowledge, found, self._read, past, warm)
         if self.newcomers is not None:
             stands_for, n_known = self.newcomers.content.stands_for, self.knowledge.links.n_items
             named = as_done(users, why.past_items, stands_for, n_known)

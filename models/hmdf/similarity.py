@@ -108,7 +108,8 @@ class ContentSimilarity:
             items: (r,) dense item indexes.
         """
         ends = np.searchsorted(rows, np.arange(len(users) + 1))
-        found = np.empty((len(rows), len(self.names)), dtype=np.float32)
+        width = len(self.spaces) * len(WINDOWS)
+        found = np.empty((len(rows), width), dtype=np.float32)
         for place, space in enumerate(self.spaces.values()):
             own = found[:, place * len(WINDOWS) : (place + 1) * len(WINDOWS)]
             histories = users.items, users.offsets, LASTING

@@ -84,6 +84,8 @@ def _contributions(
     above: Any,
     up_to: Any,
     missing_passes: Any,
+    gets: Any,
+    getting: Any,
     begins: Any,
     values: Any,
 ) -> Any:
@@ -91,14 +93,15 @@ def _contributions(
     found = np.zeros((rows, n_features), dtype=np.float64)
     columns = np.zeros((n_features, _BLOCK), dtype=np.float32)
     held = np.zeros(_BLOCK, dtype=np.uint32)
+    place = np.zeros(_BLOCK, dtype=np.uint64)
     added = np.zeros((n_features, _BLOCK), dtype=np.float64)
     for begin in range(0, rows, _BLOCK):
         size = min(_BLOCK, rows - begin)
         wide = (size + _LANES - 1) // _LANES * _LANES
         _lay_out(features[begin : begin + size], columns)
         added[:] = 0
-        for path in range(len(starts) - 1):
-            first, last = starts[path], starts[path + 1]
+        for table in range(len(starts) - 1):
+            first, last = starts[table], starts[table + 1]
             held[:wide] = 0
             for step in range(first, last):
                 asked, bit = np.uint64(feature[step]), np.uint32(1 << (step - first))
@@ -112,11 +115,13 @@ def _contributions(
                     for row in range(wide):
                         value = columns[asked, row]
                         held[row] |= bit if (not (value <= low)) & (value <= high) else none
-            for step in range(first, last):
-                asked, begins_at = np.uint64(feature[step]), np.uint64(begins[path] + step - first)
-                width = np.uint64(last - first)
+            width, begins_at = np.uint64(gets[table + 1] - gets[table]), np.uint64(begins[table])
+            for row in range(wide):
+                place[row] = begins_at + np.uint64(held[row]) * width
+            for column in range(width):
+                got = np.uint64(getting[gets[table] + column])
                 for row in range(size):
-                    added[asked, row] += values[begins_at + np.uint64(held[row]) * width]
+                    added[got, row] += values[place[row] + column]
         for row in range(size):
             for column in range(n_features):
                 found[begin + row, column] = added[column, row]
@@ -130,4 +135,4 @@ right strikes out the leaves on its left, and the first leaf left is the row's. 
 `layout.Forest`, the mask that strikes nothing out, and a 1 of its dtype."""
 
 contributions = cast(Callable[..., Floats], compiled(_contributions))
-"""What each feature adds to each score, (r, f) float64. Takes the arrays of `shap.PathTables`."""
+"""What each feature adds to each score, (r, f) float64. Takes the arrays of `shap.ShapTables`."""

@@ -60,7 +60,7 @@ class CompiledTrees:
         """
         trees = layout.read(bags)
         self._forest = layout.packed(trees, bags[0].num_feature())
-        self._paths, self._own = _path_tables(trees), LightGBMTrees(bags, threads)
+        self._shap, self._own = _shap_tables(trees), LightGBMTrees(bags, threads)
         nothing = np.zeros((0, self._forest.n_features), dtype=np.float32)
         self.score(nothing)
         self.contributions(nothing)
@@ -82,7 +82,7 @@ class CompiledTrees:
 
     def contributions(self, features: Floats) -> tuple[Doubles, float]:
         """What each feature added to each score, (r, f) float64, and what all scores begin at."""
-        of = self._paths
+        of = self._shap
         if of is None:
             return self._own.contributions(self._checked(features))
         found = kernels.contributions(
@@ -92,6 +92,8 @@ class CompiledTrees:
             of.above,
             of.up_to,
             of.missing_passes,
+            of.gets,
+            of.getting,
             of.begins,
             of.values,
         )
@@ -134,10 +136,10 @@ class LightGBMTrees:
         return found
 
 
-def _path_tables(trees: Sequence[layout.Tree]) -> shap.PathTables | None:
+def _shap_tables(trees: Sequence[layout.Tree]) -> shap.ShapTables | None:
     """What reasons are read from; None, which is logged, where LightGBM has to give them."""
     try:
-        return shap.path_tables(trees)
+        return shap.shap_tables(trees)
     except UnsupportedTreesError as error:
         _log.warning("LightGBM itself will say what features added, at length: %s", error)
         return None

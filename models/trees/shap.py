@@ -8,10 +8,12 @@ does (z),
 
 the multilinear extension of the game (Owen 1972). The integrand is a polynomial of a degree below
 the number d of features, so ⌈d / 2⌉ points of Gauss and Legendre give it exactly. It depends on a
-row by o alone, so that all its 2^d values are worked out once (Fast TreeSHAP v2, Yang 2021).
+row by o alone, so that all its 2^d values are worked out once (Fast TreeSHAP v2, Yang 2021). Here
+the leaves below a node share one table, as long as few conditions say what a row passes of all of
+them: those on the way to the node, and the splits from there on.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,25 +22,30 @@ from models.data import Bools, Floats, Ints, Longs
 from models.trees.layout import Doubles, Tree, UnsupportedTreesError
 
 _MOST_VALUES = 1 << 24
-"""Of all paths together: 64 MB. Trees of 15 leaves have a few thousandths of that each."""
+"""Of all tables together: 64 MB. Trees of 15 leaves have about 16 KB each."""
 
 _AT_ONCE = 1 << 20
 
+_CONDITIONS = 8
+"""Of the leaves that share a table: with more, fewer tables are read, of which each is larger."""
+
 
 @dataclass(frozen=True)
-class PathTables:
-    """P paths from root to leaf, S conditions on them (one a feature and path), and their parts.
+class ShapTables:
+    """G tables, C conditions that say which row of them is read, and F features that get a part.
 
     Attributes:
         expected: the mean score over the training's rows, which is not in any feature's part.
-        starts: (P + 1,) where a path's conditions begin.
-        feature: (S,) which feature a condition is about.
-        above: (S,) float32, what the feature must exceed; NaN where it need not.
-        up_to: (S,) float32, what the feature must not exceed.
-        missing_passes: (S,) whether NaN holds.
-        begins: (P,) where a path's values begin.
-        values: what the feature of a path's k-th condition gets from a row that holds the
-            conditions whose bits m has: with d conditions, the one at `begins + m · d + k`.
+        starts: (G + 1,) where a table's conditions begin.
+        feature: (C,) which feature a condition is about.
+        above: (C,) float32, what the feature must exceed; NaN where it need not.
+        up_to: (C,) float32, what the feature must not exceed.
+        missing_passes: (C,) whether NaN holds.
+        gets: (G + 1,) where the features that get something from a table begin.
+        getting: (F,) which features.
+        begins: (G,) where a table's values begin.
+        values: what a table gives to the k-th of its f features for a row that holds the conditions
+            whose bits m has: the one at `begins + m · f + k`.
     """
 
     expected: float
@@ -47,6 +54,8 @@ class PathTables:
     above: Floats
     up_to: Floats
     missing_passes: Bools
+    gets: Ints
+    getting: Ints
     begins: Longs
     values: Floats
 
@@ -61,44 +70,106 @@ class _Condition:
     share: float = 1.0
 
 
-_Path = tuple[dict[int, _Condition], float]
+_Held = dict[int, _Condition]
+"""The condition on each feature that a path asks about."""
 
 
-def path_tables(trees: Sequence[Tree]) -> PathTables:
-    """The paths of all trees, and what each adds to whatever rows.
+@dataclass(frozen=True)
+class _Leaf:
+    """A leaf of a table.
+
+    Attributes:
+        value: what it adds to a score.
+        held: the conditions on its path.
+        bits: by feature, the bits of the table's conditions that must be set, and those that must
+            not be, for the feature's condition to hold.
+    """
+
+    value: float
+    held: _Held
+    bits: Mapping[int, tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Leaves that share a table, and the conditions that it is read by."""
+
+    conditions: tuple[tuple[int, _Condition], ...]
+    leaves: tuple[_Leaf, ...]
+
+    @property
+    def features(self) -> tuple[int, ...]:
+        """Those that get something, in an order of their own."""
+        return tuple(dict.fromkeys(feature for feature, _ in self.conditions))
+
+    @property
+    def size(self) -> int:
+        """Values of the table."""
+        return len(self.features) << len(self.conditions)
+
+
+def shap_tables(trees: Sequence[Tree]) -> ShapTables:
+    """What all leaves of all trees add to whatever rows.
 
     Raises:
         UnsupportedTreesError: the paths ask for so many features that the values were too many.
     """
-    found = [path for tree in trees for path in _of_tree(tree)]
-    counts = np.array([len(conditions) for conditions, _ in found], dtype=np.int64)
-    conditions = [held for path, _ in found for held in path.values()]
-    shares = np.array([held.share for held in conditions])
-    leaves = np.array([value for _, value in found])
-    starts = np.concatenate([[0], np.cumsum(counts)])
-    sizes = counts * 2.0**counts
+    groups = [group for tree in trees for group in _of_tree(tree)]
+    sizes = np.array([group.size for group in groups], dtype=np.int64)
     if sizes.sum() > _MOST_VALUES:
+        most = max(len(group.conditions) for group in groups)
         raise UnsupportedTreesError(
-            f"Some leaf depends on {counts.max()} features, more than tables can be made for."
+            f"Some leaf depends on {most} features, more than tables can be made for."
         )
-    begins = np.concatenate([[0], np.cumsum(sizes.astype(np.int64))])
-    values = np.empty(begins[-1], dtype=np.float32)
-    for count in np.unique(counts).tolist():
-        size = count << count
-        every = np.flatnonzero(counts == count)
-        for own in np.array_split(every, len(every) * size * count // _AT_ONCE + 1):
-            parts = _parts(leaves[own], shares[starts[own, None] + np.arange(count)])
-            values[begins[own, None] + np.arange(size)] = parts.reshape(len(own), size)
-    return PathTables(
+    conditions = [one for group in groups for one in group.conditions]
+    return ShapTables(
         float(sum(_expected(tree) for tree in trees)),
-        starts.astype(np.int32),
-        np.array([name for path, _ in found for name in path], dtype=np.int32),
-        np.array([held.above for held in conditions], dtype=np.float32),
-        np.array([held.up_to for held in conditions], dtype=np.float32),
-        np.array([held.missing_passes for held in conditions], dtype=np.bool_),
-        begins[:-1],
-        values,
+        _starts([len(group.conditions) for group in groups]).astype(np.int32),
+        np.array([feature for feature, _ in conditions], dtype=np.int32),
+        np.array([held.above for _, held in conditions], dtype=np.float32),
+        np.array([held.up_to for _, held in conditions], dtype=np.float32),
+        np.array([held.missing_passes for _, held in conditions], dtype=np.bool_),
+        _starts([len(group.features) for group in groups]).astype(np.int32),
+        np.array([name for group in groups for name in group.features], dtype=np.int32),
+        _starts(sizes.tolist())[:-1],
+        _values(groups, int(sizes.sum())),
     )
+
+
+def _starts(sizes: Sequence[int]) -> Longs:
+    return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+
+
+def _values(groups: Sequence[_Group], size: int) -> Floats:
+    """The values of all tables, one after the other."""
+    leaves = [leaf for group in groups for leaf in group.leaves]
+    parts: list[Doubles] = [np.zeros((0, 0))] * len(leaves)
+    counts = np.array([len(leaf.held) for leaf in leaves], dtype=np.int64)
+    for count in np.unique(counts).tolist():
+        every = np.flatnonzero(counts == count)
+        for own in np.array_split(every, len(every) * (count << count) // _AT_ONCE + 1):
+            shares = [[held.share for held in leaves[place].held.values()] for place in own]
+            worth = np.array([leaves[place].value for place in own])
+            for place, part in zip(own, _parts(worth, np.array(shares)), strict=True):
+                parts[place] = part
+    values, found, stop = np.empty(size, dtype=np.float32), iter(parts), 0
+    for group in groups:
+        column_of = {feature: column for column, feature in enumerate(group.features)}
+        table = np.zeros((1 << len(group.conditions), len(column_of)))
+        for leaf in group.leaves:
+            columns = [column_of[feature] for feature in leaf.held]
+            table[:, columns] += next(found)[_held_by(leaf, len(table))]
+        start, stop = stop, stop + table.size
+        values[start:stop] = table.ravel()
+    return values
+
+
+def _held_by(leaf: _Leaf, rows: int) -> Longs:
+    """Which of a leaf's conditions hold, as bits, in each row (rows,) of its table."""
+    needed, refused = np.array([leaf.bits[feature] for feature in leaf.held], dtype=np.int64).T
+    holds = np.arange(rows)[:, None] & (needed | refused) == needed
+    found: Longs = holds @ (1 << np.arange(len(needed)))
+    return found
 
 
 def _parts(leaves: Doubles, shares: Doubles) -> Doubles:
@@ -140,21 +211,57 @@ def _expected(tree: Tree) -> float:
     return float(tree.values @ tree.leaf_rows / tree.leaf_rows.sum())
 
 
-def _of_tree(tree: Tree) -> Iterator[_Path]:
-    """Conditions by feature, and value, of each leaf below a split."""
-    waiting: list[tuple[int, dict[int, _Condition]]] = [(0, {})] if len(tree.feature) else []
+def _of_tree(tree: Tree) -> Iterator[_Group]:
+    """The groups of the leaves below a split."""
+    splits = _splits_below(tree)
+    waiting: list[tuple[int, _Held]] = [(0, {})] if len(tree.feature) else []
     while waiting:
         node, held = waiting.pop()
-        for child, is_left in ((int(tree.left[node]), True), (int(tree.right[node]), False)):
-            below = held | {
-                int(tree.feature[node]): _narrowed(
-                    held.get(int(tree.feature[node]), _Condition()), tree, node, child, is_left
-                )
-            }
-            if child < 0:
-                yield below, float(tree.values[-child - 1])
-            else:
-                waiting.append((child, below))
+        if node < 0 or len(held) + splits[node] <= _CONDITIONS:
+            yield _group(tree, node, held)
+        else:
+            waiting += [(child, below) for child, below, _ in _children(tree, node, held)]
+
+
+def _group(tree: Tree, node: int, held: _Held) -> _Group:
+    """All leaves below a node, to which a row comes by the conditions that it holds."""
+    conditions = list(held.items())
+    leaves: list[_Leaf] = []
+    waiting = [(node, held, {feature: (1 << bit, 0) for bit, feature in enumerate(held)})]
+    while waiting:
+        node, held, bits = waiting.pop()
+        if node < 0:
+            leaves.append(_Leaf(float(tree.values[-node - 1]), held, bits))
+            continue
+        feature, own = int(tree.feature[node]), 1 << len(conditions)
+        split = _Condition(
+            up_to=float(tree.threshold[node]), missing_passes=bool(tree.missing_left[node])
+        )
+        conditions.append((feature, split))
+        for child, below, is_left in _children(tree, node, held):
+            needed, refused = bits.get(feature, (0, 0))
+            asked = (needed | own, refused) if is_left else (needed, refused | own)
+            waiting.append((child, below, {**bits, feature: asked}))
+    return _Group(tuple(conditions), tuple(leaves))
+
+
+def _children(tree: Tree, node: int, held: _Held) -> Iterator[tuple[int, _Held, bool]]:
+    """Both children of a node, the conditions on the way to each, and whether it is the left."""
+    feature = int(tree.feature[node])
+    for child, is_left in ((int(tree.left[node]), True), (int(tree.right[node]), False)):
+        narrowed = _narrowed(held.get(feature, _Condition()), tree, node, child, is_left)
+        yield child, held | {feature: narrowed}, is_left
+
+
+def _splits_below(tree: Tree) -> list[int]:
+    """How many splits there are at and below each node."""
+    found = [1] * len(tree.feature)
+    # LightGBM numbers a split when it is made: a child comes after its parent.
+    for node in reversed(range(len(found))):
+        found[node] += sum(
+            found[child] for child in (tree.left[node], tree.right[node]) if child >= 0
+        )
+    return found
 
 
 def _narrowed(held: _Condition, tree: Tree, node: int, child: int, is_left: bool) -> _Condition:

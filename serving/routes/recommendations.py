@@ -185,11 +185,13 @@ def _new(service: Service, places: int) -> NewPlaces | None:
 async def _question(
     service: Service, champion: Champion, user_id: str, wishes: tuple[Hashable, ...]
 ) -> Question | None:
-    """What a user's list depends on; None where the log does not tell in time.
+    """What a user's list depends on; None where no list is remembered, or the log is late.
 
     It is read before what the user did is: a list may know of a later event than its question
     says, and then is not told again, but never of fewer.
     """
+    if not service.lists.remembers:
+        return None
     found: list[int] = []
     read = Step("last event", lambda: service.last_event_of(user_id), keep=found.append)
     if await service.state_stages.walk([read]):

@@ -1,5 +1,6 @@
 """What the trees of the hybrid read of a candidate."""
 
+from dataclasses import replace
 from functools import partial
 from itertools import product
 
@@ -10,10 +11,10 @@ from hypothesis import strategies as st
 from walking_users import random_walks
 
 from models.data import Histories, Interactions, TokenTable
-from models.hmdf._candidate_kernels import add_past
+from models.hmdf._candidate_kernels import add_past, clear
 from models.hmdf._link_kernels import largest_of_rows
 from models.hmdf._ranking_kernels import compared
-from models.hmdf.candidates import best_of_all
+from models.hmdf.candidates import Pairs, best_of_all
 from models.hmdf.item_links import ItemLinks, now_of
 from models.hmdf.numbers import ItemNumbers, numbers_of
 from models.hmdf.similarity import ContentSimilarity
@@ -35,12 +36,42 @@ def test_links_of_another_age_leave_no_room_too_small() -> None:
     links = ItemLinks.of(events, 3, 4)
     for user in range(3):
         history = Histories.of(events, np.array([user], np.int32))
-        room = links.room()
-        add_past(links.table, history.items, now_of(history)[0], room)
-        assert (room.counts <= 4).all()
-        for kind, count in enumerate(room.counts):
-            met = room.met[kind, :count]
-            assert len(np.unique(met)) == count and (room.values[kind, met, -1] != 0).all()
+        with links.room() as room:
+            add_past(links.table, history.items, now_of(history)[0], room)
+            assert (room.counts <= 4).all()
+            for kind, count in enumerate(room.counts):
+                met = room.met[kind, :count]
+                assert len(np.unique(met)) == count and (room.values[kind, -1, met] != 0).all()
+            clear(room)
+
+
+def test_nobody_finds_what_was_found_for_others() -> None:
+    """Room is used again: whoever is asked next must find it as if it were new."""
+    events = walks().train
+    links, ties = ItemLinks.of(events, 80, 60), np.arange(60, dtype=np.int32)
+    everything, found_by = np.ones(60, dtype=bool), links.names[:4]
+    popular = np.zeros((1, 60), np.float32)
+    popular[0, :9] = np.arange(9)
+
+    def candidates(links: ItemLinks, user: int) -> Pairs:
+        history = Histories.of(events, np.array([user], np.int32))
+        return best_of_all(links, found_by, [popular], history, ties, 5, everything)
+
+    for user in range(20):
+        after_others = candidates(links, user)
+        alone = candidates(replace(links), user)
+        assert vars(after_others).keys() == vars(alone).keys()
+        for name, array in vars(alone).items():
+            np.testing.assert_array_equal(vars(after_others)[name], array)
+
+
+def test_room_in_which_something_failed_is_given_to_nobody() -> None:
+    links = ItemLinks.of(walks().train, 80, 60)
+    with pytest.raises(KeyError), links.room() as room:
+        room.values[:] = 1
+        raise KeyError
+    with links.room() as other:
+        assert not other.values.any()
 
 
 def test_statistics_count_what_was_before() -> None:

@@ -88,6 +88,21 @@ def test_new_items_stand_in_the_same_list_and_are_kept_whole(fitted: HMDF, tmp_p
     np.testing.assert_array_equal(load_model(tmp_path).score(users), whole)
 
 
+@pytest.mark.parametrize(("asked_for", "ranked"), [(100, 26), (26, 26), (10, 10)])
+def test_new_items_that_were_had_are_not_ranked_however_many_are_asked_for(
+    fitted: HMDF, monkeypatch: pytest.MonkeyPatch, asked_for: int, ranked: int
+) -> None:
+    monkeypatch.setattr("models.hmdf.ranker.NEW_ITEMS", asked_for)
+    users = Histories.of(known_events(tasteful()), np.arange(2, dtype=np.int32))
+    had, others = np.split(np.arange(N_WARM, N_ITEMS, dtype=np.int32), [4])
+    scores = fitted.score(users.after(had))
+    assert np.isneginf(scores[:, had]).all()
+    assert (np.isfinite(scores[:, others]).sum(axis=1) == ranked).all()
+    known = np.isfinite(scores[:, others])
+    alone = fitted.score_given(users.after(had), others)
+    np.testing.assert_allclose(scores[:, others][known], alone[known], rtol=1e-5)
+
+
 def test_an_item_that_comes_later_is_ranked_as_if_it_had_been_there(fitted_before: HMDF) -> None:
     """Only what nobody chose though it was there counts less."""
     dataset, smaller, fitted = tasteful(), tasteful(N_WARM), fitted_before

@@ -1,0 +1,57 @@
+"""The most relevant items that are unlike one another, compiled."""
+
+import numpy as np
+
+from models.compiling import compiled, compiled_in_any_order
+from models.data import Bools, Floats, Ints
+
+
+@compiled
+def choose(vectors: Floats, scale: Floats, relevance: Floats, diversity: float, out: Ints) -> None:
+    """Fills `out` (k,) with the places of `models.diversity.marginal_relevance`.
+
+    Args:
+        vectors: (n, d) of the items.
+        scale: (n,) 1 over their lengths.
+        relevance: (n,) from 0 to 1.
+        diversity: from 0 to 1.
+        out: (k,), k at most n.
+    """
+    closest = np.zeros(len(vectors), dtype=np.float32)
+    left = np.ones(len(vectors), dtype=np.bool_)
+    newest = int(np.argmax(relevance))
+    for rank in range(len(out)):
+        if rank:
+            newest = _next(vectors, scale, relevance, diversity, newest, closest, left)
+        out[rank], left[newest] = newest, False
+
+
+@compiled
+def _next(
+    vectors: Floats,
+    scale: Floats,
+    relevance: Floats,
+    diversity: float,
+    newest: int,
+    closest: Floats,
+    left: Bools,
+) -> int:
+    """The best item that is left, once each knows how near it is to the newest of the list."""
+    best, most, weight = -1, np.float32(-np.inf), np.float32(diversity)
+    for item in range(len(vectors)):
+        if left[item]:
+            cosine = _product(vectors, item, newest) * scale[item] * scale[newest]
+            # Rounding must not make one of two equal items nearer than the other.
+            closest[item] = max(closest[item], min(cosine, np.float32(1)))
+            value = (np.float32(1) - weight) * relevance[item] - weight * closest[item]
+            if best < 0 or value > most:
+                best, most = item, value
+    return best
+
+
+@compiled_in_any_order
+def _product(vectors: Floats, one: int, other: int) -> np.float32:
+    total = np.float32(0)
+    for column in range(vectors.shape[1]):
+        total += vectors[one, column] * vectors[other, column]
+    return total
