@@ -1,31 +1,46 @@
 """The user's events in the contract's columns."""
 
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
 
 import polars as pl
 
 from sources.own_columns import FAULT, ID_FAULT, PART, ROW, VALUE_FAULT, WHOLE
-from sources.protocol import TIMESTAMP
+from sources.protocol import REPAIRS, TIMESTAMP, no_repairs
 from sources.rejects import RawEvents
-from sources.tables.cells import Cell, as_number, given, repair_flags, text_cell
+from sources.repairs import LEFT_OUT
+from sources.tables.cells import Cell, given, repair_flags, text_cell
 from sources.tables.columns import Table
 from sources.tables.ids import IdForm, id_of
-from sources.tables.mapping import NO_TIMES, EventsMapping
-from sources.tables.times import parse_time
+from sources.tables.mapping import IGNORE, NO_TIMES, EventsMapping
+from sources.tables.numbers import NumberForm
+from sources.tables.times import example_of, parse_time
 
 _TYPE_WITH_VALUE, _TYPE_WITHOUT = "rating", "like"
 _MOST_UNLISTED = 1000
+_OTHERS = "types without a weight"
 _DRAWN_FROM = datetime(2000, 1, 1, tzinfo=UTC)
 _DRAWN_MICROSECONDS = 31 * 86_400 * 10**6
 
 
+@dataclass(frozen=True)
+class EventForms:
+    """How ids and numbers are written in all files of the events.
+
+    Attributes:
+        users: user ids.
+        items: item ids.
+        values: values.
+    """
+
+    users: IdForm
+    items: IdForm
+    values: NumberForm
+
+
 def raw_events(
-    table: Table,
-    mapping: EventsMapping,
-    blanks: tuple[str, ...],
-    users: IdForm,
-    items: IdForm,
+    table: Table, mapping: EventsMapping, blanks: tuple[str, ...], forms: EventForms
 ) -> RawEvents:
     """The events as read: an event of a type that has no weight gets no value.
 
@@ -33,18 +48,18 @@ def raw_events(
         table: one file of them.
         mapping: which column is what.
         blanks: words that stand for nothing.
-        users: form of the user ids.
-        items: form of the item ids.
+        forms: of ids and numbers.
     """
-    user = id_of(table.column("user", mapping.user), "user", users, blanks)
-    item = id_of(table.column("item", mapping.item), "item", items, blanks)
     kind = pl.lit(_TYPE_WITH_VALUE if mapping.value else _TYPE_WITHOUT)
     unlisted = pl.lit(None, dtype=pl.String)
+    left_out = no_repairs()
     if mapping.type:
-        column = table.column("type", mapping.type)
-        kind = given(column, ())
-        if mapping.types:
+        kind = given(table.column("type", mapping.type), ())
+        table, left_out = _without_ignored(table, kind, mapping)
+        if mapping.weights:
             unlisted = _unlisted(table, kind, mapping)
+    user = id_of(table.column("user", mapping.user), "user", forms.users, blanks)
+    item = id_of(table.column("item", mapping.item), "item", forms.items, blanks)
     told: list[tuple[str, Cell]] = []
     text = pl.lit(None, dtype=pl.String)
     if mapping.text:
@@ -57,10 +72,13 @@ def raw_events(
         time = table.column("time", mapping.time)
         given_time = time.text
         at = parse_time(time.expr, time.dtype, mapping.time_format)
-    given_value = pl.lit(None, dtype=pl.String)
+    given_value, number = pl.lit(None, dtype=pl.String), pl.lit(None, dtype=pl.Float64)
+    unsure = pl.lit(None, dtype=pl.String)
     if mapping.value:
         column = table.column("value", mapping.value)
         given_value = given(column, blanks)
+        number = forms.values.number(column, given_value)
+        unsure = forms.values.fault(column, given_value)
         told.append((mapping.value, text_cell(column, blanks)))
     flags = repair_flags(told)
     named = {f"{PART}repair{place}": of for place, of in enumerate(flags)}
@@ -69,10 +87,10 @@ def raw_events(
         FAULT,
         _whole(table).alias(WHOLE),
         pl.coalesce(user.fault, item.fault).alias(ID_FAULT),
-        unlisted.alias(VALUE_FAULT),
+        pl.coalesce(unlisted, unsure).alias(VALUE_FAULT),
         user_id=user.value,
         item_id=item.value,
-        value=_value(mapping, kind, given_value).cast(pl.Float32),
+        value=_value(mapping, kind, given_value, number).cast(pl.Float32),
         event_type=kind,
         text=text,
         event_timestamp=at,
@@ -80,7 +98,41 @@ def raw_events(
         given_time=given_time,
         **{flag: flags[of] for flag, of in named.items()},
     )
-    return RawEvents(selected, table.name, mapping.value_range, mapping.time_format, named)
+    return RawEvents(
+        selected,
+        table.name,
+        mapping.value_range,
+        mapping.time_format,
+        example_of(mapping.time_format),
+        named,
+        left_out,
+    )
+
+
+def _without_ignored(
+    table: Table, kind: pl.Expr, mapping: EventsMapping
+) -> tuple[Table, pl.LazyFrame]:
+    """The events that count, and how many the mapping leaves out, in the columns of `REPAIRS`."""
+    if mapping.other_types == IGNORE:
+        out = ~kind.is_in(list(mapping.weights))
+    elif mapping.ignored:
+        out = kind.is_in(mapping.ignored)
+    else:
+        return table, no_repairs()
+    out = out.fill_null(False)
+    name = pl.when(kind.is_in(mapping.ignored)).then(kind).otherwise(pl.lit(_OTHERS))
+    left_out = (
+        table.frame.filter(out)
+        .group_by(what=pl.concat_str(pl.lit(f"{LEFT_OUT}: "), name))
+        .agg(rows=pl.len().cast(REPAIRS["rows"]))
+        .select(
+            pl.lit(table.name).alias("source_file"),
+            pl.lit(mapping.type).alias("column"),
+            "what",
+            "rows",
+        )
+    )
+    return replace(table, frame=table.frame.filter(~out)), left_out
 
 
 def _drawn_time(user: pl.Expr, item: pl.Expr, kind: pl.Expr) -> pl.Expr:
@@ -93,24 +145,25 @@ def _drawn_time(user: pl.Expr, item: pl.Expr, kind: pl.Expr) -> pl.Expr:
     return pl.lit(_DRAWN_FROM, dtype=TIMESTAMP) + pl.duration(microseconds=drawn.cast(pl.Int64))
 
 
-def _value(mapping: EventsMapping, kind: pl.Expr, given: pl.Expr) -> pl.Expr:
-    if mapping.types:
-        names = list(mapping.types)
+def _value(mapping: EventsMapping, kind: pl.Expr, given: pl.Expr, number: pl.Expr) -> pl.Expr:
+    """The value that was given, the weight of the type where none was."""
+    weights = mapping.weights
+    if weights:
         weight = kind.replace_strict(
-            names, list(mapping.types.values()), default=None, return_dtype=pl.Float64
+            list(weights), list(weights.values()), default=None, return_dtype=pl.Float64
         )
     else:
         weight = pl.lit(None if mapping.value else 1.0, dtype=pl.Float64)
     if not mapping.value:
         return weight
-    listed = pl.lit(True) if not mapping.types else weight.is_not_null()
-    value = pl.when(given.is_null()).then(weight).otherwise(as_number(given))
+    listed = weight.is_not_null() if weights else pl.lit(True)
+    value = pl.when(given.is_null()).then(weight).otherwise(number)
     return pl.when(listed).then(value)
 
 
 def _unlisted(table: Table, kind: pl.Expr, mapping: EventsMapping) -> pl.Expr:
     """What to say of an event whose type has no weight: the nearest type that has one."""
-    listed = list(mapping.types)
+    listed = list(mapping.weights)
     found = (
         table.frame.select(kind=kind)
         .filter(~pl.col("kind").is_in(listed))
