@@ -12,9 +12,10 @@ from sources.text_tables._dialect import BACKSLASH
 from sources.text_tables._lines import LINE, unused
 from sources.text_tables._quotes import Grammar, Spans, joined
 
-# A well-kept writer puts the backslash before no other letter: there it is one itself.
+# Databases that write without quotes put it before no other letter.
 _NO_ESCAPE = r"\\[\p{L}\p{N}--[nrtN]]"
-_BEFORE_A_SIGN = r"(?s)\\([^\p{L}\p{N}])"
+_BEFORE_A_SIGN = r"\\([^\p{L}\p{N}])"
+_BEFORE_A_QUOTE = r"""\\(['"])"""
 _FAULT = (
     "a backslash before a letter that it gives no meaning; write escape: none where it is a letter"
 )
@@ -26,10 +27,22 @@ AMBIGUOUS = (
 
 
 class Escapes:
-    """What stands for escaped signs while lines are taken apart: signs that the file lacks."""
+    """What stands for escaped signs while lines are taken apart: signs that the file lacks.
 
-    def __init__(self, path: Path, quote: str | None, separator: str) -> None:
-        self._separator = separator
+    Who writes quotes escapes only what would end a cell, a quote and the backslash itself: before
+    anything else it is a letter. Who writes none gives line ends and tabs letters of their own.
+    """
+
+    def __init__(self, path: Path, quote: str | None, separator: str, *, bare: bool) -> None:
+        """Finds such signs.
+
+        Args:
+            path: the text.
+            quote: None where the file holds none.
+            separator: between two fields.
+            bare: whether the mapping says that there are no quotes.
+        """
+        self._bare = bare
         stroke, cut, self._wrong, mark = unused(path, 4)
         self._signs = {BACKSLASH: stroke, separator: cut}
         if quote is not None:
@@ -41,17 +54,20 @@ class Escapes:
         # From the left, so that of three backslashes the first two are one and the third marks.
         for sign in (BACKSLASH, *(sign for sign in self._signs if sign != BACKSLASH)):
             line = line.str.replace_all(BACKSLASH + sign, self._signs[sign], literal=True)
-        tab = self._signs.get("\t", "\t")
-        line = (
-            line.str.replace_all(r"\\[nr]", "\n")
-            .str.replace_all(r"\t", tab, literal=True)
-            .str.replace_all(_NO_ESCAPE, self._wrong)
-            .str.replace_all(_BEFORE_A_SIGN, "${1}")
-        )
+        if self._bare:
+            tab = self._signs.get("\t", "\t")
+            line = (
+                line.str.replace_all(r"\\[nr]", "\n")
+                .str.replace_all(r"\t", tab, literal=True)
+                .str.replace_all(_NO_ESCAPE, self._wrong)
+                .str.replace_all(_BEFORE_A_SIGN, "${1}")
+            )
+        else:
+            line = line.str.replace_all(_BEFORE_A_QUOTE, "${1}")
         told = lines.with_columns(line.alias(LINE))
         ends = told.filter(pl.col(LINE).str.ends_with(BACKSLASH)).select(ROW)
         whole = joined(told, _runs(ends.collect(engine="streaming").to_series().to_numpy()))
-        return whole.with_columns(pl.col(LINE).str.replace_all(_BEFORE_A_SIGN, "${1}"))
+        return whole.with_columns(pl.col(LINE).str.replace_all("\\\n", "\n", literal=True))
 
     def shown(self, rows: pl.LazyFrame, names: Sequence[str]) -> pl.LazyFrame:
         """Rows with the signs that were hidden; one with an escape that is none is faulty."""

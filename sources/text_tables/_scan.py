@@ -44,7 +44,7 @@ def scan_text(
     lines = lines.filter(pl.col(ROW) >= skipped + header)
     escapes = None
     if dialect.escape == BACKSLASH and holds(plain.path, BACKSLASH.encode()):
-        escapes = Escapes(plain.path, quote, separator)
+        escapes = Escapes(plain.path, quote, separator, bare=dialect.quote == NONE)
         lines = escapes.hidden(lines)
     if quote is None:
         rows = split_bare(first_and_last(_numbered(lines), sample), separator, names)

@@ -30,7 +30,7 @@ def titles(folder: Path, mapping: str, items: str) -> list[str]:
         ('\\"bare\\"', '"bare"'),
         ('"two\nlines of \\"text\\""', 'two\nlines of "text"'),
         ("two\\\nlines", "two\nlines"),
-        ('"line\\nfeed"', "line\nfeed"),
+        ('"C:\\work\\new"', "C:\\work\\new"),
         ("\\N", ""),
         ('"doubled "" too"', 'doubled " too'),
         ("It\\'s", "It's"),
@@ -52,10 +52,24 @@ def test_what_python_and_pandas_escape_comes_back(tmp_path: Path, quoting: int) 
     assert titles(tmp_path, ESCAPED, out.getvalue()) == told
 
 
-def test_tabs_of_mysql_and_postgres(tmp_path: Path) -> None:
-    mapping = ESCAPED.replace("title: name", "title: name, separator: tab, quote: none")
-    items = 'sku\tname\n101\ta\\tb\n102\ta\\\tb\n103\t\\\\N\n104\t"as it is"\n'
-    assert titles(tmp_path, mapping, items) == ["a\tb", "a\tb", "", '"as it is"']
+UNQUOTED = ESCAPED.replace("title: name", "title: name, separator: tab, quote: none")
+
+
+@pytest.mark.parametrize(
+    ("cell", "title"),
+    [
+        ("a\\tb", "a\tb"),
+        ("a\\\tb", "a\tb"),
+        ("line\\nfeed", "line\nfeed"),
+        ("line\\\nfeed", "line\nfeed"),
+        ("\\N", ""),
+        ("C:\\\\new", "C:\\new"),
+        ('"as it is"', '"as it is"'),
+    ],
+)
+def test_tables_of_mysql_and_postgres_without_quotes(tmp_path: Path, cell: str, title: str) -> None:
+    items = f"sku\tname\n101\t{cell}\n102\tnext\n"
+    assert titles(tmp_path, UNQUOTED, items) == [title, "next"]
 
 
 @pytest.mark.parametrize(
@@ -99,8 +113,8 @@ def test_a_backslash_of_a_plain_file_is_a_letter(tmp_path: Path, cell: str, titl
 
 
 def test_a_backslash_that_gives_no_meaning_costs_its_line(tmp_path: Path) -> None:
-    items = 'sku,name\n101,"C:\\work"\n102,"plain"\n'
-    found = opened(write(tmp_path, ESCAPED, items=items)).items()
+    items = "sku\tname\n101\tC:\\work\n102\tplain\n"
+    found = opened(write(tmp_path, UNQUOTED, items=items)).items()
     assert found.frame.collect()["title"].to_list() == ["plain"]
     assert found.rejects.collect().select("row", "reason").rows() == [(1, "bad_line")]
     assert "escape: none" in found.rejects.collect()["detail"].item()
