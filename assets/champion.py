@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from models.promotion import Choice, Decision
 
 RIVALS = "champion_rivals"
-"""The lake table of the champion compared with all other models, on the newest events."""
+"""The lake table of the champion compared with all other models, on the test events."""
 
 _RIVALS = {
     "champion": pl.String,

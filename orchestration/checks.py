@@ -304,7 +304,7 @@ def champion_not_below_popularity(workspace: Workspace) -> Finding:
 
 
 def champion_not_beaten(workspace: Workspace) -> Finding:
-    """No model of the run is better than the champion on the newest events."""
+    """No model of the run is better than the champion on the test events."""
     from models.evaluation import Comparison
     from models.promotion import better, is_better
 
@@ -319,12 +319,12 @@ def champion_not_beaten(workspace: Workspace) -> Finding:
     if not beating:
         return _finding(
             True,
-            f"None of {len(found)} other models is better than {version} on the newest events.",
+            f"None of {len(found)} other models is better than {version} on the test events.",
         )
     return _finding(
         False,
-        f"On the newest events {version} is not the best: {'; '.join(beating)}. It was chosen by "
-        "validation, and answers all the same, since to choose by the newest events would make "
+        f"On the test events {version} is not the best: {'; '.join(beating)}. It was chosen by "
+        "validation, and answers all the same, since to choose by the test events would make "
         "their figures worth nothing.",
     )
 
@@ -410,7 +410,7 @@ asset_checks: list[dg.AssetChecksDefinition] = [
     _check(
         "champion",
         "not_beaten",
-        "No model of the run is better than the champion on the newest events.",
+        "No model of the run is better than the champion on the test events.",
         champion_not_beaten,
         (RIVALS,),
         blocking=False,

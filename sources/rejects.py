@@ -283,13 +283,17 @@ def _hint(part: RawEvents, given_time: pl.Expr) -> pl.Expr:
         r"^\d{15,16}$": "unix_us",
         r"^\d{18,19}$": "unix_ns",
         r"^\d{4}-\d{2}-\d{2}": "iso",
+        r"^\d{1,2}\.\d{1,2}\.\d{4}$": "'%d.%m.%Y'",
+        r"^\d{1,2}\.\d{1,2}\.\d{4} \d{1,2}:\d{2}$": "'%d.%m.%Y %H:%M'",
+        r"^\d{1,2}\.\d{1,2}\.\d{4} \d{1,2}:\d{2}:\d{2}$": "'%d.%m.%Y %H:%M:%S'",
+        r"^\d{1,2}/\d{1,2}/\d{4}$": "'%d/%m/%Y' or '%m/%d/%Y'",
     }
     looks = [
         pl.when(given_time.str.contains(pattern)).then(
             pl.lit(f"; as time_format: {name} it may be one")
         )
         for pattern, name in forms.items()
-        if name != part.time_format
+        if name.strip("'") != part.time_format
     ]
     return pl.coalesce(*looks, pl.lit(""))
 

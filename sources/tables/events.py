@@ -11,7 +11,7 @@ from sources.protocol import REPAIRS, TIMESTAMP, no_repairs
 from sources.rejects import RawEvents
 from sources.repairs import LEFT_OUT
 from sources.tables.cells import Cell, given, repair_flags, text_cell
-from sources.tables.columns import Table
+from sources.tables.columns import Column, Table
 from sources.tables.ids import IdForm, id_of
 from sources.tables.mapping import IGNORE, NO_TIMES, EventsMapping
 from sources.tables.numbers import NumberForm
@@ -37,6 +37,25 @@ class EventForms:
     users: IdForm
     items: IdForm
     values: NumberForm
+
+
+@dataclass(frozen=True)
+class _Value:
+    """The value of a row: its text, null where it says nothing; the number; what is not sure."""
+
+    given: pl.Expr
+    number: pl.Expr
+    fault: pl.Expr
+
+    @staticmethod
+    def none() -> "_Value":
+        text = pl.lit(None, dtype=pl.String)
+        return _Value(text, pl.lit(None, dtype=pl.Float64), text)
+
+    @staticmethod
+    def of(column: Column, blanks: tuple[str, ...], form: NumberForm) -> "_Value":
+        said = given(column, blanks)
+        return _Value(said, form.number(column, said), form.fault(column, said))
 
 
 def raw_events(
@@ -66,19 +85,11 @@ def raw_events(
         cell = text_cell(table.column("text", mapping.text, lists=True), blanks)
         told.append((mapping.text, cell))
         text = cell.value
-    if mapping.timeless:
-        given_time, at = pl.lit(NO_TIMES), _drawn_time(user.value, item.value, kind)
-    else:
-        time = table.column("time", mapping.time)
-        given_time = time.text
-        at = parse_time(time.expr, time.dtype, mapping.time_format)
-    given_value, number = pl.lit(None, dtype=pl.String), pl.lit(None, dtype=pl.Float64)
-    unsure = pl.lit(None, dtype=pl.String)
+    given_time, at = _time(table, mapping, user.value, item.value, kind)
+    value = _Value.none()
     if mapping.value:
         column = table.column("value", mapping.value)
-        given_value = given(column, blanks)
-        number = forms.values.number(column, given_value)
-        unsure = forms.values.fault(column, given_value)
+        value = _Value.of(column, blanks, forms.values)
         told.append((mapping.value, text_cell(column, blanks)))
     flags = repair_flags(told)
     named = {f"{PART}repair{place}": of for place, of in enumerate(flags)}
@@ -87,14 +98,14 @@ def raw_events(
         FAULT,
         _whole(table).alias(WHOLE),
         pl.coalesce(user.fault, item.fault).alias(ID_FAULT),
-        pl.coalesce(unlisted, unsure).alias(VALUE_FAULT),
+        pl.coalesce(unlisted, value.fault).alias(VALUE_FAULT),
         user_id=user.value,
         item_id=item.value,
-        value=_value(mapping, kind, given_value, number).cast(pl.Float32),
+        value=_weighed(mapping, kind, value).cast(pl.Float32),
         event_type=kind,
         text=text,
         event_timestamp=at,
-        given_value=given_value,
+        given_value=value.given,
         given_time=given_time,
         **{flag: flags[of] for flag, of in named.items()},
     )
@@ -135,6 +146,16 @@ def _without_ignored(
     return replace(table, frame=table.frame.filter(~out)), left_out
 
 
+def _time(
+    table: Table, mapping: EventsMapping, user: pl.Expr, item: pl.Expr, kind: pl.Expr
+) -> tuple[pl.Expr, pl.Expr]:
+    """What the file has of the time, and the instant."""
+    if mapping.timeless:
+        return pl.lit(NO_TIMES), _drawn_time(user, item, kind)
+    time = table.column("time", mapping.time)
+    return time.text, parse_time(time.expr, time.dtype, mapping.time_format)
+
+
 def _drawn_time(user: pl.Expr, item: pl.Expr, kind: pl.Expr) -> pl.Expr:
     """An instant of one month, drawn by who did what to which item.
 
@@ -145,7 +166,7 @@ def _drawn_time(user: pl.Expr, item: pl.Expr, kind: pl.Expr) -> pl.Expr:
     return pl.lit(_DRAWN_FROM, dtype=TIMESTAMP) + pl.duration(microseconds=drawn.cast(pl.Int64))
 
 
-def _value(mapping: EventsMapping, kind: pl.Expr, given: pl.Expr, number: pl.Expr) -> pl.Expr:
+def _weighed(mapping: EventsMapping, kind: pl.Expr, value: _Value) -> pl.Expr:
     """The value that was given, the weight of the type where none was."""
     weights = mapping.weights
     if weights:
@@ -157,8 +178,8 @@ def _value(mapping: EventsMapping, kind: pl.Expr, given: pl.Expr, number: pl.Exp
     if not mapping.value:
         return weight
     listed = weight.is_not_null() if weights else pl.lit(True)
-    value = pl.when(given.is_null()).then(weight).otherwise(number)
-    return pl.when(listed).then(value)
+    found = pl.when(value.given.is_null()).then(weight).otherwise(value.number)
+    return pl.when(listed).then(found)
 
 
 def _unlisted(table: Table, kind: pl.Expr, mapping: EventsMapping) -> pl.Expr:

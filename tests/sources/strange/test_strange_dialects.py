@@ -72,6 +72,11 @@ class Dialect:
         """Whether a cell may hold separators and line ends."""
         return self.quote is not None or self.escaped
 
+    @property
+    def grouped(self) -> str | None:
+        """The sign before a fraction where numbers have signs: a comma needs to be held."""
+        return self.decimal if self.holds_all or self.separator != "," else None
+
 
 TEXTS = st.text(
     st.one_of(
@@ -143,10 +148,10 @@ def written(rows: list[Row], dialect: Dialect) -> bytes:
     def number(price: float | None) -> str:
         if price is None:
             return dialect.blank
-        if dialect.decimal is None:
+        if dialect.grouped is None:
             return repr(price)
         grouped = f"{price:,}"
-        return grouped if dialect.decimal == "." else grouped.translate(SWAPPED)
+        return grouped if dialect.grouped == "." else grouped.translate(SWAPPED)
 
     out = io.StringIO(newline="")
     lines = [HEADER] if dialect.header else []
@@ -229,7 +234,7 @@ def test_a_table_in_any_dialect_comes_back(rows: list[Row], dialect: Dialect) ->
         separator=dialect.separator,
         quote=dialect.quote or "none",
         **({"escape": "\\"} if dialect.escaped else {}),
-        **({"decimal": dialect.decimal} if dialect.decimal else {}),
+        **({"decimal": dialect.grouped} if dialect.grouped else {}),
         encoding=dialect.encoding,
         time_format=dialect.unit,
         **({} if dialect.header else {"columns": HEADER}),

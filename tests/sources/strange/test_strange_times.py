@@ -221,6 +221,9 @@ def test_seconds_with_a_fraction_and_nanoseconds(tmp_path: Path) -> None:
         ("1614556800123456", "iso", "unix_us"),
         ("1614556800123456789", "iso", "unix_ns"),
         ("2021-03-01 10:00:00", "unix_s", "iso"),
+        ("7.3.2021", "iso", "'%d.%m.%Y'"),
+        ("07.03.2021 14:05", "iso", "'%d.%m.%Y %H:%M'"),
+        ("03/07/2021", "iso", "'%d/%m/%Y' or '%m/%d/%Y'"),
     ],
 )
 def test_a_time_of_another_form_says_which(
