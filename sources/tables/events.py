@@ -194,7 +194,8 @@ def _unlisted(table: Table, kind: pl.Expr, mapping: EventsMapping) -> pl.Expr:
         .to_series()
         .to_list()
     )
-    lower = {name.lower(): name for name in listed}
+    # One that is left out may be meant as well.
+    lower = {name.lower(): name for name in mapping.types}
     said = {}
     for name in found:
         near = get_close_matches(name.strip().lower(), list(lower), n=1)

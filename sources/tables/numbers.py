@@ -1,5 +1,6 @@
 """Numbers as people of all countries write them: `1.250` is 1250 to some and 1.25 to others."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -10,12 +11,12 @@ from sources.tables.mapping import Decimal
 
 _APART = " '’\u00a0\u2009\u202f"
 _THOUSANDS = {",": f".{_APART}", ".": f",{_APART}"}
-_EXPONENT = r"(?:[eE][+-]?\d+)?"
+_EXPONENT = r"(?:[eE][+-]?[0-9]+)?"
 # What is a number in either way of writing, so that the file has to say in which.
-_IN_THOUSANDS = r"^[+-]?[1-9]\d{0,2}\.\d{3}$"
-_COMMA = rf"^[+-]?\d[\d.{_APART}]*,\d+(?:[\d,]*(?:\.\d+)?)$"
-_POINTS = r"^[+-]?\d{1,3}(?:\.\d{3}){2,}$"
-_WITH_SIGNS = rf"^[+-]?[.,]?\d[\d.,{_APART}]*$"
+_IN_THOUSANDS = r"^[+-]?[1-9][0-9]{0,2}\.[0-9]{3}$"
+_COMMA = rf"^[+-]?[0-9][0-9.{_APART}]*,[0-9]+(?:[0-9,]*(?:\.[0-9]+)?)$"
+_POINTS = r"^[+-]?[0-9]{1,3}(?:\.[0-9]{3}){2,}$"
+_WITH_SIGNS = rf"^[+-]?[.,]?[0-9][0-9.,{_APART}]*$"
 
 
 @dataclass(frozen=True)
@@ -90,17 +91,20 @@ def as_number(text: pl.Expr) -> pl.Expr:
 
 def _with_point(said: pl.Expr, decimal: Decimal) -> pl.Expr:
     """A number as Polars reads it; a text whose signs are in other places is null."""
-    grouped = "|".join(
-        rf"\d{{1,3}}(?:\x{{{ord(sign):x}}}\d{{3}})+|\d{{1,2}}(?:\x{{{ord(sign):x}}}\d{{2}})+"
-        rf"\x{{{ord(sign):x}}}\d{{3}}"
-        for sign in _THOUSANDS[decimal]
-    )
-    fraction = rf"(?:\x{{{ord(decimal):x}}}\d*)?"
-    right = rf"^[+-]?(?:{grouped}|\d*){fraction}{_EXPONENT}$"
+    whole = "|".join(map(_in_groups, _THOUSANDS[decimal]))
+    right = rf"^[+-]?(?:{whole}|[0-9]*)(?:{re.escape(decimal)}[0-9]*)?{_EXPONENT}$"
     word = r"^(?i:true|false)$"
     plain = said.str.replace_all(f"[{_THOUSANDS[decimal]}]", "")
     plain = plain.str.replace(decimal, ".", literal=True)
     return pl.when(said.str.contains(right) | said.str.contains(word)).then(plain)
+
+
+def _in_groups(sign: str) -> str:
+    """Thousands with a sign between them, or thousands after hundreds, as in India."""
+    apart = re.escape(sign)
+    return (
+        rf"[0-9]{{1,3}}(?:{apart}[0-9]{{3}})+|[0-9]{{1,2}}(?:{apart}[0-9]{{2}})+{apart}[0-9]{{3}}"
+    )
 
 
 def _is_text(column: Column) -> bool:

@@ -87,6 +87,12 @@ def test_a_type_may_be_left_out_without_being_rejected(tmp_path: Path) -> None:
     assert "kind: left out by the mapping: view, 2 rows" in said
 
 
+def test_a_type_that_is_nearly_one_left_out_is_named_with_it(tmp_path: Path) -> None:
+    text = "user,item,stars,at,kind\nu,101,4,2021-03-01,View\n"
+    _, rejects = read(write(tmp_path, IGNORED, events=text))
+    assert rejects["detail"].item() == "event type View has no weight; nearest is view"
+
+
 def test_all_other_types_may_be_left_out(tmp_path: Path) -> None:
     path = write(tmp_path, IGNORED.replace("}}", "}, other_types: ignore}"), events=KINDS)
     found, rejects = read(path)
