@@ -10,7 +10,7 @@ from sources.own_columns import FAULT, ROW, SHORT
 from sources.protocol import SourceError
 from sources.text_tables._dialect import BACKSLASH
 from sources.text_tables._lines import LINE, unused
-from sources.text_tables._quotes import Grammar, Spans, joined
+from sources.text_tables._quotes import Grammar, Spans, joined, quoted_spans
 
 # Databases that write without quotes put it before no other letter.
 _NO_ESCAPE = r"\\[\p{L}\p{N}--[nrtN]]"
@@ -101,15 +101,11 @@ def require_no_escapes(path: Path, lines: pl.LazyFrame, spans: Spans, grammar: G
     Raises:
         SourceError: there is one; it names the line and the key.
     """
-    inside = spans.continuations().lazy()
-    starts = pl.col(ROW).is_in(spans.starts.tolist())
-    found = (
-        lines.join(inside, on=ROW, how="anti")
-        .filter(_escaped(grammar) & (starts | ~pl.col(LINE).str.contains(grammar.closed)))
-        .select(pl.col(ROW).min())
-        .collect(engine="streaming")
-        .item()
+    numbers = (
+        *_whole_only_if_escaped(lines, spans, grammar),
+        *_joined_only_if_escaped(lines, spans, grammar),
     )
+    found = min(numbers, default=None)
     if found is not None:
         raise SourceError(
             f"{path}, line {found + 1}: a backslash stands before a quote; write `escape: '\\'` in "
@@ -118,12 +114,43 @@ def require_no_escapes(path: Path, lines: pl.LazyFrame, spans: Spans, grammar: G
         )
 
 
+def _whole_only_if_escaped(lines: pl.LazyFrame, spans: Spans, grammar: Grammar) -> list[int]:
+    """The first line, if any, that is no record, and is one where quotes are escaped."""
+    starts = pl.col(ROW).is_in(spans.starts.tolist())
+    found = (
+        lines.join(spans.continuations().lazy(), on=ROW, how="anti")
+        .filter(_escaped(grammar) & (starts | ~pl.col(LINE).str.contains(grammar.closed)))
+        .select(pl.col(ROW).min())
+        .collect(engine="streaming")
+    )
+    return found.to_series().drop_nulls().to_list()
+
+
+def _joined_only_if_escaped(lines: pl.LazyFrame, spans: Spans, grammar: Grammar) -> list[int]:
+    """First lines of records that hold escaped quotes, and go on only where those are escaped."""
+    quote = BACKSLASH + grammar.quote
+    marked = lines.filter(pl.col(LINE).str.contains(quote, literal=True)).select(ROW)
+    numbers = marked.collect(engine="streaming").to_series().to_numpy()
+    escaped = quoted_spans(lines.with_columns(_without_escapes(grammar).alias(LINE)), grammar)
+    known = set(zip(spans.starts.tolist(), spans.ends.tolist(), strict=True))
+    return [
+        start
+        for start, end in zip(escaped.starts.tolist(), escaped.ends.tolist(), strict=True)
+        if (start, end) not in known
+        and np.searchsorted(numbers, start) < np.searchsorted(numbers, end, "right")
+    ]
+
+
 def _escaped(grammar: Grammar) -> pl.Expr:
     """Whether a line has escaped quotes, and is whole if they are what they seem."""
-    line, quote = pl.col(LINE), BACKSLASH + grammar.quote
-    bare = line.str.replace_all(BACKSLASH * 2, "", literal=True)
-    bare = bare.str.replace_all(quote, "", literal=True)
-    return line.str.contains(quote, literal=True) & bare.str.contains(grammar.closed)
+    marked = pl.col(LINE).str.contains(BACKSLASH + grammar.quote, literal=True)
+    return marked & _without_escapes(grammar).str.contains(grammar.closed)
+
+
+def _without_escapes(grammar: Grammar) -> pl.Expr:
+    """A line without backslashes and quotes that would be text if they are escaped."""
+    bare = pl.col(LINE).str.replace_all(BACKSLASH * 2, "", literal=True)
+    return bare.str.replace_all(BACKSLASH + grammar.quote, "", literal=True)
 
 
 def _runs(ends: np.ndarray) -> Spans:

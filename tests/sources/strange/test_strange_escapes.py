@@ -2,9 +2,12 @@
 
 import csv
 import io
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from strange_tables import MAPPING, WITH_ITEMS, catalogue, events_csv, opened, read, write
 
 from sources.protocol import SourceError
@@ -136,3 +139,36 @@ def test_rows_keep_their_numbers(tmp_path: Path) -> None:
 def test_another_escape_is_refused_with_its_line(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"line 2: interactions\.escape: escape is"):
         opened(write(tmp_path, MAPPING.replace("time: at", "time: at, escape: '^'")))
+
+
+TEXTS = st.lists(
+    st.text(st.sampled_from(list('",\n ab')), min_size=1, max_size=8).map(str.strip),
+    min_size=1,
+    max_size=6,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(TEXTS, st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]), st.sampled_from([",", ";"]))
+def test_escapes_that_nothing_tells_of_are_never_read_as_something_else(
+    told: list[str], quoting: int, separator: str
+) -> None:
+    out = io.StringIO(newline="")
+    writer = csv.writer(
+        out,
+        delimiter=separator,
+        escapechar="\\",
+        doublequote=False,
+        quoting=quoting,
+        lineterminator="\n",
+    )
+    writer.writerows([["sku", "name"], *([f"i{n}", text] for n, text in enumerate(told))])
+    mapping = WITH_ITEMS.replace("title: name", f'title: name, separator: "{separator}"')
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            found = catalogue(write(Path(folder), mapping, items=out.getvalue()))
+        except SourceError as error:
+            assert "escape: '\\'" in str(error) or "`quote: none`" in str(error)
+            return
+    for item, title in found.select("item_id", "title").iter_rows():
+        assert item.startswith("i") and title == told[int(item[1:])]
