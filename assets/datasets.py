@@ -68,7 +68,7 @@ def read_log(lake: Lake) -> tuple[EventLog, pl.DataFrame]:
 def splits_in(lake: Lake, wanted: Sequence[str]) -> tuple[str, ...]:
     """Those of some splits that the data allows, in their order.
 
-    Without times, `user-random` stands in place of `user-temporal`, and nothing of the other by time.
+    Without times, `user-random` is there for `user-temporal`, and nothing for `global-temporal`.
     """
     made = lake.scan("splits").collect_schema().names()
     timeless = USER_RANDOM in made
