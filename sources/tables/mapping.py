@@ -183,12 +183,12 @@ class EventsMapping(TableMapping):
     @property
     def weights(self) -> dict[str, float]:
         """Weight of each event type; without any, no type needs one."""
-        return {name: told for name, told in self.types.items() if not isinstance(told, str)}
+        return {name: own for name, own in self.types.items() if not isinstance(own, str)}
 
     @property
     def ignored(self) -> list[str]:
         """Event types that are left out."""
-        return [name for name, told in self.types.items() if told == IGNORE]
+        return [name for name, own in self.types.items() if own == IGNORE]
 
     @property
     def timeless(self) -> bool:

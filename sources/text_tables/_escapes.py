@@ -64,9 +64,9 @@ class Escapes:
             )
         else:
             line = line.str.replace_all(_BEFORE_A_QUOTE, "${1}")
-        told = lines.with_columns(line.alias(LINE))
-        ends = told.filter(pl.col(LINE).str.ends_with(BACKSLASH)).select(ROW)
-        whole = joined(told, _runs(ends.collect(engine="streaming").to_series().to_numpy()))
+        plain = lines.with_columns(line.alias(LINE))
+        ends = plain.filter(pl.col(LINE).str.ends_with(BACKSLASH)).select(ROW)
+        whole = joined(plain, _runs(ends.collect(engine="streaming").to_series().to_numpy()))
         return whole.with_columns(pl.col(LINE).str.replace_all("\\\n", "\n", literal=True))
 
     def shown(self, rows: pl.LazyFrame, names: Sequence[str]) -> pl.LazyFrame:

@@ -51,8 +51,8 @@ def scan_text(
     else:
         grammar = Grammar(quote, separator)
         spans = quoted_spans(lines, grammar)
-        untold = dialect.quote == AUTO and dialect.escape is None
-        doubt = untold and holds(plain.path, (BACKSLASH + quote).encode())
+        unsaid = dialect.quote == AUTO and dialect.escape is None
+        doubt = unsaid and holds(plain.path, (BACKSLASH + quote).encode())
         if doubt:
             require_no_escapes(path, lines, spans, grammar)
         if dialect.quote == AUTO and len(spans.starts):

@@ -46,13 +46,13 @@ def test_a_backslash_marks_what_is_text(tmp_path: Path, cell: str, title: str) -
 
 @pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONE])
 def test_what_python_and_pandas_escape_comes_back(tmp_path: Path, quoting: int) -> None:
-    told = ['say "hi", twice', "end\\", '"', '\\"', "a,b\\n", "C:\\work\\", '","', '\\","\\']
+    texts = ['say "hi", twice', "end\\", '"', '\\"', "a,b\\n", "C:\\work\\", '","', '\\","\\']
     out = io.StringIO(newline="")
     writer = csv.writer(
         out, escapechar="\\", doublequote=False, quoting=quoting, lineterminator="\n"
     )
-    writer.writerows([["sku", "name"], *([101 + n, text] for n, text in enumerate(told))])
-    assert titles(tmp_path, ESCAPED, out.getvalue()) == told
+    writer.writerows([["sku", "name"], *([101 + n, text] for n, text in enumerate(texts))])
+    assert titles(tmp_path, ESCAPED, out.getvalue()) == texts
 
 
 UNQUOTED = ESCAPED.replace("title: name", "title: name, separator: tab, quote: none")
@@ -151,7 +151,7 @@ TEXTS = st.lists(
 @settings(max_examples=60, deadline=None)
 @given(TEXTS, st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]), st.sampled_from([",", ";"]))
 def test_escapes_that_nothing_tells_of_are_never_read_as_something_else(
-    told: list[str], quoting: int, separator: str
+    texts: list[str], quoting: int, separator: str
 ) -> None:
     out = io.StringIO(newline="")
     writer = csv.writer(
@@ -162,7 +162,7 @@ def test_escapes_that_nothing_tells_of_are_never_read_as_something_else(
         quoting=quoting,
         lineterminator="\n",
     )
-    writer.writerows([["sku", "name"], *([f"i{n}", text] for n, text in enumerate(told))])
+    writer.writerows([["sku", "name"], *([f"i{n}", text] for n, text in enumerate(texts))])
     mapping = WITH_ITEMS.replace("title: name", f'title: name, separator: "{separator}"')
     with tempfile.TemporaryDirectory() as folder:
         try:
@@ -171,4 +171,4 @@ def test_escapes_that_nothing_tells_of_are_never_read_as_something_else(
             assert "escape: '\\'" in str(error) or "`quote: none`" in str(error)
             return
     for item, title in found.select("item_id", "title").iter_rows():
-        assert item.startswith("i") and title == told[int(item[1:])]
+        assert item.startswith("i") and title == texts[int(item[1:])]
