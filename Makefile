@@ -32,7 +32,8 @@ test-fast: $(INSTALLED)
 
 # Ten thousand tables in dialects of all kinds, written and read back: about ten minutes.
 fuzz-sources: $(INSTALLED)
-	$(BIN)/pytest tests/sources/strange/test_strange_dialects.py --hypothesis-profile=ten-thousand-tables
+	POLARS_MAX_THREADS=1 $(BIN)/pytest tests/sources/strange/test_strange_dialects.py \
+		--hypothesis-profile=ten-thousand-tables
 
 # Each kind of media file with so many random changes: no crash, no hang, nothing called good that is not.
 CHANGES ?= 2000

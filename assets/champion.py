@@ -7,22 +7,22 @@ import dagster as dg
 import numpy as np
 import polars as pl
 
-from assets.datasets import SPLIT_INPUTS, split_data
+from assets.datasets import SPLIT_INPUTS, split_data, warm_split
 from assets.evaluation import COMPARED, P_RESAMPLES, by_user
+from assets.judging import UNJUDGED, why_not_judged
 from assets.registry import has_version, open_registry
-from assets.stage import OWNERS, Context, made_from, materialize_table
+from assets.stage import OWNERS, Context, Stamp, made_from, materialize_table
 from assets.training import fitted_versions
 from crossmodal.lake import Lake
 from crossmodal.workspace import Workspace
 from models.catalogue import CATALOGUE
-from models.splits.names import USER_TEMPORAL
 
 if TYPE_CHECKING:
     from models.evaluation import Comparison, PairedDifference
     from models.promotion import Choice, Decision
 
 RIVALS = "champion_rivals"
-"""The lake table of the champion compared with all other models, on the newest events."""
+"""The lake table of the champion compared with all other models, on the test events."""
 
 _RIVALS = {
     "champion": pl.String,
@@ -52,8 +52,11 @@ def champion(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.Mat
     def make() -> None:
         from models.evaluation import paired_difference
 
+        if fault := why_not_judged(lake):
+            _crown_unjudged(context, workspace, fault, stamp)
+            return
         choice = _chosen(lake)
-        candidate = fitted_versions(lake, choice.model)[USER_TEMPORAL]
+        candidate = fitted_versions(lake, choice.model)[warm_split(lake)]
         before = judged_champion(workspace)
         if before is None and (gone := _named_now(workspace)) is not None:
             context.log.warning(f"{gone} answers, and what it was judged by is gone.")
@@ -89,6 +92,27 @@ def champion(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.Mat
     return materialize_table(context, workspace, "champion", stamp, make, intact=intact)
 
 
+def _crown_unjudged(context: Context, workspace: Workspace, fault: str, stamp: Stamp) -> None:
+    """Lets the popular list answer where nothing says of any model whether it is better."""
+    lake = workspace.lake
+    named = fitted_versions(lake, UNJUDGED)[warm_split(lake)]
+    reason = f"{UNJUDGED} answers, not judged: {fault}."
+    row = {
+        "version": named,
+        "candidate": named,
+        "before": judged_champion(workspace) or "",
+        "promoted": True,
+        "reason": reason,
+        # It is the popular list.
+        "over_popularity": 0.0,
+        "over_popularity_low": 0.0,
+        "over_popularity_high": 0.0,
+    }
+    lake.write(RIVALS, _rival_rows(named, {}), stamp)
+    lake.write("champion", pl.DataFrame([row]), stamp, reason=reason, rivals=[])
+    context.log.warning(reason)
+
+
 def judged_champion(workspace: Workspace) -> str | None:
     """The version by which the model that answers was judged; None where there is none.
 
@@ -122,7 +146,7 @@ def _why_unreadable(workspace: Workspace, version: str) -> str | None:
 
 def _judged(lake: Lake, part: str) -> pl.DataFrame:
     """NDCG@10 of every user and model of the split that a champion is chosen on."""
-    wanted = (pl.col("split") == USER_TEMPORAL) & (pl.col("part") == part)
+    wanted = (pl.col("split") == warm_split(lake)) & (pl.col("part") == part)
     return lake.scan("metrics_per_user").filter(wanted).collect()
 
 
@@ -133,9 +157,7 @@ def _chosen(lake: Lake) -> "Choice":
     candidates = [entry.name for entry in CATALOGUE if entry.candidate]
     judged = _judged(lake, "validation").filter(pl.col("model").is_in(candidates))
     if judged.is_empty():
-        raise dg.Failure(
-            "No user has events to validate on: a champion needs users with three events or more."
-        )
+        raise dg.Failure("No user has events to validate on: run the splits again.")
     values = by_user(judged).drop("user_id")
     return choose({name: float(values[name].to_numpy().mean()) for name in values.columns})
 
@@ -160,10 +182,11 @@ def _against_the_others(
     """The champion compared with each model of the run that is another version."""
     from models.promotion import against_all
 
+    split = warm_split(lake)
     others = {
         name: tested[name].to_numpy()
         for name in tested.columns
-        if name != "user_id" and fitted_versions(lake, name).get(USER_TEMPORAL) != named
+        if name != "user_id" and fitted_versions(lake, name).get(split) != named
     }
     return against_all(own, others, samples=samples, seed=seed)
 
@@ -174,7 +197,7 @@ def _judged_again(workspace: Workspace, version: str, user_ids: pl.Series) -> np
     from models.reindexed import Reindexed
 
     registry = open_registry(workspace)
-    data = split_data(workspace.lake, USER_TEMPORAL)
+    data = split_data(workspace.lake, warm_split(workspace.lake))
     seed = workspace.settings.seed
     model = Reindexed(
         registry.load(version), registry.item_ids(version), data.dataset.item_ids, seed
@@ -183,7 +206,7 @@ def _judged_again(workspace: Workspace, version: str, user_ids: pl.Series) -> np
         model,
         data.dataset,
         data.test,
-        split=USER_TEMPORAL,
+        split=data.name,
         run_id=version,
         config=EvaluationConfig(cutoffs=(10,), samples=1, seed=seed),
     )

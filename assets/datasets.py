@@ -1,5 +1,6 @@
 """From the lake to a model's `Dataset`: the events of a split, and what was known of the items."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ from models.assembly import (
 )
 from models.data import Bools, Dataset, Floats, Interactions, TokenTable, Vocabulary
 from models.encoders.reviews import cumulative_reviews
-from models.splits.names import COLD_ITEM, GLOBAL_TEMPORAL
+from models.splits.names import COLD_ITEM, GLOBAL_TEMPORAL, USER_RANDOM, USER_TEMPORAL
 
 STATIC_MODALITIES = ("text", "image", "audio", "attributes")
 SPLIT_INPUTS = (
@@ -62,6 +63,22 @@ def read_log(lake: Lake) -> tuple[EventLog, pl.DataFrame]:
     item_ids = lake.scan("items").select("item_id").collect().to_series().to_list()
     log = event_log(splits, item_ids, lake.version("splits").summary["seed"])
     return log, splits[log.order.tolist()]
+
+
+def splits_in(lake: Lake, wanted: Sequence[str]) -> tuple[str, ...]:
+    """Those of some splits that the data allows, in their order.
+
+    Without times, `user-random` is there for `user-temporal`, and nothing for `global-temporal`.
+    """
+    made = lake.scan("splits").collect_schema().names()
+    timeless = USER_RANDOM in made
+    placed = (USER_RANDOM if timeless and name == USER_TEMPORAL else name for name in wanted)
+    return tuple(name for name in placed if name in made)
+
+
+def warm_split(lake: Lake) -> str:
+    """The split of known users, on which a champion is chosen."""
+    return splits_in(lake, (USER_TEMPORAL,))[0]
 
 
 def split_data(lake: Lake, split: str) -> SplitData:

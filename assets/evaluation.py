@@ -8,7 +8,7 @@ import dagster as dg
 import numpy as np
 import polars as pl
 
-from assets.datasets import SPLIT_INPUTS, SplitData, split_data
+from assets.datasets import SPLIT_INPUTS, SplitData, split_data, splits_in
 from assets.pictures import metric_intervals
 from assets.registry import open_registry
 from assets.side_by_side import processes_for, side_by_side
@@ -111,7 +111,7 @@ def _judged(workspace: Workspace) -> Iterator[_Judged]:
     """`_judge` of every fitted model on every split."""
     jobs = [
         (workspace.settings, entry, split, version)
-        for split in RANKED_SPLITS
+        for split in splits_in(workspace.lake, RANKED_SPLITS)
         for entry in CATALOGUE
         if (version := fitted_versions(workspace.lake, entry.name).get(split)) is not None
     ]
@@ -239,7 +239,7 @@ def comparisons(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.
         test = lake.read("metrics_per_user").filter(pl.col("part") == "test")
         rows = [
             row
-            for split in RANKED_SPLITS
+            for split in test["split"].unique(maintain_order=True)
             for row in _compared(test.filter(pl.col("split") == split), samples, settings.seed)
         ]
         frame = pl.DataFrame(rows, schema=_COMPARISONS)

@@ -101,7 +101,7 @@ def raw_files(
             group_name="ingestion",
             owners=OWNERS,
             kinds={"polars", "parquet"},
-            code_version="3",
+            code_version="4",
         ),
         dg.AssetSpec(
             "staged_items",
@@ -110,7 +110,7 @@ def raw_files(
             group_name="ingestion",
             owners=OWNERS,
             kinds={"polars", "parquet"},
-            code_version="2",
+            code_version="3",
         ),
         dg.AssetSpec(
             "rejects",
@@ -119,7 +119,7 @@ def raw_files(
             group_name="ingestion",
             owners=OWNERS,
             kinds={"polars", "parquet"},
-            code_version="2",
+            code_version="3",
         ),
         dg.AssetSpec(
             "repairs",
@@ -128,7 +128,7 @@ def raw_files(
             group_name="ingestion",
             owners=OWNERS,
             kinds={"polars", "parquet"},
-            code_version="1",
+            code_version="2",
         ),
     ],
 )
@@ -173,6 +173,7 @@ def cleaned_source(
             items=frame["item_id"].n_unique(),
             months=frame.select(month_of().unique().sort()).to_series().to_list(),
             newest=str(frame["event_timestamp"].max()),
+            timeless=source.timeless,
             reported=reported.height,
             position=reported_position(lake),
         )

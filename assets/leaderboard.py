@@ -4,7 +4,9 @@ from typing import Any
 
 import dagster as dg
 import polars as pl
+import polars.selectors as cs
 
+from assets.datasets import splits_in
 from assets.evaluation import BASELINES
 from assets.pictures import leaderboard_differences
 from assets.stage import OWNERS, Context, made_from, materialize_table
@@ -106,13 +108,16 @@ def readable(row: dict[str, Any], digits: int = 4) -> dict[str, str]:
 
 
 def _board(lake: Lake) -> pl.DataFrame:
+    splits = splits_in(lake, RANKED_SPLITS)
     figures = lake.read("metrics").filter(
-        (pl.col("segment") == "all") & (pl.col("k") == 10) & pl.col("split").is_in(RANKED_SPLITS)
+        (pl.col("segment") == "all") & (pl.col("k") == 10) & pl.col("split").is_in(splits)
     )
     board = figures.group_by("split", "model", maintain_order=True).agg(
         pl.col(column).filter(pl.col("metric") == metric).first().alias(name)
         for name, (metric, column) in _FIGURES.items()
     )
+    # Where no user had anything to find there are no figures.
+    board = board.with_columns(cs.float().fill_nan(None), pl.col("n_users").fill_null(0))
     differences = lake.read("comparisons").select(
         "split", "model", pl.col("baseline").alias("best_baseline"), pl.col(*_DIFFERENCE)
     )
@@ -121,10 +126,11 @@ def _board(lake: Lake) -> pl.DataFrame:
         .join(differences.rename(_DIFFERENCE), on=["split", "model", "best_baseline"], how="left")
         .join(_fit_seconds(lake), on=["split", "model"], how="left")
         .sort(
-            pl.col("split").replace_strict(RANKED_SPLITS, range(len(RANKED_SPLITS))),
+            pl.col("split").replace_strict(splits, range(len(splits))),
             "ndcg_10",
             "model",
             descending=[False, True, False],
+            nulls_last=True,
         )
     )
     places = pl.int_range(1, pl.len() + 1, dtype=pl.Int32).over("split")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from assets.datasets import SPLIT_INPUTS, split_data
+from assets.datasets import SPLIT_INPUTS, split_data, splits_in
 from assets.registry import open_registry
 from assets.side_by_side import Answer, processes_for, side_by_side
 from assets.stage import Context, Stamp, made_from
@@ -72,7 +72,7 @@ def over_maskable_models(
     settings = workspace.settings
     jobs = [
         (settings, entry, split, version, function)
-        for split in WARM_AND_COLD
+        for split in splits_in(workspace.lake, WARM_AND_COLD)
         for entry in _RANKERS
         if (version := fitted_versions(workspace.lake, entry.name).get(split)) is not None
     ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import polars as pl
 
-from assets.datasets import SPLIT_INPUTS, split_data
+from assets.datasets import SPLIT_INPUTS, split_data, splits_in
 from assets.pictures import search_trials
 from assets.stage import OWNERS, Context, Stamp, made_from, materialize_table
 from crossmodal.settings import Settings
@@ -59,9 +59,10 @@ def hyperparameter_search(
         rows: list[dict[str, Any]] = []
         best: dict[str, dict[str, Any]] = {}
         for entry in entries:
-            trials = _search(context, workspace, entry)
-            rows += [_row(entry, trial) for trial in trials]
-            best |= _best(entry, trials)
+            split = splits_in(workspace.lake, (entry.searched_on,))[0]
+            trials = _search(context, workspace, entry, split)
+            rows += [_row(entry, split, trial) for trial in trials]
+            best |= _best(entry, split, trials)
         frame = pl.DataFrame(rows, schema=_SCHEMA)
         if rows:
             search_trials(workspace.paths.pictures / f"{_PICTURE}.png", frame)
@@ -96,7 +97,9 @@ def _made_of(entry: ModelEntry, settings: Settings) -> list[Any]:
     ]
 
 
-def _search(context: Context, workspace: Workspace, entry: ModelEntry) -> tuple["Trial", ...]:
+def _search(
+    context: Context, workspace: Workspace, entry: ModelEntry, split: str
+) -> tuple["Trial", ...]:
     from models.search.study import Budget, search
 
     settings, space = workspace.settings, SPACES[entry.name]
@@ -108,9 +111,9 @@ def _search(context: Context, workspace: Workspace, entry: ModelEntry) -> tuple[
         context.log.info(_line(entry.name, trial))
 
     return search(
-        _study_name(context, workspace, entry),
+        _study_name(context, workspace, entry, split),
         space,
-        _objective(entry, split_data(workspace.lake, entry.searched_on).dataset, settings),
+        _objective(entry, split_data(workspace.lake, split).dataset, settings),
         workspace.paths.studies,
         defaults=space.chosen(entry.default_config(settings)),
         budget=Budget(settings.search_trials, settings.search_seconds),
@@ -128,18 +131,18 @@ def _objective(entry: ModelEntry, dataset: "Dataset", settings: Settings) -> "Ob
     return objective_of(build, dataset, settings.seed)
 
 
-def _study_name(context: Context, workspace: Workspace, entry: ModelEntry) -> str:
+def _study_name(context: Context, workspace: Workspace, entry: ModelEntry, split: str) -> str:
     """Names all that a trial's figure depends on: other data, or other code, is another study."""
     made_of = _made_of(entry, workspace.settings)
     stamp = made_from(context, workspace, *SPLIT_INPUTS, model=made_of)
     digest = hashlib.sha256(json.dumps(stamp, sort_keys=True).encode()).hexdigest()[:16]
-    return f"{entry.name} on {entry.searched_on}, {digest}"
+    return f"{entry.name} on {split}, {digest}"
 
 
-def _row(entry: ModelEntry, trial: "Trial") -> dict[str, Any]:
+def _row(entry: ModelEntry, split: str, trial: "Trial") -> dict[str, Any]:
     return {
         "model": entry.name,
-        "split": entry.searched_on,
+        "split": split,
         "trial": trial.number,
         "state": trial.state,
         "value": trial.value,
@@ -148,7 +151,7 @@ def _row(entry: ModelEntry, trial: "Trial") -> dict[str, Any]:
     }
 
 
-def _best(entry: ModelEntry, trials: Sequence["Trial"]) -> dict[str, dict[str, Any]]:
+def _best(entry: ModelEntry, split: str, trials: Sequence["Trial"]) -> dict[str, dict[str, Any]]:
     """The best settings next to the defaults' figure; nothing where no trial was complete."""
     from models.search.study import best_trial
 
@@ -159,7 +162,7 @@ def _best(entry: ModelEntry, trials: Sequence["Trial"]) -> dict[str, dict[str, A
     return {
         entry.name: {
             "settings": dict(best.settings),
-            "split": entry.searched_on,
+            "split": split,
             "validation": best.value,
             "default_validation": first.value if first.state == "complete" else None,
             "trials": len(trials),

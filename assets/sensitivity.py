@@ -7,13 +7,15 @@ import dagster as dg
 import numpy as np
 import polars as pl
 
+from assets.datasets import warm_split
+from assets.judging import why_not_judged
 from assets.recipes import choices_of
 from assets.stage import OWNERS, Context, made_from, materialize_table
 from crossmodal.workspace import Workspace
 from models.assembly import dataset, event_log
 from models.catalogue import CATALOGUE, ModelEntry
 from models.splits import user_temporal
-from models.splits.names import USER_TEMPORAL
+from models.splits.names import USER_RANDOM
 
 if TYPE_CHECKING:
     from models.evaluation import TieSensitivity
@@ -58,10 +60,13 @@ def tie_sensitivity(
 
         seeds = range(settings.seed, settings.seed + _ORDERS)
         rows = []
-        for entry in _COUNTING:
+        warm = warm_split(workspace.lake)
+        for entry in () if why_not_judged(workspace.lake) else _COUNTING:
+            if entry.ordered and warm == USER_RANDOM:
+                continue
             workspace.progress(f"Ties in {_ORDERS} orders, {entry.name}", 0, None)
             found = evaluation.tie_sensitivity(partial(_figures, workspace, entry), seeds)
-            rows.append(_row(entry.name, found))
+            rows.append(_row(entry.name, warm, found))
         workspace.lake.write("tie_sensitivity", pl.DataFrame(rows, schema=_SCHEMA), stamp)
 
     return materialize_table(context, workspace, "tie_sensitivity", stamp, make)
@@ -81,10 +86,10 @@ def _figures(workspace: Workspace, entry: ModelEntry, seed: int) -> np.ndarray:
     return measure(model.fit(data))
 
 
-def _row(model: str, found: "TieSensitivity") -> dict[str, Any]:
+def _row(model: str, split: str, found: "TieSensitivity") -> dict[str, Any]:
     return {
         "model": model,
-        "split": USER_TEMPORAL,
+        "split": split,
         "metric": "ndcg",
         "k": 10,
         "mean": found.mean,

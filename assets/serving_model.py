@@ -8,14 +8,14 @@ import numpy as np
 import polars as pl
 
 from assets.champion import judged_champion
-from assets.datasets import SPLIT_INPUTS, all_events_data, split_data
+from assets.datasets import SPLIT_INPUTS, all_events_data, split_data, warm_split
+from assets.judging import why_not_judged
 from assets.registry import data_versions, has_version, open_registry
 from assets.stage import OWNERS, Context, Stamp, made_from, materialize_table
 from assets.training import git_commit
 from crossmodal.workspace import Workspace
 from models.catalogue import CATALOGUE
 from models.data import Dataset, Histories
-from models.splits.names import USER_TEMPORAL
 
 if TYPE_CHECKING:
     from models.protocol import Recommender, Refittable
@@ -126,7 +126,9 @@ def _loss_by_newest(context: Context, workspace: Workspace, judged: "Recommender
 
     if not isinstance(judged, Refittable) or isinstance(judged, SelfValidated):
         return ""
-    dataset = split_data(workspace.lake, USER_TEMPORAL).dataset
+    if why_not_judged(workspace.lake):
+        return ""
+    dataset = split_data(workspace.lake, warm_split(workspace.lake)).dataset
     try:
         found = worth_of_newest(judged, dataset, workspace.settings.seed)
     except FIT_FAILURES as error:
@@ -182,7 +184,7 @@ def _kept(
 ) -> str:
     """The refitted model as a version of its own, which names the one that speaks for it."""
     registry = open_registry(workspace)
-    family = registry.version(judged_by).name.removesuffix(f"-{USER_TEMPORAL}")
+    family = registry.version(judged_by).name.removesuffix(f"-{warm_split(workspace.lake)}")
     made = registry.add(
         f"{family}-{ALL_EVENTS}",
         refit,

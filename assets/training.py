@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,8 +14,15 @@ import dagster as dg
 import numpy as np
 import polars as pl
 
-from assets.datasets import SPLIT_INPUTS, STATIC_MODALITIES, split_data
+from assets.datasets import (
+    SPLIT_INPUTS,
+    STATIC_MODALITIES,
+    split_data,
+    splits_in,
+    warm_split,
+)
 from assets.features import newest_event
+from assets.judging import UNJUDGED, judging, why_not_judged
 from assets.pictures import training_curves
 from assets.recipes import choices_of, wanted
 from assets.registry import data_versions, has_version, open_registry
@@ -27,6 +34,7 @@ from feature_repo.events import positive_events
 from models.assembly import EventLog, event_log
 from models.catalogue import CATALOGUE, Choices, ModelEntry
 from models.splits import Split, cold_item, global_temporal, random_split, user_temporal
+from models.splits.names import USER_RANDOM
 
 if TYPE_CHECKING:
     from models.data import Dataset
@@ -44,23 +52,32 @@ _MODEL_SCHEMA = pl.Schema(
 )
 _log = logging.getLogger(__name__)
 _PARTS = ("train", "validation", "test")
+_NO_TIMES = (
+    f"The events have no times: the splits by time are left out, and {USER_RANDOM}, in which each "
+    "user's held-out events are drawn, chooses the champion."
+)
 _WORTH_USERS = 20
 """Users whose candidates say what a feature is worth: exact SHAP takes a second for each."""
 _WORTH_FEATURES = 20
 
 
 @dg.asset(
-    deps=["interactions", "items"],
+    deps=["interactions", "items", "staged_interactions"],
     group_name="training",
     owners=OWNERS,
     kinds={"numpy", "parquet"},
-    code_version="3",
+    code_version="4",
 )
 def splits(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
-    """Which events a model may learn from, which stop its training, and which judge it."""
+    """Which events a model may learn from, which stop its training, and which judge it.
+
+    Without times there is no split by time: of the order that is drawn for each user's events, the
+    last ones are random ones.
+    """
     lake = workspace.lake
     seed = workspace.settings.seed
-    stamp = made_from(context, workspace, "interactions", "items", seed=seed)
+    timeless = bool(lake.version("staged_interactions").summary.get("timeless"))
+    stamp = made_from(context, workspace, "interactions", "items", seed=seed, timeless=timeless)
 
     def make() -> None:
         item_ids = lake.scan("items").select("item_id").collect().to_series()
@@ -68,19 +85,26 @@ def splits(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.Mater
         events = positive_events(lake).select(columns).collect()
         log = event_log(events, item_ids.to_list(), seed)
         cold = cold_item(log.events, len(log.item_ids), seed)
-        made = [
-            user_temporal(log.events, len(log.user_ids)),
-            global_temporal(log.events),
-            cold,
-            random_split(len(log.events), seed),
-        ]
+        last = user_temporal(log.events, len(log.user_ids))
+        known = (
+            [replace(last, name=USER_RANDOM)] if timeless else [last, global_temporal(log.events)]
+        )
+        made = [*known, cold, random_split(len(log.events), seed)]
         lake.write("cold_items", _cold_items(log, cold), stamp)
-        parts = {split.name: _parts(split) for split in made}
+        frame = events[log.order.tolist()].with_columns(
+            **{split.name: _parts(split) for split in made}
+        )
+        found = judging(frame, known[0].name)
+        if timeless:
+            context.log.warning(_NO_TIMES)
+        if found.fault:
+            context.log.warning(f"{found.held}. No model can be judged: {found.fault}.")
         lake.write(
             "splits",
-            events[log.order.tolist()].with_columns(**parts),
+            frame,
             stamp,
             seed=seed,
+            too_few=found.fault,
             parts=[
                 {"split": split.name, **{part: int(getattr(split, part).sum()) for part in _PARTS}}
                 for split in made
@@ -198,12 +222,12 @@ def _model_asset(entry: ModelEntry) -> dg.AssetsDefinition:
     )
     def model(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
         choices = choices_of(entry, workspace.settings)
-        fits = wanted(entry, workspace.settings)
+        left_out = _why_left_out(entry, workspace)
+        fits = not left_out
         stamp = made_from(context, workspace, *SPLIT_INPUTS, choices=choices, wanted=fits)
 
         def make() -> dict[str, Any]:
-            if not fits:
-                left_out = f"CROSSMODAL_EXTRA_MODELS does not name {entry.name}"
+            if left_out:
                 context.log.info(f"{table}: not fitted, since {left_out}.")
             found = list(_fits(context, workspace, entry, choices, stamp)) if fits else []
             rows = [fit.row for fit in found]
@@ -230,6 +254,18 @@ def _model_asset(entry: ModelEntry) -> dg.AssetsDefinition:
     return model
 
 
+def _why_left_out(entry: ModelEntry, workspace: Workspace) -> str:
+    """Why a model is not fitted, a clause; empty where it is."""
+    if not wanted(entry, workspace.settings):
+        return f"CROSSMODAL_EXTRA_MODELS does not name {entry.name}"
+    fault = why_not_judged(workspace.lake)
+    if fault and entry.name != UNJUDGED:
+        return f"no model can be judged ({fault})"
+    if entry.ordered and warm_split(workspace.lake) == USER_RANDOM:
+        return "it learns from what came after what, and the events have no times"
+    return ""
+
+
 @dataclass(frozen=True)
 class _Fit:
     """A model's row in its table, how long the fit alone took, and what its features are worth."""
@@ -246,7 +282,8 @@ def _fits(
 
     Networks train on one thread, so that their splits are fitted side by side.
     """
-    splits = entry.splits
+    lake = workspace.lake
+    splits = (warm_split(lake),) if why_not_judged(lake) else splits_in(lake, entry.splits)
     processes = processes_for(workspace.settings, len(splits)) if entry.learns else 1
     # Epochs are shown where they happen in this process; from others only whole fits are.
     seen = workspace if processes == 1 else Workspace(workspace.settings)

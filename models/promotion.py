@@ -45,7 +45,7 @@ def decide(
     is no user to compare on.
 
     Args:
-        candidate: (n_users,) one metric a user on the newest events.
+        candidate: (n_users,) one metric a user on the test events.
         champion: (n_users,) the same users' of the model in use; None before the first one.
         popularity: (n_users,) the same users' of the popularity baseline.
         samples: bootstrap resamples.
@@ -98,7 +98,7 @@ def choose(validation: Mapping[str, float]) -> Choice:
 def against_all(
     champion: Values, others: Mapping[str, Values], *, samples: int, seed: int = 42
 ) -> dict[str, Comparison]:
-    """The champion compared with all others on the newest events; p is corrected for all of them.
+    """The champion compared with all others on the test events; p is corrected for all of them.
 
     Args:
         champion: (n_users,) one metric a user.
@@ -124,11 +124,11 @@ def better(compared_with: Mapping[str, Comparison]) -> list[str]:
 
 
 def confirmed(compared_with: Mapping[str, Comparison]) -> str:
-    """What the newest events say of the champion, in words, without a full stop."""
+    """What the test events say of the champion, in words, without a full stop."""
     beating = better(compared_with)
     if not beating:
-        return "no model is better on the newest events"
-    return f"on the newest events {is_better(beating[0], compared_with[beating[0]])}"
+        return "no model is better on the test events"
+    return f"on the test events {is_better(beating[0], compared_with[beating[0]])}"
 
 
 def is_better(model: str, champion_less_model: Comparison) -> str:

@@ -41,7 +41,7 @@ class Soundness:
 
     Attributes:
         overlap: mean over users of the share of the judged version's list that both hold; NaN where
-            there is no user, or a score is no number.
+            no user has a list, or a score is no number.
         seconds: median time of one list; NaN where a score is no number.
         faults: why the refitted model must not answer, a sentence without a full stop each; none
             where it may.
@@ -130,11 +130,16 @@ def _lists(model: Recommender, users: Histories, k: int) -> Ints:
 
 
 def _overlap(lists: Ints, expected: Ints) -> float:
-    """Mean share of each row of `expected` (n_users, k) that the same row of `lists` holds."""
-    if not len(lists):
+    """Mean share of each row of `expected` (n_users, k) that the same row of `lists` holds.
+
+    Someone who had every item has an empty list, which says nothing.
+    """
+    longest = (expected >= 0).sum(axis=1)
+    asked = longest > 0
+    if not asked.any():
         return float("nan")
     there = (expected[:, :, None] == lists[:, None, :]).any(axis=2) & (expected >= 0)
-    return float(np.mean(there.sum(axis=1) / np.maximum((expected >= 0).sum(axis=1), 1)))
+    return float(np.mean(there.sum(axis=1)[asked] / longest[asked]))
 
 
 def _shorter(lists: Ints, expected: Ints) -> NDArray[np.bool_]:

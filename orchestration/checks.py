@@ -10,21 +10,21 @@ import polars as pl
 
 from assets.alignment import TOWERS
 from assets.champion import RIVALS
-from assets.datasets import read_log
+from assets.datasets import read_log, splits_in, warm_split
 from assets.features import RECOMMENDATIONS_VIEW, newest_event
+from assets.judging import UNJUDGED, judging
 from crossmodal.lake import Lake
 from crossmodal.workspace import Workspace
 from models.assembly import matrix
 from models.data import MODALITIES, Interactions
 from models.splits import LeakError, assert_no_future_training, assert_train_before_test
-from models.splits.names import GLOBAL_TEMPORAL, USER_TEMPORAL
+from models.splits.names import GLOBAL_TEMPORAL
 from orchestration.check_memory import remembered
 
 _NORM_TOLERANCE = 1e-3
 _DEAD_COSINE = 0.999
 _DEAD_MINIMUM_ROWS = 10
 _CONSISTENCY_KEYS = 200
-_FEWEST_ITEMS = 2
 _CLOCK_SKEW = timedelta(days=1)
 
 Finding = dg.AssetCheckResult
@@ -210,33 +210,20 @@ def alive(modality: str) -> Callable[[Workspace], Finding]:
 
 def enough_to_judge(workspace: Workspace) -> Finding:
     """Some user has events to learn from, to choose by and to judge by."""
-    events = workspace.lake.read("splits")
-    users, items = events["user_id"].n_unique(), events["item_id"].n_unique()
-    most = max(events["user_id"].value_counts()["count"].to_list(), default=0)
-    judged = int((events[USER_TEMPORAL] == "validation").sum())
-    held = (
-        f"There are {events.height:,} events of a value above 0, of {users:,} users on {items:,} "
-        "items"
+    lake = workspace.lake
+    found = judging(lake.read("splits"), warm_split(lake))
+    if not found.fault:
+        return _finding(True, f"{found.held}.")
+    return _finding(
+        False, f"{found.held}. No model can be judged, so that {UNJUDGED} answers: {found.fault}."
     )
-    if not events.height:
-        why = "no event has a value above 0, which is what says that someone wanted an item"
-    elif items < _FEWEST_ITEMS:
-        why = f"all events are on {items} item, so that there is nothing to choose between"
-    elif not judged:
-        why = (
-            f"no user has more than {most}, and of a user's events one is for learning, one for "
-            "choosing between models and one for judging the chosen"
-        )
-    else:
-        return _finding(True, f"{held}; {judged:,} of them choose between models.")
-    return _finding(False, f"{held}. No model can be fitted and judged: {why}.")
 
 
 def no_future_training(workspace: Workspace) -> Finding:
     """No event that a model knows of a user is later than the user's test events."""
     return _temporal(
         workspace,
-        USER_TEMPORAL,
+        warm_split(workspace.lake),
         assert_no_future_training,
         "Every user's training events come before the test events.",
     )
@@ -259,6 +246,8 @@ def _temporal(
     said: str,
 ) -> Finding:
     """Validation events are known to a model that is tested, as those of the training are."""
+    if not splits_in(workspace.lake, (split,)):
+        return _finding(True, f"There is no {split}, since the events have no times.")
     log, splits = read_log(workspace.lake)
     test = splits[split].to_numpy() == "test"
     try:
@@ -315,7 +304,7 @@ def champion_not_below_popularity(workspace: Workspace) -> Finding:
 
 
 def champion_not_beaten(workspace: Workspace) -> Finding:
-    """No model of the run is better than the champion on the newest events."""
+    """No model of the run is better than the champion on the test events."""
     from models.evaluation import Comparison
     from models.promotion import better, is_better
 
@@ -330,12 +319,12 @@ def champion_not_beaten(workspace: Workspace) -> Finding:
     if not beating:
         return _finding(
             True,
-            f"None of {len(found)} other models is better than {version} on the newest events.",
+            f"None of {len(found)} other models is better than {version} on the test events.",
         )
     return _finding(
         False,
-        f"On the newest events {version} is not the best: {'; '.join(beating)}. It was chosen by "
-        "validation, and answers all the same, since to choose by the newest events would make "
+        f"On the test events {version} is not the best: {'; '.join(beating)}. It was chosen by "
+        "validation, and answers all the same, since to choose by the test events would make "
         "their figures worth nothing.",
     )
 
@@ -389,7 +378,13 @@ asset_checks: list[dg.AssetChecksDefinition] = [
     _check("media", "broken_share", "Few files are broken.", broken_share),
     _check("media", "placeholders", "No file stands for many items.", placeholders, blocking=False),
     *_embedding_checks(),
-    _check("splits", "enough_to_judge", "Models can be fitted and judged.", enough_to_judge),
+    _check(
+        "splits",
+        "enough_to_judge",
+        "Models can be fitted and judged.",
+        enough_to_judge,
+        blocking=False,
+    ),
     _check("splits", "no_future_training", "Training precedes the test.", no_future_training),
     _check("splits", "train_before_test", "One cut in time is clean.", train_before_test),
     _check(
@@ -415,7 +410,7 @@ asset_checks: list[dg.AssetChecksDefinition] = [
     _check(
         "champion",
         "not_beaten",
-        "No model of the run is better than the champion on the newest events.",
+        "No model of the run is better than the champion on the test events.",
         champion_not_beaten,
         (RIVALS,),
         blocking=False,

@@ -93,6 +93,11 @@ class Source(Protocol):
     name: str
 
     @property
+    def timeless(self) -> bool:
+        """Whether its events have no times: those that they carry are drawn."""
+        ...
+
+    @property
     def root(self) -> Path:
         """The folder that holds every file of the source."""
         ...

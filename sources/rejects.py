@@ -9,7 +9,7 @@ import polars as pl
 
 from sources.never import never, never_of_dates
 from sources.own_columns import FAULT, ID_FAULT, PART, ROW, VALUE_FAULT, WHOLE
-from sources.protocol import INTERACTIONS, REJECTS, REPAIRS, Extract, no_rejects
+from sources.protocol import INTERACTIONS, REJECTS, REPAIRS, Extract, no_rejects, no_repairs
 from sources.repairs import count_repairs, join_repairs
 
 BAD_LINE = "bad_line"
@@ -25,8 +25,12 @@ Repeats = Literal["keep", "sum", "last", "reject"]
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 """Before it nobody's doings were written down by a machine."""
 
-_LONGEST_ID = 256
-_LONGEST_DETAIL = 120
+LONGEST_ID = 256
+"""Bytes of an id."""
+
+_LONGEST_DETAIL = 160
+_LONGEST_SHOWN = 40
+_EMPTY = "empty"
 _SAME = ("event_timestamp", "user_id", "item_id", "event_type")
 _EVENT_KEY = (*_SAME, "text")
 _SUMMED = "summed up with others of the same user, item, type and time"
@@ -76,14 +80,19 @@ class RawEvents:
         value_range: least and greatest value that can be used.
         time_format: in which the times are to be, empty where there is no choice; of bare years
             none means never.
+        time_example: a time in that form.
         repaired: flag columns of the frame, each with its column in the file and kind of repair.
+        left_out: how many rows of the file are not in the frame because the mapping leaves them
+            out, in the columns of `REPAIRS`.
     """
 
     frame: pl.LazyFrame
     source_file: str
     value_range: tuple[float, float]
     time_format: str = ""
+    time_example: str = ""
     repaired: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    left_out: pl.LazyFrame = field(default_factory=no_repairs)
 
     @property
     def never(self) -> pl.Expr:
@@ -107,7 +116,7 @@ def split(
         pl.when(fault).then(pl.lit(rule.reason)) for fault, rule in zip(broken, rules, strict=True)
     )
     detail = pl.coalesce(
-        pl.when(fault).then(rule.detail.cast(pl.String).fill_null(""))
+        pl.when(fault).then(_or_empty(rule.detail.cast(pl.String)))
         for fault, rule in zip(broken, rules, strict=True)
     )
     anything = pl.any_horizontal(broken)
@@ -150,7 +159,7 @@ def whole_line() -> Rule:
 
 def usable_id(trimmed: pl.Expr) -> pl.Expr:
     """The id, null where it is missing, blank, or too long to be one."""
-    return pl.when((trimmed != "") & (trimmed.str.len_bytes() <= _LONGEST_ID)).then(trimmed)
+    return pl.when((trimmed != "") & (trimmed.str.len_bytes() <= LONGEST_ID)).then(trimmed)
 
 
 def clean_events(
@@ -190,6 +199,7 @@ def clean_events(
         )
         for part, (usable, _) in zip(parts, split_parts, strict=True)
     ]
+    repairs += [part.left_out for part in parts]
     return Extract(frame, join_rejects([*rejects, *rejected]), join_repairs([*repairs, *merged]))
 
 
@@ -251,21 +261,39 @@ def _without_repeats(
     return summed, [], [merged]
 
 
+def _or_empty(said: pl.Expr) -> pl.Expr:
+    """What a row said; that it said nothing, where it did."""
+    return pl.when(said.str.strip_chars() != "").then(said).otherwise(pl.lit(_EMPTY))
+
+
+def _no_time(part: RawEvents, given_time: pl.Expr) -> pl.Expr:
+    """What stands where a time should, what form it should have, and what it looks like."""
+    shown = _or_empty(given_time.str.slice(0, _LONGEST_SHOWN))
+    if not part.time_format:
+        return shown
+    form = f"; time_format: {part.time_format} is expected, such as {part.time_example}"
+    return pl.concat_str(shown, pl.lit(form), _hint(part, given_time))
+
+
 def _hint(part: RawEvents, given_time: pl.Expr) -> pl.Expr:
-    """What a time that cannot be read looks like."""
+    """As what a time that cannot be read may be one."""
     forms = {
         r"^\d{9,10}(\.\d*)?$": "unix_s",
         r"^\d{12,13}(\.\d*)?$": "unix_ms",
         r"^\d{15,16}$": "unix_us",
         r"^\d{18,19}$": "unix_ns",
         r"^\d{4}-\d{2}-\d{2}": "iso",
+        r"^\d{1,2}\.\d{1,2}\.\d{4}$": "'%d.%m.%Y'",
+        r"^\d{1,2}\.\d{1,2}\.\d{4} \d{1,2}:\d{2}$": "'%d.%m.%Y %H:%M'",
+        r"^\d{1,2}\.\d{1,2}\.\d{4} \d{1,2}:\d{2}:\d{2}$": "'%d.%m.%Y %H:%M:%S'",
+        r"^\d{1,2}/\d{1,2}/\d{4}$": "'%d/%m/%Y' or '%m/%d/%Y'",
     }
     looks = [
         pl.when(given_time.str.contains(pattern)).then(
             pl.lit(f"; as time_format: {name} it may be one")
         )
         for pattern, name in forms.items()
-        if part.time_format and name != part.time_format
+        if name.strip("'") != part.time_format
     ]
     return pl.coalesce(*looks, pl.lit(""))
 
@@ -295,7 +323,7 @@ def _event_rules(part: RawEvents, known_items: pl.Series | None, bounds: TimeBou
         Rule(
             BAD_TIME,
             time.is_null(),
-            pl.concat_str(given_time.fill_null(""), _hint(part, given_time)),
+            _no_time(part, given_time),
         ),
         Rule(BAD_TIME, part.never.is_not_null(), means_never),
         Rule(BAD_TIME, time > bounds.latest, future),

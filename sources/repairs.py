@@ -8,10 +8,13 @@ from sources.protocol import REPAIRS, no_repairs
 
 BLANK_WORD = "a word for nothing"
 NO_NUMBER = "no number"
+UNSURE_NUMBER = "a number that may have a decimal comma: see decimal in the mapping"
 NO_TIME = "no time"
 NEVER = "a time that means never"
 SHORT_LINE = "the line ends before its last column"
 LOST_LETTERS = "bytes that are no UTF-8"
+LEFT_OUT = "left out by the mapping"
+"""Of whole rows, which are no rejects."""
 
 
 def count_repairs(

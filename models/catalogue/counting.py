@@ -36,6 +36,7 @@ _EVERYONE = (
         "models.baselines:RecentPopularity",
         "models.baselines:RecentPopularityConfig",
         RANKED_SPLITS,
+        ordered=True,
         benchmark=Benchmark(
             "baseline",
             WARM_SPLITS,
@@ -96,6 +97,7 @@ _BEHAVIOUR = (
         "models.baselines:Transition",
         "models.baselines:TransitionConfig",
         RANKED_SPLITS,
+        ordered=True,
         code_version="2",
         yardstick=True,
         space=Space(

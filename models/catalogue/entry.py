@@ -56,7 +56,7 @@ class ModelEntry:
         description: for the asset graph.
         implementation: `module:class` of the model.
         configuration: `module:class` of its settings; None for a model that takes a seed alone.
-        splits: it is fitted once on the training part of each.
+        splits: it is fitted once on the training part of each; see `assets.datasets.splits_in`.
         fixed: settings that make it this model and not another of its class.
         from_platform: its own setting by that of the platform, such as `epochs` by
             `training_epochs`.
@@ -70,6 +70,7 @@ class ModelEntry:
         yardstick: whether every other model is compared with it, where it is fitted on the split.
         optional: whether it takes minutes and is fitted only where CROSSMODAL_EXTRA_MODELS names
             it.
+        ordered: whether it lives on what came after what, which events without times do not say.
         space: which of its settings can be searched; None where none can.
         searched_on: the split whose validation events judge a search.
         benchmark: how it takes part in `make bench-quality`; None where it does not.
@@ -91,6 +92,7 @@ class ModelEntry:
     control: bool = False
     yardstick: bool = False
     optional: bool = False
+    ordered: bool = False
     space: Space | None = None
     searched_on: str = USER_TEMPORAL
     benchmark: Benchmark | None = None

@@ -90,6 +90,7 @@ LEARNING = (
         "models.transformer:Transformer",
         "models.transformer:TransformerConfig",
         RANKED_SPLITS,
+        ordered=True,
         takes=("device", "on_epoch"),
         code_version="5",
         learns=True,

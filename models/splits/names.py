@@ -1,6 +1,9 @@
 """What the splits are called, in every table, picture and setting."""
 
 USER_TEMPORAL = "user-temporal"
+USER_RANDOM = "user-random"
+"""In place of `user-temporal` where the events have no times: which of a user's events are held out
+is drawn. Nothing stands there in place of `global-temporal`."""
 GLOBAL_TEMPORAL = "global-temporal"
 COLD_ITEM = "cold-item"
 RANDOM = "random"

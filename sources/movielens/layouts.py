@@ -7,7 +7,7 @@ import polars as pl
 
 from sources.own_columns import FAULT, ROW
 from sources.protocol import SourceError
-from sources.text_tables import require_columns, scan_lines, scan_text
+from sources.text_tables import NONE, Dialect, require_columns, scan_lines, scan_text
 
 GENRES_100K = (
     "unknown", "Action", "Adventure", "Animation", "Children", "Comedy", "Crime", "Documentary",
@@ -17,6 +17,9 @@ GENRES_100K = (
 
 _DECADES = (0.5, 5.0)
 _WHOLE_STARS = (1.0, 5.0)
+
+AS_PUBLISHED = Dialect(escape=NONE)
+"""How GroupLens writes: quotes are doubled, and a backslash is a letter."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,7 @@ def _film_100k(fields: list[str]) -> tuple[str, str, str]:
 
 
 def _csv(path: Path, columns: list[str], names: list[str]) -> pl.LazyFrame:
-    frame = scan_text(path)
+    frame = scan_text(path, AS_PUBLISHED)
     require_columns(path, frame, columns)
     renamed = (pl.col(old).alias(new) for old, new in zip(columns, names, strict=True))
     return frame.select(ROW, FAULT, *renamed)

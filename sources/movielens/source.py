@@ -25,6 +25,7 @@ class MovieLensSource:
     """
 
     name = "movielens"
+    timeless = False
 
     def __init__(
         self,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
-from sources.movielens.layouts import Layout, read_films, read_ratings, read_tags
+from sources.movielens.layouts import AS_PUBLISHED, Layout, read_films, read_ratings, read_tags
 from sources.own_columns import FAULT, ID_FAULT, PART, ROW, VALUE_FAULT, WHOLE
 from sources.protocol import ITEMS, TIMESTAMP, Extract
 from sources.rejects import (
@@ -141,7 +141,7 @@ def _synopses(path: Path | None, films: pl.Series) -> _Told:
     if path is None:
         empty = pl.LazyFrame(schema={"item": pl.Int64, "text": pl.String})
         return _Told(empty, join_rejects([]))
-    frame = scan_text(path)
+    frame = scan_text(path, AS_PUBLISHED)
     require_columns(path, frame, ["movieId", "text"])
     raw = frame.select(
         ROW, FAULT, item=_id("movieId"), given=pl.col("movieId"), text=pl.col("text")

@@ -14,6 +14,7 @@ class SampleSource:
     """Generates its files once for each setting, then reads them like anybody's."""
 
     name = "sample"
+    timeless = False
 
     def __init__(self, home_sources: Path, config: SampleConfig) -> None:
         self.config = config

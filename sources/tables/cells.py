@@ -8,9 +8,18 @@ import polars as pl
 from sources.never import never_of_dates
 from sources.own_columns import SHORT
 from sources.protocol import ITEMS
-from sources.repairs import BLANK_WORD, LOST_LETTERS, NEVER, NO_NUMBER, NO_TIME, SHORT_LINE
+from sources.repairs import (
+    BLANK_WORD,
+    LOST_LETTERS,
+    NEVER,
+    NO_NUMBER,
+    NO_TIME,
+    SHORT_LINE,
+    UNSURE_NUMBER,
+)
 from sources.tables.columns import Column
 from sources.tables.listed_text import split_text
+from sources.tables.numbers import NumberForm
 from sources.tables.times import parse_time
 
 _LOST = "\ufffd"
@@ -62,15 +71,18 @@ def text_cell(column: Column, blanks: Sequence[str]) -> Cell:
     )
 
 
-def number_cell(column: Column, blanks: Sequence[str]) -> Cell:
+def number_cell(column: Column, blanks: Sequence[str], form: NumberForm) -> Cell:
     """A finite number: true is 1 and false is 0."""
     said = given(column, blanks)
-    number = as_number(said)
+    number = form.number(column, said)
+    none = said.is_not_null() & ~number.is_finite().fill_null(False)
+    unsure = form.fault(column, said).is_not_null() & (form.decimal is None)
     return Cell(
         pl.when(number.is_finite()).then(number),
         {
             BLANK_WORD: _word(column, blanks),
-            NO_NUMBER: said.is_not_null() & ~number.is_finite().fill_null(False),
+            NO_NUMBER: none & ~unsure,
+            UNSURE_NUMBER: none & unsure,
         },
     )
 
@@ -109,14 +121,6 @@ def categories_cell(
     named = trimmed.list.filter(~is_blank(pl.element(), blanks))
     value = named.list.unique(maintain_order=True).fill_null(pl.lit([], dtype=ITEMS["categories"]))
     return Cell(value, {BLANK_WORD: words})
-
-
-def as_number(text: pl.Expr) -> pl.Expr:
-    """A number in text, null where it is none; true is 1 and false is 0."""
-    truth = text.str.to_lowercase().replace_strict(
-        ["true", "false"], [1.0, 0.0], default=None, return_dtype=pl.Float64
-    )
-    return pl.coalesce(text.cast(pl.Float64, strict=False), truth)
 
 
 def _word(column: Column, blanks: Sequence[str]) -> pl.Expr:

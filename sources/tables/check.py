@@ -10,6 +10,7 @@ import polars as pl
 from sources.own_columns import ROW
 from sources.protocol import Extract
 from sources.rejects import EARLIEST
+from sources.repairs import LEFT_OUT
 from sources.tables.columns import Table
 from sources.tables.source import TIMELESS, TablesSource
 
@@ -124,14 +125,20 @@ def _of_items(items: pl.DataFrame) -> Iterator[str]:
         return
     categories = items["categories"].explode().drop_nulls()
     named = categories.value_counts(sort=True)["categories"].head(_MOST_NAMES).to_list()
-    numbers = items["attributes"].explode().drop_nulls().struct.field("name").unique().sort()
     titled, told = (items["title"] != "").sum(), (items["text"] != "").sum()
     yield f"  usable: {items.height:,} items, {titled:,} with a title, {told:,} with a text"
     yield f"  categories: {categories.n_unique():,}{': ' if named else ''}{', '.join(named)}"
-    yield f"  numbers: {', '.join(numbers) or 'none'}"
+    yield f"  numbers: {', '.join(_of_numbers(items)) or 'none'}"
     dates = items["released_at"].drop_nulls().sort().dt.strftime("%Y-%m-%d")
     if len(dates):
         yield f"  released: {dates[0]} to {dates[-1]}"
+
+
+def _of_numbers(items: pl.DataFrame) -> Iterator[str]:
+    named = items.select(pl.col("attributes").explode()).drop_nulls().unnest("attributes")
+    ends = named.group_by("name").agg(low=pl.col("value").min(), high=pl.col("value").max())
+    for name, low, high in ends.sort("name").iter_rows():
+        yield f"{name} ({low:g} to {high:g})"
 
 
 def _of_faults(found: Extract) -> Iterator[str]:
@@ -146,7 +153,10 @@ def _of_faults(found: Extract) -> Iterator[str]:
         )
     for repair in found.repairs.collect().iter_rows(named=True):
         column = f"{repair['column']}: " if repair["column"] else ""
-        yield f"  counts as absent: {column}{repair['what']}, in {repair['rows']:,} rows"
+        if repair["what"].startswith(LEFT_OUT):
+            yield f"  {column}{repair['what']}, {repair['rows']:,} rows"
+        else:
+            yield f"  counts as absent: {column}{repair['what']}, in {repair['rows']:,} rows"
 
 
 def _of_media(source: TablesSource) -> Iterator[str]:

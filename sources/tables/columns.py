@@ -8,7 +8,7 @@ import polars as pl
 from polars._typing import PolarsDataType
 
 from sources.protocol import SourceError
-from sources.tables.mapping import line_of
+from sources.tables.mapping_file import line_of
 
 _FIRST_SECOND = -62_135_596_800
 _LAST_SECOND = 253_402_300_800

@@ -1,31 +1,65 @@
 """The user's events in the contract's columns."""
 
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
 
 import polars as pl
 
 from sources.own_columns import FAULT, ID_FAULT, PART, ROW, VALUE_FAULT, WHOLE
-from sources.protocol import TIMESTAMP
+from sources.protocol import REPAIRS, TIMESTAMP, no_repairs
 from sources.rejects import RawEvents
-from sources.tables.cells import Cell, as_number, given, repair_flags, text_cell
-from sources.tables.columns import Table
+from sources.repairs import LEFT_OUT
+from sources.tables.cells import Cell, given, repair_flags, text_cell
+from sources.tables.columns import Column, Table
 from sources.tables.ids import IdForm, id_of
-from sources.tables.mapping import NO_TIMES, EventsMapping
-from sources.tables.times import parse_time
+from sources.tables.mapping import IGNORE, NO_TIMES, EventsMapping
+from sources.tables.numbers import NumberForm
+from sources.tables.times import example_of, parse_time
 
 _TYPE_WITH_VALUE, _TYPE_WITHOUT = "rating", "like"
 _MOST_UNLISTED = 1000
+_OTHERS = "types without a weight"
 _DRAWN_FROM = datetime(2000, 1, 1, tzinfo=UTC)
 _DRAWN_MICROSECONDS = 31 * 86_400 * 10**6
 
 
+@dataclass(frozen=True)
+class EventForms:
+    """How ids and numbers are written in all files of the events.
+
+    Attributes:
+        users: user ids.
+        items: item ids.
+        values: values.
+    """
+
+    users: IdForm
+    items: IdForm
+    values: NumberForm
+
+
+@dataclass(frozen=True)
+class _Value:
+    """The value of a row: its text, null where it says nothing; the number; what is not sure."""
+
+    given: pl.Expr
+    number: pl.Expr
+    fault: pl.Expr
+
+    @staticmethod
+    def none() -> "_Value":
+        text = pl.lit(None, dtype=pl.String)
+        return _Value(text, pl.lit(None, dtype=pl.Float64), text)
+
+    @staticmethod
+    def of(column: Column, blanks: tuple[str, ...], form: NumberForm) -> "_Value":
+        said = given(column, blanks)
+        return _Value(said, form.number(column, said), form.fault(column, said))
+
+
 def raw_events(
-    table: Table,
-    mapping: EventsMapping,
-    blanks: tuple[str, ...],
-    users: IdForm,
-    items: IdForm,
+    table: Table, mapping: EventsMapping, blanks: tuple[str, ...], forms: EventForms
 ) -> RawEvents:
     """The events as read: an event of a type that has no weight gets no value.
 
@@ -33,34 +67,29 @@ def raw_events(
         table: one file of them.
         mapping: which column is what.
         blanks: words that stand for nothing.
-        users: form of the user ids.
-        items: form of the item ids.
+        forms: of ids and numbers.
     """
-    user = id_of(table.column("user", mapping.user), "user", users, blanks)
-    item = id_of(table.column("item", mapping.item), "item", items, blanks)
     kind = pl.lit(_TYPE_WITH_VALUE if mapping.value else _TYPE_WITHOUT)
     unlisted = pl.lit(None, dtype=pl.String)
+    left_out = no_repairs()
     if mapping.type:
-        column = table.column("type", mapping.type)
-        kind = given(column, ())
-        if mapping.types:
+        kind = given(table.column("type", mapping.type), ())
+        table, left_out = _without_ignored(table, kind, mapping)
+        if mapping.weights:
             unlisted = _unlisted(table, kind, mapping)
+    user = id_of(table.column("user", mapping.user), "user", forms.users, blanks)
+    item = id_of(table.column("item", mapping.item), "item", forms.items, blanks)
     told: list[tuple[str, Cell]] = []
     text = pl.lit(None, dtype=pl.String)
     if mapping.text:
         cell = text_cell(table.column("text", mapping.text, lists=True), blanks)
         told.append((mapping.text, cell))
         text = cell.value
-    if mapping.timeless:
-        given_time, at = pl.lit(NO_TIMES), _drawn_time(user.value, item.value, kind)
-    else:
-        time = table.column("time", mapping.time)
-        given_time = time.text
-        at = parse_time(time.expr, time.dtype, mapping.time_format)
-    given_value = pl.lit(None, dtype=pl.String)
+    given_time, at = _time(table, mapping, user.value, item.value, kind)
+    value = _Value.none()
     if mapping.value:
         column = table.column("value", mapping.value)
-        given_value = given(column, blanks)
+        value = _Value.of(column, blanks, forms.values)
         told.append((mapping.value, text_cell(column, blanks)))
     flags = repair_flags(told)
     named = {f"{PART}repair{place}": of for place, of in enumerate(flags)}
@@ -69,18 +98,62 @@ def raw_events(
         FAULT,
         _whole(table).alias(WHOLE),
         pl.coalesce(user.fault, item.fault).alias(ID_FAULT),
-        unlisted.alias(VALUE_FAULT),
+        pl.coalesce(unlisted, value.fault).alias(VALUE_FAULT),
         user_id=user.value,
         item_id=item.value,
-        value=_value(mapping, kind, given_value).cast(pl.Float32),
+        value=_weighed(mapping, kind, value).cast(pl.Float32),
         event_type=kind,
         text=text,
         event_timestamp=at,
-        given_value=given_value,
+        given_value=value.given,
         given_time=given_time,
         **{flag: flags[of] for flag, of in named.items()},
     )
-    return RawEvents(selected, table.name, mapping.value_range, mapping.time_format, named)
+    return RawEvents(
+        selected,
+        table.name,
+        mapping.value_range,
+        mapping.time_format,
+        example_of(mapping.time_format),
+        named,
+        left_out,
+    )
+
+
+def _without_ignored(
+    table: Table, kind: pl.Expr, mapping: EventsMapping
+) -> tuple[Table, pl.LazyFrame]:
+    """The events that count, and how many the mapping leaves out, in the columns of `REPAIRS`."""
+    if mapping.other_types == IGNORE:
+        out = ~kind.is_in(list(mapping.weights))
+    elif mapping.ignored:
+        out = kind.is_in(mapping.ignored)
+    else:
+        return table, no_repairs()
+    out = out.fill_null(False)
+    name = pl.when(kind.is_in(mapping.ignored)).then(kind).otherwise(pl.lit(_OTHERS))
+    left_out = (
+        table.frame.filter(out)
+        .group_by(what=pl.concat_str(pl.lit(f"{LEFT_OUT}: "), name))
+        .agg(rows=pl.len().cast(REPAIRS["rows"]))
+        .select(
+            pl.lit(table.name).alias("source_file"),
+            pl.lit(mapping.type).alias("column"),
+            "what",
+            "rows",
+        )
+    )
+    return replace(table, frame=table.frame.filter(~out)), left_out
+
+
+def _time(
+    table: Table, mapping: EventsMapping, user: pl.Expr, item: pl.Expr, kind: pl.Expr
+) -> tuple[pl.Expr, pl.Expr]:
+    """What the file has of the time, and the instant."""
+    if mapping.timeless:
+        return pl.lit(NO_TIMES), _drawn_time(user, item, kind)
+    time = table.column("time", mapping.time)
+    return time.text, parse_time(time.expr, time.dtype, mapping.time_format)
 
 
 def _drawn_time(user: pl.Expr, item: pl.Expr, kind: pl.Expr) -> pl.Expr:
@@ -93,24 +166,25 @@ def _drawn_time(user: pl.Expr, item: pl.Expr, kind: pl.Expr) -> pl.Expr:
     return pl.lit(_DRAWN_FROM, dtype=TIMESTAMP) + pl.duration(microseconds=drawn.cast(pl.Int64))
 
 
-def _value(mapping: EventsMapping, kind: pl.Expr, given: pl.Expr) -> pl.Expr:
-    if mapping.types:
-        names = list(mapping.types)
+def _weighed(mapping: EventsMapping, kind: pl.Expr, value: _Value) -> pl.Expr:
+    """The value that was given, the weight of the type where none was."""
+    weights = mapping.weights
+    if weights:
         weight = kind.replace_strict(
-            names, list(mapping.types.values()), default=None, return_dtype=pl.Float64
+            list(weights), list(weights.values()), default=None, return_dtype=pl.Float64
         )
     else:
         weight = pl.lit(None if mapping.value else 1.0, dtype=pl.Float64)
     if not mapping.value:
         return weight
-    listed = pl.lit(True) if not mapping.types else weight.is_not_null()
-    value = pl.when(given.is_null()).then(weight).otherwise(as_number(given))
-    return pl.when(listed).then(value)
+    listed = weight.is_not_null() if weights else pl.lit(True)
+    found = pl.when(value.given.is_null()).then(weight).otherwise(value.number)
+    return pl.when(listed).then(found)
 
 
 def _unlisted(table: Table, kind: pl.Expr, mapping: EventsMapping) -> pl.Expr:
     """What to say of an event whose type has no weight: the nearest type that has one."""
-    listed = list(mapping.types)
+    listed = list(mapping.weights)
     found = (
         table.frame.select(kind=kind)
         .filter(~pl.col("kind").is_in(listed))
@@ -120,7 +194,8 @@ def _unlisted(table: Table, kind: pl.Expr, mapping: EventsMapping) -> pl.Expr:
         .to_series()
         .to_list()
     )
-    lower = {name.lower(): name for name in listed}
+    # One that is left out may be meant as well.
+    lower = {name.lower(): name for name in mapping.types}
     said = {}
     for name in found:
         near = get_close_matches(name.strip().lower(), list(lower), n=1)

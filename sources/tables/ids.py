@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from sources.rejects import usable_id
+from sources.rejects import LONGEST_ID, usable_id
 from sources.tables.cells import is_blank
 from sources.tables.columns import Column, Table
 
@@ -82,7 +82,6 @@ def id_of(column: Column, what: str, form: IdForm, blanks: tuple[str, ...]) -> I
         if form.whole:
             exact = pl.when(whole & ~lost).then(column.expr).cast(pl.Int64, strict=False)
             text = pl.when(whole).then(exact.cast(pl.String)).otherwise(text)
-    unknown = pl.lit(f"the {what} id is missing or unusable")
     fault = (
         pl.when(lost)
         .then(
@@ -92,13 +91,13 @@ def id_of(column: Column, what: str, form: IdForm, blanks: tuple[str, ...]) -> I
             )
         )
         .when(is_blank(text, ()))
-        .then(unknown)
+        .then(pl.lit(f"the {what} id is empty"))
         .when(text.is_in(list(blanks)))
         .then(pl.lit(f"the {what} id is a word for nothing; see blanks in the mapping"))
         .when(text.str.contains(_LETTERS_LOST, literal=True))
         .then(pl.lit(f"the {what} id holds bytes that are not of the file's encoding"))
         .when(usable_id(text).is_null())
-        .then(unknown)
+        .then(pl.lit(f"the {what} id is longer than {LONGEST_ID} bytes"))
     )
     return Id(pl.when(fault.is_null()).then(usable_id(text)), fault)
 

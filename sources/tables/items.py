@@ -22,6 +22,7 @@ from sources.tables.columns import Table
 from sources.tables.ids import IdForm, id_of
 from sources.tables.listed_text import require_no_records
 from sources.tables.mapping import Categories, ItemsMapping
+from sources.tables.numbers import NumberForm
 
 MEDIA_PATH = "part:media:"
 """Before a modality: what the kept rows hold of its files."""
@@ -67,7 +68,9 @@ def clean_items(
         form: of the item ids.
         known_from: `created_at` of an item that has none.
     """
-    parts = [_part(table, mapping, media, blanks, form) for table in tables]
+    numbered = [(table, "attributes", name) for table in tables for name in mapping.attributes]
+    numbers = NumberForm.of(mapping.decimal, numbered, "items")
+    parts = [_part(table, mapping, media, blanks, form, numbers) for table in tables]
     rules = [whole_line(), Rule(BAD_ID, pl.col("item_id").is_null(), pl.col(ID_FAULT))]
     checked = [split(part.frame, rules, part.source_file) for part in parts]
     columns = [ROW, *ITEMS.names(), *(f"{MEDIA_PATH}{modality}" for modality in media)]
@@ -115,6 +118,7 @@ def _part(
     media: Mapping[str, str],
     blanks: tuple[str, ...],
     form: IdForm,
+    number_form: NumberForm,
 ) -> _Part:
     told: list[tuple[str, Cell]] = []
 
@@ -138,7 +142,7 @@ def _part(
         told_by = mapping.categories
         categories = value(told_by.column, _categories(table, told_by, blanks))
     numbers = {
-        name: value(name, number_cell(table.column("attributes", name), blanks))
+        name: value(name, number_cell(table.column("attributes", name), blanks, number_form))
         for name in sorted(mapping.attributes)
     }
     paths = {

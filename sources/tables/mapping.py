@@ -1,40 +1,54 @@
-"""The YAML file that says which column is what. Errors name its line."""
+"""What a user can say of his tables: which column is what, and how the files are written."""
 
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, Self
+import math
+from typing import Annotated, Literal, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 from sources.plain_text import known_encoding
-from sources.protocol import SourceError
 from sources.rejects import Repeats
 from sources.tables.times import require_readable
-from sources.text_tables import AUTO, NONE, Dialect
+from sources.text_tables import AUTO, BACKSLASH, NONE, Dialect
 
 NO_TIMES = "none"
 """In place of a column: the events have no times."""
+Decimal = Literal[",", "."]
+"""The sign before a fraction; the other one may stand between thousands."""
+IGNORE = "ignore"
+"""In place of a weight: the events of a type are left out."""
 
 _STRICT = ConfigDict(extra="forbid", frozen=True)
 _WIDEST = (-1e30, 1e30)
-_LARGEST_MAPPING = 1_000_000
-_TEXT_TAGS = {"tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"}
-_KINDS = {
-    "bool": "a truth (true or false)",
-    "int": "a number",
-    "float": "a number",
-    "null": "nothing",
-    "timestamp": "a date",
-}
-_WORD_EXPECTED = {"string_type", "literal_error"}
 _TAB = {"\\t": "\t", "tab": "\t"}
+_DECIMALS = {"comma": ",", "point": "."}
+_STROKES = {"\\\\": BACKSLASH, "backslash": BACKSLASH}
 
 BLANKS = (
     "None", "NONE", "none", "NULL", "Null", "null", "NaN", "nan", "NAN", "NaT", "NA", "N/A", "n/a",
     "#N/A", "<NA>", "\\N", "nil",
 )  # fmt: skip
 """Words that stand for nothing, unless the mapping has a list of its own."""
+
+
+def _weight(value: object) -> object:
+    try:
+        usable = value == IGNORE or math.isfinite(float(str(value)))
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ValueError("the weight of a type is a number, or ignore")
+    return value
+
+
+Weight = Annotated[float | Literal["ignore"], BeforeValidator(_weight)]
+"""What an event of a type counts; `ignore` leaves such events out."""
 
 
 class TableMapping(BaseModel):
@@ -50,9 +64,19 @@ class TableMapping(BaseModel):
         default=AUTO,
         description="Of a CSV: none where a quote is a letter like any other, or the character.",
     )
+    escape: str | None = Field(
+        default=None,
+        description="Of a CSV: a backslash where it marks signs that are text, none where it is a "
+        "letter.",
+    )
     encoding: str | None = Field(default=None, description="Of a CSV that is not in UTF-8.")
     columns: tuple[str, ...] | None = Field(
         default=None, description="Names of the columns of a CSV without a header line."
+    )
+    decimal: Decimal | None = Field(
+        default=None,
+        description="The sign before the fraction of a number; the other one may stand between "
+        "thousands. Without it, a point, and nothing between thousands.",
     )
 
     @field_validator("separator")
@@ -69,6 +93,19 @@ class TableMapping(BaseModel):
         if value not in {AUTO, NONE} and (len(value) != 1 or not value.isascii()):
             raise ValueError('quote is none, or one character such as "\'"')
         return value
+
+    @field_validator("escape")
+    @classmethod
+    def _escape(cls, value: str | None) -> str | None:
+        value = None if value is None else _STROKES.get(value.lower(), value)
+        if value not in {None, NONE, BACKSLASH}:
+            raise ValueError("escape is '\\' or none; doubled quotes need no escape")
+        return value
+
+    @field_validator("decimal", mode="before")
+    @classmethod
+    def _decimal(cls, value: object) -> object:
+        return _DECIMALS.get(value, value) if isinstance(value, str) else value
 
     @field_validator("encoding")
     @classmethod
@@ -101,7 +138,7 @@ class TableMapping(BaseModel):
     @property
     def dialect(self) -> Dialect:
         """How a CSV of it is written."""
-        return Dialect(self.separator, self.quote, self.encoding, self.columns)
+        return Dialect(self.separator, self.quote, self.encoding, self.columns, self.escape)
 
 
 class EventsMapping(TableMapping):
@@ -117,9 +154,12 @@ class EventsMapping(TableMapping):
         description="iso, unix_s, unix_ms, unix_us, unix_ns, year, or a strptime format with %.",
     )
     type: str | None = Field(default=None, description="Column of the event type.")
-    types: dict[str, float] = Field(
+    types: dict[str, Weight] = Field(
         default_factory=dict,
-        description="Weight of each event type; an event of another type is rejected.",
+        description="Weight of each event type, or ignore, which leaves its events out.",
+    )
+    other_types: Literal["reject", "ignore"] = Field(
+        default="reject", description="What becomes of an event whose type `types` does not have."
     )
     value: str | None = Field(
         default=None, description="Column of the value; where blank, the type's weight counts."
@@ -141,6 +181,16 @@ class EventsMapping(TableMapping):
         return self.repeats or ("keep" if self.type else "reject")
 
     @property
+    def weights(self) -> dict[str, float]:
+        """Weight of each event type; without any, no type needs one."""
+        return {name: own for name, own in self.types.items() if not isinstance(own, str)}
+
+    @property
+    def ignored(self) -> list[str]:
+        """Event types that are left out."""
+        return [name for name, own in self.types.items() if own == IGNORE]
+
+    @property
     def timeless(self) -> bool:
         """Whether nothing says when an event was."""
         return self.time == NO_TIMES
@@ -156,6 +206,8 @@ class EventsMapping(TableMapping):
     def _types_need_their_column(self) -> "EventsMapping":
         if self.types and self.type is None:
             raise ValueError("types needs type, the column that holds the event type")
+        if self.other_types == IGNORE and not self.weights:
+            raise ValueError("other_types: ignore needs types, with the weight of those that count")
         if self.value_range[0] > self.value_range[1]:
             raise ValueError("value_range must be [least, greatest]")
         return self
@@ -241,101 +293,3 @@ class Mapping(BaseModel):
         if self.media.columns and self.items is None:
             raise ValueError("media names columns of the items file, so items must be given")
         return self
-
-
-def read_mapping(path: Path) -> Mapping:
-    """Reads and checks a mapping file.
-
-    Raises:
-        SourceError: the file is absent, not YAML, or says what is not understood; the message
-            names file and line.
-    """
-    if not path.is_file():
-        raise SourceError(f"{path} does not exist; give the YAML file that maps your tables.")
-    if path.stat().st_size > _LARGEST_MAPPING:
-        raise SourceError(f"{path} is too large to be a mapping; give the YAML file, not the data.")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        raw = yaml.safe_load(text)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise SourceError(f"{path}, line {line}: {error.problem}; this is not YAML.") from error
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
-        raise SourceError(f"{path}, line 1: this is not YAML in UTF-8 ({error}).") from error
-    if not isinstance(raw, dict):
-        raise SourceError(f"{path}, line 1: a mapping with the key interactions is expected.")
-    unquoted = [
-        f"{path}, line {key.start_mark.line + 1}: {_reading(key)}." for key in _odd_keys(node)
-    ]
-    if unquoted:
-        raise SourceError("\n".join(unquoted))
-    try:
-        return Mapping.model_validate(raw)
-    except ValidationError as error:
-        raise SourceError(_explain(path, node, error)) from error
-
-
-def line_of(path: Path, *keys: str) -> int:
-    """The line of a key in a mapping file, for messages about what it points to."""
-    node = yaml.compose(path.read_text(encoding="utf-8-sig"), Loader=yaml.SafeLoader)
-    return _line(node, keys)
-
-
-def _explain(path: Path, node: Any, error: ValidationError) -> str:
-    faults = []
-    for fault in error.errors():
-        where = ".".join(str(key) for key in fault["loc"]) or "the file"
-        message = fault["msg"].removeprefix("Value error, ")
-        line, found = _find(node, fault["loc"])
-        if fault["type"] in _WORD_EXPECTED and _is_odd(found):
-            message = _reading(found)
-        if fault["type"] == "missing":
-            message = "it is missing; name its column"
-            if fault["loc"][-1] == "time":
-                message += ", or write `time: none` where the events have no times"
-        faults.append(f"{path}, line {line}: {where}: {message}.")
-    return "\n".join(faults)
-
-
-def _odd_keys(node: Any) -> Iterator[Any]:
-    """Keys that YAML takes for something other than text, as it does with on, no, 1 and null."""
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            if _is_odd(key):
-                yield key
-            yield from _odd_keys(value)
-    elif isinstance(node, yaml.SequenceNode):
-        for value in node.value:
-            yield from _odd_keys(value)
-
-
-def _is_odd(node: Any) -> bool:
-    return isinstance(node, yaml.ScalarNode) and node.tag not in _TEXT_TAGS
-
-
-def _reading(node: Any) -> str:
-    kind = _KINDS.get(node.tag.rsplit(":", 1)[-1], "something else")
-    written = node.value or "an empty place"
-    return f"{written} is read as {kind}, not as text; quote it: '{node.value}'"
-
-
-def _line(node: Any, keys: tuple[int | str, ...]) -> int:
-    """The line of the deepest part of `keys` that the file has, counted from 1."""
-    return _find(node, keys)[0]
-
-
-def _find(node: Any, keys: tuple[int | str, ...]) -> tuple[int, Any]:
-    """The line, from 1, and the node of the deepest part of `keys` that the file has."""
-    line: int = node.start_mark.line + 1
-    for key in keys:
-        if isinstance(node, yaml.MappingNode):
-            found = next((pair for pair in node.value if pair[0].value == str(key)), None)
-        elif isinstance(node, yaml.SequenceNode) and isinstance(key, int):
-            found = (node.value[key], node.value[key]) if key < len(node.value) else None
-        else:
-            found = None
-        if found is None:
-            break
-        line, node = found[0].start_mark.line + 1, found[1]
-    return line, node

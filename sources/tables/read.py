@@ -12,7 +12,8 @@ from sources.own_columns import FAULT, ROW, SHORT
 from sources.plain_text import PACKED_SUFFIXES
 from sources.protocol import SourceError
 from sources.tables.columns import Table
-from sources.tables.mapping import TableMapping, line_of
+from sources.tables.mapping import TableMapping
+from sources.tables.mapping_file import line_of
 from sources.tables.places import place
 from sources.text_tables import first_and_last, scan_text
 

@@ -19,18 +19,20 @@ from sources.rejects import (
     join_rejects,
 )
 from sources.tables.columns import Table
-from sources.tables.events import raw_events
+from sources.tables.events import EventForms, raw_events
 from sources.tables.ids import IdForm, id_of
 from sources.tables.items import MEDIA_PATH, Catalogue, clean_items, items_of_events
-from sources.tables.mapping import Mapping, read_mapping
+from sources.tables.mapping import Mapping
+from sources.tables.mapping_file import read_mapping
+from sources.tables.numbers import NumberForm
 from sources.tables.places import place
 from sources.tables.read import open_tables
 
 logger = logging.getLogger(__name__)
 
 TIMELESS = (
-    "The events have no times: each gets a drawn instant of one month, so that splits by time are "
-    "random ones, and what is said of order or recency means nothing."
+    "The events have no times: each gets a drawn instant of one month, so that no split is by time "
+    "and no model of order is fitted, and what is said of recency means nothing."
 )
 
 
@@ -72,6 +74,11 @@ class TablesSource:
         if not folder.is_dir():
             raise SourceError(f"{self._file}: root {self._mapping.root!r} is not a folder.")
         return folder
+
+    @property
+    def timeless(self) -> bool:
+        """Whether the mapping says `time: none`."""
+        return self._mapping.interactions.timeless
 
     def fetch(self, progress: Progress | None = None) -> None:
         """Nothing: the tables are the user's."""
@@ -145,13 +152,16 @@ class TablesSource:
     @cached_property
     def _raw_events(self) -> list[RawEvents]:
         mapping = self._mapping.interactions
-        if mapping.timeless:
+        if self.timeless:
             logger.warning(TIMELESS)
-        users = IdForm.of((table, "user", mapping.user) for table in self._events_tables)
-        return [
-            raw_events(table, mapping, self._mapping.blanks, users, self._item_form)
-            for table in self._events_tables
-        ]
+        tables = self._events_tables
+        valued = [(table, "value", mapping.value) for table in tables if mapping.value]
+        forms = EventForms(
+            IdForm.of((table, "user", mapping.user) for table in tables),
+            self._item_form,
+            NumberForm.of(mapping.decimal, valued, "interactions"),
+        )
+        return [raw_events(table, mapping, self._mapping.blanks, forms) for table in tables]
 
     @cached_property
     def _item_form(self) -> IdForm:

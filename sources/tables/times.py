@@ -1,7 +1,7 @@
 """Times in the forms that tables have them."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 
 import polars as pl
 
@@ -59,6 +59,18 @@ def parse_time(
     return _from_format(text, time_format)
 
 
+def example_of(time_format: str) -> str:
+    """A time as it is written in a form that can be read."""
+    probe = _PROBES[0].replace(tzinfo=UTC)
+    if time_format in _PER_SECOND:
+        return str(int(probe.timestamp()) * _PER_SECOND[time_format])
+    if time_format == "year":
+        return str(probe.year)
+    if time_format == "iso":
+        return f"{probe:%Y-%m-%dT%H:%M:%SZ}"
+    return str(_written(probe.replace(tzinfo=None), time_format).item())
+
+
 def require_readable(time_format: str) -> None:
     """Checks that a time in this form comes back as it was written.
 
@@ -91,9 +103,8 @@ def require_readable(time_format: str) -> None:
 
 
 def _require_return(probe: datetime, time_format: str, directives: list[str]) -> None:
-    zoned = any(zone in directives for zone in _ZONES)
     instant = pl.Series([probe]).dt.replace_time_zone("UTC")
-    written = (instant if zoned else instant.dt.replace_time_zone(None)).dt.strftime(time_format)
+    written = _written(probe, time_format)
     frame = pl.DataFrame({"t": written})
     found = frame.select(parse_time("t", pl.String(), time_format)).item()
     expected = instant
@@ -111,6 +122,13 @@ def _require_return(probe: datetime, time_format: str, directives: list[str]) ->
             f"time_format {time_format!r} does not say the whole time: {written.item()!r} is read "
             f"as {found or 'no time'}"
         )
+
+
+def _written(probe: datetime, time_format: str) -> pl.Series:
+    """A time of UTC in a strptime format."""
+    naive = pl.Series([probe])
+    zoned = any(zone in _DIRECTIVE.findall(time_format) for zone in _ZONES)
+    return (naive.dt.replace_time_zone("UTC") if zoned else naive).dt.strftime(time_format)
 
 
 def _is_known(directive: str) -> bool:

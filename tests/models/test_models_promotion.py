@@ -1,4 +1,4 @@
-"""Which model validation chooses, and what the newest events say of it."""
+"""Which model validation chooses, and what the test events say of it."""
 
 from dataclasses import replace
 
@@ -45,10 +45,10 @@ def test_only_what_is_surely_better_beats_the_champion() -> None:
     assert better(found) == ["best", "better"]
     assert found["worse"].difference == pytest.approx(0.1)
     said = confirmed(found)
-    assert said.startswith("on the newest events best is better by +0.0996 [") and "p = 0.0" in said
+    assert said.startswith("on the test events best is better by +0.0996 [") and "p = 0.0" in said
     assert "300 users" in is_better("better", found["better"])
     rest = against_all(own, {"alike": others["alike"], "equal": own}, samples=SAMPLES)
-    assert better(rest) == [] and confirmed(rest) == "no model is better on the newest events"
+    assert better(rest) == [] and confirmed(rest) == "no model is better on the test events"
     assert against_all(own, {}, samples=SAMPLES) == {}
 
 

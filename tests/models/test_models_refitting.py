@@ -205,3 +205,22 @@ def test_without_users_only_the_newcomer_is_asked() -> None:
     nobody = dataset.histories(np.zeros(0, np.int32))
     found = soundness(judged, judged, nobody, LENIENT)
     assert found.faults == () and np.isnan(found.overlap)
+
+
+@pytest.mark.parametrize("others", [0, 3])
+def test_who_had_every_item_says_nothing_of_the_lists(others: int) -> None:
+    dataset = world()
+    judged = Popularity().fit(dataset)
+    n = dataset.n_items
+    everything = np.arange(n, dtype=np.int32)
+    offsets = np.array([0, n, *[n] * others])
+    whole = Histories(
+        offsets,
+        everything,
+        np.ones(n, np.float32),
+        np.arange(n),
+        np.arange(1 + others, dtype=np.int32),
+    )
+    found = soundness(judged, judged, whole, LENIENT)
+    assert found.faults == ()
+    assert np.isnan(found.overlap) if not others else found.overlap == 1

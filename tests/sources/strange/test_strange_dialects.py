@@ -37,6 +37,7 @@ FUZZ = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
+SWAPPED = str.maketrans(",.", ".,")
 HEADER = ["sku", "name", "about", "price", "made"]
 
 
@@ -56,6 +57,7 @@ class Dialect:
 
     separator: str
     quote: str | None
+    escaped: bool
     quoting: int
     encoding: str
     end: str
@@ -63,6 +65,17 @@ class Dialect:
     header: bool
     blank: str
     unit: str
+    decimal: str | None
+
+    @property
+    def holds_all(self) -> bool:
+        """Whether a cell may hold separators and line ends."""
+        return self.quote is not None or self.escaped
+
+    @property
+    def grouped(self) -> str | None:
+        """The sign before a fraction where numbers have signs: a comma needs to be held."""
+        return self.decimal if self.holds_all or self.separator != "," else None
 
 
 TEXTS = st.text(
@@ -90,6 +103,7 @@ DIALECTS = st.builds(
     Dialect,
     separator=st.sampled_from([",", ";", "\t", "|"]),
     quote=st.sampled_from(['"', "'", None]),
+    escaped=st.booleans(),
     quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC]),
     encoding=st.sampled_from(ENCODINGS),
     end=st.sampled_from(["\n", "\r\n", "\r"]),
@@ -97,6 +111,7 @@ DIALECTS = st.builds(
     header=st.booleans(),
     blank=st.sampled_from(["", "NULL", "\\N", "NaN", "None"]),
     unit=st.sampled_from(["iso", "unix_s", "%d.%m.%Y %H:%M:%S"]),
+    decimal=st.sampled_from([None, ".", ","]),
 )
 
 
@@ -113,7 +128,7 @@ def writable(text: str | None, dialect: Dialect) -> str | None:
     kept = text.encode(dialect.encoding, "ignore").decode(dialect.encoding, "ignore")
     # Unicode's own line ends are letters to a CSV, but not to Python's trimming.
     kept = "".join(letter for letter in kept if letter not in "\x85\u2028\u2029\ufeff\ufffd")
-    if dialect.quote is None:
+    if not dialect.holds_all:
         kept = kept.replace(dialect.separator, "").replace("\n", "")
     return kept.replace("\n", "") if dialect.end == "\r" else kept
 
@@ -130,20 +145,29 @@ def written(rows: list[Row], dialect: Dialect) -> bytes:
             return str(int((at - datetime(1970, 1, 1)).total_seconds()))
         return f"{at:%d.%m}.{at.year:04d} {at:%H:%M:%S}"
 
+    def number(price: float | None) -> str:
+        if price is None:
+            return dialect.blank
+        if dialect.grouped is None:
+            return repr(price)
+        grouped = f"{price:,}"
+        return grouped if dialect.grouped == "." else grouped.translate(SWAPPED)
+
     out = io.StringIO(newline="")
     lines = [HEADER] if dialect.header else []
-    for number, row in enumerate(rows):
-        cells = [row.title, row.text, None if row.price is None else repr(row.price)]
-        told = [dialect.blank if cell is None else cell for cell in cells]
-        lines.append([f"i{number}", *told, time(row.made)])
-    if dialect.quote is None:
+    for place, row in enumerate(rows):
+        told = [dialect.blank if text is None else text for text in (row.title, row.text)]
+        lines.append([f"i{place}", *told, number(row.price), time(row.made)])
+    if not dialect.holds_all:
         out.writelines(dialect.separator.join(line) + dialect.end for line in lines)
     else:
         csv.writer(
             out,
             delimiter=dialect.separator,
-            quotechar=dialect.quote,
-            quoting=dialect.quoting,
+            quotechar=dialect.quote or '"',
+            quoting=csv.QUOTE_NONE if dialect.quote is None else dialect.quoting,
+            escapechar="\\" if dialect.escaped else None,
+            doublequote=not dialect.escaped,
             lineterminator=dialect.end,
         ).writerows(lines)
     return PACKERS[dialect.packed](out.getvalue().encode(dialect.encoding))
@@ -209,6 +233,8 @@ def test_a_table_in_any_dialect_comes_back(rows: list[Row], dialect: Dialect) ->
         "items.csv",
         separator=dialect.separator,
         quote=dialect.quote or "none",
+        **({"escape": "\\"} if dialect.escaped else {}),
+        **({"decimal": dialect.grouped} if dialect.grouped else {}),
         encoding=dialect.encoding,
         time_format=dialect.unit,
         **({} if dialect.header else {"columns": HEADER}),

@@ -221,6 +221,9 @@ def test_seconds_with_a_fraction_and_nanoseconds(tmp_path: Path) -> None:
         ("1614556800123456", "iso", "unix_us"),
         ("1614556800123456789", "iso", "unix_ns"),
         ("2021-03-01 10:00:00", "unix_s", "iso"),
+        ("7.3.2021", "iso", "'%d.%m.%Y'"),
+        ("07.03.2021 14:05", "iso", "'%d.%m.%Y %H:%M'"),
+        ("03/07/2021", "iso", "'%d/%m/%Y' or '%m/%d/%Y'"),
     ],
 )
 def test_a_time_of_another_form_says_which(
@@ -229,4 +232,28 @@ def test_a_time_of_another_form_says_which(
     mapping = MAPPING.replace("time: at", f"time: at, time_format: {asked}")
     path = write(tmp_path, mapping, events=f"user,item,stars,at\na,1,3,{given}\n")
     _, rejects = read(path)
-    assert rejects["detail"].to_list() == [f"{given}; as time_format: {meant} it may be one"]
+    said = rejects["detail"].item()
+    assert said.startswith(f"{given}; time_format: {asked} is expected, such as ")
+    assert said.endswith(f"; as time_format: {meant} it may be one")
+
+
+@pytest.mark.parametrize(
+    ("asked", "example"),
+    [
+        ("iso", "2021-03-07T14:05:09Z"),
+        ("unix_s", "1615125909"),
+        ("unix_ms", "1615125909000"),
+        ("year", "2021"),
+        ("'%d.%m.%Y %l:%M %p'", "07.03.2021  2:05 PM"),
+        ("'%Y-%m-%dT%H:%M:%S%z'", "2021-03-07T14:05:09+0000"),
+    ],
+)
+def test_a_time_that_is_none_says_what_is_expected(
+    tmp_path: Path, asked: str, example: str
+) -> None:
+    mapping = MAPPING.replace("time: at", f"time: at, time_format: {asked}")
+    _, rejects = read(write(tmp_path, mapping, events="user,item,stars,at\na,101,3,soon\n"))
+    form = asked.strip("'")
+    assert rejects["detail"].item() == f"soon; time_format: {form} is expected, such as {example}"
+    text = f"user,item,stars,at\na,101,3,{example}\n"
+    assert read(write(tmp_path, mapping, events=text))[0].height == 1

@@ -1,0 +1,120 @@
+"""The YAML file of a mapping. Errors name its line."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from sources.protocol import SourceError
+from sources.tables.mapping import Mapping
+
+_LARGEST_MAPPING = 1_000_000
+_TEXT_TAGS = {"tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"}
+_KINDS = {
+    "bool": "a truth (true or false)",
+    "int": "a number",
+    "float": "a number",
+    "null": "nothing",
+    "timestamp": "a date",
+}
+_WORD_EXPECTED = {"string_type", "literal_error"}
+
+
+def read_mapping(path: Path) -> Mapping:
+    """Reads and checks a mapping file.
+
+    Raises:
+        SourceError: the file is absent, not YAML, or says what is not understood; the message
+            names file and line.
+    """
+    if not path.is_file():
+        raise SourceError(f"{path} does not exist; give the YAML file that maps your tables.")
+    if path.stat().st_size > _LARGEST_MAPPING:
+        raise SourceError(f"{path} is too large to be a mapping; give the YAML file, not the data.")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        raw = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise SourceError(f"{path}, line {line}: {error.problem}; this is not YAML.") from error
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
+        raise SourceError(f"{path}, line 1: this is not YAML in UTF-8 ({error}).") from error
+    if not isinstance(raw, dict):
+        raise SourceError(f"{path}, line 1: a mapping with the key interactions is expected.")
+    unquoted = [
+        f"{path}, line {key.start_mark.line + 1}: {_reading(key)}." for key in _odd_keys(node)
+    ]
+    if unquoted:
+        raise SourceError("\n".join(unquoted))
+    try:
+        return Mapping.model_validate(raw)
+    except ValidationError as error:
+        raise SourceError(_explain(path, node, error)) from error
+
+
+def line_of(path: Path, *keys: str) -> int:
+    """The line of a key in a mapping file, for messages about what it points to."""
+    node = yaml.compose(path.read_text(encoding="utf-8-sig"), Loader=yaml.SafeLoader)
+    return _line(node, keys)
+
+
+def _explain(path: Path, node: Any, error: ValidationError) -> str:
+    faults = []
+    for fault in error.errors():
+        where = ".".join(str(key) for key in fault["loc"]) or "the file"
+        message = fault["msg"].removeprefix("Value error, ")
+        line, found = _find(node, fault["loc"])
+        if fault["type"] in _WORD_EXPECTED and _is_odd(found):
+            message = _reading(found)
+        if fault["type"] == "missing":
+            message = "it is missing; name its column"
+            if fault["loc"][-1] == "time":
+                message += ", or write `time: none` where the events have no times"
+        faults.append(f"{path}, line {line}: {where}: {message}.")
+    return "\n".join(faults)
+
+
+def _odd_keys(node: Any) -> Iterator[Any]:
+    """Keys that YAML takes for something other than text, as it does with on, no, 1 and null."""
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if _is_odd(key):
+                yield key
+            yield from _odd_keys(value)
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            yield from _odd_keys(value)
+
+
+def _is_odd(node: Any) -> bool:
+    return isinstance(node, yaml.ScalarNode) and node.tag not in _TEXT_TAGS
+
+
+def _reading(node: Any) -> str:
+    kind = _KINDS.get(node.tag.rsplit(":", 1)[-1], "something else")
+    written = node.value or "an empty place"
+    return f"{written} is read as {kind}, not as text; quote it: '{node.value}'"
+
+
+def _line(node: Any, keys: tuple[int | str, ...]) -> int:
+    """The line of the deepest part of `keys` that the file has, counted from 1."""
+    return _find(node, keys)[0]
+
+
+def _find(node: Any, keys: tuple[int | str, ...]) -> tuple[int, Any]:
+    """The line, from 1, and the node of the deepest part of `keys` that the file has."""
+    line: int = node.start_mark.line + 1
+    for key in keys:
+        if isinstance(node, yaml.MappingNode):
+            found = next((pair for pair in node.value if pair[0].value == str(key)), None)
+        elif isinstance(node, yaml.SequenceNode) and isinstance(key, int):
+            found = (node.value[key], node.value[key]) if key < len(node.value) else None
+        else:
+            found = None
+        if found is None:
+            break
+        line, node = found[0].start_mark.line + 1, found[1]
+    return line, node

@@ -1,0 +1,109 @@
+"""Takes lines apart into cells."""
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from sources.own_columns import FAULT, ROW, SHORT
+from sources.text_tables._dialect import BACKSLASH
+from sources.text_tables._escapes import AMBIGUOUS, ambiguous
+from sources.text_tables._lines import LINE
+from sources.text_tables._quotes import Grammar
+
+CELLS = f"{ROW}cells"
+_BARE = f"{ROW}bare"
+
+
+def split_bare(records: pl.LazyFrame, separator: str, names: Sequence[str]) -> pl.LazyFrame:
+    """Takes records without quotes apart."""
+    n = len(names)
+    cells = pl.col(LINE).str.splitn(separator, n + 1).alias(CELLS)
+    fields = [pl.col(CELLS).struct.field(f"field_{place}") for place in range(n + 1)]
+    too_many = fields[n].is_not_null()
+    return (
+        records.filter(_is_row(n))
+        .with_columns(cells)
+        .select(
+            ROW,
+            pl.when(too_many).then(_too_many(n, separator)).alias(FAULT),
+            fields[n - 1].is_null().alias(SHORT),
+            *(
+                pl.when(~too_many).then(field).alias(name)
+                for name, field in zip(names, fields, strict=False)
+            ),
+        )
+    )
+
+
+def split_quoted(
+    records: pl.LazyFrame, grammar: Grammar, names: Sequence[str], *, doubt: bool = False
+) -> pl.LazyFrame:
+    """Takes records with quotes apart: a cell is bare, or quoted with its quotes doubled.
+
+    Args:
+        records: whole ones.
+        grammar: of their quotes.
+        names: of the columns.
+        doubt: whether a record is faulty that backslashes let read in two ways.
+    """
+    n = len(names)
+    line, cells, bare = pl.col(LINE), pl.col(CELLS), pl.col(_BARE)
+    quoted = line.str.contains(grammar.quote, literal=True)
+    # Most lines of most files hold no quote, and are taken apart without a pattern.
+    asked = pl.when(quoted).then(pl.concat_str(pl.lit(grammar.separator), line))
+    plain = pl.when(~quoted).then(line)
+    count = cells.list.len()
+    unpaired = pl.col("unpaired").fill_null(False)
+    too_many = (count > n).fill_null(False) | bare.struct.field(f"field_{n}").is_not_null()
+    short = (count < n).fill_null(bare.struct.field(f"field_{n - 1}").is_null())
+    doubted = pl.col("doubted") if doubt else pl.lit(False)
+    sound = ~unpaired & ~too_many & ~doubted
+
+    def cell(place: int) -> pl.Expr:
+        raw = cells.list.get(place, null_on_oob=True)
+        inner = raw.str.strip_prefix(grammar.separator + grammar.quote)
+        unquoted = inner.str.strip_suffix(grammar.quote).str.replace_all(
+            grammar.quote * 2, grammar.quote, literal=True
+        )
+        is_quoted = raw.str.starts_with(grammar.separator + grammar.quote)
+        found = pl.when(is_quoted).then(unquoted).otherwise(raw.str.slice(1))
+        return pl.coalesce(bare.struct.field(f"field_{place}"), found)
+
+    fault = (
+        pl.when(unpaired)
+        .then(pl.lit("a quote in this line has no pair; where it is text, write quote: none"))
+        .when(too_many)
+        .then(_too_many(n, grammar.separator))
+        .when(doubted)
+        .then(pl.lit(AMBIGUOUS))
+    )
+    return (
+        records.filter(_is_row(n))
+        .with_columns(
+            asked.str.extract_all(grammar.cell).alias(CELLS),
+            plain.str.splitn(grammar.separator, n + 1).alias(_BARE),
+            unpaired=~pl.when(quoted).then(line).str.contains(grammar.closed),
+            **({"doubted": ambiguous(grammar)} if doubt else {}),
+        )
+        .select(
+            ROW,
+            fault.alias(FAULT),
+            (sound & short).alias(SHORT),
+            *(pl.when(sound).then(cell(place)).alias(name) for place, name in enumerate(names)),
+        )
+    )
+
+
+def _is_row(n_columns: int) -> pl.Expr:
+    """A blank line is no row; of a table of one column it is a row without a value."""
+    return pl.col(LINE).str.len_bytes() > 0 if n_columns > 1 else pl.lit(True)
+
+
+def _too_many(n_columns: int, separator: str) -> pl.Expr:
+    said = (
+        f"more fields than the {n_columns} columns; quote a cell that holds the separator, and "
+        "name every column"
+    )
+    escaped = pl.col(LINE).str.contains(BACKSLASH + separator, literal=True)
+    hint = "; where a backslash marks it, write escape: '\\'"
+    return pl.when(escaped).then(pl.lit(said + hint)).otherwise(pl.lit(said))

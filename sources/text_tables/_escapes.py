@@ -1,0 +1,163 @@
+"""Backslashes before quotes and separators, as MySQL, pandas and Spark write them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from sources.own_columns import FAULT, ROW, SHORT
+from sources.protocol import SourceError
+from sources.text_tables._dialect import BACKSLASH
+from sources.text_tables._lines import LINE, unused
+from sources.text_tables._quotes import Grammar, Spans, joined, quoted_spans
+
+# Databases that write without quotes put it before no other letter.
+_NO_ESCAPE = r"\\[\p{L}\p{N}--[nrtN]]"
+_BEFORE_A_SIGN = r"\\([^\p{L}\p{N}])"
+_BEFORE_A_QUOTE = r"""\\(['"])"""
+_FAULT = (
+    "a backslash before a letter that it gives no meaning; write escape: none where it is a letter"
+)
+AMBIGUOUS = (
+    "a backslash stands before a quote; write escape: '\\' where it marks a quote that is text, "
+    "escape: none where it is a letter"
+)
+"""What is said of a line that can be read in two ways."""
+
+
+class Escapes:
+    """What stands for escaped signs while lines are taken apart: signs that the file lacks.
+
+    Who writes quotes escapes only what would end a cell, a quote and the backslash itself: before
+    anything else it is a letter. Who writes none gives line ends and tabs letters of their own.
+    """
+
+    def __init__(self, path: Path, quote: str | None, separator: str, *, bare: bool) -> None:
+        """Finds such signs.
+
+        Args:
+            path: the text.
+            quote: None where the file holds none.
+            separator: between two fields.
+            bare: whether the mapping says that there are no quotes.
+        """
+        self._bare = bare
+        stroke, cut, self._wrong, mark = unused(path, 4)
+        self._signs = {BACKSLASH: stroke, separator: cut}
+        if quote is not None:
+            self._signs[quote] = mark
+
+    def hidden(self, lines: pl.LazyFrame) -> pl.LazyFrame:
+        """Lines without escapes; one that an escape lets go on is joined with the next."""
+        line = pl.col(LINE)
+        # From the left, so that of three backslashes the first two are one and the third marks.
+        for sign in (BACKSLASH, *(sign for sign in self._signs if sign != BACKSLASH)):
+            line = line.str.replace_all(BACKSLASH + sign, self._signs[sign], literal=True)
+        if self._bare:
+            tab = self._signs.get("\t", "\t")
+            line = (
+                line.str.replace_all(r"\\[nr]", "\n")
+                .str.replace_all(r"\t", tab, literal=True)
+                .str.replace_all(_NO_ESCAPE, self._wrong)
+                .str.replace_all(_BEFORE_A_SIGN, "${1}")
+            )
+        else:
+            line = line.str.replace_all(_BEFORE_A_QUOTE, "${1}")
+        plain = lines.with_columns(line.alias(LINE))
+        ends = plain.filter(pl.col(LINE).str.ends_with(BACKSLASH)).select(ROW)
+        whole = joined(plain, _runs(ends.collect(engine="streaming").to_series().to_numpy()))
+        return whole.with_columns(pl.col(LINE).str.replace_all("\\\n", "\n", literal=True))
+
+    def shown(self, rows: pl.LazyFrame, names: Sequence[str]) -> pl.LazyFrame:
+        """Rows with the signs that were hidden; one with an escape that is none is faulty."""
+        wrong = pl.any_horizontal(
+            pl.col(name).str.contains(self._wrong, literal=True).fill_null(False) for name in names
+        )
+        cells = []
+        for name in names:
+            cell = pl.col(name)
+            for sign, stand_in in self._signs.items():
+                cell = cell.str.replace_all(stand_in, sign, literal=True)
+            cells.append(pl.when(~wrong).then(cell).alias(name))
+        fault = pl.when(wrong).then(pl.lit(_FAULT)).otherwise(FAULT).alias(FAULT)
+        return rows.with_columns(fault, (pl.col(SHORT) & ~wrong).alias(SHORT), *cells)
+
+
+def ambiguous(grammar: Grammar) -> pl.Expr:
+    """Whether backslashes before quotes let a record be taken apart in two ways."""
+    return _escaped(grammar) & pl.col(LINE).str.contains(grammar.closed)
+
+
+def require_no_escapes(path: Path, lines: pl.LazyFrame, spans: Spans, grammar: Grammar) -> None:
+    """Finds lines that are whole only where a backslash marks a quote that is text.
+
+    Args:
+        path: the file, named in errors.
+        lines: all of them.
+        spans: records of more than one line, as quotes alone have them.
+        grammar: of the quotes.
+
+    Raises:
+        SourceError: there is one; it names the line and the key.
+    """
+    numbers = (
+        *_whole_only_if_escaped(lines, spans, grammar),
+        *_joined_only_if_escaped(lines, spans, grammar),
+    )
+    found = min(numbers, default=None)
+    if found is not None:
+        raise SourceError(
+            f"{path}, line {found + 1}: a backslash stands before a quote; write `escape: '\\'` in "
+            "the mapping where it marks quotes that are part of the text, or `escape: none` where "
+            "it is a letter like any other."
+        )
+
+
+def _whole_only_if_escaped(lines: pl.LazyFrame, spans: Spans, grammar: Grammar) -> list[int]:
+    """The first line, if any, that is no record, and is one where quotes are escaped."""
+    starts = pl.col(ROW).is_in(spans.starts.tolist())
+    found = (
+        lines.join(spans.continuations().lazy(), on=ROW, how="anti")
+        .filter(_escaped(grammar) & (starts | ~pl.col(LINE).str.contains(grammar.closed)))
+        .select(pl.col(ROW).min())
+        .collect(engine="streaming")
+    )
+    return found.to_series().drop_nulls().to_list()
+
+
+def _joined_only_if_escaped(lines: pl.LazyFrame, spans: Spans, grammar: Grammar) -> list[int]:
+    """First lines of records that hold escaped quotes, and go on only where those are escaped."""
+    quote = BACKSLASH + grammar.quote
+    marked = lines.filter(pl.col(LINE).str.contains(quote, literal=True)).select(ROW)
+    numbers = marked.collect(engine="streaming").to_series().to_numpy()
+    escaped = quoted_spans(lines.with_columns(_without_escapes(grammar).alias(LINE)), grammar)
+    known = set(zip(spans.starts.tolist(), spans.ends.tolist(), strict=True))
+    return [
+        start
+        for start, end in zip(escaped.starts.tolist(), escaped.ends.tolist(), strict=True)
+        if (start, end) not in known
+        and np.searchsorted(numbers, start) < np.searchsorted(numbers, end, "right")
+    ]
+
+
+def _escaped(grammar: Grammar) -> pl.Expr:
+    """Whether a line has escaped quotes, and is whole if they are what they seem."""
+    marked = pl.col(LINE).str.contains(BACKSLASH + grammar.quote, literal=True)
+    return marked & _without_escapes(grammar).str.contains(grammar.closed)
+
+
+def _without_escapes(grammar: Grammar) -> pl.Expr:
+    """A line without backslashes and quotes that would be text if they are escaped."""
+    bare = pl.col(LINE).str.replace_all(BACKSLASH * 2, "", literal=True)
+    return bare.str.replace_all(BACKSLASH + grammar.quote, "", literal=True)
+
+
+def _runs(ends: np.ndarray) -> Spans:
+    """Records of lines that each go on in the next one."""
+    if not len(ends):
+        return Spans(ends, ends)
+    breaks = np.flatnonzero(np.diff(ends) > 1)
+    firsts = np.concatenate(([0], breaks + 1))
+    lasts = np.concatenate((breaks, [len(ends) - 1]))
+    return Spans(ends[firsts], ends[lasts] + 1)
