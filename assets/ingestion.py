@@ -88,7 +88,7 @@ def raw_files(
         listing = _stock([file for file in files if file.role == role])
         yield _publish_listing(context, workspace, f"raw_{role}", listing, source.name)
     yield _publish_listing(
-        context, workspace, "raw_media", _media_stock(workspace.lake, source), source.name
+        context, workspace, "raw_media", _media_stock(workspace, source), source.name
     )
 
 
@@ -307,15 +307,16 @@ def _stock(files: list[SourceFile]) -> pl.DataFrame:
     )
 
 
-def _media_stock(lake: Lake, source: Source) -> pl.DataFrame:
+def _media_stock(workspace: Workspace, source: Source) -> pl.DataFrame:
     """Media files with checksums; one whose size and time are as they were is not read again."""
+    lake = workspace.lake
     found = source.media().collect()
     unique = found.select("uri").unique().sort("uri")
     stats = [(source.root / uri).stat() for uri in unique["uri"]]
     listed = unique.with_columns(
         bytes=pl.Series([stat.st_size for stat in stats], dtype=pl.Int64),
         mtime_ns=pl.Series([stat.st_mtime_ns for stat in stats], dtype=pl.Int64),
-        root=pl.lit(str(source.root)),
+        root=pl.lit(workspace.paths.kept(source.root)),
     )
     keys = ["root", "uri", "bytes", "mtime_ns"]
     if lake.exists("media_checksums"):

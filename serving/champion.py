@@ -167,7 +167,7 @@ def load_champion(workspace: Workspace, version: str) -> Champion:
             items["listed"].to_numpy(),
             items["created_at"].dt.timestamp("us").fill_null(0).to_numpy(),
             {name: one for name, one in found.items() if one is not None},
-            media_files(lake, log.item_ids),
+            media_files(workspace, log.item_ids),
             popular_first(_counts(log), tie_breaks(item_ids, workspace.settings.seed)),
             ValueScale.of(log.events.values),
             registry.written_at(version),

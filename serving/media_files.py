@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from crossmodal.lake import Lake
+from crossmodal.workspace import Workspace
 from models.data import Vocabulary
 
 SHOWN = ("image", "audio")
@@ -33,21 +33,26 @@ class MediaFile:
         return found if inside and found.is_file() else None
 
 
-def media_files(lake: Lake, item_ids: Vocabulary) -> Mapping[str, Mapping[int, MediaFile]]:
+def media_files(
+    workspace: Workspace, item_ids: Vocabulary
+) -> Mapping[str, Mapping[int, MediaFile]]:
     """Usable files by modality and dense item index; a video is neither picture nor sound here."""
+    lake = workspace.lake
     if not (lake.exists("media") and lake.exists("media_checksums")):
         return {name: {} for name in SHOWN}
     roots = lake.scan("media_checksums").select("uri", "root").unique("uri")
     usable = lake.scan("media").filter(pl.col("status") == "ok").join(roots, on="uri")
-    return {name: _of(usable, name, item_ids) for name in SHOWN}
+    return {name: _of(workspace, usable, name, item_ids) for name in SHOWN}
 
 
-def _of(usable: pl.LazyFrame, modality: str, item_ids: Vocabulary) -> dict[int, MediaFile]:
+def _of(
+    workspace: Workspace, usable: pl.LazyFrame, modality: str, item_ids: Vocabulary
+) -> dict[int, MediaFile]:
     own = (pl.col("modality") == modality) & pl.col("mime").str.starts_with(f"{modality}/")
     rows = usable.filter(own).select("item_id", "root", "uri", "mime").collect()
     places = item_ids.indexes(rows["item_id"].to_list())
     return {
-        int(place): MediaFile(Path(root), uri, mime)
+        int(place): MediaFile(workspace.paths.located(root), uri, mime)
         for place, (_, root, uri, mime) in zip(places, rows.iter_rows(), strict=True)
         if place >= 0
     }
