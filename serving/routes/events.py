@@ -7,7 +7,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body
 
-from crossmodal.event_log import LogClosedError, LoggedEvent, QueueFullError
+from crossmodal.event_log import LoggedEvent
+from crossmodal.group_commit import LogClosedError, QueueFullError
 from serving.problems import Problem, problem_responses
 from serving.routes.asking import Asked, InUse, instant, item_indexes, unusable
 from serving.schemas import Event, EventOrBatch, EventsTaken

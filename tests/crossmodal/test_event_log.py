@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from crossmodal.event_log import EventLog, LogClosedError, LoggedEvent, QueueFullError
+from crossmodal.event_log import EventLog, LoggedEvent
+from crossmodal.group_commit import LogClosedError, QueueFullError
 
 
 def event(name: str, user: str = "ada", item: str = "a") -> LoggedEvent:
