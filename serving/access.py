@@ -16,6 +16,15 @@ _bearer = HTTPBearer(auto_error=False, description="A key of `crossmodal keys ad
 _Sent = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
+def keys_unreadable() -> Problem:
+    """While the keys cannot be read: callers are shown no path."""
+    return Problem(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "The service cannot read its keys and lets nobody in; its log says why. Try again later.",
+        headers={"Retry-After": "5"},
+    )
+
+
 def needs(scope: Scope) -> Callable[..., Awaitable[None]]:
     """A dependency of routes that only holders of a scope may call.
 
@@ -33,7 +42,8 @@ def needs(scope: Scope) -> Callable[..., Awaitable[None]]:
                 return
             key = ring.holder(sent.credentials) if sent else None
         except KeyFileError as error:
-            raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from error
+            ring.report(error)
+            raise keys_unreadable() from error
         if key is None:
             raise Problem(
                 HTTPStatus.UNAUTHORIZED,
