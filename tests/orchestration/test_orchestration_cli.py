@@ -1,14 +1,17 @@
 """The command line as a newcomer meets it: help, exit codes, messages with a way out."""
 
+import os
 import socket
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from crossmodal.home_lock import home_lock
 from crossmodal.paths import StatePaths
 from orchestration.cli import app
+from orchestration.cli_shared import made_home
 
 
 @pytest.fixture(autouse=True)
@@ -127,3 +130,22 @@ def test_reset_leaves_a_home_that_something_works_in(_home: Path, work: str) -> 
     assert refused.exit_code == 1
     assert "CROSSMODAL_HOME" in refused.output
     assert (_home / "lake").is_dir()
+
+
+def test_a_home_that_cannot_be_written_is_named(
+    _home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _home.mkdir()
+    _home.chmod(0o555)
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    try:
+        with pytest.raises(typer.Exit) as ended:
+            made_home(_home)
+    finally:
+        if root:
+            os.seteuid(0)
+    assert ended.value.exit_code == 1
+    (sentence,) = capsys.readouterr().err.splitlines()
+    assert str(_home) in sentence and "CROSSMODAL_HOME" in sentence
