@@ -2,6 +2,7 @@
 
 import os
 import socket
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -132,20 +133,21 @@ def test_reset_leaves_a_home_that_something_works_in(_home: Path, work: str) -> 
     assert (_home / "lake").is_dir()
 
 
-def test_a_home_that_cannot_be_written_is_named(
-    _home: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    _home.mkdir()
-    _home.chmod(0o555)
-    root = os.geteuid() == 0
-    if root:
-        os.seteuid(65534)
-    try:
-        with pytest.raises(typer.Exit) as ended:
-            made_home(_home)
-    finally:
+def test_a_home_that_cannot_be_written_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    # Not below pytest's own folder, which nobody else may enter.
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        home = Path(folder) / "home"
+        home.mkdir(0o555)
+        root = os.geteuid() == 0
         if root:
-            os.seteuid(0)
+            os.seteuid(65534)
+        try:
+            with pytest.raises(typer.Exit) as ended:
+                made_home(home)
+        finally:
+            if root:
+                os.seteuid(0)
     assert ended.value.exit_code == 1
     (sentence,) = capsys.readouterr().err.splitlines()
-    assert str(_home) in sentence and "CROSSMODAL_HOME" in sentence
+    assert str(home) in sentence and "CROSSMODAL_HOME" in sentence
