@@ -31,8 +31,14 @@ class HeadAsGet:
 
 
 def methods_of(request: Request) -> list[str]:
-    """The methods that the path of a request has."""
-    found = {method for method in _METHODS if _has(request, method)}
+    """The methods that the path of a request has.
+
+    An id may hold slashes, so that a path may be read as two: that of the route counts which is
+    tried first, as in the description of the calls.
+    """
+    described = request.app.openapi()["paths"]
+    own = described.get(getattr(request.scope.get("route"), "path_format", None), ())
+    found = {method.upper() for method in own} or {one for one in _METHODS if _has(request, one)}
     return sorted(found | {"HEAD"} if "GET" in found else found)
 
 

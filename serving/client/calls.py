@@ -19,6 +19,7 @@ from serving.schemas import (
     FeatureRequest,
     Found,
     ItemDescription,
+    ItemFacts,
     ItemList,
     ItemStored,
     RankRequest,
@@ -128,6 +129,11 @@ def items(
     """A list for everyone."""
     query = {"sort": sort, "category": category, "k": k, "offset": offset, "after": after}
     return Call("GET", "/v1/items", ItemList, query)
+
+
+def item(item_id: str) -> Call[ItemFacts]:
+    """What is known of one item."""
+    return Call("GET", f"/v1/items/{_part(item_id, 'item_id')}", ItemFacts)
 
 
 def similar(item_id: str, k: int, modality: str | None) -> Call[Found]:

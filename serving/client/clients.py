@@ -17,6 +17,7 @@ from serving.schemas import (
     FeatureAnswer,
     Found,
     ItemDescription,
+    ItemFacts,
     ItemList,
     ItemStored,
     Readiness,
@@ -92,6 +93,10 @@ class Client:
     ) -> ItemList:
         """A list for everyone: popular, trending or latest."""
         return self._send(calls.items(sort, category, k, offset, after))
+
+    def item(self, item_id: str) -> ItemFacts:
+        """What is known of one item."""
+        return self._send(calls.item(item_id))
 
     def similar(self, item_id: str, *, k: int = 20, modality: str | None = None) -> Found:
         """Items that are near."""
@@ -222,6 +227,10 @@ class AsyncClient:
     ) -> ItemList:
         """A list for everyone: popular, trending or latest."""
         return await self._send(calls.items(sort, category, k, offset, after))
+
+    async def item(self, item_id: str) -> ItemFacts:
+        """What is known of one item."""
+        return await self._send(calls.item(item_id))
 
     async def similar(self, item_id: str, *, k: int = 20, modality: str | None = None) -> Found:
         """Items that are near."""

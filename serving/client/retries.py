@@ -10,13 +10,8 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
-from tenacity import (
-    RetryCallState,
-    retry_if_exception,
-    stop_after_attempt,
-    stop_any,
-    wait_random_exponential,
-)
+from tenacity import RetryCallState, retry_if_exception, stop_after_attempt, wait_random_exponential
+from tenacity.stop import stop_base
 
 _AGAIN = frozenset({408, 429, 502, 503, 504})
 _FIRST_SECONDS, _MOST_JITTER = 0.1, 5.0
@@ -63,7 +58,7 @@ class Policy:
         """What tenacity is given."""
         return {
             "retry": retry_if_exception(_may_pass),
-            "stop": stop_any(stop_after_attempt(self.attempts), self._out_of_patience),
+            "stop": stop_after_attempt(self.attempts) | _OutOfPatience(self.patience),
             "wait": self._wait,
             "reraise": True,
         }
@@ -73,13 +68,17 @@ class Policy:
         error = state.outcome.exception() if state.outcome else None
         asked = asked_to_wait(error.response) if isinstance(error, Unanswered) else None
         jitter = wait_random_exponential(multiplier=_FIRST_SECONDS, max=_MOST_JITTER)(state)
-        return max(asked or 0.0, min((asked or 0.0) + jitter, self._left(state)))
+        return max(asked or 0.0, min((asked or 0.0) + jitter, self.patience - state.idle_for))
 
-    def _out_of_patience(self, state: RetryCallState) -> bool:
-        return state.upcoming_sleep > self._left(state)
 
-    def _left(self, state: RetryCallState) -> float:
-        return self.patience - state.idle_for
+class _OutOfPatience(stop_base):
+    """Ends a call rather than let it wait longer than it may."""
+
+    def __init__(self, patience: float) -> None:
+        self._patience = patience
+
+    def __call__(self, state: RetryCallState) -> bool:
+        return state.upcoming_sleep > self._patience - state.idle_for
 
 
 def asked_to_wait(response: httpx.Response) -> float | None:

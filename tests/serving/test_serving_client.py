@@ -44,6 +44,7 @@ def test_both_clients_give_the_same_typed_answers(url: str) -> None:
         name = "ada/lovelace 1"
         liked = Event(event_id="e1", user_id=name, item_id=first, type="like")
         assert client.events([liked]).new == 1 and client.events([liked]).new == 0
+        assert client.item(first).title == client.items(k=1).items[0].title
         mine = client.recommendations(name, k=5)
         assert mine.known_user and first not in [item.item_id for item in mine.items]
         history = [PastEvent(item_id=first)]

@@ -211,7 +211,8 @@ def test_whatever_is_no_answer_of_the_service_is_a_service_error(
 PLACES: dict[str, Callable[[Any, str], Any]] = {
     "/v1/users/{}/recommendations": lambda client, name: client.recommendations(name),
     "/v1/items/{}/similar": lambda client, name: client.similar(name),
-    "/v1/items/{}": lambda client, name: client.delete_item(name),
+    "/v1/items/{}": lambda client, name: client.item(name),
+    "/v1/events/{}": lambda client, name: client.undo(name),
     "/v1/items/x/media/{}": lambda client, name: client.put_media("x", name, b""),
     "/v1/features/{}": lambda client, name: client.features(name, {}),
 }

@@ -57,7 +57,8 @@ def test_head_is_there_wherever_get_is(asking: TestClient) -> None:
         ("POST", "/v1/items/a/b", "DELETE, GET, HEAD, PUT"),
         ("HEAD", "/v1/search", "POST"),
         ("OPTIONS", "/v1/rank", "POST"),
-        ("POST", "/v1/items/a/media/image", "DELETE, GET, HEAD, PUT"),
+        ("POST", "/v1/items/a/media/image", "GET, HEAD, PUT"),
+        ("OPTIONS", "/v1/items/a/similar", "GET, HEAD"),
     ],
 )
 def test_405_says_what_is_allowed(asking: TestClient, method: str, path: str, allowed: str) -> None:

@@ -44,14 +44,14 @@ def ids(answer: dict[str, Any]) -> list[str]:
     return [item["item_id"] for item in answer["items"]]
 
 
-def ask(client: TestClient, path: str, **query: object) -> dict[str, Any]:
+def ask(client: TestClient, path: str, **query: Any) -> dict[str, Any]:
     answer = client.get(path, params={**query})
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json()
     return found
 
 
-def pages(client: TestClient, path: str, **query: object) -> Iterator[list[str]]:
+def pages(client: TestClient, path: str, **query: Any) -> Iterator[list[str]]:
     after = None
     while True:
         page = ask(client, path, **query, **({"after": after} if after else {}))
@@ -110,7 +110,7 @@ def test_nothing_comes_twice_whatever_happens_between_two_pages(
     watch._current = replace(
         watch.current, model=Backwards(len(watch.current.listed)), version="another"
     )
-    rest = []
+    rest: list[str] = []
     after = third["after"]
     while after:
         page = ask(client, LIST, **wishes, after=after)
@@ -149,7 +149,7 @@ def test_those_of_whom_nothing_is_known_can_all_read_on(asking: TestClient) -> N
     ],
 )
 def test_a_token_that_cannot_be_used_is_refused_by_name(
-    asking: TestClient, wishes: dict[str, object], told: str
+    asking: TestClient, wishes: dict[str, Any], told: str
 ) -> None:
     after = ask(asking, LIST, k=5)["after"]
     answer = asking.get(LIST, params={"k": 5, "after": after, **wishes})

@@ -1,6 +1,7 @@
 """An event that is undone counts nowhere any more."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -18,7 +19,7 @@ from serving.schemas import Event
 pytestmark = pytest.mark.slow
 
 
-def listed(client: TestClient, user: str, **query: object) -> list[str]:
+def listed(client: TestClient, user: str, **query: Any) -> list[str]:
     answer = client.get(f"/v1/users/{user}/recommendations", params=query)
     assert answer.status_code == 200, answer.text
     return [item["item_id"] for item in answer.json()["items"]]

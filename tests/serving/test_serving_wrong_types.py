@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -46,7 +45,8 @@ def fields_of(described: dict[str, Any], path: str) -> list[str]:
     """Names of the fields of a body, as the description of the calls has them."""
     name = {"/v1/features/ranking": "/v1/features/{feature_service}"}.get(path, path)
     name = "/v1/items/{item_id}" if path == "/v1/items/new" else name
-    call = next(iter(described["paths"][name].values()))
+    calls = described["paths"][name].values()
+    call = next(one for one in calls if "requestBody" in one)
     schema = call["requestBody"]["content"]["application/json"]["schema"]
     parts = [schema, *schema.get("oneOf", []), *schema.get("anyOf", [])]
     named = [part["$ref"].rpartition("/")[2] for part in parts if "$ref" in part]
@@ -104,18 +104,19 @@ def test_no_parameter_of_any_route_is_refused_with_a_python_object(asking: TestC
     assert tried > 50
 
 
-def broken_bodies() -> Iterator[tuple[bytes, str]]:
-    yield b"{", "at character 2"
-    yield b"{'item_id': 1}", "double quotes, at character 2"
-    yield b'{"text": "rain",}', "at character 17"
-    yield b'{"text": "\x01"}', "control character, at character 11"
-    yield b'{"text": "\xff"}', "not in UTF-8"
-    yield b"[" * 50_000, "nested too deeply"
-    yield b"9" * 5000, "too many digits"
+BROKEN = [
+    (b"{", "at character 2"),
+    (b"{'item_id': 1}", "double quotes, at character 2"),
+    (b'{"text": "rain",}', "at character 17"),
+    (b'{"text": "\x01"}', "control character, at character 11"),
+    (b'{"text": "\xff"}', "not in UTF-8"),
+    (b"[" * 50_000, "nested too deeply"),
+    (b"9" * 5000, "too many digits"),
+]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("body", "told"), broken_bodies())
+@pytest.mark.parametrize(("body", "told"), BROKEN)
 def test_what_is_no_json_is_400_and_says_where(asking: TestClient, body: bytes, told: str) -> None:
     answer = asking.post("/v1/search", content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code == 400 and answer.headers["content-type"] == PROBLEM
@@ -133,6 +134,20 @@ def test_json_that_is_not_called_so_is_refused_with_the_way_out(
     answer = asking.post("/v1/search", content=b'{"text": "rain"}', headers=headers)
     assert answer.status_code == 422
     assert "Content-Type: application/json" in answer.json()["errors"][0]["message"]
+
+
+@pytest.mark.slow
+def test_every_call_with_a_body_says_that_it_may_be_too_long_or_no_json(
+    asking: TestClient,
+) -> None:
+    calls = [
+        (path, call)
+        for path, methods in asking.get("/openapi.json").json()["paths"].items()
+        for call in methods.values()
+        if "requestBody" in call
+    ]
+    assert len(calls) >= 7
+    assert [path for path, call in calls if not {"400", "413"} <= call["responses"].keys()] == []
 
 
 EVENT = {"event_id": "e", "user_id": "u", "item_id": "i", "type": "click"}
