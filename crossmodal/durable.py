@@ -2,10 +2,18 @@
 
 import os
 import sqlite3
+import time
+from contextlib import suppress
 from pathlib import Path
 
 BUSY_SECONDS = 10.0
 """How long a connection waits for another one's write to end."""
+
+MOST_LOG_BYTES = 8 << 20
+"""A write-ahead log that is longer is cut as soon as no reader needs it."""
+
+_CUT_EVERY_SECONDS = 1.0
+_CUT_PATIENCE_MS = 50
 
 
 def make_private(path: Path) -> None:
@@ -24,6 +32,58 @@ def open_durable(path: Path, *, any_thread: bool = False) -> sqlite3.Connection:
     connection = sqlite3.connect(
         path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=not any_thread
     )
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
+    try:
+        use_write_ahead_log(connection)
+        connection.execute("PRAGMA synchronous = FULL")
+    except BaseException:
+        connection.close()
+        raise
     return connection
+
+
+def use_write_ahead_log(connection: sqlite3.Connection) -> None:
+    """Writes ahead into a log that keeps no more than its bound once it begins from its start."""
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute(f"PRAGMA journal_size_limit = {MOST_LOG_BYTES}")
+
+
+class LogBound:
+    """Keeps the write-ahead log of a file short, for the one thread that writes through it.
+
+    SQLite copies the log into its file by itself, and begins it from its start once no reader
+    needs it. While readers follow one another without a gap, or where one stayed open for long and
+    nothing is written afterwards, it would stay as long as it ever was.
+
+    Args:
+        path: of the database.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._log = path.with_name(f"{path.name}-wal")
+        self._next = 0.0
+
+    def exceeded(self) -> bool:
+        """Whether the log is longer than it should be."""
+        try:
+            return self._log.stat().st_size > MOST_LOG_BYTES
+        except OSError:
+            return False
+
+    def keep(self, connection: sqlite3.Connection) -> None:
+        """Cuts a log that is too long; where a reader needs it still, a later call does.
+
+        Args:
+            connection: outside a transaction.
+        """
+        now = time.monotonic()
+        if now >= self._next and self.exceeded():
+            self._next = now + _CUT_EVERY_SECONDS
+            self.cut(connection)
+
+    def cut(self, connection: sqlite3.Connection) -> None:
+        """Copies all of the log into the file and empties it, where no reader needs it."""
+        connection.execute(f"PRAGMA busy_timeout = {_CUT_PATIENCE_MS}")
+        # Where it fails the log stays whole, so that nothing is lost; a write says what is wrong.
+        with suppress(sqlite3.Error):
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        connection.execute(f"PRAGMA busy_timeout = {round(BUSY_SECONDS * 1000)}")

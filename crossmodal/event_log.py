@@ -1,11 +1,10 @@
 """What apps report, on disk before it is acknowledged: an SQLite log that commits in groups."""
 
 import json
-import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass
@@ -15,6 +14,8 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from crossmodal.durable import BUSY_SECONDS, make_private, open_durable
+from crossmodal.group_commit import GroupCommits
+from crossmodal.store_errors import named, require_sound, write_nothing
 
 EventType = Literal["impression", "click", "play", "like", "rating", "hide", "review"]
 """What a user can have done."""
@@ -76,9 +77,9 @@ WHERE position > :after AND (
 ) ORDER BY position
 """
 _END = "SELECT coalesce(max(position), 0) FROM events"
-_ALL = """
+_NEXT = """
 SELECT position, event_id, user_id, item_id, event_type, value, text, request_id, event_timestamp
-FROM events WHERE position <= ? ORDER BY position
+FROM events WHERE position > ? AND position <= ? ORDER BY position LIMIT ?
 """
 _ACTS_AFTER = """
 SELECT user_id, item_id, event_type, value, event_timestamp
@@ -87,17 +88,9 @@ FROM events WHERE position > ? AND event_type <> 'impression' ORDER BY position
 _MONTHS = """
 SELECT DISTINCT strftime('%Y-%m', event_timestamp / 1000000, 'unixepoch') FROM events ORDER BY 1
 """
-_BATCHES_AT_ONCE = 64
 _MICROSECONDS = 1_000_000
 _CLOCKS_APART = 300 * _MICROSECONDS
-
-
-class QueueFullError(RuntimeError):
-    """More events wait than may; none of the batch was taken. Send it again a little later."""
-
-
-class LogClosedError(RuntimeError):
-    """The log takes no more events, since the service stops; none of the batch was taken."""
+_LOST = "without the events that a run has not taken into the lake yet"
 
 
 @dataclass(frozen=True)
@@ -163,11 +156,28 @@ class Choice(NamedTuple):
     undone: bool
 
 
+def require_usable(path: Path) -> None:
+    """Opens the log in a file and writes to it, once it has looked for damage.
+
+    Raises:
+        StoreError: it cannot be used.
+    """
+    with named(path, _LOST):
+        require_sound(path)
+        with closing(EventLog(path)) as log:
+            # A table of another form is of something else.
+            log.acts_of_user("")
+
+
 def last_position(path: Path) -> int:
-    """Where the log in a file ends; 0 where nothing was reported, or there is no file."""
+    """Where the log in a file ends; 0 where nothing was reported, or there is no file.
+
+    Raises:
+        StoreError: the file cannot be read.
+    """
     if not path.is_file():
         return 0
-    with closing(_reader(path)) as connection:
+    with named(path, _LOST), closing(_reader(path)) as connection:
         (last,) = connection.execute(_END).fetchone()
         return int(last)
 
@@ -175,15 +185,22 @@ def last_position(path: Path) -> int:
 def read_log(path: Path, up_to: int, rows: int = 50_000) -> Iterator[list[tuple[Any, ...]]]:
     """The log up to and with a position, in its order, some rows at a time.
 
+    Each time is a transaction of its own: one that was open from the first to the last would keep
+    the write-ahead log from being cut meanwhile.
+
     Yields:
         Rows of position and the fields of `LoggedEvent`.
+
+    Raises:
+        StoreError: the file cannot be read.
     """
     if not path.is_file():
         return
-    with closing(_reader(path)) as connection:
-        cursor = connection.execute(_ALL, (up_to,))
-        while found := cursor.fetchmany(rows):
+    with named(path, _LOST), closing(_reader(path)) as connection:
+        after = 0
+        while found := connection.execute(_NEXT, (after, up_to, rows)).fetchall():
             yield found
+            (after, *_) = found[-1]
 
 
 def acts_after(path: Path, position: int) -> list[tuple[Any, ...]]:
@@ -191,35 +208,30 @@ def acts_after(path: Path, position: int) -> list[tuple[Any, ...]]:
 
     Returns:
         Rows of user_id, item_id, event_type, value and event_timestamp.
+
+    Raises:
+        StoreError: the file cannot be read.
     """
     if not path.is_file():
         return []
-    with closing(_reader(path)) as connection:
+    with named(path, _LOST), closing(_reader(path)) as connection:
         return connection.execute(_ACTS_AFTER, (position,)).fetchall()
 
 
 def months(path: Path) -> list[str]:
-    """The months, such as 1997-04, in which something was reported to the log in a file."""
+    """The months, such as 1997-04, in which something was reported to the log in a file.
+
+    Raises:
+        StoreError: the file cannot be read.
+    """
     if not path.is_file():
         return []
-    with closing(_reader(path)) as connection:
+    with named(path, _LOST), closing(_reader(path)) as connection:
         return [month for (month,) in connection.execute(_MONTHS)]
 
 
 def _reader(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)
-
-
-@dataclass(frozen=True)
-class _Change:
-    """What is to be written, which says how many events it was about."""
-
-    write: Callable[[sqlite3.Connection], int]
-    counted: "Future[int]"
-
-    def begins(self) -> bool:
-        """Whether somebody still waits; from now on they can no longer cancel."""
-        return self.counted.set_running_or_notify_cancel()
 
 
 class EventLog:
@@ -232,20 +244,26 @@ class EventLog:
     Args:
         path: of the SQLite file; made where it is missing.
         most_waiting: batches that may wait for the disk.
+
+    Raises:
+        StoreError: the file cannot be opened.
     """
 
     def __init__(self, path: Path, most_waiting: int = 256) -> None:
-        # Reviews are people's own words.
-        make_private(path)
         self._path = path
-        self._waiting: queue.Queue[_Change | None] = queue.Queue(most_waiting)
         self._readers = threading.local()
-        self._closed = False
-        self._door = threading.Lock()
-        with closing(open_durable(self._path)) as connection:
-            connection.executescript(_SCHEMA)
-        self._writer = threading.Thread(target=self._write, name="event-log", daemon=True)
-        self._writer.start()
+        with named(path, _LOST):
+            # Reviews are people's own words.
+            make_private(path)
+            # Made by this thread, and used by the one that writes alone.
+            connection = open_durable(path, any_thread=True)
+            try:
+                connection.executescript(_SCHEMA)
+                write_nothing(connection)
+            except BaseException:
+                connection.close()
+                raise
+        self._commits = GroupCommits(path, connection, most_waiting, "Events")
 
     def append(self, events: Sequence[LoggedEvent]) -> "Future[int]":
         """Takes a batch; the future is done once all of it is on the disk.
@@ -257,7 +275,7 @@ class EventLog:
             QueueFullError: too many batches wait.
             LogClosedError: the log was closed.
         """
-        return self._enter(partial(_insert, events=tuple(events)))
+        return self._commits.enter(partial(_insert, events=tuple(events)))
 
     def undo(self, event_id: str) -> "Future[int]":
         """Takes an event back; the future is done once that is on the disk.
@@ -269,7 +287,7 @@ class EventLog:
             QueueFullError: too many batches wait.
             LogClosedError: the log was closed.
         """
-        return self._enter(partial(_undo, event_id=event_id))
+        return self._commits.enter(partial(_undo, event_id=event_id))
 
     def acts_of_user(self, user_id: str) -> list[LoggedEvent]:
         """What a user did or undid, in the order it was acknowledged, by any process.
@@ -299,28 +317,17 @@ class EventLog:
         found = self._reader().execute(_CHOICES, asked)
         return [Choice(at, item, when, bool(undone)) for at, item, when, undone in found]
 
+    def unwritable(self) -> str | None:
+        """Why no event can be written now, in words without a path; None where one can."""
+        return self._commits.unwritable()
+
     def waiting(self) -> int:
         """Batches that wait for the disk."""
-        return self._waiting.qsize()
+        return self._commits.waiting()
 
     def close(self) -> None:
         """Writes what waits, and takes nothing more."""
-        with self._door:
-            if not self._closed:
-                self._closed = True
-                self._waiting.put(None)
-        self._writer.join()
-
-    def _enter(self, write: Callable[[sqlite3.Connection], int]) -> "Future[int]":
-        change = _Change(write, Future())
-        with self._door:
-            if self._closed:
-                raise LogClosedError("The service stops and takes no more events.")
-            try:
-                self._waiting.put_nowait(change)
-            except queue.Full:
-                raise QueueFullError("Too many events wait for the disk.") from None
-        return change.counted
+        self._commits.close()
 
     def _reader(self) -> sqlite3.Connection:
         """A connection of this thread: each one is used by the thread that made it."""
@@ -328,43 +335,6 @@ class EventLog:
             self._readers.connection = open_durable(self._path)
         connection: sqlite3.Connection = self._readers.connection
         return connection
-
-    def _write(self) -> None:
-        with closing(open_durable(self._path)) as connection:
-            while (first := self._waiting.get()) is not None:
-                changes = [first, *self._also_waiting()]
-                # Who has gone meanwhile was told nothing: what they sent need not be taken.
-                waited = [one for one in changes if one is not None and one.begins()]
-                _commit(connection, waited)
-                if changes[-1] is None:
-                    return
-
-    def _also_waiting(self) -> "list[_Change | None]":
-        found: list[_Change | None] = []
-        while len(found) < _BATCHES_AT_ONCE:
-            try:
-                found.append(self._waiting.get_nowait())
-            except queue.Empty:
-                break
-            if found[-1] is None:
-                break
-        return found
-
-
-def _commit(connection: sqlite3.Connection, changes: list[_Change]) -> None:
-    """One transaction for all; where it fails, each is told, and none is on the disk."""
-    try:
-        connection.execute("BEGIN IMMEDIATE")
-        counts = [change.write(connection) for change in changes]
-        connection.execute("COMMIT")
-    except (sqlite3.Error, OverflowError, ValueError) as error:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        for change in changes:
-            change.counted.set_exception(error)
-        return
-    for change, count in zip(changes, counts, strict=True):
-        change.counted.set_result(count)
 
 
 def _insert(connection: sqlite3.Connection, events: Sequence[LoggedEvent]) -> int:

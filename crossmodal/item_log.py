@@ -8,14 +8,15 @@ import json
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from crossmodal.atomic import atomic_write_bytes
-from crossmodal.durable import make_private, open_durable
+from crossmodal.durable import LogBound, make_private, open_durable
 from crossmodal.item_puts import SCHEMA as _PUTS_SCHEMA
 from crossmodal.item_puts import PutKey, keep_outcome, outcome_of
+from crossmodal.store_errors import named, require_sound, write_nothing
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS items (
@@ -58,6 +59,8 @@ SELECT item_id, number, deleted, title, text, categories, created_at
 FROM items WHERE number > ? ORDER BY number
 """
 _PUT_MEDIA = "INSERT OR REPLACE INTO media VALUES (?, ?, ?, ?)"
+_NONE_AFTER = 2**62
+_LOST = "without the items that apps have put and deleted"
 _PUT_VECTOR = "INSERT OR REPLACE INTO vectors VALUES (?, ?, ?, ?)"
 
 
@@ -132,6 +135,19 @@ class LoggedItem:
     vectors: Mapping[str, Vector]
 
 
+def require_usable(path: Path, uploads: Path) -> None:
+    """Opens the log in a file and writes to it, once it has looked for damage.
+
+    Raises:
+        StoreError: it cannot be used.
+    """
+    with named(path, _LOST):
+        require_sound(path)
+        with closing(ItemLog(path, uploads)) as log:
+            # A table of another form is of something else.
+            log.since(_NONE_AFTER)
+
+
 class ItemLog:
     """The items of one home; several processes may write and read it at once.
 
@@ -140,14 +156,20 @@ class ItemLog:
     Args:
         path: of the SQLite file; made where it is missing.
         uploads: folder of the media files.
+
+    Raises:
+        StoreError: the file cannot be opened.
     """
 
     def __init__(self, path: Path, uploads: Path) -> None:
-        make_private(path)
         self._uploads = uploads
         self._writing, self._reading = threading.Lock(), threading.Lock()
-        self._writer, self._reader = (open_durable(path, any_thread=True) for _ in range(2))
-        self._writer.executescript(_SCHEMA + _PUTS_SCHEMA)
+        self._bound = LogBound(path)
+        with named(path, _LOST):
+            make_private(path)
+            self._writer, self._reader = (open_durable(path, any_thread=True) for _ in range(2))
+            self._writer.executescript(_SCHEMA + _PUTS_SCHEMA)
+            write_nothing(self._writer)
 
     def version(self) -> int:
         """A number that differs from that of the last call once anybody has written since."""
@@ -257,13 +279,16 @@ class ItemLog:
     def close(self) -> None:
         """Lets go of the file."""
         with self._writing, self._reading:
+            self._bound.cut(self._writer)
             self._writer.close()
             self._reader.close()
 
     @contextmanager
     def _change(self) -> Iterator[None]:
-        with self._writing, _transaction(self._writer, "BEGIN IMMEDIATE"):
-            yield
+        with self._writing:
+            with _transaction(self._writer, "BEGIN IMMEDIATE"):
+                yield
+            self._bound.keep(self._writer)
 
     def _state(self, item_id: str) -> bool | None:
         """Whether an item is deleted; None where the log has not heard of it."""

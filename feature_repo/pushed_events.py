@@ -20,6 +20,7 @@ from crossmodal.event_log import EventLog, EventType, LoggedEvent, event_instant
 from crossmodal.item_log import ItemLog
 from crossmodal.lake import Lake
 from crossmodal.paths import StatePaths
+from crossmodal.store_errors import StoreError
 from feature_repo.live_features import bring_up_to_date
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def take_events(paths: StatePaths, frame: "pd.DataFrame") -> None:
     try:
         with closing(EventLog(paths.event_log)) as log:
             log.append(events).result()
-    except (sqlite3.Error, OSError) as error:
+    except (sqlite3.Error, OSError, StoreError) as error:
         raise EventsNotWrittenError(
             f"No event could be written to {paths.event_log}, and none was taken: {error}"
         ) from error

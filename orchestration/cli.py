@@ -1,23 +1,25 @@
 """The command line `crossmodal`. Heavy packages are imported inside the commands that need them,
 so that help answers at once.
 
-Exit codes: 0 done, 1 the work failed, 2 the call was wrong.
+Exit codes: 0 done, 1 the work failed, 2 the call was wrong; of a run that a signal ended 128 and
+its number, so 130 after Ctrl-C and 143 after SIGTERM.
 """
 
 import json
 import shutil
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from orchestration.beta import accept_beta
+from orchestration.cli_services import keys, serve, ui
+from orchestration.cli_shared import fail, made_home, read_settings
 
 if TYPE_CHECKING:
     from crossmodal.settings import Settings
     from orchestration.run import RunSummary
-    from serving.keys import KeyRing
 
 app = typer.Typer(
     name="crossmodal",
@@ -80,7 +82,7 @@ def run(
         raise typer.BadParameter("a tables source needs its mapping.", param_hint="--path")
     if source is SourceChoice.movielens and path is None and name is None:
         raise typer.BadParameter("movielens needs --path or --name.", param_hint="--source")
-    settings = _settings(source=source and source.value, source_path=path, source_name=name)
+    settings = read_settings(source=source and source.value, source_path=path, source_name=name)
     typer.echo(f"Source: {settings.source}{_of_source(settings)}. State: {settings.home}.")
     summary = _run_pipeline(settings, only)
     typer.echo(
@@ -96,7 +98,7 @@ def check(
     mapping: Annotated[Path, typer.Argument(help="The YAML file that maps your tables.")],
 ) -> None:
     """Says in seconds how a mapping and its files are understood; nothing is stored."""
-    settings = _settings()
+    settings = read_settings()
     from sources.protocol import SourceError
     from sources.tables.check import check_mapping
 
@@ -105,13 +107,13 @@ def check(
             mapping, earliest=settings.earliest_event, latest=settings.latest_event
         )
     except SourceError as error:
-        _fail(str(error))
+        fail(str(error))
     for line in found.lines:
         typer.echo(line)
     if not found.usable:
-        _fail("No event can be used; see above.")
+        fail("No event can be used; see above.")
     if found.rejected > settings.max_reject_share:
-        _fail(
+        fail(
             f"A run would stop: {found.rejected:.1%} of the rows looked at cannot be used, and "
             f"CROSSMODAL_MAX_REJECT_SHARE allows {settings.max_reject_share:.1%}."
         )
@@ -134,7 +136,7 @@ def search(
     """Looks for better settings of models, judged by validation events; needs a finished run."""
     if best is not None and best.suffix != ".json":
         raise typer.BadParameter(f"{best} must end in .json.", param_hint="--best")
-    settings = _settings(
+    settings = read_settings(
         search_models=tuple(name.strip() for name in models.split(",")),
         search_trials=trials,
         search_seconds=seconds,
@@ -149,7 +151,7 @@ def search(
         if best is not None:
             write_best(best, found)
     except BestSettingsError as error:
-        _fail(str(error))
+        fail(str(error))
 
 
 @app.command()
@@ -160,7 +162,7 @@ def report(
     ] = None,
 ) -> None:
     """Shows what is there: data, media, metrics with intervals, timings, the champion."""
-    settings = _settings()
+    settings = read_settings()
     from orchestration.report import ReportNotReadyError, collect_report, render_text, write_html
 
     try:
@@ -168,9 +170,9 @@ def report(
         if html is not None:
             write_html(settings, collected, html)
     except ReportNotReadyError as error:
-        _fail(str(error))
+        fail(str(error))
     except OSError as error:
-        _fail(f"{html} cannot be written ({error.strerror}); name a file such as report.html.")
+        fail(f"{html} cannot be written ({error.strerror}); name a file such as report.html.")
     if as_json:
         typer.echo(json.dumps(collected, indent=2))
     elif html is None:
@@ -185,13 +187,13 @@ def recommend(
     k: Annotated[int, typer.Option(min=1, max=200, help="How many items.")] = 10,
 ) -> None:
     """Looks up a user's recommendations in the online store."""
-    settings = _settings()
+    settings = read_settings()
     from orchestration.lookup import LookupFailedError, recommendations_of, render_recommendations
 
     try:
         found = recommendations_of(settings, user)
     except LookupFailedError as error:
-        _fail(str(error))
+        fail(str(error))
     render_recommendations(found, k)
 
 
@@ -203,7 +205,7 @@ def features(
     key: Annotated[str, typer.Argument(help="The id as the source writes it.")],
 ) -> None:
     """Prints the online features of one user or item as JSON, or a user's key in Feast."""
-    settings = _settings()
+    settings = read_settings()
     from orchestration.lookup import LookupFailedError, feast_key, features_of, render_features
 
     try:
@@ -212,7 +214,7 @@ def features(
         else:
             typer.echo(render_features(features_of(settings, entity.value, key)))
     except LookupFailedError as error:
-        _fail(str(error))
+        fail(str(error))
 
 
 @app.command()
@@ -220,7 +222,7 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
 ) -> None:
     """Prints all that a bug report needs; secrets are hidden."""
-    settings = _settings()
+    settings = read_settings()
     from orchestration.doctor import examine, render
 
     findings = examine(settings)
@@ -232,13 +234,13 @@ def reset(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Deletes the state folder: a factory reset."""
-    home = _settings().home
+    home = read_settings().home
     if not home.exists():
         typer.echo(f"Nothing to delete: {home} does not exist.")
         return
     marks = ("lake", "dagster", "source.json", "run.lock")
     if not any((home / mark).exists() for mark in marks):
-        _fail(f"{home} does not look like a state folder of this project; delete it by hand.")
+        fail(f"{home} does not look like a state folder of this project; delete it by hand.")
     if not yes:
         typer.confirm(f"Delete {home} and everything in it?", abort=True)
     from crossmodal.home_lock import HomeBusyError, home_lock
@@ -248,138 +250,14 @@ def reset(
         with home_lock(StatePaths(home)), home_lock(StatePaths(home), "ui"):
             pass
     except HomeBusyError as error:
-        _fail(str(error))
+        fail(str(error))
     shutil.rmtree(home)
     typer.echo(f"Deleted {home}.")
 
 
-@app.command()
-def ui(
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the web page.")] = 3000,
-) -> None:
-    """Opens Dagster's web UI and its daemon on this state folder, until Ctrl-C."""
-    settings = _settings()
-    from crossmodal.home_lock import HomeBusyError, home_lock
-    from crossmodal.paths import StatePaths
-    from orchestration.instance import open_instance
-    from orchestration.web import port_is_free, serve_ui
-
-    paths = StatePaths(settings.home)
-    _make_home(settings.home)
-    if not port_is_free(port):
-        raise typer.BadParameter(f"port {port} is taken; name another.", param_hint="--port")
-    open_instance(paths).dispose()
-    try:
-        with home_lock(paths, "ui"):
-            ended = serve_ui(paths, port)
-    except HomeBusyError as error:
-        _fail(str(error))
-    raise typer.Exit(ended)
-
-
-@app.command()
-def serve(
-    port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="Port. Default: CROSSMODAL_SERVE_PORT.")
-    ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(min=1, max=64, help="Processes. Default: CROSSMODAL_SERVE_WORKERS."),
-    ] = None,
-) -> None:
-    """Answers apps over HTTP until Ctrl-C: recommendations, search, features, events."""
-    settings = _settings(serve_port=port, serve_workers=workers)
-    from crossmodal.pseudonyms import PseudonymKeyError
-    from serving.keys import KeyFileError
-    from serving.server import AddressError, serve
-
-    _make_home(settings.home)
-    try:
-        serve(settings, typer.echo)
-    except (AddressError, KeyFileError, PseudonymKeyError) as error:
-        _fail(str(error))
-
-
-keys = typer.Typer(help="Keys of the online service: add, list, revoke.", no_args_is_help=True)
+app.command()(ui)
+app.command()(serve)
 app.add_typer(keys, name="keys")
-
-
-class ScopeChoice(StrEnum):
-    """What the holder of a key may do."""
-
-    read = "read"
-    events = "events"
-    items = "items"
-    admin = "admin"
-
-
-@keys.command("add")
-def add_key(
-    name: Annotated[str, typer.Argument(help="What you call it: letters, digits, -.")],
-    scope: Annotated[
-        list[ScopeChoice], typer.Option(help="What it may do; give it more than once for more.")
-    ],
-) -> None:
-    """Makes a key and prints it, once."""
-    from serving.keys import KeyFileError, KeyNameError
-
-    try:
-        typer.echo(_key_ring().add(name, [one.value for one in scope]))
-    except (KeyFileError, KeyNameError) as problem:
-        _fail(str(problem))
-
-
-@keys.command("list")
-def list_keys() -> None:
-    """Lists names, scopes and dates; no key can be read again."""
-    from serving.keys import KeyFileError
-
-    try:
-        for key in _key_ring().all():
-            typer.echo(f"{key.name}  {','.join(key.scopes)}  {key.created_at}")
-    except KeyFileError as problem:
-        _fail(str(problem))
-
-
-@keys.command("revoke")
-def revoke_key(name: Annotated[str, typer.Argument(help="What you called it.")]) -> None:
-    """Makes a key worthless at once."""
-    from serving.keys import KeyFileError, KeyNameError
-
-    try:
-        _key_ring().revoke(name)
-    except (KeyFileError, KeyNameError) as problem:
-        _fail(str(problem))
-    typer.echo(f"Revoked {name}.")
-
-
-def _key_ring() -> "KeyRing":
-    from crossmodal.paths import StatePaths
-    from serving.keys import KeyRing
-
-    return KeyRing(StatePaths(_settings().home).api_keys)
-
-
-def _settings(**chosen: Any) -> "Settings":
-    from pydantic import ValidationError
-    from pydantic_settings import SettingsError
-
-    from crossmodal.settings import load_settings
-
-    try:
-        return load_settings(**chosen)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        name = "_".join(str(part) for part in problem["loc"]).upper()
-        typer.echo(f"Setting CROSSMODAL_{name}: {problem['msg']}.", err=True)
-        raise typer.Exit(2) from error
-    except SettingsError as error:
-        typer.echo(
-            f"A setting cannot be read ({error}); a list is written as JSON, such as "
-            """CROSSMODAL_EXTRA_MODELS='["gat"]'.""",
-            err=True,
-        )
-        raise typer.Exit(2) from error
 
 
 def _of_source(settings: "Settings") -> str:
@@ -388,9 +266,11 @@ def _of_source(settings: "Settings") -> str:
 
 
 def _run_pipeline(settings: "Settings", only: str | None) -> "RunSummary":
-    _make_home(settings.home)
+    made_home(settings.home)
     _require_models(settings)
     from crossmodal.home_lock import HomeBusyError
+    from crossmodal.paths import StatePaths
+    from orchestration.interrupts import interruptible
     from orchestration.run import (
         RunFailedError,
         RunInterruptedError,
@@ -398,15 +278,16 @@ def _run_pipeline(settings: "Settings", only: str | None) -> "RunSummary":
         run_pipeline,
     )
 
-    try:
-        return run_pipeline(settings, only)
-    except UnknownSelectionError as error:
-        raise typer.BadParameter(str(error), param_hint="--only") from error
-    except (RunFailedError, HomeBusyError) as error:
-        _fail(str(error))
-    except RunInterruptedError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(130) from error
+    with interruptible(StatePaths(settings.home)) as interruption:
+        try:
+            return run_pipeline(settings, only)
+        except UnknownSelectionError as error:
+            raise typer.BadParameter(str(error), param_hint="--only") from error
+        except (RunFailedError, HomeBusyError) as error:
+            fail(str(error))
+        except (RunInterruptedError, KeyboardInterrupt) as error:
+            typer.echo(str(error) or "Interrupted.", err=True)
+            raise typer.Exit(interruption.exit_code) from error
 
 
 def _require_models(settings: "Settings") -> None:
@@ -422,19 +303,6 @@ def _require_models(settings: "Settings") -> None:
     except (BestSettingsError, UnknownModelError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from error
-
-
-def _make_home(home: Path) -> None:
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        typer.echo(f"Setting CROSSMODAL_HOME: {home} cannot be made ({error.strerror}).", err=True)
-        raise typer.Exit(2) from error
-
-
-def _fail(message: str) -> NoReturn:
-    typer.echo(message, err=True)
-    raise typer.Exit(1)
 
 
 def main() -> None:

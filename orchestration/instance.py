@@ -18,6 +18,7 @@ nux:
   enabled: false
 """
 _UNFINISHED = [DagsterRunStatus.STARTED, DagsterRunStatus.STARTING, DagsterRunStatus.CANCELING]
+_OF_COMMAND_LINE = RunsFilter(statuses=_UNFINISHED, tags={CLI_RUN_TAG: "true"})
 
 
 def open_instance(paths: StatePaths) -> DagsterInstance:
@@ -27,6 +28,19 @@ def open_instance(paths: StatePaths) -> DagsterInstance:
     if not config.is_file():
         config.write_text(_INSTANCE_CONFIG)
     return DagsterInstance.from_config(str(paths.dagster))
+
+
+def cancel_unfinished(instance: DagsterInstance) -> None:
+    """Records that the unfinished run of the command line was canceled; whoever asks is alone."""
+    for run in instance.get_runs(_OF_COMMAND_LINE):
+        instance.report_run_canceled(run, message="The command that ran it was interrupted.")
+
+
+def cancel_left_by_ui(instance: DagsterInstance) -> None:
+    """Records that runs were canceled which the web UI had started, and which ended with it."""
+    for run in instance.get_runs(RunsFilter(statuses=_UNFINISHED)):
+        if CLI_RUN_TAG not in run.tags:
+            instance.report_run_canceled(run, message="The web UI that ran it was ended.")
 
 
 @contextmanager
@@ -40,8 +54,7 @@ def sole_run(paths: StatePaths, instance: DagsterInstance) -> Iterator[None]:
         HomeBusyError: another process holds the lock.
     """
     with home_lock(paths):
-        killed = RunsFilter(statuses=_UNFINISHED, tags={CLI_RUN_TAG: "true"})
-        for run in instance.get_runs(killed):
+        for run in instance.get_runs(_OF_COMMAND_LINE):
             instance.report_run_failed(run, message="The process of this run was killed.")
         if not instance.get_runs(RunsFilter(statuses=_UNFINISHED)):
             # A run of the web UI or the schedule writes without this lock: leave its files be.

@@ -1,18 +1,20 @@
 """One run of the platform from the command line, on the instance that the web UI shows."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
+from dagster._core.events import RunFailureReason
 from dagster._utils.error import SerializableErrorInfo
 
 from assets.partitions import register_months
 from crossmodal.settings import Settings, remember_source
 from crossmodal.workspace import Workspace
 from orchestration.definitions import build_definitions
-from orchestration.instance import CLI_RUN_TAG, open_instance, sole_run
+from orchestration.instance import CLI_RUN_TAG, cancel_unfinished, open_instance, sole_run
 from orchestration.jobs import month_range_tags
 from orchestration.progress import watched
 
@@ -27,6 +29,7 @@ _READING = dg.AssetSelection.assets(
     "repairs",
 )
 _INTERRUPTED = "DagsterExecutionInterruptedError"
+_GO_ON = "Interrupted; run again to go on from here."
 _OWN_CLASS = re.compile(r"^(crossmodal|sources|models|feature_repo|assets|orchestration)[\w.]*: ")
 _RUN_LOG: dict[str, Any] = {"loggers": {"console": {"config": {}}}}
 
@@ -83,7 +86,11 @@ def run_pipeline(settings: Settings, only: str | None = None) -> RunSummary:
     chosen = _selection(only).required_multi_asset_neighbors()
     with watched() as progress:
         workspace = Workspace(settings, progress)
-        with open_instance(workspace.paths) as instance, sole_run(workspace.paths, instance):
+        with (
+            open_instance(workspace.paths) as instance,
+            sole_run(workspace.paths, instance),
+            _canceled_where_interrupted(instance),
+        ):
             definitions = build_definitions(workspace)
             _require_assets(definitions, chosen, only)
             try:
@@ -157,7 +164,11 @@ def _materialize(
         raise_on_error=False,
     )
     if not result.success:
-        raise _failure(result)
+        failure = _failure(result)
+        if isinstance(failure, RunInterruptedError):
+            # Dagster takes what nobody canceled in its web UI for a failure.
+            instance.report_run_canceled(result.dagster_run, message=str(failure))
+        raise failure
     events = result.get_asset_materialization_events()
     return _Done(
         tuple(event.materialization for event in events),
@@ -180,6 +191,8 @@ def _said(check: dg.AssetCheckEvaluation) -> str:
 
 def _failure(result: dg.ExecuteInProcessResult) -> RuntimeError:
     """Which check or step failed and why, in one sentence."""
+    if any(_is_interruption(event) for event in result.all_events):
+        return RunInterruptedError(_GO_ON)
     for check in _failed_checks(result, blocking=True):
         return CheckFailedError(_said(check))
     for event in result.all_node_events:
@@ -189,10 +202,26 @@ def _failure(result: dg.ExecuteInProcessResult) -> RuntimeError:
             while error is not None and error.cause is not None and _is_wrapper(error):
                 error = error.cause
             if error is not None and error.cls_name == _INTERRUPTED:
-                return RunInterruptedError("Interrupted; run again to go on from here.")
+                return RunInterruptedError(_GO_ON)
             reason = error.message.strip() if error is not None else "no reason was given"
             return RunFailedError(f"{event.step_key} failed: {_OWN_CLASS.sub('', reason)}")
     return RunFailedError("The run failed before its first asset; see its log in the web UI.")
+
+
+def _is_interruption(event: dg.DagsterEvent) -> bool:
+    return event.event_type is dg.DagsterEventType.PIPELINE_FAILURE and (
+        event.job_failure_data.failure_reason is RunFailureReason.UNEXPECTED_TERMINATION
+    )
+
+
+@contextmanager
+def _canceled_where_interrupted(instance: dg.DagsterInstance) -> Iterator[None]:
+    """Leaves no run behind that looks as if it still went on."""
+    try:
+        yield
+    except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError) as error:
+        cancel_unfinished(instance)
+        raise RunInterruptedError(_GO_ON) from error
 
 
 def _is_wrapper(error: SerializableErrorInfo) -> bool:

@@ -4,23 +4,74 @@ import os
 import socket
 import subprocess
 import sys
+from types import FrameType
+from typing import NoReturn
 
+import psutil
+
+from crossmodal.ending import end_all, on_ending
 from crossmodal.paths import StatePaths
+
+_ENDING_SECONDS = 20.0
+"""Dagster's processes may take so long to end; then they are killed."""
 
 
 def serve_ui(paths: StatePaths, port: int) -> int:
-    """Runs `dagster dev` until it ends; returns its exit code.
+    """Runs `dagster dev` until it ends or a signal ends it, with every process that it started.
 
     Dagster's processes take their instance from DAGSTER_HOME, which only their own environment is
-    given.
+    given. They are a session of their own: a signal reaches this process, which ends them in order.
+
+    Returns:
+        Its exit code; 0 after a signal.
     """
     environment = os.environ | {"DAGSTER_HOME": str(paths.dagster)}
     command = [sys.executable, "-m", "dagster", "dev", "--port", str(port)]
     command += ["--module-name", "orchestration.definitions"]
+    with on_ending(_leave):
+        dagster = subprocess.Popen(command, env=environment, start_new_session=True)
+        try:
+            return dagster.wait()
+        except KeyboardInterrupt:
+            return 0
+        finally:
+            _end(dagster)
+
+
+def _leave(number: int, frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _end(dagster: "subprocess.Popen[bytes]") -> None:
+    """Ends Dagster and all that it started; a second signal does not wait for it."""
+    family = _session(dagster.pid)
+    if dagster.poll() is None:
+        dagster.terminate()
     try:
-        return subprocess.run(command, env=environment, check=False).returncode
+        end_all(family, _ENDING_SECONDS)
     except KeyboardInterrupt:
-        return 0
+        pass
+    finally:
+        end_all(_session(dagster.pid), 0)
+        dagster.wait()
+
+
+def _session(leader: int) -> list[psutil.Process]:
+    """The processes of a session, those whose parent has ended too; on Windows, of a family."""
+    if not hasattr(os, "getsid"):
+        try:
+            first = psutil.Process(leader)
+            return [first, *first.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            return []
+    return [one for one in psutil.process_iter() if _session_of(one.pid) == leader]
+
+
+def _session_of(pid: int) -> int | None:
+    try:
+        return os.getsid(pid)
+    except OSError:
+        return None
 
 
 def port_is_free(port: int) -> bool:

@@ -14,6 +14,15 @@ bearer = HTTPBearer(auto_error=False, description="A key of `crossmodal keys add
 """How a key is sent."""
 
 
+def keys_unreadable() -> Problem:
+    """While the keys cannot be read: callers are shown no path."""
+    return Problem(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "The service cannot read its keys and lets nobody in; its log says why. Try again later.",
+        headers={"Retry-After": "5"},
+    )
+
+
 async def require_key(request: Request, scope: Scope) -> None:
     """Lets the holders of a scope pass, and everybody while the service has never seen a key.
 
@@ -30,7 +39,8 @@ async def require_key(request: Request, scope: Scope) -> None:
         sent = await bearer(request)
         key = ring.holder(sent.credentials) if sent else None
     except KeyFileError as error:
-        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error)) from error
+        ring.report(error)
+        raise keys_unreadable() from error
     if key is None:
         raise Problem(
             HTTPStatus.UNAUTHORIZED,

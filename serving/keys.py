@@ -3,14 +3,19 @@
 import hashlib
 import hmac
 import json
+import logging
 import secrets
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
+
+from pydantic import Field, TypeAdapter
 
 from crossmodal.atomic import atomic_write_bytes
+
+_log = logging.getLogger(__name__)
 
 Scope = Literal["read", "events", "items", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
@@ -23,7 +28,10 @@ class KeyNameError(ValueError):
 
 
 class KeyFileError(RuntimeError):
-    """The file of the keys cannot be read; nobody is let in until it can."""
+    """The file of the keys cannot be read; nobody is let in until it can.
+
+    The message names the file and the way out: it is for the operator, not for who calls.
+    """
 
 
 @dataclass(frozen=True)
@@ -39,12 +47,15 @@ class ApiKey:
 
     name: str
     scopes: tuple[Scope, ...]
-    secret_sha256: str
+    secret_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     created_at: str
 
     def allows(self, scope: Scope) -> bool:
         """Whether the holder may do what the scope names."""
         return scope in self.scopes or "admin" in self.scopes
+
+
+_FILE = TypeAdapter(tuple[ApiKey, ...])
 
 
 class KeyRing:
@@ -57,6 +68,7 @@ class KeyRing:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._seen: tuple[int, int] | None = None
+        self._reported: str | None = None
         self._keys: dict[str, ApiKey] = {}
         self._asked = False
 
@@ -66,14 +78,23 @@ class KeyRing:
 
     def asked(self) -> bool:
         """Whether callers need a key: from the first one on, also when all are revoked again."""
-        self._asked = self._asked or bool(self._read())
+        # Read every time, so that nobody is answered while the file is damaged.
+        found = bool(self._read())
+        self._asked = self._asked or found
         return self._asked
+
+    def report(self, error: KeyFileError) -> None:
+        """Tells the operator why nobody is let in: in the log, once, however many callers ask."""
+        if str(error) != self._reported:
+            _log.error("Nobody is let in. %s", error)
+        self._reported = str(error)
 
     def add(self, name: str, scopes: Collection[Scope]) -> str:
         """Makes a key and returns it: the only time that it can be read.
 
         Raises:
             KeyNameError: the name is taken, or holds more than letters, digits and `-`.
+            KeyFileError: the file cannot be read or written.
         """
         known = self._read()
         if not name.replace("-", "").isalnum() or not name.isascii():
@@ -91,6 +112,7 @@ class KeyRing:
 
         Raises:
             KeyNameError: there is no such key.
+            KeyFileError: the file cannot be read or written.
         """
         known = self._read()
         if name not in known:
@@ -107,26 +129,45 @@ class KeyRing:
         return key if key and same and prefix == _PREFIX else None
 
     def _read(self) -> dict[str, ApiKey]:
-        if not self._path.is_file():
+        """The keys by name, of which there are none before the first was made.
+
+        Raises:
+            KeyFileError: there is a file that cannot be read.
+        """
+        try:
+            facts = self._path.stat() if self._path.exists() else self._path.lstat()
+        except FileNotFoundError:
             self._seen, self._keys = None, {}
             return self._keys
-        facts = self._path.stat()
+        except OSError as error:
+            raise self._unreadable(str(error.strerror)) from error
         now = (facts.st_ino, facts.st_mtime_ns)
         if now != self._seen:
             try:
-                rows = json.loads(self._path.read_text("utf-8"))
-                found = [ApiKey(**{**row, "scopes": tuple(row["scopes"])}) for row in rows]
-            except (ValueError, TypeError, KeyError) as error:
-                raise KeyFileError(
-                    f"{self._path} is damaged: restore it from a backup, or delete it and make "
-                    "the keys again."
-                ) from error
+                found = _FILE.validate_json(self._path.read_bytes())
+            except ValueError as error:
+                raise self._unreadable("it is damaged") from error
+            except OSError as error:
+                raise self._unreadable(str(error.strerror)) from error
             self._keys, self._seen = {key.name: key for key in found}, now
+            self._reported = None
         return self._keys
+
+    def _unreadable(self, why: str) -> KeyFileError:
+        return KeyFileError(
+            f"The keys in {self._path} cannot be read ({why}): restore the file from a backup, or "
+            "delete it and make the keys again."
+        )
 
     def _write(self, keys: dict[str, ApiKey]) -> None:
         rows = [asdict(key) for _, key in sorted(keys.items())]
-        atomic_write_bytes(self._path, f"{json.dumps(rows, indent=1)}\n".encode())
+        try:
+            atomic_write_bytes(self._path, f"{json.dumps(rows, indent=1)}\n".encode())
+        except OSError as error:
+            raise KeyFileError(
+                f"The keys cannot be written to {self._path} ({error.strerror}): let the user of "
+                "this process write there, or set CROSSMODAL_HOME to another folder."
+            ) from error
 
 
 def _hash(secret: str) -> str:

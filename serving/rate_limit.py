@@ -1,11 +1,13 @@
 """How often a key may ask: one budget a key, whichever process is asked."""
 
-import logging
 import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
-_log = logging.getLogger(__name__)
+from crossmodal.durable import use_write_ahead_log
+from crossmodal.store_errors import named, require_sound, write_nothing
+from crossmodal.write_health import WriteHealth
 
 _SCHEMA = "CREATE TABLE IF NOT EXISTS turns (key TEXT PRIMARY KEY, due REAL NOT NULL) WITHOUT ROWID"
 # A turn that lies further ahead than any can was written before the clock was set back.
@@ -17,6 +19,19 @@ RETURNING due
 """
 _DUE = "SELECT due FROM turns WHERE key = ?"
 _BUSY_SECONDS = 1.0
+_LOST = "with the whole rate of every key unused"
+
+
+def require_usable(path: Path) -> None:
+    """Opens a file of rate limits and writes to it, once it has looked for damage.
+
+    Raises:
+        StoreError: it cannot be used.
+    """
+    with named(path, _LOST):
+        require_sound(path)
+    with closing(RateLimit(path, per_second=1, burst=1)) as limit:
+        limit.open()
 
 
 class RateLimit:
@@ -37,6 +52,19 @@ class RateLimit:
         self._step = 1 / per_second
         self._ahead = self._step * (burst - 1)
         self._opened: sqlite3.Connection | None = None
+        self._health = WriteHealth("Rate limits", path)
+
+    def open(self) -> None:
+        """Opens the file and writes to it.
+
+        Raises:
+            StoreError: that cannot be done.
+        """
+        with named(self._path, _LOST):
+            connection = self._connection()
+            write_nothing(connection)
+            # A table of another form is of something else.
+            connection.execute(_DUE, ("",)).fetchone()
 
     def wait(self, key: str) -> float:
         """Takes a token: 0 where there was one, else the seconds until there is.
@@ -47,11 +75,13 @@ class RateLimit:
         told = {"key": key, "now": now, "step": self._step, "ahead": self._ahead}
         try:
             connection = self._connection()
-            if connection.execute(_TAKE, told).fetchone() is not None:
+            taken = connection.execute(_TAKE, told).fetchone() is not None
+            self._health.worked()
+            if taken:
                 return 0.0
             (due,) = connection.execute(_DUE, (key,)).fetchone()
-        except sqlite3.Error as error:
-            _log.error("The rate limit cannot be kept in %s: %s", self._path, error)
+        except (sqlite3.Error, OSError) as error:
+            self._health.failed(error)
             return 0.0
         return float(max(due - self._ahead - now, self._step))
 
@@ -68,9 +98,13 @@ class RateLimit:
             opened = sqlite3.connect(
                 self._path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
-            opened.execute("PRAGMA journal_mode = WAL")
-            # What a loss of power takes from the limit is not worth a wait for the disk.
-            opened.execute("PRAGMA synchronous = OFF")
-            opened.execute(_SCHEMA)
+            try:
+                use_write_ahead_log(opened)
+                # What a loss of power takes from the limit is not worth a wait for the disk.
+                opened.execute("PRAGMA synchronous = OFF")
+                opened.execute(_SCHEMA)
+            except sqlite3.Error:
+                opened.close()
+                raise
             self._opened = opened
         return self._opened

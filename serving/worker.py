@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 from multiprocessing import parent_process
 from pathlib import Path
@@ -20,12 +21,25 @@ def application(settings: Settings, figures: Path | None = None) -> "FastAPI":
         settings: of the service.
         figures: folder in which the processes keep their figures together; None for a lone one.
     """
+    from crossmodal.pseudonyms import PseudonymKeyError
+    from crossmodal.store_errors import StoreError
     from serving.app import create_app
+    from serving.keys import KeyFileError
     from serving.memory import give_back_large_blocks
 
     give_back_large_blocks()
+    if parent_process() is not None and hasattr(signal, "SIGHUP"):
+        # A terminal that is closed tells all processes; the supervisor ends the others in order.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     threading.Thread(target=_end_with_supervisor, name="supervisor-watch", daemon=True).start()
-    return create_app(settings, figures)
+    try:
+        return create_app(settings, figures)
+    except (KeyFileError, PseudonymKeyError, StoreError) as error:
+        if parent_process() is None:
+            raise
+        # The operator reads it; the supervisor counts how often it happens.
+        print(error, file=sys.stderr, flush=True)
+        raise SystemExit(1) from error
 
 
 def _end_with_supervisor() -> None:

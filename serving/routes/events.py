@@ -9,7 +9,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Path
 
-from crossmodal.event_log import LogClosedError, LoggedEvent, QueueFullError
+from crossmodal.event_log import LoggedEvent
+from crossmodal.group_commit import LogClosedError, QueueFullError
 from serving.guarded import guarded
 from serving.problems import FieldError, Problem, problem_responses
 from serving.routes.asking import Asked, InUse, instant, item_indexes, unusable

@@ -2,11 +2,13 @@
 
 from http import HTTPStatus
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from serving.access import keys_unreadable
 from serving.guarded import guarded
+from serving.keys import KeyFileError, KeyRing
 from serving.problems import Problem, problem_responses
 from serving.routes.asking import Asked, InUse
 from serving.schemas import Health, Readiness
@@ -22,15 +24,24 @@ async def alive() -> Health:
 
 
 @probes.get("/readyz", responses=problem_responses(503))
-def ready(service: Asked, champion: InUse) -> Readiness:
-    """Champion, features and encoder are loaded."""
+def ready(request: Request, service: Asked, champion: InUse) -> Readiness:
+    """Champion, features and encoder are loaded, keys can be read, and events be written."""
     if not service.features.ready():
-        raise Problem(
-            HTTPStatus.SERVICE_UNAVAILABLE,
-            "There is no online feature store yet: run `crossmodal run` first.",
-            headers={"Retry-After": "5"},
-        )
+        raise _not_ready("There is no online feature store yet: run `crossmodal run` first.")
+    ring: KeyRing = request.app.state.keys
+    try:
+        ring.asked()
+    except KeyFileError as error:
+        ring.report(error)
+        raise keys_unreadable() from error
+    why = service.events.unwritable()
+    if why is not None:
+        raise _not_ready(f"Events cannot be written: {why}.")
     return Readiness(model_version=champion.version)
+
+
+def _not_ready(why: str) -> Problem:
+    return Problem(HTTPStatus.SERVICE_UNAVAILABLE, why, headers={"Retry-After": "5"})
 
 
 @figures.get("/metrics", response_class=PlainTextResponse)

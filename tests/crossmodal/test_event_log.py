@@ -7,13 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from crossmodal.event_log import (
-    EventLog,
-    LogClosedError,
-    LoggedEvent,
-    QueueFullError,
-    last_position,
-)
+from crossmodal.event_log import EventLog, LoggedEvent, last_position
+from crossmodal.group_commit import LogClosedError, QueueFullError
 
 
 def event(name: str, user: str = "ada", item: str = "a") -> LoggedEvent:

@@ -1,14 +1,18 @@
 """The command line as a newcomer meets it: help, exit codes, messages with a way out."""
 
+import os
 import socket
+import tempfile
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from crossmodal.home_lock import home_lock
 from crossmodal.paths import StatePaths
 from orchestration.cli import app
+from orchestration.cli_shared import made_home
 
 
 @pytest.fixture(autouse=True)
@@ -130,3 +134,23 @@ def test_reset_leaves_a_home_that_something_works_in(_home: Path, work: str) -> 
     assert refused.exit_code == 1
     assert "CROSSMODAL_HOME" in refused.output
     assert (_home / "lake").is_dir()
+
+
+def test_a_home_that_cannot_be_written_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    # Not below pytest's own folder, which nobody else may enter.
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        home = Path(folder) / "home"
+        home.mkdir(0o555)
+        root = os.geteuid() == 0
+        if root:
+            os.seteuid(65534)
+        try:
+            with pytest.raises(typer.Exit) as ended:
+                made_home(home)
+        finally:
+            if root:
+                os.seteuid(0)
+    assert ended.value.exit_code == 1
+    (sentence,) = capsys.readouterr().err.splitlines()
+    assert str(home) in sentence and "CROSSMODAL_HOME" in sentence

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from crossmodal.settings import Settings
 from orchestration.cli import app as command
 from serving.app import create_app
-from serving.keys import KeyNameError, KeyRing
+from serving.keys import KeyFileError, KeyNameError, KeyRing
 from serving.server import AddressError, serve
 
 
@@ -62,6 +62,41 @@ def test_routes_ask_for_their_scope_once_there_is_a_key(tmp_path: Path) -> None:
             assert status("/v1/items", scope) == 401, "no key at all lets nobody in"
         (tmp_path / "home" / "serving" / "keys.json").write_text("{")
         assert status("/v1/items", "admin") == 503
+
+
+@pytest.mark.parametrize("content", ["", "{", "{}", "null", '[{"name": "shop"}]', "[[]]"])
+def test_a_damaged_file_of_keys_is_never_a_file_without_keys(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "keys.json"
+    path.write_text(content)
+    with pytest.raises(KeyFileError, match="keys"):
+        KeyRing(path).asked()
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(KeyFileError, match="keys"):
+        KeyRing(path).asked()
+
+
+@pytest.mark.slow
+def test_damaged_keys_are_the_operators_to_see(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = Settings(home=tmp_path / "home", id_key="a key for tests")
+    path = tmp_path / "home" / "serving" / "keys.json"
+    token = KeyRing(path).add("shop", ["admin"])
+    with TestClient(create_app(settings)) as client:
+        good = path.read_bytes()
+        path.write_text("{")
+        for headers in ({}, {"Authorization": f"Bearer {token}"}):
+            for place in ("/v1/items", "/metrics"):
+                refused = client.get(place, headers=headers)
+                assert refused.status_code == 503 and "Retry-After" in refused.headers
+                assert refused.headers["content-type"] == "application/problem+json"
+                assert str(tmp_path) not in refused.text and "keys.json" not in refused.text
+        lines = [one.getMessage() for one in caplog.records if "keys.json" in one.getMessage()]
+        assert len(lines) == 1 and str(path) in lines[0] and "backup" in lines[0]
+        path.write_bytes(good)
+        held = {"Authorization": f"Bearer {token}"}
+        assert client.get("/metrics", headers=held).status_code == 200
 
 
 def test_without_a_key_only_this_machine_is_listened_to(tmp_path: Path) -> None:

@@ -1,0 +1,51 @@
+"""Signals that ask a process to end, and the processes that must end with it."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import psutil
+
+Handler = Callable[[int, FrameType | None], object]
+
+ENDING: tuple[signal.Signals, ...] = tuple(
+    getattr(signal, name)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+    if hasattr(signal, name)
+)
+"""From a terminal (Ctrl-C, or closing it) or a supervisor such as systemd."""
+
+
+@contextmanager
+def on_ending(handler: Handler) -> Iterator[None]:
+    """Calls the handler on each signal that asks the process to end, for the block.
+
+    One that was ignored stays so: what `nohup` starts outlives its terminal. Only the main thread
+    can be asked; in another the block runs as it is.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {one: signal.getsignal(one) for one in ENDING}
+    before = {one: known for one, known in before.items() if known is not signal.SIG_IGN}
+    for one in before:
+        signal.signal(one, handler)
+    try:
+        yield
+    finally:
+        for one, known in before.items():
+            signal.signal(one, known)
+
+
+def end_all(processes: Iterable[psutil.Process], seconds: float) -> bool:
+    """Waits for processes to end, and kills those that have not; whether none had to be killed."""
+    _, left = psutil.wait_procs(list(processes), timeout=seconds)
+    for process in left:
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            continue
+    psutil.wait_procs(left, timeout=seconds)
+    return not left

@@ -1,0 +1,161 @@
+"""What is wrong with a store, in words: for its operator with its path, for callers without."""
+
+import errno
+import os
+import sqlite3
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from crossmodal.durable import open_durable
+
+_LOOK_SECONDS = 3.0
+"""How long a start may look for damage: a log of gigabytes is looked at in part."""
+
+_TRIED_BYTES = 1 << 16
+"""A folder in which there is no room for so much has no room."""
+
+_STEPS_BETWEEN_LOOKS_AT_THE_CLOCK = 100_000
+
+_DAMAGED, _DENIED, _FULL, _LOCKED = "damaged", "denied", "full", "locked"
+_MOVED, _REFUSED = "moved", "refused"
+_CODES = {
+    sqlite3.SQLITE_CORRUPT: _DAMAGED,
+    sqlite3.SQLITE_NOTADB: _DAMAGED,
+    # A table of another form than ours: the file is of something else.
+    sqlite3.SQLITE_ERROR: _DAMAGED,
+    sqlite3.SQLITE_READONLY: _DENIED,
+    sqlite3.SQLITE_CANTOPEN: _DENIED,
+    sqlite3.SQLITE_PERM: _DENIED,
+    sqlite3.SQLITE_FULL: _FULL,
+    sqlite3.SQLITE_BUSY: _LOCKED,
+    sqlite3.SQLITE_LOCKED: _LOCKED,
+}
+_NUMBERS = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EACCES: _DENIED,
+    errno.EPERM: _DENIED,
+    errno.EROFS: _DENIED,
+    errno.EISDIR: _DENIED,
+    errno.ENOTDIR: _DENIED,
+    errno.EEXIST: _DENIED,
+}
+_REASONS = {
+    _DAMAGED: "the file is damaged",
+    _DENIED: "writing is not permitted",
+    _FULL: "the disk is full",
+    _LOCKED: "another process locks the file",
+    _MOVED: "the file was moved or deleted while it was in use",
+    _REFUSED: "the disk refuses the write",
+}
+_WAYS_OUT = {
+    _DAMAGED: "end the service, then restore the file from a backup or move it away",
+    _DENIED: "let the user of this process write it, or set CROSSMODAL_HOME to another folder",
+    _FULL: "make room, or set CROSSMODAL_HOME to a folder on another disk",
+    _LOCKED: "end the process that holds it, then try again",
+    _MOVED: "put it back, or start the service again without it",
+    _REFUSED: "look at the system's log for what is wrong with the disk",
+}
+
+
+class StoreError(RuntimeError):
+    """A store cannot be used; the message names its file, what is wrong, and the way out."""
+
+
+class StoreMovedError(sqlite3.OperationalError):
+    """Another file, or none, is where the store was when it was opened."""
+
+
+def reason(error: BaseException) -> str:
+    """What keeps a store from being used, in words without its path."""
+    return _REASONS[_kind(error)]
+
+
+@contextmanager
+def named(path: Path, lost: str) -> Iterator[None]:
+    """Makes what goes wrong in the block one sentence about a store.
+
+    Args:
+        path: of the store's file.
+        lost: what a new file would be without.
+
+    Raises:
+        StoreError: the store cannot be used.
+    """
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise StoreError(_sentence(path, error, lost)) from error
+
+
+def way_out(error: BaseException) -> str:
+    """What an operator can do about it, as the end of a sentence."""
+    return _WAYS_OUT[_kind(error)]
+
+
+def require_sound(path: Path) -> None:
+    """Looks for damage in a database, for some seconds; one that is not there is sound.
+
+    Raises:
+        sqlite3.DatabaseError: it is damaged.
+    """
+    if not path.exists():
+        return
+    end = time.monotonic() + _LOOK_SECONDS
+    with closing(open_durable(path)) as connection:
+        connection.set_progress_handler(
+            lambda: time.monotonic() > end, _STEPS_BETWEEN_LOOKS_AT_THE_CLOCK
+        )
+        try:
+            (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
+                return
+            raise
+    if found != "ok":
+        raise sqlite3.DatabaseError(found)
+
+
+def require_writable(folder: Path) -> None:
+    """Writes a file into a folder and removes it; a folder that is not there is made.
+
+    Raises:
+        StoreError: that cannot be done.
+    """
+    with named(folder, ""):
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(_TRIED_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def write_nothing(connection: sqlite3.Connection) -> int:
+    """Writes a page as it is, the smallest write that shows whether there can be others; 0."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    connection.execute(f"PRAGMA user_version = {version}")
+    return 0
+
+
+def _kind(error: BaseException) -> str:
+    if isinstance(error, StoreMovedError):
+        return _MOVED
+    if isinstance(error, OSError):
+        return _NUMBERS.get(error.errno or 0, _REFUSED)
+    code = getattr(error, "sqlite_errorcode", None)
+    # Extended codes tell more in their upper bytes. Without a code it is a check that failed.
+    return _DAMAGED if code is None else _CODES.get(code & 0xFF, _REFUSED)
+
+
+def _sentence(path: Path, error: BaseException, lost: str) -> str:
+    kind = _kind(error)
+    if kind == _DAMAGED:
+        return (
+            f"{path} is damaged: restore it from a backup, or move it away with its -wal and -shm "
+            f"files, and a new one begins {lost}."
+        )
+    detail = error.strerror if isinstance(error, OSError) else str(error)
+    return f"{path}: {_REASONS[kind]} ({detail}); {_WAYS_OUT[kind]}."

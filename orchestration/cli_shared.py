@@ -1,0 +1,53 @@
+"""What the commands share: settings that are read, a home that is there, and failing in words."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from crossmodal.settings import Settings
+
+
+def read_settings(**chosen: Any) -> "Settings":
+    """The settings in force; one that cannot be used ends the command with 2."""
+    from pydantic import ValidationError
+    from pydantic_settings import SettingsError
+
+    from crossmodal.settings import load_settings
+
+    try:
+        return load_settings(**chosen)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        name = "_".join(str(part) for part in problem["loc"]).upper()
+        typer.echo(f"Setting CROSSMODAL_{name}: {problem['msg']}.", err=True)
+        raise typer.Exit(2) from error
+    except SettingsError as error:
+        typer.echo(
+            f"A setting cannot be read ({error}); a list is written as JSON, such as "
+            """CROSSMODAL_EXTRA_MODELS='["gat"]'.""",
+            err=True,
+        )
+        raise typer.Exit(2) from error
+
+
+def made_home(home: Path) -> None:
+    """Makes the home where it is missing: 2 where it cannot be, 1 where it cannot be written."""
+    from crossmodal.store_errors import StoreError, require_writable
+
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        typer.echo(f"Setting CROSSMODAL_HOME: {home} cannot be made ({error.strerror}).", err=True)
+        raise typer.Exit(2) from error
+    try:
+        require_writable(home)
+    except StoreError as error:
+        fail(str(error))
+
+
+def fail(message: str) -> NoReturn:
+    """Says what failed, and ends the command with 1."""
+    typer.echo(message, err=True)
+    raise typer.Exit(1)

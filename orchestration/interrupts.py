@@ -1,0 +1,120 @@
+"""A run that a signal ends: as by Ctrl-C, whichever signal it is, and within a set time."""
+
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import FrameType
+
+import psutil
+
+from crossmodal.ending import ENDING, Handler, on_ending
+from crossmodal.paths import StatePaths
+
+_ENDING_SECONDS = 30.0
+"""What cannot be interrupted, such as a library's own fit, may go on for so long."""
+
+
+@dataclass
+class Interruption:
+    """Which signal asked a run to end; 0 for none.
+
+    Attributes:
+        number: of the first one.
+    """
+
+    number: int = 0
+    _over: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def exit_code(self) -> int:
+        """As shells report it: 130 after Ctrl-C, 143 after SIGTERM."""
+        return 128 + (self.number or signal.SIGINT)
+
+
+@contextmanager
+def interruptible(paths: StatePaths) -> Iterator[Interruption]:
+    """Raises KeyboardInterrupt in the block on SIGINT, SIGTERM and SIGHUP.
+
+    Python's own handlers wait while a library computes. A thread hears of the signal from the
+    system itself: where the work does not end in time, it ends the process and all that it started.
+
+    Args:
+        paths: of the home whose run is recorded as canceled then.
+    """
+    found = Interruption()
+    if threading.current_thread() is not threading.main_thread():
+        yield found
+        return
+    reading, writing = socket.socketpair()
+    writing.setblocking(False)
+    before = signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
+    watch = threading.Thread(target=_watch, args=(reading, found, paths), daemon=True)
+    watch.start()
+    try:
+        with _handled(_handler()):
+            yield found
+    finally:
+        signal.set_wakeup_fd(before)
+        writing.close()
+        if not found.number:
+            found._over.set()
+            watch.join()
+            reading.close()
+
+
+def _handler() -> Handler:
+    deaf = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGINT and deaf:
+            return
+        if number in (signal.SIGINT, signal.SIGTERM):
+            raise KeyboardInterrupt
+        # Dagster has handlers of its own for the other two while it executes.
+        signal.raise_signal(signal.SIGTERM)
+
+    return interrupt
+
+
+@contextmanager
+def _handled(handler: Handler) -> Iterator[None]:
+    """Where a shell's background job ignores SIGINT, Dagster would have it ignore SIGTERM too."""
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        with on_ending(handler):
+            yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _watch(reading: socket.socket, found: Interruption, paths: StatePaths) -> None:
+    while numbers := reading.recv(64):
+        asked = [number for number in numbers if number in ENDING]
+        if asked:
+            found.number = asked[0]
+            if not found._over.wait(_ENDING_SECONDS):
+                _give_up(paths, found.exit_code)
+            return
+
+
+def _give_up(paths: StatePaths, code: int) -> None:
+    """Ends the process, which goes on although it was asked to end."""
+    from orchestration.instance import cancel_unfinished, open_instance
+
+    try:
+        for child in psutil.Process().children(recursive=True):
+            child.kill()
+        with open_instance(paths) as instance:
+            cancel_unfinished(instance)
+        print(
+            f"Interrupted, and ended after {_ENDING_SECONDS:g} s; run again to go on from here.",
+            file=sys.stderr,
+            flush=True,
+        )
+    finally:
+        os._exit(code)

@@ -1,0 +1,103 @@
+"""The processes of the service on one socket: kept alive, ended together, and given up in time."""
+
+import logging
+import signal
+import socket
+
+import psutil
+import uvicorn
+from uvicorn.supervisors.multiprocess import Multiprocess, Process
+
+from crossmodal.ending import end_all
+
+_log = logging.getLogger(__name__)
+
+_MOST_FAILED_STARTS = 3
+_ENDING_SECONDS = 15.0
+"""After their requests, which have a time of their own, processes may take so long to end."""
+
+
+def ending_seconds(config: uvicorn.Config) -> float:
+    """How long after a signal a process may take to end before it is killed."""
+    return (config.timeout_graceful_shutdown or _ENDING_SECONDS) + _ENDING_SECONDS
+
+
+class Supervisor(Multiprocess):
+    """Starts a process again that died or hangs; where none begins to serve any more, it ends all.
+
+    Args:
+        config: of each process.
+        listening: the socket that they share.
+
+    Attributes:
+        gave_up: whether it ended because processes failed at their start.
+    """
+
+    def __init__(self, config: uvicorn.Config, listening: socket.socket) -> None:
+        outlives = hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        super().__init__(config, sockets=[listening])
+        if outlives:
+            # What `nohup` started outlives its terminal.
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        self.gave_up = False
+        self._failed_starts = 0
+        self._family: list[psutil.Process] = []
+        self._served: set[int | None] = set()
+
+    def handle_hup(self) -> None:
+        """A closed terminal ends the service, as Ctrl-C does."""
+        self.should_exit.set()
+
+    def keep_subprocess_alive(self) -> None:
+        """Looks at every process once, and starts those again that died or hang."""
+        for place, process in enumerate(self.processes):
+            if self.should_exit.is_set():
+                return
+            if self._serves(process):
+                continue
+            process.kill()
+            process.join()
+            self._count(process)
+            if not self.should_exit.is_set():
+                again = Process(self.config, self.sockets)
+                again.start()
+                self.processes[place] = again
+
+    def join_all(self) -> None:
+        """Waits for all processes and what they started; kills what does not end in time."""
+        if not end_all(self._family, ending_seconds(self.config)):
+            _log.error("Processes that did not end in time were killed.")
+        super().join_all()
+
+    def terminate_all(self) -> None:
+        """Asks all processes to end."""
+        # Known before, since nobody finds the children of a process that has ended.
+        self._family = [one for process in self.processes for one in _family(process)]
+        super().terminate_all()
+
+    def _serves(self, process: Process) -> bool:
+        """Whether a process lives and answers; one that has begun to serve clears the count."""
+        if not process.is_alive(timeout=self.config.timeout_worker_healthcheck):
+            return False
+        if process.pid not in self._served and process.is_ready():
+            self._served.add(process.pid)
+            self._failed_starts = 0
+        return True
+
+    def _count(self, process: Process) -> None:
+        if process.pid in self._served:
+            self._served.discard(process.pid)
+            return
+        self._failed_starts += 1
+        if self._failed_starts >= _MOST_FAILED_STARTS:
+            self.gave_up = True
+            self.should_exit.set()
+
+
+def _family(process: Process) -> list[psutil.Process]:
+    """A process and all that it started."""
+    try:
+        first = psutil.Process(process.pid)
+        return [first, *first.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []

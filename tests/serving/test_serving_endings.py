@@ -1,0 +1,129 @@
+"""How the service begins and ends as a supervisor sees it: exit codes, processes, the port."""
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
+from typer.testing import CliRunner
+
+from orchestration.cli import app as command
+
+
+@contextmanager
+def serving(home: Path, workers: int, said: Path) -> Iterator[tuple[psutil.Popen, int]]:
+    """A service of its own process, and its port; what it says goes to a file."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    words = [sys.executable, "-m", "orchestration.cli", "serve", "--port", str(port)]
+    chosen = {"CROSSMODAL_HOME": str(home), "CROSSMODAL_MEDIA_WORKERS": "1"}
+    with said.open("w") as file:
+        service = psutil.Popen(
+            [*words, "--workers", str(workers)],
+            env={**os.environ, **chosen},
+            stdout=file,
+            stderr=file,
+        )
+    try:
+        yield service, port
+    finally:
+        if service.is_running():
+            for process in (*service.children(recursive=True), service):
+                process.kill()
+        service.wait()
+
+
+@retry(
+    retry=retry_if_exception_type(httpx.HTTPError),
+    stop=stop_after_delay(480),
+    wait=wait_fixed(0.1),
+    reraise=True,
+)
+def alive(service: psutil.Popen, port: int) -> None:
+    if service.poll() is not None:
+        raise RuntimeError("The service has ended.")
+    httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=60).raise_for_status()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("workers", "number"), [(1, signal.SIGTERM), (1, signal.SIGHUP), (2, signal.SIGTERM)]
+)
+def test_a_signal_ends_every_process_with_0_and_frees_the_port(
+    tmp_path: Path, workers: int, number: int
+) -> None:
+    with serving(tmp_path / "home", workers, tmp_path / "said") as (service, port):
+        alive(service, port)
+        started = service.children(recursive=True)
+        service.send_signal(number)
+        assert service.wait(120) == 0
+        # Python's own helper of several processes sees a little later that they have ended.
+        _, left = psutil.wait_procs(started, timeout=20)
+        assert not left
+        with socket.create_server(("127.0.0.1", port)):
+            pass
+    assert "Traceback" not in (tmp_path / "said").read_text()
+
+
+@pytest.mark.slow
+def test_where_no_process_can_start_the_service_ends_and_says_why(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    # Where the encoders' weights should be, there is something else: only a worker finds that out.
+    (home / "weights").write_text("no folder")
+    with serving(home, 2, tmp_path / "said") as (service, _):
+        assert service.wait(480) == 1
+    said = (tmp_path / "said").read_text()
+    assert str(home / "weights") in said
+    assert said.rstrip().endswith("The service could not start; the reason is above.")
+
+
+def damaged_events(home: Path) -> None:
+    (home / "serving" / "events.db").write_text("no database" * 500)
+
+
+def damaged_keys(home: Path) -> None:
+    (home / "serving" / "keys.json").write_text("{")
+
+
+def damaged_limits(home: Path) -> None:
+    (home / "serving" / "limits.db").write_text("no database" * 500)
+
+
+def no_folder(home: Path) -> None:
+    (home / "serving").rmdir()
+    (home / "serving").write_text("a file")
+
+
+@pytest.mark.parametrize(
+    ("damage", "named"),
+    [
+        (damaged_events, "events.db"),
+        (damaged_keys, "keys.json"),
+        (damaged_limits, "limits.db"),
+        (no_folder, "serving"),
+    ],
+)
+def test_what_cannot_be_opened_is_one_sentence_and_1(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    damage: Callable[[Path], None],
+    named: str,
+) -> None:
+    home = tmp_path / "home"
+    (home / "serving").mkdir(parents=True)
+    damage(home)
+    monkeypatch.setenv("CROSSMODAL_HOME", str(home))
+    monkeypatch.setenv("CROSSMODAL_ID_KEY", "a key for tests")
+    ended = CliRunner().invoke(command, ["serve", "--workers", "2"])
+    assert ended.exit_code == 1
+    (sentence,) = ended.stderr.splitlines()
+    assert str(home / "serving") in sentence and named in sentence
+    assert "Starting" not in ended.stdout
