@@ -1,4 +1,4 @@
-"""SQLite files whose commits are on the disk, for what callers were told is kept."""
+"""SQLite files whose commits are on the disk, for what callers rely on being kept."""
 
 import os
 import sqlite3

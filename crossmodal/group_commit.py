@@ -128,7 +128,7 @@ class GroupCommits:
         with closing(self._connection):
             while True:
                 changes = self._next(bound)
-                # Who has gone meanwhile was told nothing: what they sent need not be taken.
+                # Who has gone meanwhile got no answer: what they sent need not be taken.
                 waited = [one for one in changes if one is not None and one.begins()]
                 if waited:
                     self._commit(waited)
@@ -151,7 +151,7 @@ class GroupCommits:
         return found
 
     def _commit(self, changes: list[_Change]) -> None:
-        """One transaction for all changes; where it fails, each is told, and none is made."""
+        """One transaction for all changes; where it fails, each caller gets the error."""
         connection = self._connection
         try:
             if _place(self._path) != self._place:

@@ -186,7 +186,7 @@ class ItemLog:
     def put(
         self,
         item_id: str,
-        told: Description,
+        description: Description,
         text: Vector,
         *,
         known: bool,
@@ -197,7 +197,7 @@ class ItemLog:
 
         Args:
             item_id: which.
-            told: what it is.
+            description: what it is.
             text: of its words.
             known: whether the catalogue has it without this log.
             only_new: refuse where it is there already.
@@ -219,7 +219,12 @@ class ItemLog:
             if there and only_new:
                 raise ItemExistsError(f"There is an item {item_id!r} already.")
             self._writer.execute(_TOUCH, (item_id,))
-            fields = (told.title, told.text, json.dumps(told.categories), told.created_at)
+            fields = (
+                description.title,
+                description.text,
+                json.dumps(description.categories),
+                description.created_at,
+            )
             self._writer.execute(_DESCRIBE, (*fields, item_id))
             self._put_vector(item_id, "text", text)
             if key is not None:

@@ -126,8 +126,8 @@ class Lake:
         """A writer whose rows replace the table when the block ends without an error."""
         target = self.path(table)
         with (
-            atomic_path(target) as beside,
-            closing(_HashingFile(beside)) as sink,
+            atomic_path(target) as temporary,
+            closing(_HashingFile(temporary)) as sink,
             closing(TableWriter(sink, schema)) as writer,
         ):
             yield writer

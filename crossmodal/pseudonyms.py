@@ -32,13 +32,13 @@ def load_key(configured: str | None, key_file: Path) -> bytes:
     if not key_file.is_file():
         raise PseudonymKeyError(
             f"There is no {key_file}, and a key has named the users of {key_file.parent}: restore "
-            "the file from a backup, set CROSSMODAL_ID_KEY if the key was there, or begin anew "
+            "the file from a backup, set CROSSMODAL_ID_KEY if the key was there, or start over "
             "with `crossmodal reset`."
         )
     key = key_file.read_bytes().strip()
     if not key:
         raise PseudonymKeyError(
-            f"{key_file} is empty; restore it from a backup, or delete it with all state beside it."
+            f"{key_file} is empty; restore it from a backup, or delete it and all state next to it."
         )
     return key
 

@@ -221,7 +221,7 @@ class Settings(BaseSettings):
         default=32_000_000,
         ge=0,
         description="Bytes of lists a process keeps for users who do nothing between two requests; "
-        "0 makes each one anew.",
+        "0 makes each one again.",
     )
     serve_user_state_seconds: float = Field(
         default=0.2, gt=0, description="Time to read what a user did; past it, what is in memory."

@@ -10,7 +10,8 @@ from crossmodal.pseudonyms import load_key, make_key
 from crossmodal.settings import Settings
 
 ProgressCallback = Callable[[str, int, int | None], None]
-"""Told of long work: what it is, how much is done, and how much there is (None if unknown)."""
+"""Called in the course of long work: what it is, how much is done, and how much there is (None if
+unknown)."""
 
 
 def no_progress(work: str, done: int, total: int | None) -> None:

@@ -17,7 +17,7 @@ REPO = Path(__file__).resolve().parent
 _YAML = REPO / "feature_store.yaml"
 _DEFINITIONS = '''"""What `feast plan` and `feast apply` find here. A run writes this file.
 
-The definitions are those of the package `feature_repo`, at the lake beside this folder, wherever
+The definitions are those of the package `feature_repo`, at the lake next to this folder, wherever
 the home lies.
 """
 

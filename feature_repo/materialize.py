@@ -1,4 +1,4 @@
-"""The online store, written afresh beside the current one and swapped in by one rename."""
+"""The online store, written afresh next to the current one and swapped in by one rename."""
 
 import sqlite3
 from collections.abc import Mapping, Sequence
@@ -102,7 +102,7 @@ def _require(paths: StatePaths, available: "dict[str, FeatureView]", chosen: Seq
         require_table(paths, available[name])
 
 
-def _stage_registry(current: Path, beside: Path, keep: Sequence[str]) -> None:
+def _stage_registry(current: Path, staged: Path, keep: Sequence[str]) -> None:
     """Copies the registry without the record of what the new online file will not inherit."""
     from feast.protos.feast.core.Registry_pb2 import Registry
 
@@ -111,7 +111,7 @@ def _stage_registry(current: Path, beside: Path, keep: Sequence[str]) -> None:
     for view in proto.feature_views:
         if view.spec.name not in keep:
             del view.meta.materialization_intervals[:]
-    beside.write_bytes(proto.SerializeToString())
+    staged.write_bytes(proto.SerializeToString())
 
 
 def _fill(
@@ -173,7 +173,7 @@ def _materialize(
             project=store.project,
             tqdm_builder=lambda length: None,
         )
-    # Feast reads the registry anew for the next view: what is not yet in the file is forgotten.
+    # Feast reads the registry again for the next view: what is not yet in the file is forgotten.
     store.registry.apply_materialization(view, store.project, start, end, commit=True)
 
 

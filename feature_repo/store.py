@@ -112,7 +112,7 @@ def apply_definitions(paths: StatePaths) -> bool:
     """Makes the registry say what the definitions say; returns whether it had to change.
 
     Feast writes its registry in place, where a kill leaves half of it. So the new registry is made
-    beside the old one and takes its place by one rename; a mark written after it says which
+    next to the old one and takes its place by one rename; a mark written after it says which
     definitions were applied, so that unchanged ones cost no import of Feast.
     """
     with writing(paths):
@@ -120,19 +120,19 @@ def apply_definitions(paths: StatePaths) -> bool:
         wanted = f"{definitions_version()} {paths.lake.resolve()}".encode()
         if paths.registry.is_file() and mark.is_file() and mark.read_bytes() == wanted:
             return False
-        with atomic_path(paths.registry) as beside:
-            stage_registry(paths, beside)
-            _apply(paths, beside)
+        with atomic_path(paths.registry) as staged:
+            stage_registry(paths, staged)
+            _apply(paths, staged)
         write_home_repo(paths)
         atomic_write_bytes(mark, wanted)
         return True
 
 
-def stage_registry(paths: StatePaths, beside: Path) -> None:
-    """Copies the registry in force to `beside`, or leaves no file there for Feast to make one."""
-    beside.unlink(missing_ok=True)
+def stage_registry(paths: StatePaths, staged: Path) -> None:
+    """Copies the registry in force to `staged`, or leaves no file there for Feast to make one."""
+    staged.unlink(missing_ok=True)
     if paths.registry.is_file():
-        shutil.copyfile(paths.registry, beside)
+        shutil.copyfile(paths.registry, staged)
 
 
 def _apply(paths: StatePaths, registry: Path) -> None:

@@ -19,7 +19,7 @@ def remembered(
     asset: str,
     name: str,
     test: Callable[[Workspace], dg.AssetCheckResult],
-    beside: tuple[str, ...] = (),
+    further: tuple[str, ...] = (),
     state: str = "",
 ) -> dg.AssetCheckResult:
     """The finding of a check, from memory where it passed on exactly this content and settings.
@@ -31,14 +31,14 @@ def remembered(
         asset: the table that the check is of.
         name: of the check.
         test: finds out.
-        beside: other tables that the test reads.
+        further: other tables that the test reads.
         state: what the test reads that is no table, where it differs when that does.
     """
     file = workspace.paths.checks
     known = json.loads(file.read_bytes()) if file.is_file() else {}
     settings = workspace.settings
     limits = f"{settings.max_reject_share} {settings.max_broken_share}"
-    versions = " ".join(input_version(workspace.lake, table) for table in (asset, *beside))
+    versions = " ".join(input_version(workspace.lake, table) for table in (asset, *further))
     content = f"{_RULES} {versions} {_summary(workspace, asset)} {limits}{state}"
     entry = known.get(f"{asset}/{name}")
     if entry is not None and entry["content"] == content:

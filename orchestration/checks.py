@@ -35,7 +35,7 @@ def _check(
     name: str,
     description: str,
     test: Callable[[Workspace], Finding],
-    beside: tuple[str, ...] = (),
+    further: tuple[str, ...] = (),
     blocking: bool = True,
     state: Callable[[Workspace], str] = lambda workspace: "",
 ) -> dg.AssetChecksDefinition:
@@ -46,14 +46,14 @@ def _check(
         name: of the check.
         description: for the web UI.
         test: finds out.
-        beside: the other tables that it reads.
+        further: the other tables that it reads.
         blocking: whether nothing is built upon what fails it.
         state: which state of a file, that is no table, it reads.
     """
 
     @dg.asset_check(asset=asset, name=name, description=description, blocking=blocking)
     def check(workspace: dg.ResourceParam[Workspace]) -> Finding:
-        return remembered(workspace, asset, name, test, beside, state(workspace))
+        return remembered(workspace, asset, name, test, further, state(workspace))
 
     return check
 

@@ -69,7 +69,7 @@ def run(
         typer.Option(help='Dagster asset selection, such as "group:embeddings" or "items+".'),
     ] = None,
 ) -> None:
-    """Runs the pipeline: whatever is stale is made anew, the rest is kept."""
+    """Runs the pipeline: whatever is stale is made again, the rest is kept."""
     if path is not None and not path.exists():
         raise typer.BadParameter(f"{path} does not exist.", param_hint="--path")
     if source is None and (path is not None or name is not None):

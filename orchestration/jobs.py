@@ -52,7 +52,7 @@ def month_range_tags(found: list[str]) -> dict[str, str]:
 
 
 def nightly_schedule(workspace: Workspace) -> dg.ScheduleDefinition:
-    """Every night at three: read the source again, and make anew whatever is stale."""
+    """Every night at three: read the source again, and make again whatever is stale."""
 
     @dg.schedule(
         name="nightly",

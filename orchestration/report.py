@@ -147,7 +147,7 @@ def _worth(rows: list[dict[str, Any]]) -> Iterator["Table"]:
 
 
 def write_html(settings: Settings, collected: dict[str, Any], target: Path) -> None:
-    """Writes the report as one page that needs nothing beside itself."""
+    """Writes the report as one page that needs nothing but itself."""
     from jinja2 import Environment, PackageLoader, select_autoescape
 
     workspace = Workspace(settings)

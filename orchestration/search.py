@@ -16,8 +16,8 @@ def found_settings(settings: Settings) -> dict[str, BestSettings]:
         TableMissingError: no search was run.
     """
     best = Workspace(settings).lake.version(TRIALS_TABLE).summary["best"]
-    told = {"date": datetime.now(UTC).date(), "command": search_command(settings)}
-    return {model: BestSettings(**figures, **told) for model, figures in best.items()}
+    run = {"date": datetime.now(UTC).date(), "command": search_command(settings)}
+    return {model: BestSettings(**figures, **run) for model, figures in best.items()}
 
 
 def search_command(settings: Settings) -> str:
@@ -29,14 +29,14 @@ def search_command(settings: Settings) -> str:
 
 
 def render_found(found: Mapping[str, BestSettings]) -> str:
-    """One line a model: its validation figure beside that of the defaults, and the settings."""
+    """One line per model: its validation figure next to that of the defaults, and the settings."""
     lines = []
     for model, best in found.items():
         before = best.default_validation
-        beside = "" if before is None else f", defaults {before:.4f}"
+        compared = "" if before is None else f", defaults {before:.4f}"
         named = ", ".join(f"{name} {value}" for name, value in best.settings.items())
         lines.append(
-            f"{model}: validation NDCG@10 {best.validation:.4f}{beside}, {best.trials} trials, "
+            f"{model}: validation NDCG@10 {best.validation:.4f}{compared}, {best.trials} trials, "
             f"{best.split}\n  {named}"
         )
     return "\n".join(lines) or "No trial was complete; no settings were found."

@@ -91,8 +91,8 @@ class Champion:
         ties: (n_items,) the order of equal scores: the most chosen first.
         scale: of the lake's events, which the model was fitted on.
         trained_at: when its weights were written, in seconds since 1970.
-        masks: what reasons need beside the model, where it reads modalities and does not explain
-            itself.
+        masks: what reasons need in addition to the model, where it reads modalities and does not
+            explain itself.
         neighbours_score: dense indexes of the items that the model does not know itself.
         reported: up to which position of the events' log the lake has everything.
     """
@@ -219,8 +219,8 @@ class ChampionWatch:
 
     Args:
         workspace: whose champion answers.
-        on_change: told of each champion before it takes over.
-        on_refusal: told of each that could not be loaded.
+        on_change: called with each champion before it takes over.
+        on_refusal: called with each that could not be loaded.
         seconds: between two looks.
     """
 

@@ -87,12 +87,12 @@ def guest_history(champion: Champion, items: Ints, values: Sequence[float | None
         values: (n,) strengths; the middle of the lake's events where there is none.
     """
     middle = champion.scale.middle
-    told = np.array([middle if value is None else value for value in values], dtype=np.float32)
-    yes = told > 0
+    strengths = np.array([middle if value is None else value for value in values], dtype=np.float32)
+    yes = strengths > 0
     # Without times the events follow one another, the last one now.
     now = int(champion.log.events.timestamps.max(initial=0)) + len(items)
     times = now - np.arange(len(items), dtype=np.int64)[::-1]
-    return _one_row(items[yes], told[yes], times[yes], -1, _refused(items, yes, ~yes))
+    return _one_row(items[yes], strengths[yes], times[yes], -1, _refused(items, yes, ~yes))
 
 
 def _refused(items: Ints, wanted: Bools, refused: Bools) -> Ints:

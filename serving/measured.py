@@ -13,7 +13,7 @@ class Measured:
 
     Args:
         app: what is asked.
-        metrics: where it is told.
+        metrics: where it is counted.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:

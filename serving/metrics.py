@@ -1,4 +1,4 @@
-"""What Prometheus is told; no label ever holds a user or an item."""
+"""What Prometheus reads; no label ever holds a user or an item."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -66,7 +66,7 @@ class Metrics:
             self.answers.labels(path)
         self.remembered = Counter(
             "crossmodal_lists_remembered",
-            "Lists told again, since nothing that they depend on had changed.",
+            "Lists answered from memory, since nothing that they depend on had changed.",
             registry=self.registry,
         )
         self.missed = Counter(

@@ -31,7 +31,7 @@ Features = Mapping[str, Mapping[int, Floats]]
 
 @dataclass(frozen=True)
 class ExtendedVectors(Vectors):
-    """The catalogue's vectors where they lie, and beside them those of a few items.
+    """The catalogue's vectors where they lie, and next to them those of a few items.
 
     Attributes:
         unit: (n, 384) of the catalogue.
@@ -166,10 +166,10 @@ def _described(
     created_at = np.concatenate([base.created_at, np.zeros(n_new, dtype=np.int64)])
     categories = [*base.categories, *[()] * n_new]
     for place, item in changes.items.items():
-        told = item.description
-        if told is not None:
-            titles[place], created_at[place] = told.title, told.created_at
-            categories[place] = told.categories
+        description = item.description
+        if description is not None:
+            titles[place], created_at[place] = description.title, description.created_at
+            categories[place] = description.categories
     return titles, tuple(categories), created_at
 
 
@@ -205,7 +205,7 @@ def _own_features(
 def _all_features(
     changes: Changes, own: Mapping[str, Mapping[int, Floats]], lake: Lake
 ) -> dict[str, dict[int, Floats]]:
-    """What was put, and what the catalogue's own items have beside it."""
+    """What was put, and what the catalogue's own items have in addition."""
     return {name: {**_lake_features(lake, name, changes), **own[name]} for name in MODALITIES}
 
 
@@ -269,8 +269,8 @@ def _tokens(changes: Changes, features: Features) -> dict[str, TokenTable]:
     by_slot = {
         name: {slot_of[place]: row for place, row in own.items()} for name, own in features.items()
     }
-    told = [item.description for item in changes.items.values()]
-    known_at = [0 if one is None else one.created_at for one in told]
+    descriptions = [item.description for item in changes.items.values()]
+    known_at = [0 if one is None else one.created_at for one in descriptions]
     return tokens_of(by_slot, np.array(known_at, dtype=np.int64))
 
 

@@ -38,9 +38,11 @@ async def only_known(request: Request) -> None:
 def _parameters(request: Request) -> Mapping[str, bool]:
     """The query parameters of a request's route, and whether each may be given several times."""
     path = request.app.openapi()["paths"][request.scope["route"].path_format]
-    told = path[request.method.lower()].get("parameters", ())
+    described = path[request.method.lower()].get("parameters", ())
     return {
-        one["name"]: one["schema"].get("type") == "array" for one in told if one["in"] == "query"
+        one["name"]: one["schema"].get("type") == "array"
+        for one in described
+        if one["in"] == "query"
     }
 
 

@@ -72,10 +72,10 @@ class RateLimit:
         Where the file cannot be used the answer is 0: a limit must not stop the service.
         """
         now = time.time()
-        told = {"key": key, "now": now, "step": self._step, "ahead": self._ahead}
+        values = {"key": key, "now": now, "step": self._step, "ahead": self._ahead}
         try:
             connection = self._connection()
-            taken = connection.execute(_TAKE, told).fetchone() is not None
+            taken = connection.execute(_TAKE, values).fetchone() is not None
             self._health.worked()
             if taken:
                 return 0.0

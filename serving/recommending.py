@@ -114,7 +114,7 @@ def best_of_popular(
     """`best` of `found` (n,) and the allowed items that are chosen most, 500 of them.
 
     For a champion that has scores of its own candidates alone, of which too few are allowed: all
-    are scored anew, so that they can be compared.
+    are scored again, so that they can be compared.
     """
     most = champion.most_popular
     asked = np.union1d(found, most[allowed[most]][:_MOST_POPULAR])

@@ -1,4 +1,4 @@
-"""Lists that were made and still hold: one who did nothing since is told the same again."""
+"""Lists that were made and still hold: who did nothing since gets the same again."""
 
 from collections import OrderedDict
 from collections.abc import Hashable
@@ -9,7 +9,7 @@ from serving.champion import Champion
 
 @dataclass(frozen=True)
 class Question:
-    """All that a user's list depends on beside the champion.
+    """All that a user's list depends on in addition to the champion.
 
     Attributes:
         user: a pseudonym; None for all those of whom nothing is known.

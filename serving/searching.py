@@ -12,8 +12,8 @@ from serving.champion import Champion
 from serving.shared_space import SharedSpace
 
 _ACROSS = 0.5
-"""Weight of what words are compared with only through a fit, beside that of other words; and what
-words count for a picture or sound beside another one."""
+"""Weight of words in a search of pictures or sounds, which a fit has brought near to texts: less
+than that of words in a search of texts, or of a picture in a search of pictures."""
 
 _WORDS = frozenset({"text", "reviews"})
 _RANK_OFFSET = 60
@@ -32,8 +32,8 @@ class Query:
     Attributes:
         modality: of the items.
         vector: (384,) unit vector in the shared space.
-        weight: beside the other queries.
-        scale: of how near an item is told to be.
+        weight: compared with the other queries.
+        scale: of how near an item is said to be.
         among: (n_items,) which items it is about; all that have the modality by default.
     """
 
@@ -108,8 +108,8 @@ def fused(standardised: Doubles, usable: Bools, weights: Doubles, scales: Double
         standardised: (q, n_items) of mean 0 and deviation 1; read where it is usable.
         usable: (q, n_items).
         weights: (q,) from 0; only their proportions count, among those that an item has.
-        scales: (q,) what a comparison's scores are worth beside others' at the same weight, also
-            where it is an item's only one.
+        scales: (q,) what a comparison's scores are worth compared with others' at the same weight,
+            also where it is an item's only one.
     """
     known = np.where(usable, standardised, 0)
     shares = weights / max(weights.max(), np.finfo(float).tiny)

@@ -42,7 +42,7 @@ def sentence(fault: Mapping[str, Any]) -> str:
     """
     if isinstance(fault.get("input"), bytes):
         return "The body was not read as JSON: send it with Content-Type: application/json."
-    told = _SENTENCES.get(fault["type"])
-    if told is None:
+    template = _SENTENCES.get(fault["type"])
+    if template is None:
         return str(fault["msg"]).removeprefix("Value error, ")
-    return told.format_map(fault.get("ctx", {}))
+    return template.format_map(fault.get("ctx", {}))

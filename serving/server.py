@@ -46,7 +46,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
 
     Args:
         settings: where to listen, and on what home.
-        announce: told where people find it, once it may listen there.
+        announce: called with where people find it, once it may listen there.
 
     Raises:
         AddressError: other machines could reach the service and nobody is asked for a key, or the
@@ -139,7 +139,7 @@ def _config(settings: Settings, figures: Path | None) -> uvicorn.Config:
 
 
 def _supervise(settings: Settings) -> None:
-    """Keeps the workers alive on one socket: one that died or hangs is started anew."""
+    """Keeps the workers alive on one socket: one that died or hangs is started again."""
     figures = StatePaths(settings.home).worker_figures
     shutil.rmtree(figures, ignore_errors=True)
     figures.mkdir(parents=True)

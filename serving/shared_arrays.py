@@ -37,7 +37,7 @@ class SharedArrays:
             os.utime(path)
         except FileNotFoundError:
             self._folder.mkdir(parents=True, exist_ok=True)
-            with atomic_path(path) as beside, beside.open("wb") as file:
+            with atomic_path(path) as temporary, temporary.open("wb") as file:
                 np.save(file, np.ascontiguousarray(array), allow_pickle=False)
         # As a plain array: NumPy's class for mapped ones makes every slice of it slower.
         return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))

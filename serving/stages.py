@@ -101,7 +101,7 @@ class Stages:
 
     Args:
         budgets: seconds of each stage, the wait for a thread included.
-        metrics: told how long each took, and of what was missed.
+        metrics: get how long each took, and of what was missed.
         name: of the threads.
         threads: how many.
     """

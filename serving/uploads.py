@@ -1,6 +1,6 @@
 """Pictures and sounds that callers send: bounded, decoded in a process that can be killed, encoded.
 
-A file is told by its bytes, and lies under a name that no caller chose.
+A file is recognised by its bytes, and lies under a name that no caller chose.
 """
 
 import io

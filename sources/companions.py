@@ -1,4 +1,4 @@
-"""Media folders beside the tables: files named by item id."""
+"""Media folders next to the tables: files named by item id."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -36,8 +36,8 @@ UNREAD = {
 FOLDERS = {"image": "posters", "audio": "audio", "video": "video"}
 
 
-def find_media(root: Path, beside: Path) -> pl.LazyFrame:
-    """Files of `posters/`, `audio/` and `video/` in the folder `beside`, in the columns of `MEDIA`.
+def find_media(root: Path, parent: Path) -> pl.LazyFrame:
+    """Files of `posters/`, `audio/` and `video/` of `parent`, in the columns of `MEDIA`.
 
     The name without its ending is the item id. Where an item has several files of a modality the
     first by name is taken, one that can be read before others. A link that leads out of `root` is
@@ -47,7 +47,7 @@ def find_media(root: Path, beside: Path) -> pl.LazyFrame:
     for modality, folder in FOLDERS.items():
         found: dict[str, str] = {}
         for suffixes in (SUFFIXES[modality], UNREAD[modality]):
-            for path in _files(beside / folder, root, suffixes):
+            for path in _files(parent / folder, root, suffixes):
                 found.setdefault(path.stem, path.relative_to(root).as_posix())
         rows += [(item, modality, uri) for item, uri in found.items()]
     frame = pl.DataFrame(rows, schema=MEDIA, orient="row")

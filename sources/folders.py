@@ -12,7 +12,7 @@ _STALE_SECONDS = 3600.0
 
 @contextmanager
 def whole_folder(target: Path) -> Iterator[Path]:
-    """An empty folder beside `target` that takes its name when the block succeeds.
+    """An empty folder next to `target` that takes its name when the block succeeds.
 
     After an error nothing is left. What killed processes left aside is removed once it is an hour
     old, so that a process that is still at work keeps its own. Where another process finished
@@ -20,17 +20,17 @@ def whole_folder(target: Path) -> Iterator[Path]:
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     _sweep(target.parent)
-    beside = Path(tempfile.mkdtemp(prefix=".folder-", suffix=".tmp", dir=target.parent))
+    temporary = Path(tempfile.mkdtemp(prefix=".folder-", suffix=".tmp", dir=target.parent))
     try:
-        yield beside
-        beside.chmod(0o755)
+        yield temporary
+        temporary.chmod(0o755)
         try:
-            beside.rename(target)
+            temporary.rename(target)
         except OSError:
             if not target.is_dir():
                 raise
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _sweep(parent: Path) -> None:

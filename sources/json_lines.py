@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from sources.own_columns import FAULT, ROW, SHORT
-from sources.plain_text import beside, plain_text
+from sources.plain_text import plain_text, private_copy
 from sources.protocol import SourceError
 
 _UNREADABLE = "this line is no JSON object"
@@ -56,7 +56,7 @@ def _numbered(frame: pl.LazyFrame, faulty: list[int]) -> pl.LazyFrame:
 
 def _without_faulty_lines(path: Path) -> tuple[Path, list[int]]:
     """A copy in which lines that are no object are empty objects, and which rows those are."""
-    target, faulty, row = beside(path.name), [], 0
+    target, faulty, row = private_copy(path.name), [], 0
     with path.open(encoding="utf-8-sig", errors="replace") as file, target.open("w") as out:
         for line in file:
             if not line.strip():

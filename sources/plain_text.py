@@ -122,7 +122,7 @@ def _plain(path: Path, encoding: str | None, size: int, mtime_ns: int) -> PlainT
         )
     if is_utf8 and found.feeds:
         return PlainText(raw, name, guessed, damaged)
-    target = beside(path.name)
+    target = private_copy(path.name)
     _rewrite(path, raw, target, name, found.feeds)
     return PlainText(target, name, guessed, damaged)
 
@@ -216,15 +216,15 @@ def _wide(head: bytes) -> str | None:
 
 
 def _neighbours(path: Path) -> float:
-    """The share of the bytes beyond ASCII that stand beside another one."""
-    beyond = beside = 0
+    """The share of the bytes beyond ASCII that stand next to another one."""
+    beyond = adjacent = 0
     for chunk in _chunks(path):
         for run in _BEYOND.findall(chunk):
             beyond += len(run)
-            beside += len(run) - 1
+            adjacent += len(run) - 1
         if beyond > _SAMPLE:
             break
-    return beside / beyond if beyond >= _FEWEST_TO_JUDGE else 0.0
+    return adjacent / beyond if beyond >= _FEWEST_TO_JUDGE else 0.0
 
 
 def _unpacked(path: Path) -> Path:
@@ -234,7 +234,7 @@ def _unpacked(path: Path) -> Path:
     kind = next((name for magic, name in _PACKED.items() if head.startswith(magic)), None)
     if kind is None:
         return path
-    target = beside(path.name)
+    target = private_copy(path.name)
     try:
         with closing(_opened(path, kind)) as packed, target.open("wb") as out:
             shutil.copyfileobj(packed, out, _CHUNK)
@@ -276,7 +276,7 @@ def _rewrite(path: Path, raw: Path, target: Path, encoding: str, feeds: bool) ->
     with target.open("rb") as file:
         seen = file.read(_SAMPLE)
     if b"\n" not in seen and b"\r" in seen:
-        content = beside(path.name)
+        content = private_copy(path.name)
         with content.open("wb") as out:
             for chunk in _chunks(target):
                 out.write(chunk.replace(b"\r", b"\n"))
@@ -301,7 +301,7 @@ def _chunks(path: Path) -> Iterator[bytes]:
             yield chunk
 
 
-def beside(name: str) -> Path:
+def private_copy(name: str) -> Path:
     """A file for a copy, which is gone with the process: it holds raw user ids."""
     folder = tempfile.mkdtemp(dir=_copies())
     return Path(folder) / name

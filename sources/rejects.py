@@ -195,7 +195,9 @@ def clean_events(
     rejects = [found for _, found in split_parts]
     repairs = [
         count_repairs(
-            usable, {told: pl.col(flag) for flag, told in part.repaired.items()}, part.source_file
+            usable,
+            {repair: pl.col(flag) for flag, repair in part.repaired.items()},
+            part.source_file,
         )
         for part, (usable, _) in zip(parts, split_parts, strict=True)
     ]

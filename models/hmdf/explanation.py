@@ -96,7 +96,7 @@ def explained(
 def with_newcomers(
     why: Explanation, newcomers: Newcomers, users: Histories, items: Ints
 ) -> Explanation:
-    """An explanation, and beside it that of new items (n_users, k); -1 where there is none.
+    """An explanation, and next to it that of new items (n_users, k); -1 where there is none.
 
     The past items are those whose content is most like the new one's, each modality counting by its
     share.

@@ -151,11 +151,15 @@ def search(asked: SearchRequest, image: bytes | None, audio: bytes | None) -> Ca
     return Call("POST", "/v1/search", Found, body=asked.model_copy(update=sent))
 
 
-def put_item(item_id: str, told: ItemDescription, only_new: bool) -> Call[ItemStored]:
-    """A new item, or one described anew; sent again, it is known by its key."""
+def put_item(item_id: str, description: ItemDescription, only_new: bool) -> Call[ItemStored]:
+    """A new item, or one described again; sent again, it is known by its key."""
     headers = {"Idempotency-Key": uuid4().hex} | ({"If-None-Match": "*"} if only_new else {})
     return Call(
-        "PUT", f"/v1/items/{_part(item_id, 'item_id')}", ItemStored, body=told, headers=headers
+        "PUT",
+        f"/v1/items/{_part(item_id, 'item_id')}",
+        ItemStored,
+        body=description,
+        headers=headers,
     )
 
 

@@ -109,10 +109,10 @@ class Client:
         return self._send(calls.search(asked, image, audio))
 
     def put_item(
-        self, item_id: str, told: ItemDescription, *, only_new: bool = False
+        self, item_id: str, description: ItemDescription, *, only_new: bool = False
     ) -> ItemStored:
-        """Puts an item into the catalogue, or describes it anew; it is in force at once."""
-        return self._send(calls.put_item(item_id, told, only_new))
+        """Puts an item into the catalogue, or describes it again; it is in force at once."""
+        return self._send(calls.put_item(item_id, description, only_new))
 
     def put_media(self, item_id: str, modality: str, file: bytes) -> ItemStored:
         """Gives an item its picture (image) or sound (audio)."""
@@ -243,10 +243,10 @@ class AsyncClient:
         return await self._send(calls.search(asked, image, audio))
 
     async def put_item(
-        self, item_id: str, told: ItemDescription, *, only_new: bool = False
+        self, item_id: str, description: ItemDescription, *, only_new: bool = False
     ) -> ItemStored:
-        """Puts an item into the catalogue, or describes it anew; it is in force at once."""
-        return await self._send(calls.put_item(item_id, told, only_new))
+        """Puts an item into the catalogue, or describes it again; it is in force at once."""
+        return await self._send(calls.put_item(item_id, description, only_new))
 
     async def put_media(self, item_id: str, modality: str, file: bytes) -> ItemStored:
         """Gives an item its picture (image) or sound (audio)."""

@@ -86,10 +86,10 @@ def asked_to_wait(response: httpx.Response) -> float | None:
 
     A date is compared with the answer's own, since the clocks of two machines differ.
     """
-    told = response.headers.get("Retry-After", "").strip()
-    if told.isascii() and told.isdecimal():
-        return float(told)
-    then = _date(told)
+    header = response.headers.get("Retry-After", "").strip()
+    if header.isascii() and header.isdecimal():
+        return float(header)
+    then = _date(header)
     if then is None:
         return None
     now = _date(response.headers.get("Date", "")) or datetime.now(UTC)
@@ -101,10 +101,10 @@ def _may_pass(error: BaseException) -> bool:
     return passing and not isinstance(error, _FOR_GOOD)
 
 
-def _date(told: str) -> datetime | None:
+def _date(header: str) -> datetime | None:
     """An HTTP date; None where this is none."""
     try:
-        found = parsedate_to_datetime(told)
+        found = parsedate_to_datetime(header)
     except ValueError:
         return None
     # A date in the oldest form has no zone; HTTP's are UTC.

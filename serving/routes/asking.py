@@ -152,14 +152,14 @@ def found_items(champion: Champion, matches: Sequence[Match], unknown: Sequence[
     return Found(model_version=champion.version, items=rows, unknown_items=list(unknown))
 
 
-def instant(told: datetime | None, field: str) -> int:
+def instant(given: datetime | None, field: str) -> int:
     """UTC microseconds: now where the caller does not say.
 
     Raises:
         Problem: 422, the time lies before 1970 or in the future.
     """
     try:
-        return event_instant(told)
+        return event_instant(given)
     except ValueError as error:
         raise unusable(field, str(error)) from error
 

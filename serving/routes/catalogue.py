@@ -70,7 +70,7 @@ def put_item(
     service: Asked,
     champion: InUse,
     item_id: Annotated[ItemId, Path()],
-    told: ItemDescription,
+    description: ItemDescription,
     response: Response,
     if_none_match: Annotated[
         Literal["*"] | None,
@@ -87,14 +87,17 @@ def put_item(
         ),
     ] = None,
 ) -> ItemStored:
-    """Puts an item into the catalogue, or describes it anew; its picture and sound stay.
+    """Puts an item into the catalogue, or describes it again; its picture and sound stay.
 
     It is found by search and may be recommended at once. An item that was deleted comes back.
     """
     described = Description(
-        told.title, told.text, tuple(told.categories), instant(told.created_at, "body.created_at")
+        description.title,
+        description.text,
+        tuple(description.categories),
+        instant(description.created_at, "body.created_at"),
     )
-    vector = Vector(service.new_items.fingerprints["text"], _text(service, told).tobytes())
+    vector = Vector(service.new_items.fingerprints["text"], _text(service, description).tobytes())
     with _refusals("path.item_id"):
         created = service.items.put(
             item_id,
@@ -102,7 +105,7 @@ def put_item(
             vector,
             known=_in_catalogue(service, item_id),
             only_new=if_none_match == "*",
-            key=_put_key(idempotency_key, told, if_none_match),
+            key=_put_key(idempotency_key, description, if_none_match),
         )
     response.status_code = HTTPStatus.CREATED if created else HTTPStatus.OK
     return _stored(service, item_id, created)
@@ -128,16 +131,20 @@ def _put_media(service: Service, item_id: str, modality: Shown, data: bytes) -> 
     return _stored(service, item_id, created=False)
 
 
-def _put_key(key: str | None, told: ItemDescription, condition: str | None) -> PutKey | None:
+def _put_key(key: str | None, description: ItemDescription, condition: str | None) -> PutKey | None:
     if key is None:
         return None
-    said = f"{condition} {told.model_dump_json()}".encode()
+    said = f"{condition} {description.model_dump_json()}".encode()
     return PutKey(key, hashlib.blake2b(said, digest_size=16).hexdigest())
 
 
-def _text(service: Service, told: ItemDescription) -> Floats:
+def _text(service: Service, description: ItemDescription) -> Floats:
     """Features (2d,) of an item's words."""
-    row = {"title": told.title, "categories": told.categories, "text": told.text}
+    row = {
+        "title": description.title,
+        "categories": description.categories,
+        "text": description.text,
+    }
     schema = pl.Schema(
         {"title": pl.String(), "categories": pl.List(pl.String()), "text": pl.String()}
     )

@@ -149,12 +149,12 @@ def media(
             (FieldError(field="path.modality", message="The item lacks it."),),
         )
     facts = path.stat()
-    told = f"{file.uri} {facts.st_mtime_ns} {facts.st_size}".encode()
+    identity = f"{file.uri} {facts.st_mtime_ns} {facts.st_size}".encode()
     headers = {
         "X-Content-Type-Options": "nosniff",
         # Kept, and asked about each time: what was put in its place shows at once.
         "Cache-Control": "private, no-cache",
-        "ETag": f'"{hashlib.blake2b(told, digest_size=16).hexdigest()}"',
+        "ETag": f'"{hashlib.blake2b(identity, digest_size=16).hexdigest()}"',
     }
     had = {tag.strip().removeprefix("W/") for tag in (if_none_match or "").split(",")}
     if had & {"*", headers["ETag"]}:

@@ -188,7 +188,7 @@ async def _question(
     """What a user's list depends on; None where no list is remembered, or the log is late.
 
     It is read before what the user did is: a list may know of a later event than its question
-    says, and then is not told again, but never of fewer.
+    says, and then is not counted again, but never of fewer.
     """
     if not service.lists.remembers:
         return None

@@ -33,7 +33,7 @@ _SOUND = (
 
 
 class Weights(Sent):
-    """How much each part of a search counts, beside the others that it has."""
+    """How much each part of a search counts, compared with the others that it has."""
 
     text: Weight = 1.0
     image: Weight = 1.0

@@ -39,10 +39,10 @@ class Cell:
     repairs: Mapping[str, pl.Expr] = field(default_factory=dict)
 
 
-def repair_flags(told: Iterable[tuple[str, Cell]]) -> dict[tuple[str, str], pl.Expr]:
+def repair_flags(named_cells: Iterable[tuple[str, Cell]]) -> dict[tuple[str, str], pl.Expr]:
     """Whether a row was repaired, by column and kind; a column may be read as several fields."""
     flags: dict[tuple[str, str], pl.Expr] = {("", SHORT_LINE): pl.col(SHORT)}
-    for name, cell in told:
+    for name, cell in named_cells:
         for what, flag in cell.repairs.items():
             known = flags.get((name, what), pl.lit(False))
             flags[name, what] = known | flag.fill_null(False)

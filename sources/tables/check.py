@@ -110,14 +110,14 @@ def _of_events(events: pl.DataFrame) -> Iterator[str]:
         high=pl.col("value").max(),
     ).row(0, named=True)
     kinds = events["event_type"].value_counts(sort=True).head(_MOST_NAMES)
-    told = ", ".join(f"{name} ({count:,})" for name, count in kinds.iter_rows())
+    listed = ", ".join(f"{name} ({count:,})" for name, count in kinds.iter_rows())
     yield (
         f"  usable: {events.height:,} events of {events['user_id'].n_unique():,} users on "
         f"{events['item_id'].n_unique():,} items"
     )
     yield f"  time: {ends['first']} to {ends['last']} UTC"
     yield f"  value: {ends['low']:g} to {ends['high']:g}"
-    yield f"  types: {told}"
+    yield f"  types: {listed}"
 
 
 def _of_items(items: pl.DataFrame) -> Iterator[str]:
@@ -125,8 +125,8 @@ def _of_items(items: pl.DataFrame) -> Iterator[str]:
         return
     categories = items["categories"].explode().drop_nulls()
     named = categories.value_counts(sort=True)["categories"].head(_MOST_NAMES).to_list()
-    titled, told = (items["title"] != "").sum(), (items["text"] != "").sum()
-    yield f"  usable: {items.height:,} items, {titled:,} with a title, {told:,} with a text"
+    titled, described = (items["title"] != "").sum(), (items["text"] != "").sum()
+    yield f"  usable: {items.height:,} items, {titled:,} with a title, {described:,} with a text"
     yield f"  categories: {categories.n_unique():,}{': ' if named else ''}{', '.join(named)}"
     yield f"  numbers: {', '.join(_of_numbers(items)) or 'none'}"
     dates = items["released_at"].drop_nulls().sort().dt.strftime("%Y-%m-%d")

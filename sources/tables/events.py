@@ -79,19 +79,19 @@ def raw_events(
             unlisted = _unlisted(table, kind, mapping)
     user = id_of(table.column("user", mapping.user), "user", forms.users, blanks)
     item = id_of(table.column("item", mapping.item), "item", forms.items, blanks)
-    told: list[tuple[str, Cell]] = []
+    named_cells: list[tuple[str, Cell]] = []
     text = pl.lit(None, dtype=pl.String)
     if mapping.text:
         cell = text_cell(table.column("text", mapping.text, lists=True), blanks)
-        told.append((mapping.text, cell))
+        named_cells.append((mapping.text, cell))
         text = cell.value
     given_time, at = _time(table, mapping, user.value, item.value, kind)
     value = _Value.none()
     if mapping.value:
         column = table.column("value", mapping.value)
         value = _Value.of(column, blanks, forms.values)
-        told.append((mapping.value, text_cell(column, blanks)))
-    flags = repair_flags(told)
+        named_cells.append((mapping.value, text_cell(column, blanks)))
+    flags = repair_flags(named_cells)
     named = {f"{PART}repair{place}": of for place, of in enumerate(flags)}
     selected = table.frame.select(
         ROW,
@@ -204,10 +204,10 @@ def _unlisted(table: Table, kind: pl.Expr, mapping: EventsMapping) -> pl.Expr:
     other = pl.concat_str(pl.lit("event type "), kind, pl.lit(" has no weight"))
     missing = pl.when(kind.is_null()).then(pl.lit("the event has no type"))
     strange = pl.when(~kind.is_in(listed)).then(other)
-    told = kind.replace_strict(
+    mapped = kind.replace_strict(
         list(said), list(said.values()), default=None, return_dtype=pl.String
     )
-    return pl.coalesce(missing, told, strange)
+    return pl.coalesce(missing, mapped, strange)
 
 
 def _whole(table: Table) -> pl.Expr:

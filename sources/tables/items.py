@@ -84,7 +84,9 @@ def clean_items(
     kept, again = split_duplicates(valid, ["item_id"], files, "the same item id again")
     repairs = [
         count_repairs(
-            usable, {told: pl.col(flag) for flag, told in part.repaired.items()}, part.source_file
+            usable,
+            {repair: pl.col(flag) for flag, repair in part.repaired.items()},
+            part.source_file,
         )
         for part, (usable, _) in zip(parts, checked, strict=True)
     ]
@@ -120,10 +122,10 @@ def _part(
     form: IdForm,
     number_form: NumberForm,
 ) -> _Part:
-    told: list[tuple[str, Cell]] = []
+    named_cells: list[tuple[str, Cell]] = []
 
     def value(name: str, cell: Cell) -> pl.Expr:
-        told.append((name, cell))
+        named_cells.append((name, cell))
         return cell.value
 
     def text(key: str, name: str | None) -> pl.Expr:
@@ -159,7 +161,7 @@ def _part(
         "created_at": time("created_at", mapping.created_at),
         **paths,
     }
-    flags = repair_flags(told)
+    flags = repair_flags(named_cells)
     named = {f"{PART}repair{place}": of for place, of in enumerate(flags)}
     frame = table.frame.select(
         ROW,

@@ -21,7 +21,7 @@ def scan_text(
 ) -> pl.LazyFrame:
     """The columns of a CSV as text, null where a line ends before the cell.
 
-    Beside them are `ROW`, counted from 1 without the header; `FAULT`, what is wrong with a line
+    There are also `ROW`, counted from 1 without the header; `FAULT`, what is wrong with a line
     that cannot be taken apart (all its cells are null), else null; `SHORT`, whether a line ends
     before its last cell. A blank line is no row. Line ends within a quoted cell are line feeds.
 
