@@ -15,6 +15,9 @@ _SAY_A_BODY = {b"content-length", b"transfer-encoding"}
 class Lingering:
     """Sends an answer whole at once, and ends it when the body has come or the time is over.
 
+    Whoever answered is done by then: what waits for a body takes no place among the requests that
+    are being answered, and its wait counts in no figure.
+
     Args:
         app: what is asked.
         seconds: that are waited for the rest of a body.
@@ -28,7 +31,7 @@ class Lingering:
         if scope["type"] != "http" or not _SAY_A_BODY & {name for name, _ in scope["headers"]}:
             await self._app(scope, receive, send)
             return
-        more, closes = True, False
+        more, closes, waits = True, False, False
 
         async def noted() -> Message:
             nonlocal more
@@ -37,15 +40,14 @@ class Lingering:
             return message
 
         async def answered(message: Message) -> None:
-            nonlocal closes
+            nonlocal closes, waits
             if message["type"] == "http.response.start":
                 headers = {name.lower(): value for name, value in message.get("headers", ())}
                 # Said where nothing more is expected.
                 closes = headers.get(b"connection") == b"close"
             if more and not closes and _ends(message):
-                await send({**message, "more_body": True})
-                await drained()
-                message = {"type": "http.response.body"}
+                waits = True
+                message = {**message, "more_body": True}
             await send(message)
 
         async def drained() -> None:
@@ -56,6 +58,9 @@ class Lingering:
                         await noted()
 
         await self._app(scope, noted, answered)
+        if waits:
+            await drained()
+            await send({"type": "http.response.body"})
 
 
 def _ends(message: Message) -> bool:

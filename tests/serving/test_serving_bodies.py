@@ -198,6 +198,20 @@ def test_who_has_no_key_is_answered_before_the_body_is_there(tmp_path: Path) -> 
                 assert caller.hears()[0] == 401
 
 
+def test_bodies_of_the_refused_that_never_come_take_no_place_from_others(tmp_path: Path) -> None:
+    service = Small(tmp_path, serve_requests_at_once=2)
+    key = f"Authorization: Bearer {service.ring.add('events', ['events'])}"
+    wrong = f"{key}x"
+    before = service.answered("/events", 401)
+    with service.listening() as port, ExitStack() as open_:
+        for more in ((), (wrong,), ()):
+            refused = open_.enter_context(Caller(port))
+            assert refused.say(begun("POST /events", 5, *more)).hears()[0] == 401
+        other = open_.enter_context(Caller(port))
+        assert other.say(f"GET /list HTTP/1.1\r\nHost: a\r\n{key}\r\n\r\n").hears()[0] == 200
+        assert service.answered("/events", 401) - before == 3, "they count as answered"
+
+
 @pytest.mark.parametrize(
     "body",
     [b"[" + b"[]," * MOST_VALUES + b"[]]", b"[" * (MOST_VALUES + 1), b'{"a":' * (MOST_VALUES + 1)],
