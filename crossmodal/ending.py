@@ -17,6 +17,15 @@ ENDING: tuple[signal.Signals, ...] = tuple(
 )
 """From a terminal (Ctrl-C, or closing it) or a supervisor such as systemd."""
 
+SERVICE_SECONDS = 15.0
+"""The service's processes may take so long to end, after their requests, which have their own."""
+
+UI_SECONDS = 20.0
+"""Dagster's processes may."""
+
+RUN_SECONDS = 30.0
+"""A run may: what cannot be interrupted, such as a library's own fit, goes on meanwhile."""
+
 
 @contextmanager
 def on_ending(handler: Handler) -> Iterator[None]:

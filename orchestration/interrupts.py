@@ -12,11 +12,8 @@ from types import FrameType
 
 import psutil
 
-from crossmodal.ending import ENDING, Handler, on_ending
+from crossmodal.ending import ENDING, RUN_SECONDS, Handler, on_ending
 from crossmodal.paths import StatePaths
-
-_ENDING_SECONDS = 30.0
-"""What cannot be interrupted, such as a library's own fit, may go on for so long."""
 
 
 @dataclass
@@ -83,7 +80,13 @@ def _handler() -> Handler:
 
 @contextmanager
 def _handled(handler: Handler) -> Iterator[None]:
-    """Where a shell's background job ignores SIGINT, Dagster would have it ignore SIGTERM too."""
+    """Has the handler called on every signal that asks a run to end, for the block.
+
+    `on_ending` leaves alone what was ignored, as SIGINT is in a shell's background job. Dagster,
+    though, gives SIGTERM whatever handler SIGINT has: the run would ignore both. So SIGINT gets the
+    handler in any case, before `on_ending` looks, and its own one back after it; that it was
+    ignored, `_handler` has seen before, and does nothing on it then.
+    """
     before = signal.signal(signal.SIGINT, handler)
     try:
         with on_ending(handler):
@@ -97,7 +100,7 @@ def _watch(reading: socket.socket, found: Interruption, paths: StatePaths) -> No
         asked = [number for number in numbers if number in ENDING]
         if asked:
             found.number = asked[0]
-            if not found._over.wait(_ENDING_SECONDS):
+            if not found._over.wait(RUN_SECONDS):
                 _give_up(paths, found.exit_code)
             return
 
@@ -112,7 +115,7 @@ def _give_up(paths: StatePaths, code: int) -> None:
         with open_instance(paths) as instance:
             cancel_unfinished(instance)
         print(
-            f"Interrupted, and ended after {_ENDING_SECONDS:g} s; run again to go on from here.",
+            f"Interrupted, and ended after {RUN_SECONDS:g} s; run again to go on from here.",
             file=sys.stderr,
             flush=True,
         )

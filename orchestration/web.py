@@ -9,11 +9,8 @@ from typing import NoReturn
 
 import psutil
 
-from crossmodal.ending import end_all, on_ending
+from crossmodal.ending import UI_SECONDS, end_all, on_ending
 from crossmodal.paths import StatePaths
-
-_ENDING_SECONDS = 20.0
-"""Dagster's processes may take so long to end; then they are killed."""
 
 
 def serve_ui(paths: StatePaths, port: int) -> int:
@@ -48,7 +45,7 @@ def _end(dagster: "subprocess.Popen[bytes]") -> None:
     if dagster.poll() is None:
         dagster.terminate()
     try:
-        end_all(family, _ENDING_SECONDS)
+        end_all(family, UI_SECONDS)
     except KeyboardInterrupt:
         pass
     finally:

@@ -55,6 +55,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         PseudonymKeyError: the key of the home's users is missing or empty.
         ServiceFailedError: no process could start.
         StoreError: a store cannot be read or written.
+        SystemExit: 1, a process did not end in time and was killed; the log says so.
     """
     with on_ending(_leave):
         _look_and_serve(settings, announce)
@@ -103,7 +104,7 @@ class _Server(uvicorn.Server):
 
 def _end_now(seconds: float) -> None:
     _log.error("The service did not end by itself within %g s and was ended.", seconds)
-    os._exit(0)
+    os._exit(1)
 
 
 def _serve_alone(settings: Settings) -> None:
@@ -153,6 +154,8 @@ def _supervise(settings: Settings) -> None:
         supervisor.run()
     if supervisor.gave_up:
         raise _failed()
+    if supervisor.killed:
+        raise SystemExit(1)
 
 
 def _require_loopback(host: str) -> None:

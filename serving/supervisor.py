@@ -8,18 +8,16 @@ import psutil
 import uvicorn
 from uvicorn.supervisors.multiprocess import Multiprocess, Process
 
-from crossmodal.ending import end_all
+from crossmodal.ending import SERVICE_SECONDS, end_all
 
 _log = logging.getLogger(__name__)
 
 _MOST_FAILED_STARTS = 3
-_ENDING_SECONDS = 15.0
-"""After their requests, which have a time of their own, processes may take so long to end."""
 
 
 def ending_seconds(config: uvicorn.Config) -> float:
     """How long after a signal a process may take to end before it is killed."""
-    return (config.timeout_graceful_shutdown or _ENDING_SECONDS) + _ENDING_SECONDS
+    return (config.timeout_graceful_shutdown or SERVICE_SECONDS) + SERVICE_SECONDS
 
 
 class Supervisor(Multiprocess):
@@ -31,6 +29,7 @@ class Supervisor(Multiprocess):
 
     Attributes:
         gave_up: whether it ended because processes failed at their start.
+        killed: whether some did not end in time.
     """
 
     def __init__(self, config: uvicorn.Config, listening: socket.socket) -> None:
@@ -39,7 +38,7 @@ class Supervisor(Multiprocess):
         if outlives:
             # What `nohup` started outlives its terminal.
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        self.gave_up = False
+        self.gave_up = self.killed = False
         self._failed_starts = 0
         self._family: list[psutil.Process] = []
         self._served: set[int | None] = set()
@@ -65,7 +64,8 @@ class Supervisor(Multiprocess):
 
     def join_all(self) -> None:
         """Waits for all processes and what they started; kills what does not end in time."""
-        if not end_all(self._family, ending_seconds(self.config)):
+        self.killed = not end_all(self._family, ending_seconds(self.config))
+        if self.killed:
             _log.error("Processes that did not end in time were killed.")
         super().join_all()
 

@@ -112,7 +112,7 @@ from pathlib import Path
 from crossmodal.paths import StatePaths
 from orchestration import interrupts
 
-interrupts._ENDING_SECONDS = 0.5
+interrupts.RUN_SECONDS = 0.5
 with interrupts.interruptible(StatePaths(Path(sys.argv[1]))):
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     print(child.pid, flush=True)

@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -127,3 +128,40 @@ def test_what_cannot_be_opened_is_one_sentence_and_1(
     (sentence,) = ended.stderr.splitlines()
     assert str(home / "serving") in sentence and named in sentence
     assert "Starting" not in ended.stdout
+
+
+STUCK = """
+import threading
+import uvicorn
+from serving import server, supervisor
+
+supervisor.SERVICE_SECONDS = 0.1
+server._Server(uvicorn.Config("nothing:app")).handle_exit(15, None)
+threading.Event().wait()
+"""
+
+STUCK_WORKERS = """
+import socket, subprocess, sys
+import psutil
+import uvicorn
+from serving import server, supervisor
+
+supervisor.SERVICE_SECONDS = 0.1
+
+class Stuck(supervisor.Supervisor):
+    def run(self):
+        child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+        self._family = [psutil.Process(child.pid)]
+        self.join_all()
+
+server.Supervisor = Stuck
+server._supervise(server.Settings(home=sys.argv[1], serve_port=0, serve_stop_seconds=0.1))
+"""
+
+
+@pytest.mark.parametrize("code", [STUCK, STUCK_WORKERS])
+def test_an_end_by_force_is_no_success(tmp_path: Path, code: str) -> None:
+    command = [sys.executable, "-c", code, str(tmp_path / "home")]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
+    assert ended.returncode == 1
+    assert "in time" in ended.stderr or "by itself" in ended.stderr
