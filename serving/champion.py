@@ -49,7 +49,16 @@ UNUSABLE = (
 
 
 class NoChampionError(RuntimeError):
-    """There is no model that could answer; the message says what to run."""
+    """There is no model that could answer.
+
+    Args:
+        said: a sentence for callers; where there is no cause, it says what to run.
+        cause: what lies behind it, for the log alone: it may name files.
+    """
+
+    def __init__(self, said: str, cause: BaseException | None = None) -> None:
+        super().__init__(said if cause is None else f"{said} {cause}")
+        self.said, self.cause = said, cause
 
 
 @dataclass(frozen=True)
@@ -175,7 +184,7 @@ def load_champion(workspace: Workspace, version: str) -> Champion:
             reported=_reported(lake),
         )
     except UNUSABLE as error:
-        raise NoChampionError(f"The champion {version} cannot be loaded. {error}") from error
+        raise NoChampionError(f"The champion {version} cannot be loaded.", error) from error
     _require_answer(version, model, len(item_ids))
     return champion
 
@@ -206,7 +215,7 @@ def _require_answer(version: str, model: Recommender, n_items: int) -> None:
     try:
         shape = model.score(Histories.empty()).shape
     except UNUSABLE as error:
-        raise NoChampionError(f"The champion {version} cannot score. {error}") from error
+        raise NoChampionError(f"The champion {version} cannot score.", error) from error
     if shape != (1, n_items):
         raise NoChampionError(
             f"The champion {version} scores {shape[-1]} items, and its list names {n_items}: fit "
@@ -271,7 +280,7 @@ class ChampionWatch:
         try:
             found = load_champion(self._workspace, named)
         except NoChampionError as error:
-            self._refused, self._why = (named, self._touched(named)), str(error)
+            self._refused, self._why = (named, self._touched(named)), _said(error)
             _log.error("%s %s", error, f"{now} goes on." if now else "Nobody answers.")
             self._on_refusal()
             return
@@ -300,6 +309,10 @@ class ChampionWatch:
     def _follow(self) -> None:
         while not self._stop.wait(self._seconds):
             self.look()
+
+
+def _said(error: NoChampionError) -> str:
+    return error.said if error.cause is None else f"{error.said} The log of the service says why."
 
 
 def _items(lake: Lake, item_ids: tuple[str, ...]) -> pl.DataFrame:

@@ -78,7 +78,7 @@ class NewItems:
         try:
             return self._made(base, version).current
         except (sqlite3.Error, *UNUSABLE) as error:
-            raise NoChampionError(f"New items cannot be laid over the champion: {error}") from error
+            raise NoChampionError("New items cannot be laid over the champion.", error) from error
         finally:
             self._lock.release()
 
@@ -101,7 +101,7 @@ class NewItems:
         try:
             return self._items_log.version()
         except sqlite3.Error as error:
-            raise NoChampionError(f"The log of new items cannot be read: {error}") from error
+            raise NoChampionError("The log of new items cannot be read.", error) from error
 
     def _made(self, base: Champion, version: int) -> _Snapshot:
         """The snapshot of now; the lock is held."""

@@ -6,9 +6,7 @@ from http import HTTPStatus
 
 from fastapi import Request
 
-from serving.problems import FieldError, Problem
-
-_MOST_ERRORS = 20
+from serving.problems import MOST_ERRORS, FieldError, Problem
 
 
 async def only_known(request: Request) -> None:
@@ -27,7 +25,7 @@ async def only_known(request: Request) -> None:
         FieldError(field=f"query.{name}", message=message)
         for name, count in counts.items()
         if (message := _fault(name, count, takes_several))
-    ][:_MOST_ERRORS]
+    ][:MOST_ERRORS]
     if errors:
         names = ", ".join(one.field for one in errors)
         raise Problem(

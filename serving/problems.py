@@ -22,7 +22,9 @@ ALTERNATIVES = frozenset({"one event", "batch of events"})
 _CLIENT_GONE = 499
 """No status of HTTP: nginx has made it the custom in logs and figures."""
 
-_MOST_ERRORS = 20
+MOST_ERRORS = 20
+"""Fields that an answer names: a body may have thousands of unusable ones."""
+
 _BROKEN_JSON = "json_invalid"
 _UNREAD = {
     UnicodeDecodeError: "it is not in UTF-8",
@@ -99,6 +101,21 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
+def unavailable(said: str, error: BaseException) -> Problem:
+    """A 503 whose cause the log alone names, since its words may hold paths of this machine.
+
+    Args:
+        said: to the caller, what cannot be done now, as a sentence.
+        error: what lies behind it.
+    """
+    _log.error("%s %s", said, error)
+    return Problem(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        f"{said} The log of the service says why; try again later.",
+        headers={"Retry-After": "5"},
+    )
+
+
 def document(
     status: int,
     detail: str,
@@ -119,7 +136,7 @@ async def _problem(request: Request, error: Exception) -> JSONResponse:
 
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    faults = error.errors()[:_MOST_ERRORS]
+    faults = error.errors()[:MOST_ERRORS]
     broken = next((one for one in faults if one["type"] == _BROKEN_JSON), None)
     if broken is not None:
         reason = str(broken["ctx"]["error"]).removesuffix(" at")

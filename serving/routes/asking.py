@@ -13,12 +13,10 @@ from crossmodal.event_log import event_instant
 from models.data import Bools, Ints
 from serving.champion import Champion, NoChampionError
 from serving.cursors import Cursor, CursorError
-from serving.problems import FieldError, Problem
+from serving.problems import MOST_ERRORS, FieldError, Problem, unavailable
 from serving.schemas import Found, FoundItem
 from serving.searching import Match
 from serving.service import Service
-
-_MOST_ERRORS = 20
 
 
 # Coroutines, since FastAPI hands every other dependency to a thread, which costs more than they do.
@@ -32,8 +30,10 @@ async def _champion(service: Annotated[Service, Depends(_service)]) -> Champion:
         found = service.champion_at_hand()
         return found if found is not None else await run_in_threadpool(service.champion)
     except NoChampionError as error:
+        if error.cause is not None:
+            raise unavailable(error.said, error.cause) from error
         raise Problem(
-            HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers={"Retry-After": "5"}
+            HTTPStatus.SERVICE_UNAVAILABLE, error.said, headers={"Retry-After": "5"}
         ) from error
 
 
@@ -72,7 +72,7 @@ def item_indexes(champion: Champion, item_ids: Iterable[str], field: str) -> Int
             FieldError(
                 field=field.format(place), message=f"The catalogue has no item {ids[place]!r}."
             )
-            for place in missing[:_MOST_ERRORS].tolist()
+            for place in missing[:MOST_ERRORS].tolist()
         )
         raise Problem(
             HTTPStatus.NOT_FOUND,

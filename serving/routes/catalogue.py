@@ -20,10 +20,11 @@ from crossmodal.item_log import (
     Vector,
 )
 from crossmodal.item_puts import PutDiffersError, PutKey
+from crossmodal.store_errors import reason
 from models.data import Floats
 from models.encoders.item_text import encode_items
 from serving.guarded import guarded
-from serving.problems import FieldError, Problem, problem_responses
+from serving.problems import FieldError, Problem, problem_responses, unavailable
 from serving.routes.asking import Asked, InUse, instant, item_facts
 from serving.schemas import ItemDescription, ItemId, ItemStored
 from serving.service import Service
@@ -193,11 +194,8 @@ def _refusals(field: str) -> Iterator[None]:
             HTTPStatus.UNPROCESSABLE_ENTITY, message, "header.idempotency-key"
         ) from error
     except (sqlite3.Error, OSError) as error:
-        raise Problem(
-            HTTPStatus.SERVICE_UNAVAILABLE,
-            f"The change could not be written, and was not made: {error}",
-            headers={"Retry-After": "5"},
-        ) from error
+        said = f"The change could not be written, and was not made: {reason(error)}."
+        raise unavailable(said, error) from error
 
 
 def _refused(status: int, message: str, field: str) -> Problem:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path
 from feature_repo.store import NotAppliedError
 from serving.feast_features import FeatureLookUpError
 from serving.guarded import guarded
-from serving.problems import FieldError, Problem, problem_responses
+from serving.problems import FieldError, Problem, problem_responses, unavailable
 from serving.routes.asking import Asked
 from serving.schemas import MOST_KEYS, FeatureAnswer, FeatureRequest
 from serving.service import Service
@@ -67,7 +67,7 @@ def _join_keys(service: Service, feature_service: str) -> tuple[str, ...]:
     try:
         known = service.features.services()
     except NotAppliedError as error:
-        raise _not_yet(error) from error
+        raise _not_yet() from error
     if feature_service not in known:
         raise Problem(
             HTTPStatus.NOT_FOUND,
@@ -88,13 +88,19 @@ def _answer(
     try:
         with service.metrics.stage("features"):
             columns = service.features.look_up(feature_service, stored)
-    except (NotAppliedError, FeatureLookUpError) as error:
-        raise _not_yet(error) from error
+    except NotAppliedError as error:
+        raise _not_yet() from error
+    except FeatureLookUpError as error:
+        raise unavailable(f"Features of {feature_service} cannot be read now.", error) from error
     return FeatureAnswer(
         service=feature_service,
         columns={**columns, **{name: list(values) for name, values in keys.items()}},
     )
 
 
-def _not_yet(error: NotAppliedError | FeatureLookUpError) -> Problem:
-    return Problem(HTTPStatus.SERVICE_UNAVAILABLE, str(error), headers={"Retry-After": "5"})
+def _not_yet() -> Problem:
+    return Problem(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "There is no online store yet: run `crossmodal run` first.",
+        headers={"Retry-After": "5"},
+    )
