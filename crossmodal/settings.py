@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from crossmodal.atomic import atomic_write_bytes
+from crossmodal.paths import StatePaths
 
 SourceName = Literal["sample", "movielens", "tables"]
 
@@ -224,7 +225,7 @@ class Settings(BaseSettings):
         "0 makes each one again.",
     )
     serve_user_state_seconds: float = Field(
-        default=0.2, gt=0, description="Time to read what a user did; past it, what is in memory."
+        default=0.2, gt=0, description="Time to read what a user did; past it, 503, and `/v1/rank` goes by the lake."
     )
     serve_ranking_seconds: float = Field(
         default=0.5, gt=0, description="Time to rank; past it, the stored or the popular list."
@@ -257,7 +258,7 @@ class Settings(BaseSettings):
 
 
 class RememberedSource(BaseModel):
-    """The source that the state in a home was last made from."""
+    """The source that the state in a home was last made from; its path as `StatePaths.kept`."""
 
     source: SourceName
     source_path: Path | None = None
@@ -276,12 +277,19 @@ def load_settings(**chosen: Any) -> Settings:
     if settings.model_fields_set & set(RememberedSource.model_fields) or not remembered.is_file():
         return settings
     source = RememberedSource.model_validate_json(remembered.read_bytes())
-    return Settings(**given, **source.model_dump(exclude_none=True))
+    known = source.model_dump(exclude_none=True)
+    if source.source_path is not None:
+        known["source_path"] = StatePaths(settings.home).located(str(source.source_path))
+    return Settings(**given, **known)
 
 
 def remember_source(settings: Settings) -> None:
     """Makes this source the one that later commands and the web UI take by default."""
-    source = RememberedSource.model_validate(settings.model_dump())
+    chosen = settings.model_dump()
+    if settings.source_path is not None:
+        # A home that is moved or copied reads the files that came along with it.
+        chosen["source_path"] = StatePaths(settings.home).kept(settings.source_path)
+    source = RememberedSource.model_validate(chosen)
     atomic_write_bytes(_source_file(settings), source.model_dump_json(indent=2).encode())
 
 

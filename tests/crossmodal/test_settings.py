@@ -1,5 +1,6 @@
 """Settings: the environment first, then what the home remembers, then defaults."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,22 @@ def test_the_last_source_of_a_home_is_the_default_of_the_next_command(tmp_path: 
     again = load_settings()
     assert (again.source, again.source_path) == ("movielens", tmp_path)
     assert load_settings(source="sample").source == "sample"
+
+
+def test_a_copied_home_reads_the_mapping_that_lies_in_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, copy = tmp_path / "home", tmp_path / "copy"
+    for inside, mapping in ((True, home / "own" / "shop.yaml"), (False, tmp_path / "shop.yaml")):
+        mapping.parent.mkdir(parents=True, exist_ok=True)
+        mapping.write_text("tables: []")
+        remember_source(load_settings(source="tables", source_path=mapping))
+        assert load_settings().source_path == mapping
+        shutil.copytree(home, copy, dirs_exist_ok=True)
+        with monkeypatch.context() as elsewhere:
+            elsewhere.setenv("CROSSMODAL_HOME", str(copy))
+            own = copy / "own" / "shop.yaml" if inside else mapping
+            assert load_settings().source_path == own
 
 
 def test_the_environment_wins_over_the_remembered_source(
