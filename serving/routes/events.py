@@ -42,8 +42,8 @@ async def events(
 async def undo(service: Asked, event_id: Annotated[EventId, Path()]) -> None:
     """Undoes an event, as if it had never been; undone again, it stays so.
 
-    It counts in no list from the next answer on, and leaves the lake with the next run. Sent again,
-    it stays undone.
+    It is no part of its user's lists from the next answer on. With the next run it leaves the lake
+    too, by which lists for everyone go until then. Sent again, it stays undone.
     """
     known = await _written(lambda: service.events.undo(event_id), "Nothing was undone.")
     if not known:
