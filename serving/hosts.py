@@ -17,7 +17,8 @@ from serving.problems import document
 
 _HOST = re.compile(r"(?:\[(?P<ipv6>[0-9a-f:.]+)\]|(?P<name>[^\s:@/?#\[\]]+))(?::\d{1,5})?")
 _MOST_SHOWN = 100
-_PROBES = frozenset({"/healthz", "/readyz"})
+_BY_ADDRESS = frozenset({"/healthz", "/readyz", "/metrics"})
+"""What load balancers and Prometheus ask; the last of them for a key as well."""
 
 
 class AllowedHosts:
@@ -25,8 +26,8 @@ class AllowedHosts:
 
     Names of this machine itself always are, and so is the address that it listens on. Others are
     those that the operator has named. Where none was named and callers need a key, any name will
-    do: no browser sends a key by itself. Probes of a service with keys are answered whatever its
-    name, since load balancers ask by address.
+    do: no browser sends a key by itself. Probes and figures of a service with keys are answered
+    whatever its name, since load balancers and Prometheus ask by address.
 
     Args:
         app: what is asked otherwise.
@@ -59,7 +60,7 @@ class AllowedHosts:
         host = _host(scope)
         if "*" in self._names or (host is not None and (_local(host) or self._named(host))):
             return True
-        return self._needs_key() and (not self._names or scope["path"] in _PROBES)
+        return self._needs_key() and (not self._names or scope["path"] in _BY_ADDRESS)
 
     def _named(self, host: str) -> bool:
         return host == self._address or host in self._names or host.endswith(self._below)

@@ -11,10 +11,10 @@ from fastapi.responses import FileResponse
 
 from models.data import Ints
 from serving.champion import UNUSABLE, Champion
-from serving.cursors import Cursor
+from serving.cursors import MOST_SHOWN, Cursor
 from serving.guarded import guarded
 from serving.live_choices import LiveChoices
-from serving.problems import FieldError, Problem, problem_responses
+from serving.problems import FieldError, Problem, problem_responses, unavailable
 from serving.routes.asking import (
     Asked,
     InUse,
@@ -67,7 +67,7 @@ def items(
     """The same list for everyone, page by page.
 
     Pages by `offset` are pages of the list as it is when each is asked for; those by `after` repeat
-    nothing, whatever happens between them.
+    nothing, whatever happens between them, and go on after a page by `offset` too.
     """
     if after is not None and offset:
         raise unusable("query.offset", "A page is asked for by after or by offset, not by both.")
@@ -80,7 +80,7 @@ def items(
     order = allowed[np.lexsort((champion.ties[allowed], -keys))].astype(np.int32)
     page = _page(champion, order[offset:], shown, k)
     rows = [ItemAnswer.model_validate(item_facts(champion, int(item))) for item in page]
-    further = shown.beyond([row.item_id for row in rows])
+    further = shown.beyond([*_skipped(champion, order, offset), *(row.item_id for row in rows)])
     return ItemList(
         model_version=champion.version,
         total=len(allowed),
@@ -170,11 +170,7 @@ def one_item(service: Asked, champion: InUse, item_id: Annotated[ItemId, Path()]
     try:
         said = service.said_of(item_id)
     except UNUSABLE as error:
-        raise Problem(
-            HTTPStatus.SERVICE_UNAVAILABLE,
-            f"The catalogue cannot be read at the moment: {error}",
-            headers={"Retry-After": "5"},
-        ) from error
+        raise unavailable("The catalogue cannot be read now.", error) from error
     return ItemFacts.model_validate(
         {
             **item_facts(champion, item),
@@ -184,6 +180,11 @@ def one_item(service: Asked, champion: InUse, item_id: Annotated[ItemId, Path()]
             "created_at": datetime.fromtimestamp(created_at / 1e6, UTC) if created_at else None,
         }
     )
+
+
+def _skipped(champion: Champion, order: Ints, offset: int) -> list[str]:
+    """Ids of what an offset leaves out, which no later page is to show; past the most, no more."""
+    return [champion.log.item_ids.ids[item] for item in order[: min(offset, MOST_SHOWN)]]
 
 
 def _page(champion: Champion, order: Ints, shown: Cursor, k: int) -> Ints:

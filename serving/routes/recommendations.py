@@ -93,8 +93,9 @@ async def recommendations_of_user(
     wishes = (diversity, new_places, tuple(sorted(category)), exclude_seen)
     # Not of the user, since those of whom nothing is known share their lists.
     shown = next_page(Cursor.begin("user", *wishes), after, "query.after")
-    # What is left out makes a list that hardly anybody asks for again.
-    asked_again = not exclude and after is None
+    # What is left out makes a list that hardly anybody asks for again; places for new items go by
+    # impressions, which change lists without an act of the user.
+    asked_again = not exclude and after is None and not new_places
     question = await _question(service, champion, user_id, (k, *wishes)) if asked_again else None
     if question and (known := service.lists.recall(champion, question)):
         service.metrics.remembered.inc()

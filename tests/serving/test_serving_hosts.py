@@ -19,7 +19,7 @@ def asked_as(
     host: str, *, names: tuple[str, ...] = (), keyed: bool = False, path: str = "/"
 ) -> int:
     app = FastAPI()
-    for route in ("/", "/healthz", "/readyz", "/v1/items"):
+    for route in ("/", "/healthz", "/readyz", "/metrics", "/v1/items"):
         app.get(route)(lambda: "here")
     app.add_middleware(AllowedHosts, address="192.168.1.7", names=names, keyed=lambda: keyed)
     return TestClient(app).get(path, headers={"Host": host}).status_code
@@ -75,7 +75,8 @@ def test_the_operator_names_others() -> None:
 def test_with_keys_any_name_will_do_until_the_operator_names_some() -> None:
     assert asked_as("10.0.0.7", keyed=True) == 200
     assert asked_as("10.0.0.7", names=("shop.example",), keyed=True) == 400
-    for probe in ("/healthz", "/readyz"):
+    for probe in ("/healthz", "/readyz", "/metrics"):
+        assert asked_as("evil.example", names=("shop.example",), path=probe) == 400
         assert asked_as("10.0.0.7", names=("shop.example",), keyed=True, path=probe) == 200
 
 

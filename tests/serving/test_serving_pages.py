@@ -166,6 +166,14 @@ def test_lists_for_everyone_have_pages_too(asking: TestClient) -> None:
     assert refused.json()["errors"][0]["field"] == "query.offset"
 
 
+def test_after_a_page_by_offset_the_list_goes_on(asking: TestClient) -> None:
+    whole = ids(ask(asking, "/v1/items", sort="latest", k=WHOLE))
+    for offset in (1, 20):
+        page = ask(asking, "/v1/items", sort="latest", k=10, offset=offset)
+        further = ask(asking, "/v1/items", sort="latest", k=10, after=page["after"])
+        assert ids(page) + ids(further) == whole[offset : offset + 20]
+
+
 def test_several_categories_are_any_of_them(asking: TestClient, kept: Settings) -> None:
     items = Workspace(kept).lake.read("items").explode("categories")
     two = items["categories"].drop_nulls().unique().sort().to_list()[:2]

@@ -103,6 +103,19 @@ def test_an_impression_changes_no_list(client: TestClient, before: float) -> Non
     assert remembered(client) - before == 1
 
 
+def test_a_list_with_places_for_new_items_goes_by_the_impressions_of_now(
+    client: TestClient, before: float
+) -> None:
+    shown = items(asked(client, new_places=2))
+    for number, name in enumerate(shown[5:]):
+        like(client, "bob", name, event_id=f"i{number}", kind="impression")
+    asked(client, new_places=2)
+    assert remembered(client) - before == 0
+    asked(client)
+    asked(client)
+    assert remembered(client) - before == 1
+
+
 def test_the_oldest_list_is_forgotten_first_and_none_is_kept_on_demand(copied: Settings) -> None:
     with TestClient(create_app(copied)) as client:
         long = len(client.get("/v1/users/ada/recommendations", params={"k": 10}).content)
