@@ -1,5 +1,6 @@
 """What a user did: the lake's events and, after them, what the apps reported since."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -34,12 +35,13 @@ def user_state(champion: Champion, user_id: str | None, acts: Sequence[LoggedEve
 
     The newest act that says yes or no to an item decides: after a hide, or a value of 0 or less, it
     is no part of the history, until the user wants it again. What was undone never was, also where
-    a run has taken it into the lake.
+    the lake has it still.
 
     Args:
         champion: in whose indexes the answer is made.
         user_id: a pseudonym; None for someone without an account.
-        acts: what the log has of the user, in its order, without impressions, and what was undone.
+        acts: what the log has of the user, in its order, without impressions, and what was undone
+            since the lake was read.
     """
     undone = [act for act in acts if act.event_type == UNDONE]
     acts = [act for act in acts if act.event_type != UNDONE]
@@ -122,13 +124,19 @@ def _from_lake(champion: Champion, user_id: str | None) -> Histories:
 def _without(known: Histories, champion: Champion, undone: Sequence[LoggedEvent]) -> Histories:
     """What the lake knows of a user less what they have undone since.
 
-    Another event of the same instant and item goes with it, and comes back from the log.
+    One event of that item and instant goes for each that was undone: another, such as one of the
+    source's own files, is not the user's to undo.
     """
     if not undone or not len(known.items):
         return known
     items = champion.log.item_ids.indexes([event.item_id for event in undone])
     times = np.array([event.event_timestamp for event in undone], dtype=np.int64)
+    left = Counter(zip(items.tolist(), times.tolist(), strict=True))
     stays = ~_among(known.items, known.timestamps, items, times)
+    for place in np.flatnonzero(~stays):
+        pair = int(known.items[place]), int(known.timestamps[place])
+        stays[place] = left[pair] == 0
+        left[pair] = max(left[pair] - 1, 0)
     return Histories(
         np.array([0, stays.sum()], dtype=np.int64),
         known.items[stays],

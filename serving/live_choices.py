@@ -1,4 +1,4 @@
-"""What users wanted since the last run: read from the log as it grows, for lists for everyone."""
+"""What users wanted, or undid, since the last run: read from the log as it grows."""
 
 import logging
 import sqlite3
@@ -17,19 +17,21 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Live:
-    """Choices that the lake of a champion does not have.
+    """Choices, and what was undone, that the lake of a champion does not know of.
 
     Attributes:
         champion: in whose indexes they are.
         end: where the log ended when they were read.
         items: (n,) dense indexes.
         timestamps: (n,) UTC microseconds.
+        undone: item id and UTC microseconds of every event, of whichever kind, that was undone.
     """
 
     champion: Champion
     end: int
     items: Ints
     timestamps: Longs
+    undone: frozenset[tuple[str, int]]
 
 
 class LiveChoices:
@@ -57,15 +59,31 @@ class LiveChoices:
                 return self._live
         except sqlite3.Error as error:
             _log.error("Lists for everyone go by the lake alone; the log is unreadable. %s", error)
-            return Live(champion, 0, np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.int64))
+            nothing = np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.int64)
+            return Live(champion, 0, *nothing, frozenset())
 
     def _forget(self, since: int) -> None:
+        """Starts at a position of the log with nothing read.
+
+        What is read lies in columns, since there may be millions: `_slots` says which of `_names`
+        each choice is of, `_times` when it was.
+        """
         self._since = self._end = since
         self._names: dict[str, int] = {}
         self._slots, self._times = array("i"), array("q")
+        self._undone: set[tuple[str, int]] = set()
 
     def _follow(self, since: int, end: int) -> None:
-        """Reads the log on to its end; from the start again where something was undone."""
+        """Reads the log on to its end.
+
+        An event that is undone leaves its place and comes again at the end of the log, as one of
+        the type `UNDONE`. What it was does not stand there, so that nothing can be taken off again:
+        everything since `since` is read once more, of which it is no part now.
+
+        Args:
+            since: the position up to which the lake has everything.
+            end: of the log, as it was asked before.
+        """
         if since != self._since:
             self._forget(since)
         if end <= self._end:
@@ -75,9 +93,12 @@ class LiveChoices:
             self._forget(since)
             new = self._log.choices_after(since)
         for one in new:
-            if not one.undone:
+            if one.undone:
+                self._undone.add((one.item_id, one.event_timestamp))
+            else:
                 self._slots.append(self._names.setdefault(one.item_id, len(self._names)))
                 self._times.append(one.event_timestamp)
+        # What is no choice moves the end too, and what came after `end` was asked has been read.
         self._end = max(end, new[-1].position if new else 0)
 
     def _in_indexes_of(self, champion: Champion) -> Live:
@@ -85,4 +106,4 @@ class LiveChoices:
         items = dense[np.array(self._slots, dtype=np.int32)]
         known = items >= 0
         times = np.array(self._times, dtype=np.int64)
-        return Live(champion, self._end, items[known], times[known])
+        return Live(champion, self._end, items[known], times[known], frozenset(self._undone))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from crossmodal.event_log import EventLog
+from crossmodal.event_log import UNDONE, EventLog
 from crossmodal.item_log import ItemLog
 from crossmodal.pseudonyms import pseudonym
 from crossmodal.workspace import Workspace
@@ -47,7 +47,7 @@ class Service:
         state_stages: the same for what a user did.
         feature_stages: the same for what Feast is asked.
         lists: those that were made last.
-        choices: what users wanted since the last run.
+        choices: what users wanted, or undid, since the last run.
         items: what apps put into the catalogue.
         new_items: lays it over the model in use.
         uploads: reads pictures and sounds.
@@ -123,7 +123,17 @@ class Service:
     def state_of(self, champion: Champion, user_id: str) -> UserState:
         """What a user did, up to the event that was acknowledged last."""
         name = self.pseudonym(user_id)
-        return user_state(champion, name, self.events.acts_of_user(name))
+        acts = self.events.acts_of_user(name)
+        if any(act.event_type == UNDONE for act in acts):
+            # What was undone before the last run is no part of its lake, where others may look
+            # like it: events of the source's own files.
+            since = self.choices.of(champion).undone
+            acts = [
+                act
+                for act in acts
+                if act.event_type != UNDONE or (act.item_id, act.event_timestamp) in since
+            ]
+        return user_state(champion, name, acts)
 
     def last_event_of(self, user_id: str) -> int:
         """The place in the log of the event of a user that was acknowledged last; 0 for none."""

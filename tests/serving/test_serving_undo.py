@@ -1,14 +1,20 @@
 """An event that is undone counts nowhere any more."""
 
 import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
+import polars as pl
 import pytest
 from fastapi.testclient import TestClient
 
+from assets.ingestion import source_of
 from crossmodal.event_log import LoggedEvent
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
+from models.data import Interactions
 from serving.app import create_app
 from serving.champion import Champion
 from serving.client import AsyncClient, Client, ServiceError
@@ -96,6 +102,46 @@ def test_what_the_lake_has_taken_counts_no_more_once_it_is_undone(asking: TestCl
     assert (first in after.seen) == (first in known.history.items[1:])
     both = user_state(champion, user, [at("e1", "undone"), at("e2", "like")])
     assert when in both.history.timestamps, "another event of the same instant still counts"
+
+
+def test_of_two_events_that_look_alike_one_goes(asking: TestClient) -> None:
+    champion: Champion = asking.app.state.service.champions.current  # type: ignore[attr-defined]
+    events = champion.log.events
+    user, item = (int(column[0]) for column in (events.users, events.items))
+    twice = Interactions(
+        *(
+            np.concatenate([column[:1], column])
+            for column in (events.users, events.items, events.values, events.timestamps)
+        )
+    )
+    champion = replace(champion, log=replace(champion.log, events=twice))
+    name, item_id = champion.log.user_ids.ids[user], champion.log.item_ids.ids[item]
+    when = int(events.timestamps[0])
+    undone = LoggedEvent("e1", name, item_id, "undone", None, None, None, when)
+
+    def alike(*acts: LoggedEvent) -> int:
+        history = user_state(champion, name, acts).history
+        return int(np.sum((history.items == item) & (history.timestamps == when)))
+
+    other = replace(undone, event_id="e2")
+    assert [alike(), alike(undone), alike(undone, other)] == [2, 1, 0]
+
+
+def test_what_was_undone_before_a_run_takes_nothing_from_its_lake(
+    client: TestClient, copied: Settings
+) -> None:
+    service = client.app.state.service  # type: ignore[attr-defined]
+    champion: Champion = service.champions.current
+    source = pl.read_parquet(source_of(Workspace(copied)).root / "events.parquet")
+    user = str(source["user_id"][0])
+    known = service.state_of(champion, user).history
+    when = datetime.fromtimestamp(int(known.timestamps[0]) / 1e6, UTC)
+    item = champion.log.item_ids.ids[int(known.items[0])]
+    report(client, "e1", item, "like", user_id=user, timestamp=when.isoformat())
+    undo(client, "e1")
+    later = replace(champion, reported=service.events.end())
+    assert len(service.state_of(later, user).history.items) == len(known.items)
+    assert len(service.state_of(champion, user).history.items) == len(known.items) - 1
 
 
 def test_a_hide_with_a_value_says_that_it_has_none(asking: TestClient) -> None:
