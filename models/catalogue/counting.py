@@ -1,14 +1,10 @@
 """Models that count or solve: chance, popularity, neighbours, linear maps, factors, content."""
 
 from models.catalogue.entry import Benchmark, ModelEntry
+from models.catalogue.shared import DECAY, LASTING
 from models.catalogue.space import Real, Space, Whole
-from models.data import MODALITIES, TIME_DEPENDENT
+from models.data import MODALITIES
 from models.splits.names import COLD_ITEM, RANKED_SPLITS, WARM_AND_COLD, WARM_SPLITS
-
-_LASTING = tuple(name for name in MODALITIES if name not in TIME_DEPENDENT)
-"""What an item can have before anyone has touched it."""
-
-_DECAY = Real(0.6, 1.0)
 
 _EVERYONE = (
     ModelEntry(
@@ -58,7 +54,7 @@ _BEHAVIOUR = (
             {
                 "neighbours": Whole(20, 500, log=True),
                 "shrinkage": Real(0.0, 100.0),
-                "decay": _DECAY,
+                "decay": DECAY,
             }
         ),
         benchmark=Benchmark(
@@ -76,7 +72,7 @@ _BEHAVIOUR = (
         RANKED_SPLITS,
         code_version="5",
         yardstick=True,
-        space=Space({"strength": Real(10.0, 3000.0, log=True), "decay": _DECAY}),
+        space=Space({"strength": Real(10.0, 3000.0, log=True), "decay": DECAY}),
         benchmark=Benchmark(
             "baseline",
             WARM_SPLITS,
@@ -103,9 +99,9 @@ _BEHAVIOUR = (
         space=Space(
             {
                 "steps": Whole(2, 60, log=True),
-                "step_decay": _DECAY,
+                "step_decay": DECAY,
                 "last": Whole(2, 60, log=True),
-                "decay": _DECAY,
+                "decay": DECAY,
                 "power": Real(0.0, 0.7),
                 "shrinkage": Real(0.5, 50.0, log=True),
             }
@@ -158,14 +154,14 @@ _CONTENT = (
         "models.baselines:ColdStartMapConfig",
         WARM_AND_COLD,
         code_version="7",
-        reads=_LASTING,
+        reads=LASTING,
         space=Space(
             {
                 "factors": Whole(32, 256, log=True),
                 "confidence": Real(0.5, 20.0, log=True),
                 "shrinkage": Real(1.0, 100.0, log=True),
                 "components": Whole(16, 128, log=True),
-                "decay": _DECAY,
+                "decay": DECAY,
             }
         ),
         searched_on=COLD_ITEM,

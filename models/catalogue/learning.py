@@ -1,15 +1,11 @@
 """Models that train weights: factors of ratings, the networks, the hybrid."""
 
 from models.catalogue.entry import Benchmark, ModelEntry
+from models.catalogue.shared import DECAY, LASTING
 from models.catalogue.space import OneOf, Real, Space, Whole
-from models.data import MODALITIES, TIME_DEPENDENT
 from models.splits.names import RANDOM, RANKED_SPLITS, USER_TEMPORAL, WARM_AND_COLD, WARM_SPLITS
 
-_LASTING = tuple(name for name in MODALITIES if name not in TIME_DEPENDENT)
-"""What an item can have before anyone has touched it."""
-
 _DROPOUT = Real(0.0, 0.6)
-_DECAY = Real(0.6, 1.0)
 
 _EPOCHS_AND_SEED = {"epochs": "training_epochs", "seed": "seed"}
 
@@ -111,7 +107,7 @@ LEARNING = (
                 "weight_decay": Real(1e-3, 1.0, log=True),
                 "positions": Whole(4, 16, log=True),
                 "horizon": Whole(5, 50, log=True),
-                "horizon_decay": _DECAY,
+                "horizon_decay": DECAY,
                 "focus": Real(0.0, 1.0),
             }
         ),
@@ -157,7 +153,7 @@ LEARNING = (
         from_platform={"networks": "hybrid_networks", "seed": "seed"},
         takes=("on_epoch", "processes"),
         code_version="13",
-        reads=_LASTING,
+        reads=LASTING,
         learns=True,
         # Only what shapes the trees: the retrievers and their slices are the same in every trial.
         space=Space(
