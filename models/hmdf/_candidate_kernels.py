@@ -29,10 +29,12 @@ class LinkTable(NamedTuple):
         columns: item of each weight.
         values: the weights.
         read: (longest,) how many weights of each of the newest events count, the newest first.
-        lasting: (longest, w) how much these events count in each of w windows; 0 after its end.
+        lasting: (longest, w) how much these events count in each of w windows; 0 after its end. The
+            last window is the longest: what no event of it speaks for has no sum in another either.
         changing: (longest, v) the same in the v windows of the contemporary weights.
         middles: (periods,) in days.
-        memories: (m,) days in which a period that is so far from now counts e times less.
+        memories: (m,) days in which a period that is so far from now counts e times less; the last
+            are the most.
     """
 
     n_items: int
@@ -51,8 +53,9 @@ class Sums(NamedTuple):
     """Room for the sums of one user, which is cleared for the next.
 
     Attributes:
-        values: (kinds + 1, w, n_items) the sums in each window; those of the contemporary weights
-            are the last. One window lies apart from the next, so that the nearest caches hold it.
+        values: (kinds + 1, at least w and v m, n_items) the sums in each window; those of the
+            contemporary weights, in each window and memory, are the last. One window lies apart
+            from the next, so that the nearest caches hold it.
         met: (kinds + 1, n_items + 1) the items whose sum in a kind's longest window is not 0, in
             the order in which they were met. The last place takes what there is no room for.
         counts: (kinds + 1,) how many.
@@ -78,9 +81,10 @@ def add_past(table: LinkTable, past: Ints, now: float, room: Sums) -> None:
         room: empty; is filled.
     """
     columns, values = table.columns, table.values
+    longest = table.lasting.shape[1] - 1
     for kind in range(table.kinds):
         met, count = room.met[kind], 0
-        for window in range(table.lasting.shape[1]):
+        for window in range(longest + 1):
             sums = room.values[kind, window]
             for rank in range(min(len(past), len(table.lasting))):
                 weight = table.lasting[rank, window]
@@ -88,7 +92,7 @@ def add_past(table: LinkTable, past: Ints, now: float, room: Sums) -> None:
                     break
                 row = kind * table.n_items + past[len(past) - 1 - rank]
                 first, stop = _span(table, row, rank)
-                if window < room.values.shape[1] - 1:
+                if window < longest:
                     _add(columns, values, first, stop, weight, sums)
                 else:
                     count = _add_and_meet(columns, values, first, stop, weight, sums, met, count)
@@ -100,11 +104,10 @@ def add_past(table: LinkTable, past: Ints, now: float, room: Sums) -> None:
 def _add_changing(table: LinkTable, past: Ints, now: float, room: Sums) -> None:
     """Sums the contemporary weights."""
     columns, values, near = table.columns, table.values, nearness(table, now)
-    memories, widest = near.shape[1], room.values.shape[1]
-    windows = table.changing.shape[1]
-    for place in range(windows * memories):
+    memories = near.shape[1]
+    longest = table.changing.shape[1] * memories - 1
+    for place in range(longest + 1):
         window, memory = divmod(place, memories)
-        # The last one is that of the longest window and memory, and lies where that of others does.
         sums, met, count = room.values[table.kinds, place], room.met[table.kinds], 0
         for rank in range(min(len(past), len(table.changing))):
             if table.changing[rank, window] == 0:
@@ -115,7 +118,7 @@ def _add_changing(table: LinkTable, past: Ints, now: float, room: Sums) -> None:
                 if first == stop:
                     continue
                 weight = table.changing[rank, window] * near[period, memory]
-                if place < widest - 1:
+                if place < longest:
                     _add(columns, values, first, stop, weight, sums)
                 else:
                     count = _add_and_meet(columns, values, first, stop, weight, sums, met, count)

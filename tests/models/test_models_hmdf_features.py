@@ -65,6 +65,24 @@ def test_nobody_finds_what_was_found_for_others() -> None:
             np.testing.assert_array_equal(vars(after_others)[name], array)
 
 
+@pytest.mark.parametrize(("lasting", "changing"), [(3, 2), (4, 1), (2, 1)])
+def test_who_has_a_sum_is_known_however_many_windows_there_are(lasting: int, changing: int) -> None:
+    events = walks().train
+    links = ItemLinks.of(events, 80, 60)
+    table = links.table
+    table = table._replace(
+        lasting=table.lasting[:, -lasting:].copy(), changing=table.changing[:, -changing:].copy()
+    )
+    history = Histories.of(events, np.array([7], np.int32))
+    with links.room() as room:
+        add_past(table, history.items, now_of(history)[0], room)
+        assert room.counts[:-1].any()
+        for kind, count in enumerate(room.counts):
+            met = set(room.met[kind, :count].tolist())
+            assert met == set(np.flatnonzero(room.values[kind].any(axis=0)).tolist())
+        clear(room)
+
+
 def test_room_in_which_something_failed_is_given_to_nobody() -> None:
     links = ItemLinks.of(walks().train, 80, 60)
     with pytest.raises(KeyError), links.room() as room:
