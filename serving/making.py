@@ -55,6 +55,10 @@ class ListInMaking:
     Its steps find without changing anything; what one has found is kept before the next begins, so
     that a late one never reaches into an answer that is being written.
 
+    What they find is the list from its first item on, that of earlier pages too: what was shown is
+    left out last (`_unshown`), so that diversity sees the same order on every page. The reasons are
+    of what `_page` gives, which the answer takes as well: the two must be item by item the same.
+
     Args:
         champion: ranks and explains.
         allowed: (n_items,) what may be shown before anything is known of the user.
@@ -81,8 +85,10 @@ class ListInMaking:
         self._champion, self._allowed, self._given, self._new = champion, allowed, given, new
         self._k, self._diversity = k, diversity
         self._shown = shown or Cursor.begin()
-        self._most = k if shown is None else shown.room(k)
-        self._past = len(self._shown.marks)
+        # Fewer than k on the last page: all pages of a list together have so many at most.
+        self._room = k if shown is None else shown.room(k)
+        # The stages find k items more than were shown, so that k are left without those.
+        self._n_shown = len(self._shown.marks)
         self.history = Histories.empty()
         self._found: tuple[Ints, Floats] | None = None
         self._found_new: tuple[Ints, Floats] | None = None
@@ -117,8 +123,8 @@ class ListInMaking:
 
     def answer(self) -> list[Ranked]:
         """The list as far as it has come; without a ranking, the popular items."""
-        items, scores = self._listed() if self._found else self._unshown(self._popular())
-        items, scores = items[: self._most], scores[: self._most]
+        items, scores = self._page() if self._found else self._unshown(self._popular())
+        items, scores = items[: self._room], scores[: self._room]
         why = self._reasons or self._unasked(items)
         return [
             Ranked(item, score, reason)
@@ -131,11 +137,11 @@ class ListInMaking:
             found = best_given(champion, history, self._given)
             return _Ranking(found, explainer(champion, history))
         scores, explain = scored_by(champion, history, self._allowed)
-        wanted = self._allowed, self._k, self._diversity, self._past
+        wanted = self._allowed, self._k, self._diversity, self._n_shown
         found, new = best(champion, scores, *wanted), None
         if self._new is not None:
             new = best_new(champion, scores, self._allowed, self._new.impressions_of)
-        if len(found[0]) < min(self._k + self._past, int(self._allowed.sum())):
+        if len(found[0]) < min(self._k + self._n_shown, int(self._allowed.sum())):
             found, explain = (
                 best_of_popular(champion, history, found[0], *wanted),
                 explainer(champion, history),
@@ -145,28 +151,29 @@ class ListInMaking:
     def _diversify(self) -> tuple[Ints, Floats]:
         assert self._found is not None
         items, scores = self._found
-        return diverse_pages(self._champion, items, scores, self._k, self._diversity, self._past)
+        return diverse_pages(self._champion, items, scores, self._k, self._diversity, self._n_shown)
 
     def _explain(self) -> Sequence[Reason]:
         assert self._found is not None and self._explainer is not None
-        return reasons_of(self._champion, self._explainer, self._listed()[0])
+        return reasons_of(self._champion, self._explainer, self._page()[0])
 
     def _keep_ranking(self, ranking: _Ranking) -> None:
         self._found, self._explainer = ranking.found, ranking.explainer
         self._found_new = ranking.new
 
-    def _listed(self) -> tuple[Ints, Floats]:
-        """The list as it is shown: with places kept for new items below its first half."""
+    def _page(self) -> tuple[Ints, Floats]:
+        """The page as it is answered: with places kept for new items below its first half."""
         assert self._found is not None
         items, scores = self._unshown(self._found)
-        items, scores = items[: self._most], scores[: self._most]
+        items, scores = items[: self._room], scores[: self._room]
         if self._new is None or self._found_new is None:
             return items, scores
         new = self._unshown(self._found_new)
         return with_places(items, scores, new, self._new.places, self._k // 2)
 
     def _unshown(self, found: tuple[Ints, Floats]) -> tuple[Ints, Floats]:
-        if not self._past:
+        """What was found less what earlier pages have shown, in its order."""
+        if not self._n_shown:
             return found
         ids = self._champion.log.item_ids.ids
         unseen = self._shown.unseen([ids[item] for item in found[0]])

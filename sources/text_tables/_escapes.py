@@ -29,8 +29,14 @@ AMBIGUOUS = (
 class Escapes:
     """What stands for escaped signs while lines are taken apart: signs that the file lacks.
 
+    An escaped quote, separator or backslash gives its place to a stand-in (`hidden`), so that lines
+    are taken apart as if it were a letter; in the cells that come of it the sign comes back
+    (`shown`). Four stand-ins: of the backslash, the separator and the quote, and one for an escape
+    that is none, whose row is a fault.
+
     Who writes quotes escapes only what would end a cell, a quote and the backslash itself: before
-    anything else it is a letter. Who writes none gives line ends and tabs letters of their own.
+    anything else it is a letter. Who writes none (`bare`) gives line ends and tabs letters of their
+    own.
     """
 
     def __init__(self, path: Path, quote: str | None, separator: str, *, bare: bool) -> None:
@@ -49,7 +55,13 @@ class Escapes:
             self._signs[quote] = mark
 
     def hidden(self, lines: pl.LazyFrame) -> pl.LazyFrame:
-        """Lines without escapes; one that an escape lets go on is joined with the next."""
+        """Lines without escapes; one that an escape lets go on is joined with the next.
+
+        The order is what makes it right. Pairs of backslashes go first: from then on each one that
+        is left marks what stands after it. Then what has a stand-in, then what needs none, which
+        loses its backslash. Only a backslash at the end of a line is left to mean anything, and it
+        marks the line end.
+        """
         line = pl.col(LINE)
         # From the left, so that of three backslashes the first two are one and the third marks.
         for sign in (BACKSLASH, *(sign for sign in self._signs if sign != BACKSLASH)):

@@ -55,14 +55,18 @@ class Spans:
 def quoted_spans(lines: pl.LazyFrame, grammar: Grammar) -> Spans:
     """Which lines belong together because a quoted cell goes on over their ends.
 
-    A line whose quote nothing closes is left to itself: it costs no other line.
+    From a line that may open such a cell, only the lines after it are looked at that have a quote
+    of their own (`odd`): all others lie within the cell. One that closes the cell ends the record,
+    one that closes it and opens another lets it go on, and at any other the search ends: the quote
+    that seemed to open is left to itself, and costs no other line. Where a line may close or go on,
+    it closes. A line within a record opens no other.
     """
     line = pl.col(LINE)
     opening = lines.filter(line.str.contains(grammar.opens)).select(ROW)
     openers = opening.collect(engine="streaming").to_series().to_numpy()
     if not len(openers):
         return Spans(np.zeros(0, np.int64), np.zeros(0, np.int64))
-    kinds = (
+    odd = (
         lines.filter(line.str.contains(grammar.quote, literal=True))
         .filter(~line.str.contains(grammar.goes_on))
         .select(
@@ -72,8 +76,8 @@ def quoted_spans(lines: pl.LazyFrame, grammar: Grammar) -> Spans:
         )
         .collect(engine="streaming")
     )
-    places = kinds[ROW].to_numpy()
-    closes, again = kinds["closes"].to_numpy(), kinds["again"].to_numpy()
+    places = odd[ROW].to_numpy()
+    closes, again = odd["closes"].to_numpy(), odd["again"].to_numpy()
     found: list[tuple[int, int]] = []
     free_from = 0
     # Only over lines that open a cell, of which a table of one-line records has none.
