@@ -2,10 +2,10 @@
 
 import shutil
 from io import BytesIO
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from httpx import Response
 from PIL import Image
 
 from crossmodal.paths import StatePaths
@@ -22,7 +22,7 @@ def paths(copied: Settings) -> StatePaths:
 
 
 def require_for_the_log_alone(
-    answer: Response, file: str, paths: StatePaths, caplog: pytest.LogCaptureFixture
+    answer: Any, file: str, paths: StatePaths, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert answer.status_code == 503 and answer.headers["retry-after"]
     assert str(paths.home) not in answer.text and "log" in answer.json()["detail"]
