@@ -317,9 +317,9 @@ class EventLog:
         found = self._reader().execute(_CHOICES, asked)
         return [Choice(at, item, when, bool(undone)) for at, item, when, undone in found]
 
-    def unwritable(self) -> str | None:
+    def why_unwritable(self) -> str | None:
         """Why no event can be written now, in words without a path; None where one can."""
-        return self._commits.unwritable()
+        return self._commits.why_unwritable()
 
     def waiting(self) -> int:
         """Batches that wait for the disk."""

@@ -92,7 +92,7 @@ class GroupCommits:
         """Changes that wait for the disk."""
         return self._waiting.qsize()
 
-    def unwritable(self) -> str | None:
+    def why_unwritable(self) -> str | None:
         """Why nothing can be written now, in words without a path; None where it can.
 
         The last write speaks for some seconds; after them a page is written as it is.

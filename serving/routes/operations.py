@@ -34,7 +34,7 @@ def ready(request: Request, service: Asked, champion: InUse) -> Readiness:
     except KeyFileError as error:
         ring.report(error)
         raise keys_unreadable() from error
-    why = service.events.unwritable()
+    why = service.events.why_unwritable()
     if why is not None:
         raise _not_ready(f"Events cannot be written: {why}.")
     return Readiness(model_version=champion.version)

@@ -104,11 +104,11 @@ def test_a_locked_or_moved_log_says_so_until_it_is_back(
 ) -> None:
     path = tmp_path / "home" / "events.db"
     log = EventLog(path)
-    assert log.unwritable() is None
+    assert log.why_unwritable() is None
 
     @in_time
     def said(words: str | None) -> None:
-        why = log.unwritable()
+        why = log.why_unwritable()
         assert (why is None) if words is None else (why is not None and words in why)
         assert why is None or str(tmp_path) not in why, "callers are shown no path"
 
@@ -147,9 +147,9 @@ log = EventLog(Path(sys.argv[1]))
 unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1, unlimited[1]))
 failed = [tried(number) for number in range(3)]
-why = log.unwritable()
+why = log.why_unwritable()
 resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
-print(failed, why, tried(4), log.unwritable(), sep="|")
+print(failed, why, tried(4), log.why_unwritable(), sep="|")
 log.close()
 """
 

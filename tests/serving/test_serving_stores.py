@@ -150,6 +150,6 @@ def test_nothing_is_logged_where_all_is_well(
     caplog.set_level(logging.DEBUG)
     require_stores(home)
     log = EventLog(home.event_log)
-    assert log.unwritable() is None and log.append(REPORTS).result() == 0
+    assert log.why_unwritable() is None and log.append(REPORTS).result() == 0
     log.close()
     assert not caplog.records
