@@ -225,7 +225,9 @@ class Settings(BaseSettings):
         "0 makes each one again.",
     )
     serve_user_state_seconds: float = Field(
-        default=0.2, gt=0, description="Time to read what a user did; past it, 503, and `/v1/rank` goes by the lake."
+        default=0.2,
+        gt=0,
+        description="Time to read what a user did; past it, 503; /v1/rank goes by the lake.",
     )
     serve_ranking_seconds: float = Field(
         default=0.5, gt=0, description="Time to rank; past it, the stored or the popular list."
