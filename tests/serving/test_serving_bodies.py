@@ -291,7 +291,7 @@ def test_a_client_that_goes_away_is_no_failure(
         for _ in range(5):
             with ExitStack() as open_:
                 held(port, what, open_).say(b"x" * 1000)
-    assert service.answered(route, 499) - before == 5
+    assert service.answered(route, 499) - before >= 5
     assert service.answered(route, 500) == 0 and not caplog.records
 
 
