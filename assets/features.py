@@ -9,9 +9,9 @@ import dagster as dg
 import polars as pl
 import pyarrow as pa
 
-from assets.reported_events import reported_position
 from assets.stage import OWNERS, Context, Stamp, made_from, materialize_table
 from crossmodal.lake import Lake
+from crossmodal.published_events import published
 from crossmodal.workspace import Workspace
 from feature_repo.events import positive_events
 from models.data import MODALITIES
@@ -192,6 +192,8 @@ def online_features(
     context: Context, workspace: dg.ResourceParam[Workspace]
 ) -> dg.MaterializeResult:
     """The newest features of every user and item, in Feast's online store."""
+    from feature_repo.live_features import undone_since
+
     stamp = made_from(context, workspace, "feature_registry", *_ONLINE_TABLES)
 
     def make() -> None:
@@ -203,7 +205,9 @@ def online_features(
         further = [RECOMMENDATIONS_VIEW] if lists_lost else []
         write_online(workspace, "online_features", views, stamp, further)
 
-    intact = in_online_store(workspace, "online_features")
+    # A push that was undone is in the online rows, and never was in a table.
+    undone = undone_since(workspace.paths)
+    intact = undone.is_empty() and in_online_store(workspace, "online_features")
     return materialize_table(context, workspace, "online_features", stamp, make, intact=intact)
 
 
@@ -235,7 +239,7 @@ def write_online(
         rows,
         stamp,
         total_keys=int(rows["keys"].sum()),
-        position=reported_position(workspace.lake),
+        **published(workspace.lake).position.summary(),
     )
     bring_up_to_date(workspace.paths)
 
