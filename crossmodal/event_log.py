@@ -3,12 +3,10 @@
 import json
 import sqlite3
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -87,8 +85,6 @@ _UNDONE_AFTER = "SELECT user_id, item_id FROM events WHERE position > ? AND even
 _MONTHS = """
 SELECT DISTINCT strftime('%Y-%m', event_timestamp / 1000000, 'unixepoch') FROM events ORDER BY 1
 """
-_MICROSECONDS = 1_000_000
-_CLOCKS_APART = 300 * _MICROSECONDS
 _LOST = (
     "without the events that no run has taken into the lake yet, and without what users have hidden"
 )
@@ -119,26 +115,6 @@ class LoggedEvent:
     text: str | None
     request_id: str | None
     event_timestamp: int
-
-
-def event_instant(given: datetime | None) -> int:
-    """When an event happened, in UTC microseconds: now where the app does not say.
-
-    Raises:
-        ValueError: the time has no zone, or lies before 1970 or in the future.
-    """
-    now = time.time_ns() // 1000
-    if given is None:
-        return now
-    if given.tzinfo is None:
-        raise ValueError("The time has no zone; add one, such as Z.")
-    found = round(given.timestamp() * _MICROSECONDS)
-    if not 0 <= found <= now + _CLOCKS_APART:
-        raise ValueError(
-            "The time is before 1970 or more than five minutes in the future: look at the clock, "
-            "and at how it was made of a number (seconds or milliseconds)."
-        )
-    return found
 
 
 class Choice(NamedTuple):

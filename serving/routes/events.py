@@ -10,6 +10,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Path
 
 from crossmodal.event_log import LoggedEvent
+from crossmodal.event_rules import require_fitting
 from crossmodal.group_commit import LogClosedError, QueueFullError
 from serving.guarded import guarded
 from serving.problems import FieldError, Problem, problem_responses
@@ -42,8 +43,8 @@ async def events(
 async def undo(service: Asked, event_id: Annotated[EventId, Path()]) -> None:
     """Undoes an event, as if it had never been; undone again, it stays so.
 
-    It counts in no list from the next answer on, and leaves the lake with the next run. Sent again,
-    it stays undone.
+    It counts in no list of the user from the next answer on, and leaves the lake with the next run;
+    lists for everyone count what the lake has of it until then. Sent again, it stays undone.
     """
     known = await _written(lambda: service.events.undo(event_id), "Nothing was undone.")
     if not known:
@@ -70,10 +71,10 @@ async def _written(write: "Callable[[], Future[int]]", otherwise: str) -> int:
 
 
 def _logged(service: Service, event: Event, field: str) -> LoggedEvent:
-    if event.type == "rating" and event.value is None:
-        raise unusable(f"{field}.value", "A rating needs a value.")
-    if event.type == "hide" and event.value is not None:
-        raise unusable(f"{field}.value", "A hide has no value; leave it out, or send a rating.")
+    try:
+        require_fitting(event.type, event.value)
+    except ValueError as error:
+        raise unusable(f"{field}.value", str(error)) from error
     return LoggedEvent(
         event.event_id,
         service.pseudonym(event.user_id),

@@ -221,6 +221,16 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "an unknown type": ({"event_type": "bought"}, "event_type: Input should be 'impression'"),
     "a rating of nothing": ({"value": None}, "A rating needs a value"),
     "endless": ({"value": float("inf")}, "value: Input should be a finite number"),
+    "a hide with a value": ({"event_type": "hide"}, "A hide has no value"),
+    "a number that may be of milliseconds": (
+        {"event_timestamp": 1_769_968_800},
+        "event_timestamp: .*such as 2026",
+    ),
+    "such a number as text": ({"event_timestamp": "1769968800"}, "seconds or milliseconds"),
+    "a date alone": ({"event_timestamp": "2026-02-01"}, "event_timestamp: A date alone"),
+    "an id that no path can say": ({"event_id": "a/../b"}, r"event_id: .* may be \. or \.\."),
+    "an id of two lines": ({"event_id": "a\nb"}, "event_id: String should match"),
+    "a value that is text": ({"value": "5"}, "value: A number is needed"),
     "no zone": ({"event_timestamp": AT.replace(tzinfo=None)}, "event_timestamp: .* no zone"),
     "the future": ({"event_timestamp": datetime(2999, 1, 1, tzinfo=UTC)}, "in the future"),
     "no id": ({"event_id": None}, "event_id: Input should be a valid string"),
@@ -310,7 +320,7 @@ def test_a_push_that_was_undone_is_no_disagreement_and_leaves_with_the_next_fill
     assert undone_since(paths).rows() == [(ADA, "i3")]
     report = consistency(paths, ONLINE_VIEWS, as_of=NOW)
     assert report.agrees, report.disagreements
-    assert report.keys == {"item_id": 39, "user_id": 29}
+    assert report.keys == {"item_id": 39, "user_id": 60}
     # A run has read the log up to here, and found nothing in it for the tables.
     lake = Lake(paths.lake)
     nothing = pl.DataFrame({"event_id": ["e0"]})
