@@ -9,8 +9,9 @@ import dagster as dg
 import polars as pl
 import pyarrow as pa
 
-from assets.stage import OWNERS, Context, Stamp, made_from, materialize_table
+from assets.stage import OWNERS, Context, Stamp, input_version, made_from, materialize_table
 from crossmodal.lake import Lake
+from crossmodal.log_position import START, LogPosition
 from crossmodal.published_events import published
 from crossmodal.workspace import Workspace
 from feature_repo.events import positive_events
@@ -239,9 +240,23 @@ def write_online(
         rows,
         stamp,
         total_keys=int(rows["keys"].sum()),
-        **published(workspace.lake).position.summary(),
+        **_filled_to(workspace.lake).summary(),
     )
     bring_up_to_date(workspace.paths)
+
+
+def _filled_to(lake: Lake) -> LogPosition:
+    """Up to where in the log of events the tables have everything that is filled in.
+
+    Where a run stopped before it made all tables of the newest events, that is as it was before.
+    """
+    of_events = [lake.version(name) for name in _ONLINE_TABLES if lake.exists(name)]
+    made = {
+        one.stamp["input:interactions"] for one in of_events if "input:interactions" in one.stamp
+    }
+    if made <= {input_version(lake, "interactions")}:
+        return published(lake).position
+    return LogPosition.of(lake, "online_features") or START
 
 
 def _digest(stamp: Stamp) -> str:

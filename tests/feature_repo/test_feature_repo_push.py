@@ -339,6 +339,18 @@ def test_what_was_pushed_to_a_log_that_took_the_place_of_another_counts(
     assert read(app)["user_n_events"] == before["user_n_events"] + 1
 
 
+def test_a_run_that_stopped_before_it_made_every_table_leaves_none_uncounted(
+    paths: StatePaths, app: FeatureStore
+) -> None:
+    push(app, event())
+    pushed, lake = read(app), Lake(paths.lake)
+    older = {"input:interactions": "of the run before"}
+    lake.write("user_statistics", lake.read("user_statistics"), older)
+    lake.write("reported_events", pl.DataFrame(), {}, **log_end(paths.event_log).summary())
+    write_online(Workspace(small_settings(paths.home)), "online_features", list(ONLINE_VIEWS), {})
+    assert read(app) == pushed
+
+
 def test_what_has_no_value_gets_the_one_that_the_next_run_gives_it(
     paths: StatePaths, app: FeatureStore
 ) -> None:
