@@ -90,7 +90,7 @@ def test_reports_reach_the_lake_once_and_the_service_counts_them_once(copied: Se
     end = log_end(workspace.paths.event_log)
     assert [request.run_key for request in asked.run_requests] == [f"up to {end.position}, e3"]
     # A check of the rejected rows would end a run here.
-    run_pipeline(copied, only="group:sources or staged_interactions")
+    run_pipeline(copied, only="group:sources or key:staged_interactions")
     assert load_champion(workspace, version).log_position == champion.log_position
     run_pipeline(copied, only=READ)
     assert load_champion(workspace, version).log_position == end
