@@ -141,7 +141,7 @@ def test_pooled_figures_come_onto_the_page() -> None:
     facts = {"data": "films", "commit": "abc", "cpus": 2, "seed": 42}
     found = command._finite({"pooled": rows, "pooled_comparisons": comparisons})
     text = tables(none | facts | found, "make bench", "2026-01-02")
-    assert "### cold-item, 2 draws" in text and "### a beside the others, cold-item" in text
+    assert "### cold-item, 2 draws" in text and "### a compared with the others, cold-item" in text
     assert "| model | kind | NDCG@10 | validation | draw 42 | draw 43 |" in text
     own = "| a | ours | 0.2000 [0.2000, 0.2000] | 0.2500 | 0.2000 | 0.2000 |"
     other = "| peer | peer | 0.1000 [0.1000, 0.1000] | – | 0.1000 | 0.1000 |"

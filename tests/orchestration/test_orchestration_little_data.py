@@ -105,7 +105,7 @@ def test_one_event_a_user_makes_the_popular_list_that_answers(
     write_html(settings, collected, tmp_path / "report.html")
     render_text(collected)
     assert "not judged" in capsys.readouterr().out.replace("\n", " ")
-    with TestClient(create_app(settings)) as client:
+    with TestClient(create_app(settings), base_url="http://localhost") as client:
         listed = client.get("/v1/users/u0/recommendations", params={"k": 3}).json()["items"]
         # Six of the seven films that anyone chose are left to someone who chose the first.
         assert {row["item_id"] for row in listed} < {str(n) for n in range(102, 108)}

@@ -237,7 +237,7 @@ def test_too_many_rejects_stop_the_run_and_keep_the_last_good_tables(tmp_path: P
             "u,i,2024-01-01 10:00:00 EST,4",
             "100 % of them were rejected; most often bad_time (5 rows)",
         ),
-        ("u,,2024-01-01,4", "bad_id (5 rows), such as row 1 of events.csv: the item id is missing"),
+        ("u,,2024-01-01,4", "bad_id (5 rows), such as row 1 of events.csv: the item id is empty"),
         ("u,i,2024-01-01,many", "value_out_of_range (5 rows), such as row 1 of events.csv: many"),
     ],
 )
