@@ -1,10 +1,7 @@
 """Events that an app pushes through Feast alone: kept, counted online, and no more than once."""
 
-import shutil
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
@@ -14,111 +11,19 @@ from fastapi.testclient import TestClient
 from feast import FeatureStore
 from feast.data_source import PushMode
 from feast.feature_server import get_app
-from feature_lake import NOW, fill_lake, interactions  # type: ignore[import-not-found]
-from small_platform import small_settings
+from push_home import ADA, AT, NEWCOMER, OF_ITEM, OF_USER, event, push, read  # type: ignore[import-not-found]
 
-from assets.features import write_online
-from crossmodal.event_log import EventLog, LoggedEvent, last_position, log_end, read_log
+from crossmodal.event_log import EventLog, LoggedEvent, last_position, read_log
 from crossmodal.item_log import ItemLog
 from crossmodal.lake import Lake
-from crossmodal.log_position import LogPosition
 from crossmodal.paths import StatePaths
-from crossmodal.pseudonyms import pseudonym
-from crossmodal.published_events import record_published, scale_summary
-from crossmodal.value_scale import ValueScale
-from crossmodal.workspace import Workspace
-from feature_repo.catalogue import ONLINE_VIEWS
-from feature_repo.consistency import consistency
 from feature_repo.event_statistics import build_item_statistics, build_user_statistics
-from feature_repo.live_features import undone_since
-from feature_repo.materialize import materialize_fresh
 from feature_repo.online_file import OnlineStoreError, departures
 from feature_repo.provider import PushError
-from feature_repo.store import apply_definitions, close_store, historical
+from feature_repo.store import close_store, historical
 from feature_repo.taste import build_user_taste
 
 pytestmark = pytest.mark.slow
-
-ADA, NEWCOMER = pseudonym("u1", b"key"), pseudonym("nobody yet", b"key")
-OF_USER = [
-    "user_statistics:user_n_events",
-    "user_statistics:user_n_items",
-    "user_statistics:user_value_mean",
-    "user_statistics:user_n_events_7d",
-    "user_taste_text:text_taste",
-]
-OF_ITEM = ["item_statistics:item_n_events", "item_statistics:item_n_users"]
-AT = datetime(2026, 2, 1, 18, tzinfo=UTC)
-
-
-def fill(home: Path) -> StatePaths:
-    """A home whose users have pseudonyms, applied and materialized."""
-    paths: StatePaths = fill_lake(home)
-    lake = Lake(paths.lake)
-    events = interactions().with_columns(
-        pl.col("user_id").replace({f"u{n}": pseudonym(f"u{n}", b"key") for n in range(30)}),
-        event_type=pl.lit("rating"),
-        text=pl.lit(None, pl.String),
-    )
-    lake.write("interactions/1996-03", events, {})
-    lake.write("items", pl.DataFrame({"item_id": [f"i{n}" for n in range(40)]}), {})
-    none = pl.DataFrame(schema=dict.fromkeys(LoggedEvent.__annotations__, pl.String))
-    lake.write("reported_events", none, {}, position=0)
-    lake.write("item_statistics", pl.DataFrame(build_item_statistics(events).read_all()), {})
-    lake.write("user_statistics", pl.DataFrame(build_user_statistics(events).read_all()), {})
-    taste = build_user_taste(events, lake.read("text_embeddings")).read_all()
-    lake.write("user_taste_text", pl.DataFrame(taste), {})
-    apply_definitions(paths)
-    materialize_fresh(paths, None, NOW)
-    return paths
-
-
-@pytest.fixture(scope="module")
-def origin(tmp_path_factory: pytest.TempPathFactory) -> tuple[StatePaths, Path]:
-    """A filled home, in the place where each test has it, and a copy of what was there."""
-    place = tmp_path_factory.mktemp("push")
-    paths = fill(place / "home")
-    shutil.copytree(paths.home, place / "kept")
-    return paths, place / "kept"
-
-
-@pytest.fixture
-def paths(origin: tuple[StatePaths, Path]) -> StatePaths:
-    """The home as it was filled: the registry names its tables by path."""
-    found, kept = origin
-    shutil.rmtree(found.home)
-    shutil.copytree(kept, found.home)
-    return found
-
-
-@pytest.fixture
-def app(paths: StatePaths) -> Iterator[FeatureStore]:
-    """What an app with Feast alone opens."""
-    store = FeatureStore(repo_path=str(paths.feast))
-    yield store
-    close_store(store)
-
-
-def event(number: int = 0, user: str = ADA, item: str = "i3", **told: Any) -> dict[str, Any]:
-    return {
-        "event_id": f"e{number}",
-        "user_id": user,
-        "item_id": item,
-        "event_type": "rating",
-        "value": 5.0,
-        "event_timestamp": AT + timedelta(minutes=number),
-        **told,
-    }
-
-
-def push(app: FeatureStore, *events: dict[str, Any]) -> None:
-    app.push("events", pd.DataFrame(events))
-
-
-def read(app: FeatureStore, user: str = ADA, item: str = "i3") -> dict[str, Any]:
-    row = {"user_id": user, "item_id": item}
-    found = app.get_online_features([*OF_USER, *OF_ITEM], [row]).to_dict()
-    return {name: values[0] for name, values in found.items() if name not in row}
 
 
 def after(paths: StatePaths, *events: dict[str, Any], user: str = ADA, item: str = "i3") -> Any:
@@ -283,85 +188,6 @@ def test_pushes_at_once_are_all_counted(paths: StatePaths) -> None:
     assert read(fresh)["user_n_events"] == before["user_n_events"] + 12
     assert read(fresh)["item_n_events"] == before["item_n_events"] + 12
     close_store(fresh)
-
-
-def test_a_store_that_outlives_a_run_reads_and_writes_the_new_file(
-    paths: StatePaths, app: FeatureStore
-) -> None:
-    push(app, event(0))
-    pushed = read(app)
-    workspace = Workspace(small_settings(paths.home))
-    write_online(workspace, "online_features", list(ONLINE_VIEWS), {})
-    # The run took the place of the file, without the event, which is newer than its tables.
-    assert read(app) == pushed
-    push(app, event(1))
-    assert read(app)["user_n_events"] == pushed["user_n_events"] + 1
-
-
-def test_keys_that_are_ahead_of_the_tables_are_no_disagreement(
-    paths: StatePaths, app: FeatureStore
-) -> None:
-    assert consistency(paths, ONLINE_VIEWS, as_of=NOW).agrees
-    push(app, event())
-    report = consistency(paths, ONLINE_VIEWS, as_of=NOW)
-    assert report.agrees, report.disagreements
-    assert report.keys["item_id"] == 39
-
-
-def test_a_push_that_was_undone_is_no_disagreement_and_leaves_with_the_next_filling(
-    paths: StatePaths, app: FeatureStore
-) -> None:
-    before = read(app)
-    push(app, event())
-    assert undone_since(paths).is_empty()
-    log = EventLog(paths.event_log)
-    assert log.undo("e0").result() == 1
-    log.close()
-    assert undone_since(paths).rows() == [(ADA, "i3")]
-    report = consistency(paths, ONLINE_VIEWS, as_of=NOW)
-    assert report.agrees, report.disagreements
-    assert report.keys == {"item_id": 39, "user_id": 60}
-    # A run has read the log up to here, and found nothing in it for the tables.
-    lake = Lake(paths.lake)
-    nothing = pl.DataFrame({"event_id": ["e0"]})
-    lake.write("reported_events", nothing, {}, **log_end(paths.event_log).summary())
-    write_online(Workspace(small_settings(paths.home)), "online_features", list(ONLINE_VIEWS), {})
-    assert read(app) == before and undone_since(paths).is_empty()
-
-
-def test_what_was_pushed_to_a_log_that_took_the_place_of_another_counts(
-    paths: StatePaths, app: FeatureStore
-) -> None:
-    before = read(app)
-    recorded = LogPosition(7, "of the former log").summary()
-    Lake(paths.lake).write("online_features", pl.DataFrame({"view": ["none"]}), {}, **recorded)
-    push(app, event())
-    assert read(app)["user_n_events"] == before["user_n_events"] + 1
-
-
-def test_a_run_that_stopped_before_it_made_every_table_leaves_none_uncounted(
-    paths: StatePaths, app: FeatureStore
-) -> None:
-    push(app, event())
-    pushed, lake = read(app), Lake(paths.lake)
-    older = {"input:interactions": "of the run before"}
-    lake.write("user_statistics", lake.read("user_statistics"), older)
-    lake.write("reported_events", pl.DataFrame(), {}, **log_end(paths.event_log).summary())
-    write_online(Workspace(small_settings(paths.home)), "online_features", list(ONLINE_VIEWS), {})
-    assert read(app) == pushed
-
-
-def test_what_has_no_value_gets_the_one_that_the_next_run_gives_it(
-    paths: StatePaths, app: FeatureStore
-) -> None:
-    lake = Lake(paths.lake)
-    own = {**LogPosition().summary(), **scale_summary(ValueScale(0.25, 0.75))}
-    lake.write("staged_interactions", pl.DataFrame({"event_id": ["none"]}), {}, **own)
-    record_published(lake)
-    push(app, event(0, user=NEWCOMER, event_type="like", value=None))
-    assert read(app, NEWCOMER)["user_value_mean"] == 0.75
-    push(app, event(1, user=NEWCOMER, event_type="click", value=None))
-    assert read(app, NEWCOMER)["user_value_mean"] == 0.5
 
 
 def test_a_lost_store_is_one_sentence_and_the_event_is_kept(
