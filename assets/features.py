@@ -174,12 +174,12 @@ def feature_registry(
     return materialize_table(context, workspace, "feature_registry", stamp, make, intact=intact)
 
 
-_ONLINE_TABLES = (
+_OF_EVENTS = (
     "item_statistics",
     "user_statistics",
     *(f"user_taste_{modality}" for modality in MODALITIES),
-    *(f"{modality}_embeddings" for modality in MODALITIES),
 )
+_ONLINE_TABLES = (*_OF_EVENTS, *(f"{modality}_embeddings" for modality in MODALITIES))
 
 
 @dg.asset(
@@ -246,14 +246,12 @@ def write_online(
 
 
 def _filled_to(lake: Lake) -> LogPosition:
-    """Up to where in the log of events the tables have everything that is filled in.
+    """Up to where in the log the tables of events that are filled in have everything.
 
-    Where a run stopped before it made all tables of the newest events, that is as it was before.
+    Where a run stopped before it made all of them of the newest events, that is as it was before.
     """
-    of_events = [lake.version(name) for name in _ONLINE_TABLES if lake.exists(name)]
-    made = {
-        one.stamp["input:interactions"] for one in of_events if "input:interactions" in one.stamp
-    }
+    stamps = [lake.version(name).stamp for name in _OF_EVENTS if lake.exists(name)]
+    made = {stamp["input:interactions"] for stamp in stamps if "input:interactions" in stamp}
     if made <= {input_version(lake, "interactions")}:
         return published(lake).position
     return LogPosition.of(lake, "online_features") or START
