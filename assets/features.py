@@ -9,9 +9,10 @@ import dagster as dg
 import polars as pl
 import pyarrow as pa
 
-from assets.reported_events import reported_position
-from assets.stage import OWNERS, Context, Stamp, made_from, materialize_table
+from assets.stage import OWNERS, Context, Stamp, input_version, made_from, materialize_table
 from crossmodal.lake import Lake
+from crossmodal.log_position import START, LogPosition
+from crossmodal.published_events import published
 from crossmodal.workspace import Workspace
 from feature_repo.events import positive_events
 from models.data import MODALITIES
@@ -173,12 +174,12 @@ def feature_registry(
     return materialize_table(context, workspace, "feature_registry", stamp, make, intact=intact)
 
 
-_ONLINE_TABLES = (
+_OF_EVENTS = (
     "item_statistics",
     "user_statistics",
     *(f"user_taste_{modality}" for modality in MODALITIES),
-    *(f"{modality}_embeddings" for modality in MODALITIES),
 )
+_ONLINE_TABLES = (*_OF_EVENTS, *(f"{modality}_embeddings" for modality in MODALITIES))
 
 
 @dg.asset(
@@ -192,6 +193,8 @@ def online_features(
     context: Context, workspace: dg.ResourceParam[Workspace]
 ) -> dg.MaterializeResult:
     """The newest features of every user and item, in Feast's online store."""
+    from feature_repo.live_features import undone_since
+
     stamp = made_from(context, workspace, "feature_registry", *_ONLINE_TABLES)
 
     def make() -> None:
@@ -203,7 +206,9 @@ def online_features(
         further = [RECOMMENDATIONS_VIEW] if lists_lost else []
         write_online(workspace, "online_features", views, stamp, further)
 
-    intact = in_online_store(workspace, "online_features")
+    # A push that was undone is in the online rows, and never was in a table.
+    undone = undone_since(workspace.paths)
+    intact = undone.is_empty() and in_online_store(workspace, "online_features")
     return materialize_table(context, workspace, "online_features", stamp, make, intact=intact)
 
 
@@ -235,9 +240,21 @@ def write_online(
         rows,
         stamp,
         total_keys=int(rows["keys"].sum()),
-        position=reported_position(workspace.lake),
+        **_filled_to(workspace.lake).summary(),
     )
     bring_up_to_date(workspace.paths)
+
+
+def _filled_to(lake: Lake) -> LogPosition:
+    """Up to where in the log the tables of events that are filled in have everything.
+
+    Where a run stopped before it made all of them of the newest events, that is as it was before.
+    """
+    stamps = [lake.version(name).stamp for name in _OF_EVENTS if lake.exists(name)]
+    made = {stamp["input:interactions"] for stamp in stamps if "input:interactions" in stamp}
+    if made <= {input_version(lake, "interactions")}:
+        return published(lake).position
+    return LogPosition.of(lake, "online_features") or START
 
 
 def _digest(stamp: Stamp) -> str:

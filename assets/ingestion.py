@@ -8,10 +8,13 @@ import dagster as dg
 import polars as pl
 
 from assets.partitions import month_of, months
-from assets.reported_events import reported_interactions, reported_position
+from assets.reported_events import reported_interactions
 from assets.stage import OWNERS, Context, made_from, materialize_table
 from crossmodal.lake import Lake
+from crossmodal.log_position import START, LogPosition
 from crossmodal.pseudonyms import pseudonymize
+from crossmodal.published_events import record_published, scale_summary
+from crossmodal.value_scale import ValueScale
 from crossmodal.workspace import Workspace
 from sources.factory import open_source
 from sources.protocol import Source, SourceError, SourceFile
@@ -101,7 +104,7 @@ def raw_files(
             group_name="ingestion",
             owners=OWNERS,
             kinds={"polars", "parquet"},
-            code_version="4",
+            code_version="5",
         ),
         dg.AssetSpec(
             "staged_items",
@@ -157,7 +160,8 @@ def cleaned_source(
     def make_interactions() -> None:
         own = pseudonymize(source.interactions().frame, workspace.id_key())
         item_ids = lake.scan("staged_items").select("item_id").collect().to_series()
-        reported, unknown = reported_interactions(lake, own, item_ids)
+        scale = ValueScale.of(own.filter(pl.col("value") > 0)["value"].to_numpy())
+        reported, unknown = reported_interactions(lake, scale, item_ids)
         if unknown:
             context.log.warning(
                 f"{unknown:,} reported events are about items that the catalogue no longer has; "
@@ -175,7 +179,8 @@ def cleaned_source(
             newest=str(frame["event_timestamp"].max()),
             timeless=source.timeless,
             reported=reported.height,
-            position=reported_position(lake),
+            **(LogPosition.of(lake, "reported_events") or START).summary(),
+            **scale_summary(scale),
         )
 
     def make_rejects() -> None:
@@ -240,6 +245,9 @@ def interactions(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg
         if _publish_month(lake, str(key), frame)
     ]
     gone = _drop_months_not_in(lake, staged)
+    # Some months alone, as one may choose in the web UI, leave the others as they were.
+    if set(lake.version("staged_interactions").summary["months"]).issubset(context.partition_keys):
+        record_published(lake)
     version = lake.partitioned_version("interactions")
     state = f"{len(written)} months written" if written else "unchanged, kept"
     context.log.info(

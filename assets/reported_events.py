@@ -6,14 +6,17 @@ import dagster as dg
 import polars as pl
 import pyarrow as pa
 
-from assets.stage import OWNERS, Context, made_from, materialize_table
-from crossmodal.event_log import last_position, read_log
+from assets.partitions import month_of
+from assets.stage import OWNERS, Context, Stamp, made_from, materialize_table
+from crossmodal.event_log import UNDONE, log_end, months, position_in, read_log
 from crossmodal.lake import Lake
+from crossmodal.log_position import START, LogPosition
 from crossmodal.reported import counted
 from crossmodal.value_scale import ValueScale
 from crossmodal.workspace import Workspace
 from sources.protocol import INTERACTIONS
 
+_TABLE = "reported_events"
 _SCHEMA = pa.schema(
     [
         ("position", pa.int64()),
@@ -27,6 +30,7 @@ _SCHEMA = pa.schema(
         ("event_timestamp", pa.timestamp("us", tz="UTC")),
     ]
 )
+_FRAME = pl.Schema(pl.DataFrame(_SCHEMA.empty_table()).schema)
 
 
 @dg.asset(
@@ -39,28 +43,41 @@ def reported_events(
     context: Context, workspace: dg.ResourceParam[Workspace]
 ) -> dg.MaterializeResult:
     """Every event that the online service acknowledged, once, in the order of its log."""
-    lake, log = workspace.lake, workspace.paths.event_log
-    end = last_position(log)
-    stamp = made_from(context, workspace, position=end)
+    end = log_end(workspace.paths.event_log)
+    stamp = made_from(context, workspace, position=end.position, event=end.event_id)
 
     def make() -> None:
-        with lake.writer("reported_events", _SCHEMA, stamp) as writer:
-            for batch in _batches(workspace, end):
-                writer.write(batch)
-            writer.summarise(position=end)
+        copy_log(workspace, end, stamp)
 
-    return materialize_table(context, workspace, "reported_events", stamp, make)
+    return materialize_table(context, workspace, _TABLE, stamp, make)
 
 
-def reported_position(lake: Lake) -> int:
-    """Up to which position of the log the lake has everything."""
-    if not lake.exists("reported_events"):
-        return 0
-    return int(lake.version("reported_events").summary["position"])
+def copy_log(workspace: Workspace, end: LogPosition, stamp: Stamp) -> None:
+    """Writes the table: what the lake has of former logs, then the log in force up to its end.
+
+    A log that was moved away, or of which an older copy was put back, has lost what the lake still
+    has. Events of former logs have no position.
+    """
+    former = _former(workspace, end)
+    taken = former["event_id"].implode()
+    with workspace.lake.writer(_TABLE, _SCHEMA, stamp) as writer:
+        writer.write(former)
+        for batch in _batches(workspace, end):
+            writer.write(batch.filter(~pl.col("event_id").is_in(taken)))
+        writer.summarise(**end.summary(), former=former.height)
+
+
+def reported_months(workspace: Workspace) -> set[str]:
+    """The months in which apps have reported something, to the log in force or to a former one."""
+    found = set(months(workspace.paths.event_log))
+    if workspace.lake.exists(_TABLE):
+        held = workspace.lake.scan(_TABLE).select(month_of().unique())
+        found.update(held.collect().to_series())
+    return found
 
 
 def reported_interactions(
-    lake: Lake, own: pl.DataFrame, item_ids: pl.Series
+    lake: Lake, scale: ValueScale, item_ids: pl.Series
 ) -> tuple[pl.DataFrame, int]:
     """Reported events as interactions, in the columns of the source's own.
 
@@ -69,26 +86,40 @@ def reported_interactions(
 
     Args:
         lake: holds `reported_events`.
-        own: the source's events, whose values say what is strong.
+        scale: of the source's own events, which says what is strong.
         item_ids: of the catalogue.
 
     Returns:
         The interactions, and how many reports were about items that the catalogue lacks.
     """
-    scale = ValueScale.of(own.filter(pl.col("value") > 0)["value"].to_numpy())
-    reports = counted(lake.read("reported_events"), scale)
+    reports = counted(lake.read(_TABLE), scale)
     known = reports.filter(pl.col("item_id").is_in(item_ids.implode()))
     rows = known.select(pl.col(name).cast(dtype) for name, dtype in INTERACTIONS.items())
     return rows.unique(maintain_order=True), reports.height - known.height
 
 
-def _batches(workspace: Workspace, end: int) -> Iterator[pa.Table]:
-    for rows in read_log(workspace.paths.event_log, end):
-        columns = list(zip(*rows, strict=True))
-        yield pa.table(
-            [
-                pa.array(column, pa.int64() if field.name == "event_timestamp" else field.type)
-                for column, field in zip(columns, _SCHEMA, strict=True)
-            ],
-            names=_SCHEMA.names,
-        )
+def _former(workspace: Workspace, end: LogPosition) -> pl.DataFrame:
+    """The events of the lake that the log in force does not have, or has no longer as undone."""
+    lake, log = workspace.lake, workspace.paths.event_log
+    if not lake.exists(_TABLE):
+        return pl.DataFrame(schema=_FRAME)
+    known = lake.scan(_TABLE).cast(_FRAME)
+    recorded = LogPosition.of(lake, _TABLE) or START
+    # What an older version recorded does not say of which log it was.
+    if recorded.event_id and position_in(log, recorded):
+        known = known.filter(pl.col("position").is_null())
+    former = known.with_columns(position=pl.lit(None, pl.Int64)).collect()
+    if former.is_empty():
+        return former
+    undone = pl.col("event_type") == UNDONE
+    for batch in _batches(workspace, end):
+        again = pl.col("event_id").is_in(batch["event_id"].implode())
+        undone_again = pl.col("event_id").is_in(batch.filter(undone)["event_id"].implode())
+        former = former.filter(~again | (undone & ~undone_again))
+    return former
+
+
+def _batches(workspace: Workspace, end: LogPosition) -> Iterator[pl.DataFrame]:
+    for rows in read_log(workspace.paths.event_log, end.position):
+        given = {**_FRAME, "event_timestamp": pl.Int64()}
+        yield pl.DataFrame(rows, schema=given, orient="row").cast(_FRAME)

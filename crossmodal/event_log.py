@@ -3,18 +3,18 @@
 import json
 import sqlite3
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from crossmodal.durable import BUSY_SECONDS, make_private, open_durable
 from crossmodal.group_commit import GroupCommits
+from crossmodal.log_position import START, LogPosition, end_of, place_of
+from crossmodal.log_position import UNDONE as UNDONE
 from crossmodal.store_errors import named, require_sound, write_nothing
 
 EventType = Literal["impression", "click", "play", "like", "rating", "hide", "review"]
@@ -22,9 +22,6 @@ EventType = Literal["impression", "click", "play", "like", "rating", "hide", "re
 
 SIGNS_OF_INTEREST = frozenset({"click", "play", "like", "rating"})
 """Event types that say a user wanted an item; what a model learns a user's taste from."""
-
-UNDONE = "undone"
-"""The type that the log gives to what is left of an event that was undone."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
@@ -76,7 +73,6 @@ WHERE position > :after AND (
     OR event_type IN (SELECT value FROM json_each(:signs)) AND coalesce(value, 1) > 0
 ) ORDER BY position
 """
-_END = "SELECT coalesce(max(position), 0) FROM events"
 _NEXT = """
 SELECT position, event_id, user_id, item_id, event_type, value, text, request_id, event_timestamp
 FROM events WHERE position > ? AND position <= ? ORDER BY position LIMIT ?
@@ -85,12 +81,13 @@ _ACTS_AFTER = """
 SELECT user_id, item_id, event_type, value, event_timestamp
 FROM events WHERE position > ? AND event_type <> 'impression' ORDER BY position
 """
+_UNDONE_AFTER = "SELECT user_id, item_id FROM events WHERE position > ? AND event_type = ?"
 _MONTHS = """
 SELECT DISTINCT strftime('%Y-%m', event_timestamp / 1000000, 'unixepoch') FROM events ORDER BY 1
 """
-_MICROSECONDS = 1_000_000
-_CLOCKS_APART = 300 * _MICROSECONDS
-_LOST = "without the events that a run has not taken into the lake yet"
+_LOST = (
+    "without the events that no run has taken into the lake yet, and without what users have hidden"
+)
 
 
 @dataclass(frozen=True)
@@ -118,26 +115,6 @@ class LoggedEvent:
     text: str | None
     request_id: str | None
     event_timestamp: int
-
-
-def event_instant(given: datetime | None) -> int:
-    """When an event happened, in UTC microseconds: now where the app does not say.
-
-    Raises:
-        ValueError: the time has no zone, or lies before 1970 or in the future.
-    """
-    now = time.time_ns() // 1000
-    if given is None:
-        return now
-    if given.tzinfo is None:
-        raise ValueError("The time has no zone; add one, such as Z.")
-    found = round(given.timestamp() * _MICROSECONDS)
-    if not 0 <= found <= now + _CLOCKS_APART:
-        raise ValueError(
-            "The time is before 1970 or more than five minutes in the future: look at the clock, "
-            "and at how it was made of a number (seconds or milliseconds)."
-        )
-    return found
 
 
 class Choice(NamedTuple):
@@ -169,8 +146,29 @@ def require_usable(path: Path) -> None:
             log.acts_of_user("")
 
 
+def log_end(path: Path) -> LogPosition:
+    """Where the log in a file ends; at its start where nothing was reported, or there is no file.
+
+    Raises:
+        StoreError: the file cannot be read.
+    """
+    if not path.is_file():
+        return START
+    with named(path, _LOST), closing(_reader(path)) as connection:
+        return end_of(connection)
+
+
 def last_position(path: Path) -> int:
-    """Where the log in a file ends; 0 where nothing was reported, or there is no file.
+    """The number of the position where the log in a file ends; 0 where nothing was reported.
+
+    Raises:
+        StoreError: the file cannot be read.
+    """
+    return log_end(path).position
+
+
+def position_in(path: Path, recorded: LogPosition) -> int:
+    """Up to which position of the log in a file something was taken; 0 if from another log.
 
     Raises:
         StoreError: the file cannot be read.
@@ -178,8 +176,7 @@ def last_position(path: Path) -> int:
     if not path.is_file():
         return 0
     with named(path, _LOST), closing(_reader(path)) as connection:
-        (last,) = connection.execute(_END).fetchone()
-        return int(last)
+        return place_of(connection, recorded)
 
 
 def read_log(path: Path, up_to: int, rows: int = 50_000) -> Iterator[list[tuple[Any, ...]]]:
@@ -216,6 +213,18 @@ def acts_after(path: Path, position: int) -> list[tuple[Any, ...]]:
         return []
     with named(path, _LOST), closing(_reader(path)) as connection:
         return connection.execute(_ACTS_AFTER, (position,)).fetchall()
+
+
+def undone_after(path: Path, position: int) -> list[tuple[str, str]]:
+    """Users and items of the events that were undone after a position of the log in a file.
+
+    Raises:
+        StoreError: the file cannot be read.
+    """
+    if not path.is_file():
+        return []
+    with named(path, _LOST), closing(_reader(path)) as connection:
+        return connection.execute(_UNDONE_AFTER, (position, UNDONE)).fetchall()
 
 
 def months(path: Path) -> list[str]:
@@ -307,8 +316,11 @@ class EventLog:
 
     def end(self) -> int:
         """Where the log ends, by any process; 0 where it is empty."""
-        (last,) = self._reader().execute(_END).fetchone()
-        return int(last)
+        return end_of(self._reader()).position
+
+    def position_of(self, recorded: LogPosition) -> int:
+        """Up to which position of this log something was taken; 0 if from another log."""
+        return place_of(self._reader(), recorded)
 
     def choices_after(self, position: int) -> list[Choice]:
         """What users wanted, or undid, after a position, in the order of the log."""

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from crossmodal.paths import StatePaths
-from feature_repo.live_features import reported_since
+from feature_repo.live_features import reported_since, undone_since
 from feature_repo.store import historical, online, open_store
 
 if TYPE_CHECKING:
@@ -60,8 +60,8 @@ def consistency(
     """Reads the same random keys online and offline and compares every value with its type.
 
     Nulls and NaN equal themselves. Times are compared by the second, as Feast keeps no finer
-    online. Keys of which something was reported since the store was filled are left out: online
-    they may be ahead of the tables.
+    online. Keys of which something was reported or undone since the store was filled are left out:
+    online they may be ahead of the tables.
 
     Args:
         paths: the home, materialized.
@@ -86,7 +86,7 @@ def consistency(
         offline = historical(paths, asked, references)
         answer = online(paths, {key: keys}, references, store)
         # Last of all: what is pushed meanwhile is in the log before it is in the store.
-        ahead = set(reported_since(paths)[key])
+        ahead = {*reported_since(paths)[key], *undone_since(paths)[key]}
         settled = [each not in ahead for each in keys]
         keys, offline = list(compress(keys, settled)), offline.filter(settled)
         counts[key] = len(keys)

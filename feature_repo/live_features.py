@@ -8,9 +8,11 @@ import polars as pl
 import pyarrow as pa
 from filelock import FileLock
 
-from crossmodal.event_log import acts_after
+from crossmodal.event_log import acts_after, position_in, undone_after
 from crossmodal.lake import Lake
+from crossmodal.log_position import START, LogPosition
 from crossmodal.paths import StatePaths
+from crossmodal.published_events import published
 from crossmodal.reported import counted
 from crossmodal.value_scale import ValueScale
 from feature_repo.event_statistics import build_item_statistics, build_user_statistics
@@ -43,20 +45,43 @@ def reported_since(paths: StatePaths) -> pl.DataFrame:
         into the lake meanwhile.
     """
     lake = Lake(paths.lake)
-    filled_at = lake.version(_FILLED).summary.get("position", 0) if lake.exists(_FILLED) else 0
-    acts = acts_after(paths.event_log, filled_at)
+    acts = acts_after(paths.event_log, _filled_at(paths))
     if not acts or not lake.partitions("interactions"):
         return pl.DataFrame(schema=_EVENT)
     types = {**_EVENT, "value": pl.Float64(), "event_timestamp": pl.Int64()}
     reports = pl.DataFrame(acts, schema=types, orient="row")
-    strengths = positive_events(lake).select("value").collect()["value"].to_numpy()
     catalogue = lake.scan("items").select("item_id").collect()["item_id"]
     return (
-        counted(reports, ValueScale.of(strengths))
+        counted(reports, _scale(lake))
         .filter((pl.col("value") > 0) & pl.col("item_id").is_in(catalogue.implode()))
         .cast(_EVENT)
         .unique(maintain_order=True)
     )
+
+
+def undone_since(paths: StatePaths) -> pl.DataFrame:
+    """Whose events, and about what, were undone since a run filled the online store.
+
+    Returns:
+        user_id, item_id; the online rows may count such an event where the tables do not.
+    """
+    undone = undone_after(paths.event_log, _filled_at(paths))
+    return pl.DataFrame(undone, schema=_EVENT.names()[:2], schema_overrides=_EVENT, orient="row")
+
+
+def _filled_at(paths: StatePaths) -> int:
+    """Up to which position of the log in force the online store was filled by a run."""
+    recorded = LogPosition.of(Lake(paths.lake), _FILLED) or START
+    return position_in(paths.event_log, recorded)
+
+
+def _scale(lake: Lake) -> ValueScale:
+    """By which the next run gives a value to what has none."""
+    known = published(lake).scale
+    if known is not None:
+        return known
+    # The home of an older version: nearly the same.
+    return ValueScale.of(positive_events(lake).select("value").collect()["value"].to_numpy())
 
 
 def bring_up_to_date(

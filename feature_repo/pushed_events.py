@@ -3,20 +3,20 @@
 import re
 import sqlite3
 from contextlib import closing
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
-    Field,
     TypeAdapter,
     ValidationError,
     model_validator,
 )
 
-from crossmodal.event_log import EventLog, EventType, LoggedEvent, event_instant
+from crossmodal.event_log import EventLog, EventType, LoggedEvent
+from crossmodal.event_rules import EventId, RequestId, ReviewText, Value, require_fitting
+from crossmodal.instants import Instant, event_instant
 from crossmodal.item_log import ItemLog
 from crossmodal.lake import Lake
 from crossmodal.paths import StatePaths
@@ -83,19 +83,18 @@ class _Pushed(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    event_id: Annotated[str, Field(min_length=1, max_length=128)]
+    event_id: EventId
     user_id: Annotated[str, AfterValidator(_pseudonym)]
     item_id: str
     event_type: EventType
-    value: Annotated[float, Field(ge=-1e6, le=1e6, allow_inf_nan=False)] | None = None
-    text: Annotated[str, Field(max_length=10_000)] | None = None
-    request_id: Annotated[str, Field(max_length=64)] | None = None
-    event_timestamp: datetime | None = None
+    value: Value | None = None
+    text: ReviewText | None = None
+    request_id: RequestId | None = None
+    event_timestamp: Instant = None
 
     @model_validator(mode="after")
-    def _rated(self) -> "_Pushed":
-        if self.event_type == "rating" and self.value is None:
-            raise ValueError("A rating needs a value.")
+    def _fits(self) -> "_Pushed":
+        require_fitting(self.event_type, self.value)
         return self
 
     def logged(self) -> LoggedEvent:

@@ -5,8 +5,9 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from assets.ingestion import source_of
 from assets.partitions import month_of, register_months
-from assets.reported_events import reported_position
+from assets.reported_events import reported_months
 from crossmodal import event_log
+from crossmodal.published_events import published
 from crossmodal.settings import load_settings
 from crossmodal.workspace import Workspace
 
@@ -87,13 +88,15 @@ def reported_events_sensor(workspace: Workspace) -> dg.SensorDefinition:
         lake, log = workspace.lake, workspace.paths.event_log
         if not lake.exists("staged_interactions"):
             return dg.SkipReason("Nothing was ingested yet: run `crossmodal run` once first.")
-        end = event_log.last_position(log)
-        if end <= reported_position(lake):
+        end = event_log.log_end(log)
+        if end.position <= event_log.position_in(log, published(lake).position):
             return dg.SkipReason("The lake has every reported event.")
         known = lake.version("staged_interactions").summary["months"]
-        found = register_months(context.instance, sorted({*known, *event_log.months(log)}))
-        # The key asks for one run a position, however often the sensor looks before it has ended.
-        return dg.RunRequest(run_key=f"up to {end}", tags=month_range_tags(found))
+        found = register_months(context.instance, sorted({*known, *reported_months(workspace)}))
+        # The key asks for one run a position, however often the sensor looks before it has ended;
+        # the same position of another log is another one.
+        key = f"up to {end.position}, {end.event_id}"
+        return dg.RunRequest(run_key=key, tags=month_range_tags(found))
 
     return reported
 
@@ -102,4 +105,4 @@ def source_months(workspace: Workspace) -> list[str]:
     """Months in which the source or the apps have events, read as they are now."""
     events = source_of(workspace).interactions().frame
     own = events.select(month_of().unique()).collect().to_series().to_list()
-    return sorted({*own, *event_log.months(workspace.paths.event_log)})
+    return sorted({*own, *reported_months(workspace)})

@@ -10,6 +10,8 @@ import numpy as np
 import polars as pl
 
 from crossmodal.lake import Lake
+from crossmodal.log_position import START, LogPosition
+from crossmodal.published_events import published
 from crossmodal.value_scale import ValueScale
 from crossmodal.workspace import Workspace
 from models.assembly import EventLog, event_log, matrix, token_tables
@@ -98,12 +100,12 @@ class Champion:
         vectors: of each modality that some item has.
         files: pictures and sounds by modality and dense index.
         ties: (n_items,) the order of equal scores: the most chosen first.
-        scale: of the lake's events, which the model was fitted on.
+        scale: by which a run gives a value to what has none, and the model was fitted.
         trained_at: when its weights were written, in seconds since 1970.
         masks: what reasons need in addition to the model, where it reads modalities and does not
             explain itself.
         neighbours_score: dense indexes of the items that the model does not know itself.
-        reported: up to which position of the events' log the lake has everything.
+        log_position: up to where in the events' log the lake has everything.
     """
 
     version: str
@@ -120,7 +122,7 @@ class Champion:
     trained_at: float
     masks: Masks | None = None
     neighbours_score: frozenset[int] = frozenset()
-    reported: int = 0
+    log_position: LogPosition = START
 
     @cached_property
     def popularity(self) -> np.ndarray:
@@ -160,6 +162,8 @@ def load_champion(workspace: Workspace, version: str) -> Champion:
         if len(set(item_ids)) != len(item_ids) or not all(type(one) is str for one in item_ids):
             raise ValueError("Its list of items holds one twice, or what is no id.")
         items = _items(lake, item_ids)
+        # First: of a run that publishes meanwhile, events count twice at worst, and none is lost.
+        taken = published(lake)
         events = lake.scan_partitions("interactions").filter(pl.col("value") > 0)
         columns = ["user_id", "item_id", "value", "event_timestamp"]
         known = events.filter(pl.col("item_id").is_in(item_ids)).select(columns).collect()
@@ -178,24 +182,15 @@ def load_champion(workspace: Workspace, version: str) -> Champion:
             {name: one for name, one in found.items() if one is not None},
             media_files(workspace, log.item_ids),
             popular_first(_counts(log), tie_breaks(item_ids, workspace.settings.seed)),
-            ValueScale.of(log.events.values),
+            taken.scale or ValueScale.of(log.events.values),
             registry.written_at(version),
             masks_of(model, partial(_tokens, lake, log.item_ids)),
-            reported=_reported(lake),
+            log_position=taken.position,
         )
     except UNUSABLE as error:
         raise NoChampionError(f"The champion {version} cannot be loaded.", error) from error
     _require_answer(version, model, len(item_ids))
     return champion
-
-
-def _reported(lake: Lake) -> int:
-    """The position of the last event of the log that the lake's events were read up to."""
-    for table in ("staged_interactions", "reported_events"):
-        position = lake.version(table).summary.get("position") if lake.exists(table) else None
-        if position is not None:
-            return int(position)
-    return 0
 
 
 def _counts(log: EventLog) -> np.ndarray:

@@ -54,7 +54,7 @@ class LiveChoices:
             if known is not None and known.champion is champion and known.end == end:
                 return known
             with self._lock:
-                self._follow(champion.reported, end)
+                self._follow(self._log.position_of(champion.log_position), end)
                 self._live = self._in_indexes_of(champion)
                 return self._live
         except sqlite3.Error as error:

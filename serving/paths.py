@@ -5,7 +5,7 @@ from urllib.parse import unquote_to_bytes
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from serving.ids import in_print, no_dot_segments
+from crossmodal.ids import in_print, no_dot_segments
 from serving.problems import FieldError, document
 
 

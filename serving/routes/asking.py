@@ -9,7 +9,7 @@ import numpy as np
 from fastapi import Depends, Request
 from fastapi.concurrency import run_in_threadpool
 
-from crossmodal.event_log import event_instant
+from crossmodal.instants import event_instant
 from models.data import Bools, Ints
 from serving.champion import Champion, NoChampionError
 from serving.cursors import Cursor, CursorError

@@ -10,6 +10,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Path
 
 from crossmodal.event_log import LoggedEvent
+from crossmodal.event_rules import require_fitting
 from crossmodal.group_commit import LogClosedError, QueueFullError
 from serving.guarded import guarded
 from serving.problems import FieldError, Problem, problem_responses
@@ -70,10 +71,10 @@ async def _written(write: "Callable[[], Future[int]]", otherwise: str) -> int:
 
 
 def _logged(service: Service, event: Event, field: str) -> LoggedEvent:
-    if event.type == "rating" and event.value is None:
-        raise unusable(f"{field}.value", "A rating needs a value.")
-    if event.type == "hide" and event.value is not None:
-        raise unusable(f"{field}.value", "A hide has no value; leave it out, or send a rating.")
+    try:
+        require_fitting(event.type, event.value)
+    except ValueError as error:
+        raise unusable(f"{field}.value", str(error)) from error
     return LoggedEvent(
         event.event_id,
         service.pseudonym(event.user_id),

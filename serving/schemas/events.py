@@ -5,8 +5,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Discriminator, Field, Tag
 
 from crossmodal.event_log import EventType
-from serving.schemas.fields import EventId, ItemId, Sent, UserId, Value
-from serving.schemas.instants import Instant
+from crossmodal.event_rules import EventId, RequestId, ReviewText, Value
+from crossmodal.instants import Instant
+from serving.schemas.fields import ItemId, Sent, UserId
 
 MOST_EVENTS = 1000
 
@@ -23,15 +24,13 @@ class Event(Sent):
         description="Stars of a rating, or how strong a click, a play or a like was; 0 or less "
         "says no. A review's and an impression's is kept and changes nothing; a hide has none.",
     )
-    text: str | None = Field(
+    text: ReviewText | None = Field(
         default=None,
-        max_length=10_000,
         description="What a review says.",
         examples=["Slow, but the music stays with you."],
     )
-    request_id: str | None = Field(
+    request_id: RequestId | None = Field(
         default=None,
-        max_length=64,
         description="Of the answer that the event came from.",
         examples=["5e1f0c2a9b7d4e6f8a0b1c2d"],
     )

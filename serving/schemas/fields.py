@@ -4,18 +4,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from crossmodal.event_rules import EventId as EventId
+from crossmodal.event_rules import JsonNumber as JsonNumber
+from crossmodal.event_rules import Value as Value
+from crossmodal.ids import IN_PRINT, no_dot_segments
 from serving.cursors import LONGEST, MOST_SHOWN
-from serving.ids import IN_PRINT, no_dot_segments
-
-
-def _number(sent: Any) -> Any:
-    if isinstance(sent, bool | str):
-        raise ValueError("A number is needed.")
-    return sent
-
-
-JsonNumber = BeforeValidator(_number)
-"""In JSON neither true nor "1" is a number; in a query all are text."""
 
 _Id = Annotated[
     str,
@@ -27,18 +20,6 @@ _Id = Annotated[
 UserId = Annotated[_Id, Field(description="The app's own user id.", examples=["user-000042"])]
 
 ItemId = Annotated[_Id, Field(description="An item of the catalogue.", examples=["item-00042"])]
-
-EventId = Annotated[
-    str,
-    Field(
-        min_length=1,
-        max_length=128,
-        pattern=IN_PRINT,
-        description="The app's own id of the event; sent again, it counts once.",
-        examples=["7f3c9a"],
-    ),
-    AfterValidator(no_dot_segments),
-]
 
 Modality = Literal["text", "image", "audio", "reviews", "attributes"]
 
@@ -57,12 +38,6 @@ PlacesForNew = Annotated[
         description="Items without an event that the lower half of the list holds at least, where "
         "there are so many; those shown least come first.",
     ),
-]
-
-Value = Annotated[
-    float,
-    Field(ge=-1e6, le=1e6, allow_inf_nan=False, description="Stars or strength.", examples=[4.5]),
-    JsonNumber,
 ]
 
 _MOST_CATEGORIES = 50

@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
+from crossmodal.instants import Instant
 from serving.schemas.fields import NextPage, Sent, UnknownItems
-from serving.schemas.instants import Instant
 
 
 class ItemDescription(Sent):

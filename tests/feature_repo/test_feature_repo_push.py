@@ -1,10 +1,7 @@
 """Events that an app pushes through Feast alone: kept, counted online, and no more than once."""
 
-import shutil
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
@@ -14,107 +11,19 @@ from fastapi.testclient import TestClient
 from feast import FeatureStore
 from feast.data_source import PushMode
 from feast.feature_server import get_app
-from feature_lake import NOW, fill_lake, interactions  # type: ignore[import-not-found]
-from small_platform import small_settings
+from push_home import ADA, AT, NEWCOMER, OF_ITEM, OF_USER, event, push, read  # type: ignore[import-not-found]
 
-from assets.features import write_online
 from crossmodal.event_log import EventLog, LoggedEvent, last_position, read_log
 from crossmodal.item_log import ItemLog
 from crossmodal.lake import Lake
 from crossmodal.paths import StatePaths
-from crossmodal.pseudonyms import pseudonym
-from crossmodal.workspace import Workspace
-from feature_repo.catalogue import ONLINE_VIEWS
-from feature_repo.consistency import consistency
 from feature_repo.event_statistics import build_item_statistics, build_user_statistics
-from feature_repo.materialize import materialize_fresh
 from feature_repo.online_file import OnlineStoreError, departures
 from feature_repo.provider import PushError
-from feature_repo.store import apply_definitions, close_store, historical
+from feature_repo.store import close_store, historical
 from feature_repo.taste import build_user_taste
 
 pytestmark = pytest.mark.slow
-
-ADA, NEWCOMER = pseudonym("u1", b"key"), pseudonym("nobody yet", b"key")
-OF_USER = [
-    "user_statistics:user_n_events",
-    "user_statistics:user_n_items",
-    "user_statistics:user_value_mean",
-    "user_statistics:user_n_events_7d",
-    "user_taste_text:text_taste",
-]
-OF_ITEM = ["item_statistics:item_n_events", "item_statistics:item_n_users"]
-AT = datetime(2026, 2, 1, 18, tzinfo=UTC)
-
-
-def fill(home: Path) -> StatePaths:
-    """A home whose users have pseudonyms, applied and materialized."""
-    paths: StatePaths = fill_lake(home)
-    lake = Lake(paths.lake)
-    events = interactions().with_columns(
-        pl.col("user_id").replace({f"u{n}": pseudonym(f"u{n}", b"key") for n in range(30)}),
-        event_type=pl.lit("rating"),
-        text=pl.lit(None, pl.String),
-    )
-    lake.write("interactions/1996-03", events, {})
-    lake.write("items", pl.DataFrame({"item_id": [f"i{n}" for n in range(40)]}), {})
-    none = pl.DataFrame(schema=dict.fromkeys(LoggedEvent.__annotations__, pl.String))
-    lake.write("reported_events", none, {}, position=0)
-    lake.write("item_statistics", pl.DataFrame(build_item_statistics(events).read_all()), {})
-    lake.write("user_statistics", pl.DataFrame(build_user_statistics(events).read_all()), {})
-    taste = build_user_taste(events, lake.read("text_embeddings")).read_all()
-    lake.write("user_taste_text", pl.DataFrame(taste), {})
-    apply_definitions(paths)
-    materialize_fresh(paths, None, NOW)
-    return paths
-
-
-@pytest.fixture(scope="module")
-def origin(tmp_path_factory: pytest.TempPathFactory) -> tuple[StatePaths, Path]:
-    """A filled home, in the place where each test has it, and a copy of what was there."""
-    place = tmp_path_factory.mktemp("push")
-    paths = fill(place / "home")
-    shutil.copytree(paths.home, place / "kept")
-    return paths, place / "kept"
-
-
-@pytest.fixture
-def paths(origin: tuple[StatePaths, Path]) -> StatePaths:
-    """The home as it was filled: the registry names its tables by path."""
-    found, kept = origin
-    shutil.rmtree(found.home)
-    shutil.copytree(kept, found.home)
-    return found
-
-
-@pytest.fixture
-def app(paths: StatePaths) -> Iterator[FeatureStore]:
-    """What an app with Feast alone opens."""
-    store = FeatureStore(repo_path=str(paths.feast))
-    yield store
-    close_store(store)
-
-
-def event(number: int = 0, user: str = ADA, item: str = "i3", **told: Any) -> dict[str, Any]:
-    return {
-        "event_id": f"e{number}",
-        "user_id": user,
-        "item_id": item,
-        "event_type": "rating",
-        "value": 5.0,
-        "event_timestamp": AT + timedelta(minutes=number),
-        **told,
-    }
-
-
-def push(app: FeatureStore, *events: dict[str, Any]) -> None:
-    app.push("events", pd.DataFrame(events))
-
-
-def read(app: FeatureStore, user: str = ADA, item: str = "i3") -> dict[str, Any]:
-    row = {"user_id": user, "item_id": item}
-    found = app.get_online_features([*OF_USER, *OF_ITEM], [row]).to_dict()
-    return {name: values[0] for name, values in found.items() if name not in row}
 
 
 def after(paths: StatePaths, *events: dict[str, Any], user: str = ADA, item: str = "i3") -> Any:
@@ -217,6 +126,16 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "an unknown type": ({"event_type": "bought"}, "event_type: Input should be 'impression'"),
     "a rating of nothing": ({"value": None}, "A rating needs a value"),
     "endless": ({"value": float("inf")}, "value: Input should be a finite number"),
+    "a hide with a value": ({"event_type": "hide"}, "A hide has no value"),
+    "a number that may be of milliseconds": (
+        {"event_timestamp": 1_769_968_800},
+        "event_timestamp: .*such as 2026",
+    ),
+    "such a number as text": ({"event_timestamp": "1769968800"}, "seconds or milliseconds"),
+    "a date alone": ({"event_timestamp": "2026-02-01"}, "event_timestamp: A date alone"),
+    "an id that no path can say": ({"event_id": "a/../b"}, r"event_id: .* may be \. or \.\."),
+    "an id of two lines": ({"event_id": "a\nb"}, "event_id: String should match"),
+    "a value that is text": ({"value": "5"}, "value: A number is needed"),
     "no zone": ({"event_timestamp": AT.replace(tzinfo=None)}, "event_timestamp: .* no zone"),
     "the future": ({"event_timestamp": datetime(2999, 1, 1, tzinfo=UTC)}, "in the future"),
     "no id": ({"event_id": None}, "event_id: Input should be a valid string"),
@@ -269,29 +188,6 @@ def test_pushes_at_once_are_all_counted(paths: StatePaths) -> None:
     assert read(fresh)["user_n_events"] == before["user_n_events"] + 12
     assert read(fresh)["item_n_events"] == before["item_n_events"] + 12
     close_store(fresh)
-
-
-def test_a_store_that_outlives_a_run_reads_and_writes_the_new_file(
-    paths: StatePaths, app: FeatureStore
-) -> None:
-    push(app, event(0))
-    pushed = read(app)
-    workspace = Workspace(small_settings(paths.home))
-    write_online(workspace, "online_features", list(ONLINE_VIEWS), {})
-    # The run took the place of the file, without the event, which is newer than its tables.
-    assert read(app) == pushed
-    push(app, event(1))
-    assert read(app)["user_n_events"] == pushed["user_n_events"] + 1
-
-
-def test_keys_that_are_ahead_of_the_tables_are_no_disagreement(
-    paths: StatePaths, app: FeatureStore
-) -> None:
-    assert consistency(paths, ONLINE_VIEWS, as_of=NOW).agrees
-    push(app, event())
-    report = consistency(paths, ONLINE_VIEWS, as_of=NOW)
-    assert report.agrees, report.disagreements
-    assert report.keys["item_id"] == 39
 
 
 def test_a_lost_store_is_one_sentence_and_the_event_is_kept(

@@ -68,4 +68,15 @@ def test_a_push_is_in_the_next_list_and_after_the_run_in_the_lake_once(copied: S
     run_pipeline(copied, only=READ)
     assert lake.scan_partitions("interactions").collect().height == before.height + 1
     assert pl.scan_parquet(lake.path("reported_events")).collect().height == 1
+
+    # Of one that is undone before a run takes it no table hears, and the online rows forget it.
+    later = {"event_id": "e1", "event_timestamp": datetime(2026, 5, 31, tzinfo=UTC)}
+    store.push("events", pd.DataFrame([{**told, **later}]))
+    assert read(store, user, item) != after
+    log = EventLog(paths.event_log)
+    assert log.undo("e1").result() == 1
+    log.close()
+    run_pipeline(copied, only=READ)
+    assert read(store, user, item) == after
+    assert "online_features" not in run_pipeline(copied, only=READ).made
     close_store(store)

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from crossmodal.event_log import EventLog, LoggedEvent, last_position
+from crossmodal.event_log import EventLog, LoggedEvent, log_end
 from crossmodal.pseudonyms import pseudonym
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
@@ -49,7 +49,7 @@ def test_reports_reach_the_lake_once_and_the_service_counts_them_once(copied: Se
     with open_instance(workspace.paths) as instance:
         sensor = build_definitions(workspace).get_sensor_def("reported_events")
         asked = sensor.evaluate_tick(dg.build_sensor_context(instance))
-    assert [request.run_key for request in asked.run_requests] == ["up to 7"]
+    assert [request.run_key for request in asked.run_requests] == ["up to 7, e6"]
 
     run_pipeline(copied, only=READ)
     stored = lake.read("reported_events")
@@ -74,7 +74,7 @@ def test_reports_reach_the_lake_once_and_the_service_counts_them_once(copied: Se
 
     version = lake.read("serving_model")["version"].item()
     champion = load_champion(workspace, version)
-    assert champion.reported == 7, "live counts begin after it"
+    assert champion.log_position.position == 7, "live counts begin after it"
     log.append([told(7, items[6], "play")]).result()
     state = user_state(champion, ADA, log.acts_of_user(ADA))
     done = [champion.log.item_ids.ids[item] for item in state.history.items]
@@ -87,9 +87,13 @@ def test_reports_reach_the_lake_once_and_the_service_counts_them_once(copied: Se
     with open_instance(workspace.paths) as instance:
         sensor = build_definitions(workspace).get_sensor_def("reported_events")
         asked = sensor.evaluate_tick(dg.build_sensor_context(instance))
-    end = last_position(workspace.paths.event_log)
-    assert [request.run_key for request in asked.run_requests] == [f"up to {end}"]
+    end = log_end(workspace.paths.event_log)
+    assert [request.run_key for request in asked.run_requests] == [f"up to {end.position}, e3"]
+    # A check of the rejected rows would end a run here.
+    run_pipeline(copied, only="group:sources or key:staged_interactions")
+    assert load_champion(workspace, version).log_position == champion.log_position
     run_pipeline(copied, only=READ)
+    assert load_champion(workspace, version).log_position == end
     after = lake.scan_partitions("interactions").collect()
     mine = after.filter(pl.col("user_id") == ADA).sort("event_timestamp")
     assert mine["item_id"].to_list() == [items[0], items[2], items[6]]

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from crossmodal.event_log import EventLog, LoggedEvent
+from crossmodal.event_log import EventLog, LoggedEvent, log_end
+from crossmodal.log_position import LogPosition
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
 from serving.champion import Champion
@@ -88,8 +89,10 @@ def test_what_another_process_took_counts_and_what_the_lake_has_counts_once(
         other.append(clicked).result(60)
     assert len(service.choices.of(champion).items) == 200
     assert ids(everyone(client))[0] == item
-    taken = replace(champion, reported=service.events.end())
+    taken = replace(champion, log_position=log_end(Workspace(copied).paths.event_log))
     assert len(service.choices.of(taken).items) == 0
+    of_another_log = replace(champion, log_position=LogPosition(200, "not in this one"))
+    assert len(service.choices.of(of_another_log).items) == 200
     assert len(service.choices.of(champion).items) == 200
 
 

@@ -1,11 +1,14 @@
 """Instants as apps send them: text with a time and a zone, read in one way or not at all."""
 
 import re
+import time
 from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator
 
+_MICROSECONDS = 1_000_000
+_CLOCKS_APART = 300 * _MICROSECONDS
 _EXAMPLE = "2026-01-31T18:00:00Z"
 _BARE_NUMBER = re.compile(r"\s*[-+]?[\d.]+\s*")
 _DATE_ALONE = re.compile(r"\s*\d{4}-\d{2}-\d{2}\s*")
@@ -39,3 +42,23 @@ def _with_zone(read: datetime | None) -> datetime | None:
 
 
 Instant = Annotated[datetime | None, BeforeValidator(_one_way_to_read), AfterValidator(_with_zone)]
+
+
+def event_instant(given: datetime | None) -> int:
+    """When an event happened, in UTC microseconds: now where the app does not say.
+
+    Raises:
+        ValueError: the time has no zone, or lies before 1970 or in the future.
+    """
+    now = time.time_ns() // 1000
+    if given is None:
+        return now
+    if given.tzinfo is None:
+        raise ValueError("The time has no zone; add one, such as Z.")
+    found = round(given.timestamp() * _MICROSECONDS)
+    if not 0 <= found <= now + _CLOCKS_APART:
+        raise ValueError(
+            "The time is before 1970 or more than five minutes in the future: look at the clock, "
+            "and at how it was made of a number (seconds or milliseconds)."
+        )
+    return found
