@@ -91,7 +91,8 @@ class HomeProvider(PassthroughProvider):
         if data_source.name == reported_events_source.name:
             raise PushError(
                 "Push events with `to=PushMode.ONLINE`, the default: the next run takes them from "
-                "the log into the offline store."
+                "the log into the offline store. What was pushed with ONLINE_AND_OFFLINE is in the "
+                "log already, and need not be sent again."
             )
         return super().get_table_column_names_and_types_from_data_source(config, data_source)
 

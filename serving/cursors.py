@@ -54,7 +54,9 @@ class Cursor:
         Args:
             wishes: what makes it this list and no other, as JSON can say it.
         """
-        content = json.dumps(wishes, separators=(",", ":")).encode()
+        # -0.0 is the 0.0 of a remembered list, and json writes them otherwise.
+        plain = [wish + 0.0 if isinstance(wish, float) else wish for wish in wishes]
+        content = json.dumps(plain, separators=(",", ":")).encode()
         return cls(hashlib.blake2b(content, digest_size=_OF).digest())
 
     def at(self, token: str | None) -> Self:

@@ -16,13 +16,13 @@ from serving.recommending import (
     best,
     best_given,
     best_new,
-    best_of_popular,
     by_popularity,
     diverse_pages,
     explainer,
     reasons_of,
     scored_by,
     unexplained,
+    with_popular,
 )
 from serving.stages import Step
 
@@ -142,10 +142,8 @@ class ListInMaking:
         if self._new is not None:
             new = best_new(champion, scores, self._allowed, self._new.impressions_of)
         if len(found[0]) < min(self._k + self._n_shown, int(self._allowed.sum())):
-            found, explain = (
-                best_of_popular(champion, history, found[0], *wanted),
-                explainer(champion, history),
-            )
+            found = with_popular(champion, history, found, self._allowed)
+            explain = explainer(champion, history)
         return _Ranking(found, explain, new)
 
     def _diversify(self) -> tuple[Ints, Floats]:

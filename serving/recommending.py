@@ -102,25 +102,29 @@ def best(
     return found.items[0][there], found.scores[0][there]
 
 
-def best_of_popular(
-    champion: Champion,
-    history: Histories,
-    found: Ints,
-    allowed: Bools,
-    k: int,
-    diversity: float = 0.0,
-    past: int = 0,
+def with_popular(
+    champion: Champion, history: Histories, found: tuple[Ints, Floats], allowed: Bools
 ) -> tuple[Ints, Floats]:
-    """`best` of `found` (n,) and the allowed items that are chosen most, 500 of them.
+    """What was found, and after it the allowed items that are chosen most, 500 of them.
 
-    For a champion that has scores of its own candidates alone, of which too few are allowed: all
-    are scored again, so that they can be compared.
+    For a champion that has scores of its own candidates alone, of which too few are allowed. The
+    popular ones come in the order of their own scores, which are moved below those that were found:
+    so a longer list begins as the shorter one does.
+
+    Args:
+        champion: scores whatever it is asked for.
+        history: one row.
+        found: items (n,) and their scores, best first.
+        allowed: (n_items,) what may be shown.
     """
     most = champion.most_popular
-    asked = np.union1d(found, most[allowed[most]][:_MOST_POPULAR])
-    scores = np.full(len(allowed), -np.inf, dtype=np.float32)
-    scores[asked] = score_given(champion.model, history, asked)[0]
-    return best(champion, scores, allowed, k, diversity, past)
+    others = np.setdiff1d(most[allowed[most]][:_MOST_POPULAR], found[0])
+    if not len(others):
+        return found
+    items, scores = best_given(champion, history, others)
+    if len(found[1]):
+        scores = scores + min(np.float32(0), found[1][-1] - scores[0])
+    return np.concatenate([found[0], items]), np.concatenate([found[1], scores])
 
 
 def best_new(

@@ -11,6 +11,7 @@ from sources.protocol import SourceError
 from sources.tables.mapping import Mapping
 
 _LARGEST_MAPPING = 1_000_000
+_MERGE = "<<"
 _TEXT_TAGS = {"tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"}
 _KINDS = {
     "bool": "a truth (true or false)",
@@ -44,6 +45,12 @@ def read_mapping(path: Path) -> Mapping:
         raise SourceError(f"{path}, line 1: this is not YAML in UTF-8 ({error}).") from error
     if not isinstance(raw, dict):
         raise SourceError(f"{path}, line 1: a mapping with the key interactions is expected.")
+    repeated = [
+        f"{path}, line {key.start_mark.line + 1}: {key.value} is given twice here; keep one."
+        for key in _repeated_keys(node)
+    ]
+    if repeated:
+        raise SourceError("\n".join(repeated))
     unquoted = [
         f"{path}, line {key.start_mark.line + 1}: {_reading(key)}." for key in _odd_keys(node)
     ]
@@ -87,6 +94,21 @@ def _odd_keys(node: Any) -> Iterator[Any]:
     elif isinstance(node, yaml.SequenceNode):
         for value in node.value:
             yield from _odd_keys(value)
+
+
+def _repeated_keys(node: Any) -> Iterator[Any]:
+    """Keys of a mapping that it has already, of which YAML would take the last."""
+    if isinstance(node, yaml.MappingNode):
+        known: set[str] = set()
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value != _MERGE:
+                if key.value in known:
+                    yield key
+                known.add(key.value)
+            yield from _repeated_keys(value)
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            yield from _repeated_keys(value)
 
 
 def _is_odd(node: Any) -> bool:

@@ -58,3 +58,8 @@ def test_a_list_ends_where_its_tokens_would_grow_too_long() -> None:
     assert token is not None and len(token) <= LONGEST
     assert almost.room(20) == 1
     assert almost.beyond(long[-1:]).token() is None
+
+
+def test_what_is_equal_begins_the_same_list() -> None:
+    assert Cursor.begin("user", -0.0) == Cursor.begin("user", 0.0)
+    assert Cursor.begin("user", 0.0) != Cursor.begin("user", 0.5)

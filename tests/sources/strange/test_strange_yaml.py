@@ -61,3 +61,19 @@ def test_blanks_that_yaml_takes_for_nothing_are_to_be_quoted(tmp_path: Path) -> 
     mapping = MAPPING.replace("KEY", "a") + "blanks: [null, NA]\n"
     with pytest.raises(SourceError, match=r"line 9: blanks\.0: null is read as nothing"):
         opened(write(tmp_path, mapping))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "key"),
+    [
+        ("item: item", "item: item\n  user: item", 5, "user"),
+        ("    KEY: 1.0", "    like: 1.0\n    like: 2.0", 9, "like"),
+        ("interactions:", "root: .\nroot: other\ninteractions:", 2, "root"),
+    ],
+)
+def test_a_key_that_is_given_twice_is_named_with_its_line(
+    tmp_path: Path, old: str, new: str, line: int, key: str
+) -> None:
+    said = rf"mapping\.yaml, line {line}: {key} is given twice"
+    with pytest.raises(SourceError, match=said):
+        opened(write(tmp_path, MAPPING.replace(old, new)))
