@@ -73,6 +73,10 @@ class Supervisor(Multiprocess):
         """Asks all processes to end."""
         # Known before, since nobody finds the children of a process that has ended.
         self._family = [one for process in self.processes for one in _family(process)]
+        for process in self.processes:
+            if process.pid not in self._served and not process.is_ready(timeout=1):
+                # It has taken nothing yet, and would first get ready before it looks at a signal.
+                process.kill()
         super().terminate_all()
 
     def _serves(self, process: Process) -> bool:

@@ -73,6 +73,29 @@ def test_a_signal_ends_every_process_with_0_and_frees_the_port(
     assert "Traceback" not in (tmp_path / "said").read_text()
 
 
+@retry(
+    retry=retry_if_exception_type(RuntimeError),
+    stop=stop_after_delay(120),
+    wait=wait_fixed(0.05),
+    reraise=True,
+)
+def begun(service: psutil.Popen, workers: int) -> None:
+    if len(service.children(recursive=True)) < workers:
+        raise RuntimeError("The service has not begun its processes.")
+
+
+@pytest.mark.slow
+def test_processes_that_are_not_ready_yet_are_not_waited_for(tmp_path: Path) -> None:
+    with serving(tmp_path / "home", 2, tmp_path / "said") as (service, _):
+        begun(service, 2)
+        started = service.children(recursive=True)
+        service.send_signal(signal.SIGTERM)
+        assert service.wait(120) == 0
+        _, left = psutil.wait_procs(started, timeout=20)
+        assert not left
+    assert "did not end in time" not in (tmp_path / "said").read_text()
+
+
 @pytest.mark.slow
 def test_where_no_process_can_start_the_service_ends_and_says_why(tmp_path: Path) -> None:
     home = tmp_path / "home"
