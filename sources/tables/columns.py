@@ -117,7 +117,8 @@ class Table:
                 f"at all, name its columns in their order with `columns:` under {self.section}, "
                 "and where it has one, look at `separator`."
             )
-        return f"{self.path.name} has no column {name!r}; it has {', '.join(self.columns())}."
+        there = ", ".join(self.columns()) or "none"
+        return f"{self.path.name} has no column {name!r}; it has {there}."
 
 
 def _resolved(schema: pl.Schema, name: str) -> tuple[pl.Expr, pl.DataType] | None:

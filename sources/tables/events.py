@@ -69,7 +69,8 @@ def raw_events(
         blanks: words that stand for nothing.
         forms: of ids and numbers.
     """
-    kind = pl.lit(_TYPE_WITH_VALUE if mapping.value else _TYPE_WITHOUT)
+    plain = pl.lit(_TYPE_WITH_VALUE if mapping.value else _TYPE_WITHOUT)
+    kind = plain
     unlisted = pl.lit(None, dtype=pl.String)
     left_out = no_repairs()
     if mapping.type:
@@ -77,6 +78,9 @@ def raw_events(
         table, left_out = _without_ignored(table, kind, mapping)
         if mapping.weights:
             unlisted = _unlisted(table, kind, mapping)
+        else:
+            # No weight goes by it, so that an event without one counts as all others do.
+            kind = pl.coalesce(kind, plain)
     user = id_of(table.column("user", mapping.user), "user", forms.users, blanks)
     item = id_of(table.column("item", mapping.item), "item", forms.items, blanks)
     named_cells: list[tuple[str, Cell]] = []

@@ -30,6 +30,8 @@ def read_mapping(path: Path) -> Mapping:
         SourceError: the file is absent, not YAML, or says what is not understood; the message
             names file and line.
     """
+    if path.is_dir():
+        raise SourceError(f"{path} is a folder; give the YAML file that maps your tables.")
     if not path.is_file():
         raise SourceError(f"{path} does not exist; give the YAML file that maps your tables.")
     if path.stat().st_size > _LARGEST_MAPPING:

@@ -137,3 +137,16 @@ def test_what_is_empty_is_called_so(tmp_path: Path) -> None:
         "the item id is empty",
         "the user id is longer than 256 bytes",
     ]
+
+
+def test_an_event_without_a_type_counts_as_any_where_no_weight_goes_by_it(tmp_path: Path) -> None:
+    mapping = (
+        "interactions: {path: events.csv, user: user, item: item, time: at, value: stars, "
+        "type: kind}\n"
+    )
+    frame = pl.DataFrame(events(), schema=["user", "item", "stars", "at"], orient="row")
+    kinds = ["view" if place % 2 else None for place in range(frame.height)]
+    text = frame.with_columns(kind=pl.Series(kinds)).write_csv(datetime_format="%FT%T")
+    found, rejects = read(write(tmp_path, mapping, events=text))
+    assert rejects.is_empty()
+    assert set(found["event_type"]) == {"rating", "view"}
