@@ -217,8 +217,9 @@ def test_feasts_own_server_takes_events(paths: StatePaths, app: FeatureStore) ->
         done = client.post("/push", json={"push_source_name": "events", "df": frame})
         assert done.status_code == 200, done.text
         asked = {"features": OF_ITEM, "entities": {"item_id": ["i3"]}}
-        (_, count, _) = client.post("/get-online-features", json=asked).json()["results"]
-        assert count["values"] == [before["item_n_events"] + 1]
+        answer = client.post("/get-online-features", json=asked).json()
+        values = dict(zip(answer["metadata"]["feature_names"], answer["results"], strict=True))
+        assert values["item_n_events"]["values"] == [before["item_n_events"] + 1]
         frame["user_id"] = ["ada"]
         refused = client.post("/push", json={"push_source_name": "events", "df": frame})
         assert refused.status_code == 422 and "must be the pseudonym" in refused.text

@@ -12,6 +12,7 @@ from fastapi.testclient import TestClient
 
 from assets.ingestion import source_of
 from crossmodal.event_log import LoggedEvent
+from crossmodal.log_position import LogPosition
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
 from models.data import Interactions
@@ -139,7 +140,7 @@ def test_what_was_undone_before_a_run_takes_nothing_from_its_lake(
     item = champion.log.item_ids.ids[int(known.items[0])]
     report(client, "e1", item, "like", user_id=user, timestamp=when.isoformat())
     undo(client, "e1")
-    later = replace(champion, reported=service.events.end())
+    later = replace(champion, log_position=LogPosition(service.events.end(), "e1"))
     assert len(service.state_of(later, user).history.items) == len(known.items)
     assert len(service.state_of(champion, user).history.items) == len(known.items) - 1
 
