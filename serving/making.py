@@ -22,6 +22,7 @@ from serving.recommending import (
     reasons_of,
     scored_by,
     unexplained,
+    wanted,
     with_popular,
 )
 from serving.stages import Step
@@ -137,11 +138,11 @@ class ListInMaking:
             found = best_given(champion, history, self._given)
             return _Ranking(found, explainer(champion, history))
         scores, explain = scored_by(champion, history, self._allowed)
-        wanted = self._allowed, self._k, self._diversity, self._n_shown
-        found, new = best(champion, scores, *wanted), None
+        size = self._k, self._diversity, self._n_shown
+        found, new = best(champion, scores, self._allowed, *size), None
         if self._new is not None:
             new = best_new(champion, scores, self._allowed, self._new.impressions_of)
-        if len(found[0]) < min(self._k + self._n_shown, int(self._allowed.sum())):
+        if len(found[0]) < min(wanted(*size), int(self._allowed.sum())):
             found = with_popular(champion, history, found, self._allowed)
             explain = explainer(champion, history)
         return _Ranking(found, explain, new)

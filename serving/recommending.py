@@ -95,11 +95,16 @@ def best(
         Fewer where fewer items are allowed.
     """
     scores = np.where(allowed, scores, np.float32(-np.inf))
-    reach, size = k + past, _pool(k)
-    pool = reach if diversity == 0 else -(-reach // size) * size
+    pool = wanted(k, diversity, past)
     found = top_k(scores[None], min(pool, len(scores)), champion.ties)
     there = found.items[0] >= 0
     return found.items[0][there], found.scores[0][there]
+
+
+def wanted(k: int, diversity: float, past: int) -> int:
+    """How many items a page of k is made of after `past` others: whole pools of a diverse list."""
+    reach, size = k + past, _pool(k)
+    return reach if diversity == 0 else -(-reach // size) * size
 
 
 def with_popular(
