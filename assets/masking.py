@@ -76,7 +76,7 @@ def over_maskable_models(
         for entry in _RANKERS
         if (version := fitted_versions(workspace.lake, entry.name).get(split)) is not None
     ]
-    answers = side_by_side(_told_of, jobs, processes_for(settings, len(jobs)))
+    answers = side_by_side(_answer_of, jobs, processes_for(settings, len(jobs)))
     workspace.progress(work, 0, len(jobs))
     for done, answer in enumerate(answers, start=1):
         workspace.progress(work, done, len(jobs))
@@ -84,7 +84,7 @@ def over_maskable_models(
             yield answer
 
 
-def _told_of(
+def _answer_of(
     settings: Settings,
     entry: ModelEntry,
     split: str,

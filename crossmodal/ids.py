@@ -2,10 +2,11 @@
 
 import re
 
-IN_PRINT = "^[^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029]+$"
+_CONTROLS = "\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029"
+IN_PRINT = f"^[^{_CONTROLS}]+$"
 """No control characters and no line breaks: they would be read as something else in a path."""
 
-_NOT_IN_PRINT = re.compile("[\u0000-\u001f\u007f-\u009f\u2028\u2029]")
+_NOT_IN_PRINT = re.compile(f"[{_CONTROLS}]")
 _DOTS = {".", ".."}
 
 
