@@ -146,9 +146,7 @@ def test_the_bound_itself_is_waited_for(ask: Ask, serve: Serve, waits: list[floa
     assert waits == [60]
 
 
-@pytest.mark.parametrize(
-    "told", ["31", "9" * 400, format_datetime(datetime.now(UTC) + timedelta(1))]
-)
+@pytest.mark.parametrize("told", ["31", "9" * 400, "Tue, 01 Jan 2999 00:00:00 GMT"])
 def test_a_longer_wait_than_the_bound_is_an_error_at_once_that_says_so(
     ask: Ask, serve: Serve, waits: list[float], told: str
 ) -> None:
