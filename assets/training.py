@@ -289,8 +289,9 @@ def _fits(
     seen = workspace if processes == 1 else Workspace(workspace.settings)
     jobs = [(seen, entry, choices, split, stamp) for split in splits]
     fits = side_by_side(_fit, jobs, processes)
+    workspace.progress(f"Fitting {entry.name}", 0, len(splits))
     for done, (split, fit) in enumerate(zip(splits, fits, strict=True), start=1):
-        workspace.progress(f"Fitted {entry.name}", done, len(splits))
+        workspace.progress(f"Fitting {entry.name}", done, len(splits))
         if fit is None:
             context.log.debug(f"There is no {entry.name} on {split}.")
         else:

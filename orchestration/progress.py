@@ -1,9 +1,11 @@
 """Long work on a terminal: a bar with a rate; elsewhere a plain line now and then."""
 
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 from rich.console import Console
 from rich.progress import (
@@ -21,6 +23,8 @@ from rich.text import Text
 from crossmodal.workspace import ProgressCallback
 
 _LINE_EVERY_SECONDS = 10.0
+_SILENT_SECONDS = 30.0
+_LOOK_EVERY_SECONDS = 1.0
 
 
 class _RateColumn(ProgressColumn):
@@ -39,7 +43,9 @@ def pace(a_second: float) -> str:
 def watched() -> Iterator[ProgressCallback]:
     """A progress callback for this process's terminal, or for a log where there is none."""
     if not sys.stderr.isatty():
-        yield _PlainLines().report
+        lines = _PlainLines()
+        with lines.reminding():
+            yield lines.report
         return
     columns = (
         TextColumn("  {task.description}"),
@@ -69,18 +75,69 @@ class _Bars:
 
 
 class _PlainLines:
-    """A line when ten seconds have passed since the last one."""
+    """A line when ten seconds have passed since the last one, and when half a minute was silent."""
 
     def __init__(self) -> None:
-        self._started: dict[str, float] = {}
+        self._works: dict[str, _Work] = {}
         self._shown = time.monotonic()
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
 
     def report(self, work: str, done: int, total: int | None) -> None:
         now = time.monotonic()
-        started = self._started.setdefault(work, now)
-        if now - self._shown < _LINE_EVERY_SECONDS or now == started:
-            return
+        with self._lock:
+            # Last of all: what goes on is what was heard of last.
+            begun = self._works.pop(work, None)
+            known = _Work(now, done, done, total) if begun is None else replace(begun, done=done)
+            self._works[work] = known
+            if begun is not None and now - self._shown >= _LINE_EVERY_SECONDS:
+                self._print(work, known, now)
+
+    @contextmanager
+    def reminding(self) -> Iterator[None]:
+        """While it lasts, long silent work is heard of."""
+        thread = threading.Thread(target=self._remind, name="progress", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._ended.set()
+            thread.join()
+
+    def _remind(self) -> None:
+        while not self._ended.wait(_LOOK_EVERY_SECONDS):
+            with self._lock:
+                now = time.monotonic()
+                if now - self._shown >= _SILENT_SECONDS and self._works:
+                    work, known = next(reversed(self._works.items()))
+                    if known.total is not None and known.done < known.total:
+                        self._print(work, known, now)
+
+    def _print(self, work: str, known: "_Work", now: float) -> None:
         self._shown = now
-        of_total = f" of {total:,}" if total else ""
-        how_fast = f", {pace(done / (now - started))}" if done else ""
-        print(f"  {work}: {done:,}{of_total}{how_fast}", file=sys.stderr, flush=True)
+        print(f"  {work}: {known.said(now)}", file=sys.stderr, flush=True)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """How far a piece of work is, and since when it is watched.
+
+    Attributes:
+        since: of the monotonic clock, when it was first heard of.
+        at_first: steps that were done by then.
+        done: steps that are done now.
+        total: steps; None where nobody knows.
+    """
+
+    since: float
+    at_first: int
+    done: int
+    total: int | None
+
+    def said(self, now: float) -> str:
+        """Steps, and how fast they are done, or for how long nothing was."""
+        of_total = f" of {self.total:,}" if self.total else ""
+        seconds = now - self.since
+        steps = self.done - self.at_first
+        so_far = pace(steps / seconds) if steps and seconds else f"{seconds:,.0f} s so far"
+        return f"{self.done:,}{of_total}, {so_far}"

@@ -53,6 +53,10 @@ _EVERY_BYTE = "latin-1"
 _MOST_NEIGHBOURS = 0.35
 _FEWEST_TO_JUDGE = 8
 _BEYOND = re.compile(rb"[\x80-\xff]+")
+_LITTER = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
+# Where a tar archive says that it is one.
+_TAR = slice(257, 262)
+_TAR_MAGIC = b"ustar"
 _UNPACKING_ERRORS = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 
 
@@ -110,6 +114,9 @@ def _plain(path: Path, encoding: str | None, size: int, mtime_ns: int) -> PlainT
     found = _Bytes.of(raw)
     if not found.size:
         raise SourceError(f"{path} is empty; give a file with a header.")
+    with raw.open("rb") as file:
+        if file.read(_TAR.stop)[_TAR] == _TAR_MAGIC:
+            raise SourceError(f"{path} is a tar archive; unpack it and name one of its files.")
     name, guessed = _named(path, raw, encoding) if encoding else _encoding(path, raw, found)
     is_utf8 = codecs.lookup(name).name in {_UTF8, "utf-8-sig"}
     damaged = is_utf8 and not found.utf8
@@ -253,12 +260,18 @@ def _opened(path: Path, kind: str) -> IO[bytes]:
     if kind == "zst":
         return cast(IO[bytes], pa.input_stream(str(path), compression="zstd"))
     opened = zipfile.ZipFile(path)
-    members = [member for member in opened.infolist() if not member.is_dir()]
+    members = [member for member in opened.infolist() if not _left_by_a_system(member)]
     if len(members) != 1:
         raise SourceError(f"{path} holds {len(members)} files; unpack it and name one of them.")
     if members[0].flag_bits & 1:
         raise SourceError(f"{path} is encrypted; unpack it first.")
     return opened.open(members[0])
+
+
+def _left_by_a_system(member: zipfile.ZipInfo) -> bool:
+    """Whether it is a folder, or what macOS and Windows put next to people's files."""
+    name = member.filename.replace("\\", "/").split("/")
+    return member.is_dir() or name[0] == "__MACOSX" or name[-1] in _LITTER
 
 
 def _rewrite(path: Path, raw: Path, target: Path, encoding: str, feeds: bool) -> None:

@@ -19,6 +19,7 @@ SAMPLE = 5_000
 
 _MOST_FILES = 5
 _MOST_NAMES = 10
+_FEWEST_OF_A_USER = 3
 _INSTANT = "%Y-%m-%d %H:%M:%S"
 
 
@@ -63,6 +64,7 @@ def check_mapping(
         *_files("Events", source.tables["interactions"], sample),
         *([f"  {TIMELESS}"] if source.mapping.interactions.timeless else []),
         *_of_events(events),
+        *_of_wanted(events, whole=not _is_sampled(source.tables["interactions"], sample)),
         *_of_faults(found),
     ]
     rejected, looked_at = _counts(found, events)
@@ -91,13 +93,20 @@ def _counts(found: Extract, usable: pl.DataFrame) -> tuple[int, int]:
 def _files(what: str, tables: list[Table], sample: int) -> Iterator[str]:
     shown = ", ".join(table.name for table in tables[:_MOST_FILES])
     more = f" and {len(tables) - _MOST_FILES:,} more files" if len(tables) > _MOST_FILES else ""
-    rows = [
-        table.frame.select(pl.col(ROW).max()).collect(engine="streaming").item() or 0
-        for table in tables
-    ]
-    some = any(count > 2 * sample for count in rows)
-    looked = f"; looked at the first and last {sample:,} of each file" if some else ""
-    yield f"{what}: {shown}{more}, {sum(rows):,} rows{looked}."
+    looked = ""
+    if _is_sampled(tables, sample):
+        looked = f"; looked at the first and last {sample:,} of each file"
+    yield f"{what}: {shown}{more}, {sum(map(_rows, tables)):,} rows{looked}."
+
+
+def _is_sampled(tables: list[Table], sample: int) -> bool:
+    """Whether some file has rows that are not looked at."""
+    return any(_rows(table) > 2 * sample for table in tables)
+
+
+def _rows(table: Table) -> int:
+    found = table.frame.select(pl.col(ROW).max()).collect(engine="streaming").item()
+    return int(found or 0)
 
 
 def _of_events(events: pl.DataFrame) -> Iterator[str]:
@@ -118,6 +127,26 @@ def _of_events(events: pl.DataFrame) -> Iterator[str]:
     yield f"  time: {ends['first']} to {ends['last']} UTC"
     yield f"  value: {ends['low']:g} to {ends['high']:g}"
     yield f"  types: {listed}"
+
+
+def _of_wanted(events: pl.DataFrame, whole: bool) -> Iterator[str]:
+    """What the events say of what people want, and whether that is enough to judge a model by."""
+    wanted = events.filter(pl.col("value") > 0)
+    if events.is_empty() or wanted.is_empty():
+        if not events.is_empty():
+            yield (
+                "  wanted: no event of those has a value above 0, which is what says that someone "
+                "wanted an item; a run has nothing to learn from and answers with the popular list"
+            )
+        return
+    most = int(wanted["user_id"].value_counts()["count"].max())  # type: ignore[arg-type]
+    yield f"  wanted: {wanted.height:,} events of a value above 0, at most {most:,} of one user"
+    if whole and (most < _FEWEST_OF_A_USER or wanted["item_id"].n_unique() == 1):
+        yield (
+            "  too little to judge a model by: that takes two items, and a user with "
+            f"{_FEWEST_OF_A_USER} such events, one to learn from, one to choose by and one to "
+            "judge by; a run answers with the popular list"
+        )
 
 
 def _of_items(items: pl.DataFrame) -> Iterator[str]:

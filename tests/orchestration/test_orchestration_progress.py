@@ -1,7 +1,10 @@
 """How fast long work goes on, told as people say it."""
 
+import time
+
 import pytest
 
+from orchestration import progress
 from orchestration.progress import pace
 
 
@@ -11,3 +14,28 @@ from orchestration.progress import pace
 )
 def test_slow_steps_are_told_in_seconds_for_one(a_second: float, told: str) -> None:
     assert pace(a_second) == told
+
+
+def test_steps_done_before_they_are_watched_say_nothing_of_the_pace(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "_LINE_EVERY_SECONDS", 0.0)
+    with progress.watched() as report:
+        report("Reading", 2_000_000, 3_000_000)
+        report("Reading", 2_000_000, 3_000_000)
+    assert "Reading: 2,000,000 of 3,000,000, 0 s so far" in capsys.readouterr().err
+
+
+def test_silent_work_is_heard_of_until_it_is_done(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "_SILENT_SECONDS", 0.0)
+    monkeypatch.setattr(progress, "_LOOK_EVERY_SECONDS", 0.01)
+    heard = ""
+    with progress.watched() as report:
+        report("Reading", 3, 3)
+        report("Fitting hmdf", 0, 3)
+        deadline = time.monotonic() + 30
+        while "Fitting" not in heard and time.monotonic() < deadline:
+            heard += capsys.readouterr().err
+    assert "Fitting hmdf: 0 of 3, 0 s so far" in heard and "Reading" not in heard

@@ -115,3 +115,24 @@ def test_without_times_the_same_rating_twice_is_one(tmp_path: Path) -> None:
 def test_a_file_that_is_no_mapping_is_said(path: str) -> None:
     with pytest.raises(SourceError, match="line"):
         check_mapping(Path(__file__).with_name(path))
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        (["u1,101,0,2021-03-01", "u2,102,0,2021-03-02"], "no event of those has a value above 0"),
+        (["u1,101,4,2021-03-01", "u1,102,4,2021-03-02"], "too little to judge a model by"),
+        ([f"u1,101,4,2021-03-0{day}" for day in range(1, 6)], "too little to judge a model by"),
+    ],
+)
+def test_what_no_model_can_learn_from_is_said_before_a_run(
+    tmp_path: Path, rows: list[str], says: str
+) -> None:
+    told = said(write(tmp_path, events="\n".join(["user,item,stars,at", *rows])))
+    assert says in told and "answers with the popular list" in told
+
+
+def test_events_enough_are_counted_and_no_more_is_said(tmp_path: Path) -> None:
+    told = said(write(tmp_path))
+    assert "wanted: 600 events of a value above 0, at most 20 of one user" in told
+    assert "too little" not in told

@@ -1,9 +1,12 @@
-"""A table in many files, and in JSON Lines."""
+"""A table in many files, in JSON Lines, and in archives."""
 
 import gzip
+import io
 import json
+import tarfile
+import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 import pytest
@@ -171,3 +174,39 @@ def test_a_list_of_objects_is_no_json_lines(tmp_path: Path) -> None:
     (tmp_path / "reviews.jsonl").write_text(json.dumps(rows()))
     with pytest.raises(SourceError, match="every line is an object"):
         TablesSource(path=write(tmp_path, REVIEWS)).interactions()
+
+
+def zipped(files: dict[str, str]) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return packed.getvalue()
+
+
+@pytest.mark.parametrize(
+    "litter", ["__MACOSX/._events.csv", ".DS_Store", "data/Thumbs.db", "desktop.ini"]
+)
+def test_what_a_system_puts_into_a_zip_is_no_second_file(tmp_path: Path, litter: str) -> None:
+    packed = zipped({"data/events.csv": events_csv(), litter: "\x00\x05\x16\x07"})
+    found, rejects = read(write(tmp_path, events=packed))
+    assert found.height == N_EVENTS and rejects.is_empty()
+
+
+def test_a_zip_of_two_tables_is_named(tmp_path: Path) -> None:
+    packed = zipped({"events.csv": events_csv(), "more.csv": events_csv()})
+    with pytest.raises(SourceError, match="holds 2 files; unpack it and name one"):
+        TablesSource(path=write(tmp_path, events=packed)).interactions()
+
+
+@pytest.mark.parametrize("packing", ["w", "w:gz", "w:bz2", "w:xz"])
+def test_a_tar_archive_is_named_and_not_read_as_text(
+    tmp_path: Path, packing: Literal["w", "w:gz", "w:bz2", "w:xz"]
+) -> None:
+    packed, content = io.BytesIO(), events_csv().encode()
+    with tarfile.open(fileobj=packed, mode=packing) as archive:
+        member = tarfile.TarInfo("events.csv")
+        member.size = len(content)
+        archive.addfile(member, io.BytesIO(content))
+    with pytest.raises(SourceError, match="tar archive; unpack it and name one of its files"):
+        TablesSource(path=write(tmp_path, events=packed.getvalue())).interactions()
