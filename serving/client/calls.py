@@ -124,10 +124,22 @@ def rank(user_id: str | None, items: Sequence[str]) -> Call[Recommendations]:
 
 
 def items(
-    sort: str, category: OneOrSeveral, k: int, offset: int, after: str | None
+    sort: str,
+    category: OneOrSeveral,
+    exclude: Sequence[str],
+    k: int,
+    offset: int,
+    after: str | None,
 ) -> Call[ItemList]:
     """A list for everyone."""
-    query = {"sort": sort, "category": category, "k": k, "offset": offset, "after": after}
+    query = {
+        "sort": sort,
+        "category": category,
+        "exclude": exclude,
+        "k": k,
+        "offset": offset,
+        "after": after,
+    }
     return Call("GET", "/v1/items", ItemList, query)
 
 
@@ -136,9 +148,15 @@ def item(item_id: str) -> Call[ItemFacts]:
     return Call("GET", f"/v1/items/{_part(item_id, 'item_id')}", ItemFacts)
 
 
-def similar(item_id: str, k: int, modality: str | None) -> Call[Found]:
+def similar(
+    item_id: str,
+    k: int,
+    modality: str | None,
+    category: OneOrSeveral,
+    exclude: Sequence[str],
+) -> Call[Found]:
     """Items that are near."""
-    query = {"k": k, "modality": modality}
+    query = {"k": k, "modality": modality, "category": category, "exclude": exclude}
     return Call("GET", f"/v1/items/{_part(item_id, 'item_id')}/similar", Found, query)
 
 

@@ -40,9 +40,12 @@ class Client:
         url: of the service.
         key: of `crossmodal keys add`, where the service asks for one.
         timeout: seconds for one try.
-        attempts: most tries of a call.
+        attempts: most tries of a call, at least one.
         patience: most seconds that a call waits between its tries, in all; where the service asks
             for a longer wait (`Retry-After`), the error comes at once and says so.
+
+    Raises:
+        ValueError: there is no try, or less than no time to wait.
     """
 
     def __init__(
@@ -87,20 +90,29 @@ class Client:
         sort: str = "popular",
         *,
         category: OneOrSeveral = None,
+        exclude: Sequence[str] = (),
         k: int = 20,
         offset: int = 0,
         after: str | None = None,
     ) -> ItemList:
         """A list for everyone: popular, trending or latest."""
-        return self._send(calls.items(sort, category, k, offset, after))
+        return self._send(calls.items(sort, category, exclude, k, offset, after))
 
     def item(self, item_id: str) -> ItemFacts:
         """What is known of one item."""
         return self._send(calls.item(item_id))
 
-    def similar(self, item_id: str, *, k: int = 20, modality: str | None = None) -> Found:
-        """Items that are near."""
-        return self._send(calls.similar(item_id, k, modality))
+    def similar(
+        self,
+        item_id: str,
+        *,
+        k: int = 20,
+        modality: str | None = None,
+        category: OneOrSeveral = None,
+        exclude: Sequence[str] = (),
+    ) -> Found:
+        """Items that are near, in what they are or in one modality of it."""
+        return self._send(calls.similar(item_id, k, modality, category, exclude))
 
     def search(
         self, asked: SearchRequest, *, image: bytes | None = None, audio: bytes | None = None
@@ -174,9 +186,12 @@ class AsyncClient:
         url: of the service.
         key: of `crossmodal keys add`, where the service asks for one.
         timeout: seconds for one try.
-        attempts: most tries of a call.
+        attempts: most tries of a call, at least one.
         patience: most seconds that a call waits between its tries, in all; where the service asks
             for a longer wait (`Retry-After`), the error comes at once and says so.
+
+    Raises:
+        ValueError: there is no try, or less than no time to wait.
     """
 
     def __init__(
@@ -221,20 +236,29 @@ class AsyncClient:
         sort: str = "popular",
         *,
         category: OneOrSeveral = None,
+        exclude: Sequence[str] = (),
         k: int = 20,
         offset: int = 0,
         after: str | None = None,
     ) -> ItemList:
         """A list for everyone: popular, trending or latest."""
-        return await self._send(calls.items(sort, category, k, offset, after))
+        return await self._send(calls.items(sort, category, exclude, k, offset, after))
 
     async def item(self, item_id: str) -> ItemFacts:
         """What is known of one item."""
         return await self._send(calls.item(item_id))
 
-    async def similar(self, item_id: str, *, k: int = 20, modality: str | None = None) -> Found:
-        """Items that are near."""
-        return await self._send(calls.similar(item_id, k, modality))
+    async def similar(
+        self,
+        item_id: str,
+        *,
+        k: int = 20,
+        modality: str | None = None,
+        category: OneOrSeveral = None,
+        exclude: Sequence[str] = (),
+    ) -> Found:
+        """Items that are near, in what they are or in one modality of it."""
+        return await self._send(calls.similar(item_id, k, modality, category, exclude))
 
     async def search(
         self, asked: SearchRequest, *, image: bytes | None = None, audio: bytes | None = None

@@ -47,12 +47,22 @@ class Policy:
     """How often a call is tried, and how long it waits for the next try.
 
     Attributes:
-        attempts: most tries of a call.
+        attempts: most tries of a call, at least one.
         patience: most seconds that a call waits between its tries, in all.
+
+    Raises:
+        ValueError: there is no try, or less than no time to wait.
     """
 
     attempts: int
     patience: float
+
+    def __post_init__(self) -> None:
+        """Refuses what would never ask."""
+        if self.attempts < 1:
+            raise ValueError(f"attempts is {self.attempts}; a call takes at least one.")
+        if not self.patience >= 0:
+            raise ValueError(f"patience is {self.patience}; give seconds, 0 or more.")
 
     def options(self) -> dict[str, Any]:
         """What tenacity is given."""

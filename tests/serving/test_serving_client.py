@@ -1,14 +1,18 @@
 """The clients against a server on a real port: typed answers, errors with fields, retries."""
 
 import asyncio
+import inspect
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import ClassVar
+from pathlib import Path
+from typing import Any, ClassVar
 
 import httpx
 import pytest
 from test_serving_catalogue import picture
 
+from crossmodal.settings import Settings
+from serving.app import create_app
 from serving.client import AsyncClient, Client, ServiceError
 from serving.schemas import (
     Event,
@@ -51,7 +55,11 @@ def test_both_clients_give_the_same_typed_answers(url: str) -> None:
         assert client.guest_recommendations(RecommendationRequest(history=history)).items
         assert client.rank([first], name).items[0].item_id == first
         found = client.search(SearchRequest(text="a haunted house"))
-        assert client.similar(first, modality="text").items[0].cosines.keys() == {"text"}
+        near = client.similar(first, modality="text").items
+        assert near[0].cosines.keys() == {"text"}
+        others = client.similar(first, modality="text", exclude=[near[0].item_id]).items
+        assert others[0] == near[1]
+        assert first not in [item.item_id for item in client.items(exclude=[first]).items]
         known = client.features("recommendations", {"user_id": ["new_user"]})
         assert known.columns["user_id"] == ["new_user"]
         with pytest.raises(ServiceError, match="no item") as refused:
@@ -110,3 +118,41 @@ def test_a_call_that_may_succeed_later_is_sent_again_and_not_for_ever() -> None:
     server.server_close()
     with Client(place, attempts=2) as client, pytest.raises(httpx.ConnectError):
         client.ready()
+
+
+ASKED_BY_QUERY = {
+    "recommendations": "/v1/users/{user_id}/recommendations",
+    "items": "/v1/items",
+    "similar": "/v1/items/{item_id}/similar",
+}
+
+
+@pytest.mark.parametrize("method", ASKED_BY_QUERY)
+def test_the_clients_ask_for_all_that_a_route_takes(tmp_path: Path, method: str) -> None:
+    described = create_app(Settings(home=tmp_path)).openapi()["paths"][ASKED_BY_QUERY[method]][
+        "get"
+    ]
+    taken = {one["name"] for one in described["parameters"] if one["in"] == "query"}
+    assert taken and taken <= set(inspect.signature(getattr(Client, method)).parameters)
+
+
+def test_both_clients_take_the_same() -> None:
+    own = {name for name in vars(Client) if not name.startswith("_")}
+    assert own == {name for name in vars(AsyncClient) if not name.startswith("_")}
+    for name in (*own, "__init__"):
+        one, other = (inspect.signature(getattr(kind, name)) for kind in (Client, AsyncClient))
+        assert one == other, name
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"attempts": 0}, "attempts is 0; a call takes at least one"),
+        ({"patience": -1.0}, "patience is -1.0; give seconds"),
+        ({"patience": float("nan")}, "patience is nan; give seconds"),
+    ],
+)
+def test_a_client_that_would_never_ask_is_refused(given: dict[str, Any], says: str) -> None:
+    for kind in (Client, AsyncClient):
+        with pytest.raises(ValueError, match=says):
+            kind(**given)
