@@ -230,7 +230,7 @@ def _reason(
 
     joined = "but" if better(rivals) else "and"
     if decision.promote:
-        said = f"{choice.said} {joined} {confirmed(rivals)}. {decision.reason}"
+        said = f"{choice.said}, {joined} {confirmed(rivals)}. {decision.reason}"
     else:
         said = f"{choice.said}. {decision.reason} {named} stays, {joined} {confirmed(rivals)}."
     return said if unreadable is None else f"{said} The one before cannot be read: {unreadable}"

@@ -58,7 +58,7 @@ def decide(
     if popular.high < 0:
         return Decision(False, f"Refused: {_says(popular, 'popularity')}.", current, popular)
     if current is None:
-        return Decision(True, "Promoted: the first champion.", None, popular)
+        return Decision(True, "It is the first champion.", None, popular)
     if current.high < 0:
         return Decision(False, f"Refused: {_says(current, 'the champion')}.", current, popular)
     return Decision(True, f"Promoted: {_says(current, 'the champion')}.", current, popular)

@@ -4,15 +4,19 @@ Uvicorn waits for a head as long as its sender likes, and keeps one of any lengt
 """
 
 import asyncio
+from http import HTTPStatus
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from serving.problems import document
+
 _MOST_HEAD_BYTES = 65_536
-_TOO_LONG = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
-    b"connection: close\r\ncontent-length: 0\r\n\r\n"
-)
+_TOO_LONG = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+
+
+class _HeadTooLongError(Exception):
+    """Ends the reading of a request."""
 
 
 class BoundedHeads(HttpToolsProtocol):
@@ -31,7 +35,8 @@ class BoundedHeads(HttpToolsProtocol):
         super().__init__(**options)
         self._seconds = head_seconds
         self._deadline: asyncio.TimerHandle | None = None
-        self._in_head, self._head_bytes = True, 0
+        self._in_head, self._head_bytes, self._read_bytes = True, 0, 0
+        self._too_long = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begins to wait for the first head."""
@@ -47,14 +52,28 @@ class BoundedHeads(HttpToolsProtocol):
             self._end()
         elif self._deadline is None:
             self._begin()
+        # Of a head that does not end its parts are not read yet.
         if self._head_bytes > _MOST_HEAD_BYTES and not self.transport.is_closing():
-            self.transport.write(_TOO_LONG)
-            self.transport.close()
+            self._refuse(_TOO_LONG)
+
+    def on_url(self, url: bytes) -> None:
+        """Reads a part of an address."""
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Reads one field of a head."""
+        self._count(len(name) + len(value))
+        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """Notes that a head is whole."""
-        self._in_head, self._head_bytes = False, 0
+        self._in_head, self._head_bytes, self._read_bytes = False, 0, 0
         super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuses what is no request, or one with too long a head."""
+        self._refuse(_TOO_LONG if self._too_long else HTTPStatus.BAD_REQUEST)
 
     def on_message_complete(self) -> None:
         """Notes that what comes next is a head."""
@@ -70,6 +89,24 @@ class BoundedHeads(HttpToolsProtocol):
         """Waits for nothing any more."""
         self._end()
         super().connection_lost(exc)
+
+    def _count(self, size: int) -> None:
+        """Adds to what was read of a head; one that is too long is read no further."""
+        self._read_bytes += size
+        if self._read_bytes > _MOST_HEAD_BYTES:
+            self._too_long = True
+            raise _HeadTooLongError
+
+    def _refuse(self, status: HTTPStatus) -> None:
+        said = {
+            _TOO_LONG: "The address and the headers are longer than 64 KB together.",
+            HTTPStatus.BAD_REQUEST: "This is no request in HTTP/1.1 that can be read.",
+        }
+        answer = document(status, said[status], headers={"connection": "close"})
+        lines = [f"HTTP/1.1 {status.value} {status.phrase}".encode()]
+        lines += [name + b": " + value for name, value in answer.raw_headers]
+        self.transport.write(b"\r\n".join([*lines, b"", bytes(answer.body)]))
+        self.transport.close()
 
     def _begin(self) -> None:
         self._deadline = self.loop.call_later(self._seconds, self._late)

@@ -162,10 +162,13 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
     # FastAPI says no more than that a body cannot be parsed; what it found is the cause.
     if error.status_code == HTTPStatus.BAD_REQUEST and error.__cause__ is not None:
         return _no_json(_UNREAD.get(type(error.__cause__), "it cannot be read"))
-    headers = dict(error.headers or {})
+    headers, said = dict(error.headers or {}), str(error.detail)
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = ", ".join(methods_of(request))
-    return document(error.status_code, str(error.detail), headers=headers)
+        said = f"This path does not take {request.method}; it takes {headers['Allow']}."
+    elif said == HTTPStatus.NOT_FOUND.phrase:
+        said = "There is nothing at this path; /openapi.json lists what there is."
+    return document(error.status_code, said, headers=headers)
 
 
 async def _gone(request: Request, error: Exception) -> Response:

@@ -34,7 +34,7 @@ _EMPTY = "empty"
 _SAME = ("event_timestamp", "user_id", "item_id", "event_type")
 _EVENT_KEY = (*_SAME, "text")
 _SUMMED = "summed up with others of the same user, item, type and time"
-_OUTDATED = "left out for a later row of the same user, item, type and time"
+_OUTDATED = "replaced by a later row of the same user, item, type and time"
 
 
 @dataclass(frozen=True)

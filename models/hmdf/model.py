@@ -309,7 +309,8 @@ class HMDF:
                 )
             else:
                 _log.warning(
-                    "The slice after %d events holds no choice to learn from.", len(part.past)
+                    "The slice after %d events is left out: nobody chose a candidate in it.",
+                    len(part.past),
                 )
         if len(slices) < _FEWEST_SLICES:
             raise NothingToLearnError(

@@ -148,9 +148,37 @@ def test_half_a_second_head_is_not_waited_for(tmp_path: Path) -> None:
         assert caller.say("GET /list HTTP/1.1\r\nHo").is_hung_up_on()
 
 
-def test_a_head_without_end_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "said",
+    [
+        "GET /list HTTP/1.1\r\nX: " + "a" * 70_000,
+        "GET /list HTTP/1.1\r\nHost: a\r\nX: " + "a" * 66_000 + "\r\n\r\n",
+        "GET /list HTTP/1.1\r\nHost: a\r\n" + "X: 1234567890\r\n" * 6_000 + "\r\n",
+        "GET /list?q=" + "a" * 70_000 + " HTTP/1.1\r\nHost: a\r\n\r\n",
+    ],
+    ids=["without end", "one field", "many fields", "the address"],
+)
+def test_a_head_that_is_too_long_is_refused(tmp_path: Path, said: str) -> None:
     with Small(tmp_path).listening() as port, Caller(port) as caller:
-        assert caller.say("GET /list HTTP/1.1\r\nX: ", "a" * 70_000).hears()[0] == 431
+        status, headers, body = caller.say(said).hears()
+        assert status == 431 and headers["content-type"] == "application/problem+json"
+        assert "longer than 64 KB" in json.loads(body)["detail"]
+        assert caller.is_hung_up_on()
+
+
+def test_a_head_of_nearly_64_kb_is_read(tmp_path: Path) -> None:
+    field = "X: " + "a" * 65_000
+    with Small(tmp_path).listening() as port, Caller(port) as caller:
+        for _ in range(2):
+            said = f"GET /list HTTP/1.1\r\nHost: a\r\n{field}\r\n\r\n"
+            assert caller.say(said).hears()[0] == 200
+
+
+def test_what_is_no_request_is_a_problem_document(tmp_path: Path) -> None:
+    with Small(tmp_path).listening() as port, Caller(port) as caller:
+        status, headers, body = caller.say("HELLO\r\n\r\n").hears()
+        assert status == 400 and headers["content-type"] == "application/problem+json"
+        assert "no request in HTTP/1.1" in json.loads(body)["detail"]
 
 
 @pytest.mark.parametrize("what", ["POST /events", "PUT /files"])
