@@ -88,12 +88,15 @@ def _look_and_serve(settings: Settings, announce: Callable[[str], None]) -> None
 
 
 class _Server(uvicorn.Server):
-    """One that ends in time, whatever still works when it is asked to."""
+    """One that ends in time, whatever still works then, and at once where it serves nobody yet."""
 
     _deadline: threading.Timer | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Ends the service, as a signal asks."""
+        if not self.started:
+            # It has taken nothing yet, and would first get ready before it looks at the signal.
+            raise SystemExit(0)
         super().handle_exit(sig, frame)
         if self._deadline is None:
             seconds = ending_seconds(self.config)
@@ -114,6 +117,8 @@ def _serve_alone(settings: Settings) -> None:
         try:
             server.run()
         except SystemExit as error:
+            if error.code == 0:
+                raise
             raise _failed() from error
 
 

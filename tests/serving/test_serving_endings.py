@@ -188,3 +188,26 @@ def test_an_end_by_force_is_no_success(tmp_path: Path, code: str) -> None:
     ended = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
     assert ended.returncode == 1
     assert "in time" in ended.stderr or "by itself" in ended.stderr
+
+
+GETTING_READY = """
+import sys, threading
+from serving import server
+
+def application(settings, figures):
+    print("begun", flush=True)
+    threading.Event().wait()
+
+server.application = application
+server._serve_alone(server.Settings(home=sys.argv[1], serve_port=0))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_lone_service_that_is_not_ready_yet_ends_at_once(tmp_path: Path, number: int) -> None:
+    command = [sys.executable, "-c", GETTING_READY, str(tmp_path / "home")]
+    with psutil.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as service:
+        assert service.stdout.readline() == b"begun\n"
+        service.send_signal(number)
+        _, said = service.communicate(timeout=120)
+    assert service.returncode == 0 and b"Traceback" not in said
