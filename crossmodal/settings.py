@@ -4,10 +4,12 @@ A value comes from, in this order: an environment variable `CROSSMODAL_<NAME>`, 
 in the working folder, the default below. Nothing else in the project reads the environment.
 """
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from dotenv import dotenv_values
 from pydantic import BaseModel, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -15,6 +17,11 @@ from crossmodal.atomic import atomic_write_bytes
 from crossmodal.paths import StatePaths
 
 SourceName = Literal["sample", "movielens", "tables"]
+
+ENV_PREFIX = "CROSSMODAL_"
+"""What the variable of every setting begins with."""
+
+_ENV_FILE = ".env"
 
 
 def _default_home() -> Path:
@@ -26,7 +33,7 @@ class Settings(BaseSettings):
     """What an operator may choose. `crossmodal doctor` prints the values in force."""
 
     model_config = SettingsConfigDict(
-        env_prefix="CROSSMODAL_", env_file=".env", extra="ignore", frozen=True
+        env_prefix=ENV_PREFIX, env_file=_ENV_FILE, extra="ignore", frozen=True
     )
 
     home: Path = Field(
@@ -283,6 +290,14 @@ def load_settings(**chosen: Any) -> Settings:
     if source.source_path is not None:
         known["source_path"] = StatePaths(settings.home).located(str(source.source_path))
     return Settings(**given, **known)
+
+
+def unread_variables() -> tuple[str, ...]:
+    """Variables of the environment or of `.env` that look like settings, and that nothing reads."""
+    given = {*os.environ, *dotenv_values(_ENV_FILE)}
+    read = {f"{ENV_PREFIX}{name}".upper() for name in Settings.model_fields}
+    ours = {name for name in given if name.upper().startswith(ENV_PREFIX)}
+    return tuple(sorted(name for name in ours if name.upper() not in read))
 
 
 def remember_source(settings: Settings) -> None:

@@ -230,6 +230,14 @@ def doctor(
 
 
 @app.command()
+def settings() -> None:
+    """Prints every setting, its default and what it is for, as a page in Markdown."""
+    from orchestration.settings_page import settings_page
+
+    typer.echo(settings_page(), nl=False)
+
+
+@app.command()
 def reset(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:

@@ -14,8 +14,13 @@ def read_settings(**chosen: Any) -> "Settings":
     from pydantic import ValidationError
     from pydantic_settings import SettingsError
 
-    from crossmodal.settings import load_settings
+    from crossmodal.settings import load_settings, unread_variables
 
+    if unread := unread_variables():
+        typer.echo(
+            f"Nothing reads {', '.join(unread)}; `crossmodal settings` lists what is read.",
+            err=True,
+        )
     try:
         return load_settings(**chosen)
     except ValidationError as error:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from crossmodal.settings import load_settings, remember_source
+from crossmodal.settings import load_settings, remember_source, unread_variables
 
 
 @pytest.fixture(autouse=True)
@@ -66,3 +66,12 @@ def test_the_pseudonym_key_never_shows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CROSSMODAL_ID_KEY", "very-secret")
     settings = load_settings()
     assert "very-secret" not in repr(settings) + settings.model_dump_json()
+
+
+def test_a_variable_that_nothing_reads_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("CROSSMODAL_SAMPEL_USERS=33\nOTHER=1\n")
+    monkeypatch.setenv("CROSSMODAL_SEEDS", "7")
+    monkeypatch.setenv("crossmodal_device", "cpu")
+    assert unread_variables() == ("CROSSMODAL_SAMPEL_USERS", "CROSSMODAL_SEEDS")
