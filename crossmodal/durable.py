@@ -3,7 +3,8 @@
 import os
 import sqlite3
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 BUSY_SECONDS = 10.0
@@ -33,12 +34,28 @@ def open_durable(path: Path, *, any_thread: bool = False) -> sqlite3.Connection:
         path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=not any_thread
     )
     try:
-        use_write_ahead_log(connection)
-        connection.execute("PRAGMA synchronous = FULL")
+        with readable_faults():
+            use_write_ahead_log(connection)
+            connection.execute("PRAGMA synchronous = FULL")
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+@contextmanager
+def readable_faults() -> Iterator[None]:
+    """Makes a fault whose words are no text an error of the database.
+
+    SQLite quotes what it cannot read, and Python cannot decode what is quoted of damaged names.
+
+    Raises:
+        sqlite3.DatabaseError: in place of the UnicodeDecodeError.
+    """
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise sqlite3.DatabaseError("Names in the file are damaged.") from error
 
 
 def use_write_ahead_log(connection: sqlite3.Connection) -> None:

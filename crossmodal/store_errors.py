@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from crossmodal.durable import open_durable
+from crossmodal.durable import open_durable, readable_faults
 
 _LOOK_SECONDS = 3.0
 """How long a start may look for damage: a log of gigabytes is looked at in part."""
@@ -110,9 +110,11 @@ def require_sound(path: Path) -> None:
             lambda: time.monotonic() > end, _STEPS_BETWEEN_LOOKS_AT_THE_CLOCK
         )
         try:
-            (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            with readable_faults():
+                (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
+            # Python's own errors have no code.
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
                 return
             raise
     if found != "ok":
