@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
+from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
 from models.persistence import NotFittedError
@@ -211,16 +212,28 @@ def seeded(seed: int) -> Iterator[None]:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Torch on one CPU thread, and on as many as before afterwards.
+    """Torch and linear algebra on one CPU thread, and on as many as before afterwards.
 
     Small networks are faster so, and torch's sums come in one order however many cores there are.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        yield
+        with one_blas_thread():
+            yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """NumPy's and SciPy's linear algebra on one CPU thread, and on as many as before afterwards.
+
+    Its sums come in one order so, however many cores and processes there are: trees that split at
+    the last digit of a figure are the same wherever on a machine they are fitted.
+    """
+    with threadpool_limits(1, user_api="blas"):
+        yield
 
 
 def minibatches(n: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:

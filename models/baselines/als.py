@@ -10,6 +10,7 @@ from models.baselines._history_kernels import add_choices
 from models.baselines.configured import BaselineConfig, ConfiguredBaseline
 from models.baselines.recency import HistoryWeights, choice_matrix, history_weights
 from models.data import Dataset, Floats, Histories, Ints
+from models.training import one_blas_thread
 
 _NONZEROS_AT_ONCE = 200_000
 _USERS_AT_ONCE = 256
@@ -41,6 +42,7 @@ class ALS(ConfiguredBaseline[ALSConfig]):
     settings_type = ALSConfig
     stored = ("items", "gram")
 
+    @one_blas_thread()
     def fit(self, dataset: Dataset) -> Self:
         """Alternates between users and items."""
         train = dataset.train

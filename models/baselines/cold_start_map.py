@@ -15,6 +15,7 @@ from models.baselines.recency import choice_matrix, history_weights
 from models.data import TIME_DEPENDENT, Dataset, Floats, Histories, Ints, TokenTable
 from models.extending import further_ties, of_width, placed
 from models.reducers import BLOCKS
+from models.training import one_blas_thread
 
 _BLOCK = 2048
 _MOST_VIEWERS = 4096
@@ -90,6 +91,7 @@ class ColdStartMap(ConfiguredBaseline[ColdStartMapConfig]):
         """Names of the modalities that the fit has read."""
         return tuple(ContentBlocks.of_arrays(self.arrays).widths)
 
+    @one_blas_thread()
     def fit(self, dataset: Dataset) -> Self:
         """Regresses the taste of the training's choices on content."""
         counts = np.bincount(dataset.train.items, minlength=dataset.n_items)

@@ -13,6 +13,7 @@ from models.data import Bools, Dataset, Floats, Histories, Ints, TokenTable
 from models.extending import further_ties, of_width, placed
 from models.persistence import ModelFormatError
 from models.standardisation import Standardisation, unit_vectors
+from models.training import one_blas_thread
 
 
 class ContentConfig(BaseModel):
@@ -49,6 +50,7 @@ class Content(Baseline):
         """The name of the one modality that is read."""
         return (self.config.modality,)
 
+    @one_blas_thread()
     def fit(self, dataset: Dataset) -> Self:
         """Standardises the features.
 

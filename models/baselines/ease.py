@@ -16,6 +16,7 @@ from models.baselines.configured import (
 from models.baselines.recency import choice_matrix, history_matrix
 from models.baselines.sparse_sums import sums_over
 from models.data import Dataset, Floats, Histories, Ints
+from models.training import one_blas_thread
 
 
 class EASEConfig(BaselineConfig):
@@ -54,6 +55,7 @@ class EASE(ConfiguredBaseline[EASEConfig]):
     settings_type = EASEConfig
     stored = ("left", "kept")
 
+    @one_blas_thread()
     def fit(self, dataset: Dataset) -> Self:
         """Inverts one matrix of the smaller side of the training choices.
 

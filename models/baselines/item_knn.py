@@ -14,6 +14,7 @@ from models.baselines.configured import (
 from models.baselines.recency import choice_matrix, history_matrix
 from models.baselines.sparse_sums import sums_over
 from models.data import Dataset, Floats, Histories, Ints
+from models.training import one_blas_thread
 
 _ROWS = 1024
 
@@ -43,6 +44,7 @@ class ItemKNN(ConfiguredBaseline[ItemKNNConfig]):
     settings_type = ItemKNNConfig
     stored = ("similarity.values", "similarity.columns", "similarity.starts")
 
+    @one_blas_thread()
     def fit(self, dataset: Dataset) -> Self:
         """Counts common users, a block of items at a time."""
         train = dataset.train

@@ -14,6 +14,7 @@ from models.baselines.configured import (
 from models.baselines.recency import history_matrix
 from models.baselines.sparse_sums import sums_over
 from models.data import Dataset, Floats, Histories, Interactions, Ints, Longs
+from models.training import one_blas_thread
 
 
 class TransitionConfig(BaselineConfig):
@@ -49,6 +50,7 @@ class Transition(ConfiguredBaseline[TransitionConfig]):
     settings_type = TransitionConfig
     stored = ("follows.values", "follows.columns", "follows.starts")
 
+    @one_blas_thread()
     def fit(self, dataset: Dataset) -> Self:
         """Counts, one step length at a time."""
         config, n_items = self.config, dataset.n_items

@@ -46,7 +46,7 @@ from models.parallel import fit_all
 from models.persistence import ModelFormatError, NotFittedError, load_state, save_state
 from models.protocol import FeatureWorth, NothingToLearnError, Ranking, Trainable
 from models.ranking import rank, tie_breaks
-from models.training import Epoch, TrainingCurve
+from models.training import Epoch, TrainingCurve, one_blas_thread
 
 _log = logging.getLogger(__name__)
 _FEWEST_SLICES = 2
@@ -105,6 +105,7 @@ class HMDF:
         self._scale: ScoreScale | None = None
         self._judged = (np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.float32))
 
+    @one_blas_thread()
     def fit(self, dataset: Dataset) -> Self:
         """Describes each slice by its past, fits the trees, and then knows everything.
 
@@ -132,6 +133,7 @@ class HMDF:
         self._ranker = self._knowing_all(dataset, content, bags, arrivals)
         return self
 
+    @one_blas_thread()
     def refitted(self, dataset: Dataset) -> Self:
         """A hybrid with the same trees, which knows all events of a dataset; nothing is judged.
 
