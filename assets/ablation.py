@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-import dagster as dg
 import numpy as np
 import polars as pl
 
@@ -11,13 +10,12 @@ from assets.masking import (
     MASKING_INPUTS,
     MaskableModel,
     interval_columns,
-    masking_stamp,
+    masking_choices,
     over_maskable_models,
 )
 from assets.pictures import modality_worth
-from assets.stage import OWNERS, Context, materialize_table
+from assets.table_asset import Making, table_asset
 from crossmodal.settings import Settings
-from crossmodal.workspace import Workspace
 
 if TYPE_CHECKING:
     from models.evaluation import SubsetValues
@@ -41,42 +39,29 @@ _WORTH = pl.Schema(
 )
 
 
-@dg.asset(
-    deps=list(MASKING_INPUTS),
-    group_name="evaluation",
-    owners=OWNERS,
+@table_asset(
+    table="modality_worth",
+    inputs=MASKING_INPUTS,
+    also_writes=["modality_subsets"],
+    choices=masking_choices,
+    pictures=("modality_worth",),
+    intact=lambda workspace: workspace.lake.exists("modality_subsets"),
+    group="evaluation",
     kinds={"torch", "parquet"},
     code_version="2",
 )
-def modality_ablation(
-    context: Context, workspace: dg.ResourceParam[Workspace]
-) -> dg.MaterializeResult:
+def modality_ablation(making: Making) -> dict[str, int]:
     """What each modality is worth: every fitted model with every subset of them, none refitted."""
-    lake, settings = workspace.lake, workspace.settings
-    stamp = masking_stamp(context, workspace)
-
-    def make() -> dict[str, int]:
-        subsets, worth = [pl.DataFrame(schema=_SUBSETS)], [pl.DataFrame(schema=_WORTH)]
-        for own_subsets, own_worth in over_maskable_models(
-            workspace, "Hiding modalities", _ablated
-        ):
-            subsets.append(own_subsets)
-            worth.append(own_worth)
-        figures = pl.concat(worth)
-        modality_worth(workspace.paths.pictures / "modality_worth.png", figures)
-        lake.write("modality_subsets", pl.concat(subsets), stamp)
-        lake.write("modality_worth", figures, stamp, most_users=settings.ablation_users)
-        return {"most_users": settings.ablation_users}
-
-    return materialize_table(
-        context,
-        workspace,
-        "modality_worth",
-        stamp,
-        make,
-        pictures=("modality_worth",),
-        intact=lake.exists("modality_subsets"),
-    )
+    workspace, most_users = making.workspace, making.settings.ablation_users
+    subsets, worth = [pl.DataFrame(schema=_SUBSETS)], [pl.DataFrame(schema=_WORTH)]
+    for own_subsets, own_worth in over_maskable_models(workspace, "Hiding modalities", _ablated):
+        subsets.append(own_subsets)
+        worth.append(own_worth)
+    figures = pl.concat(worth)
+    modality_worth(workspace.paths.pictures / "modality_worth.png", figures)
+    making.lake.write("modality_subsets", pl.concat(subsets), making.stamp)
+    making.lake.write("modality_worth", figures, making.stamp, most_users=most_users)
+    return {"most_users": most_users}
 
 
 def _ablated(one: MaskableModel, settings: Settings) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -10,7 +10,8 @@ import numpy as np
 import polars as pl
 
 from assets.encoding import item_attributes, usable_files
-from assets.stage import OWNERS, Context, Stamp, made_from, materialize_table
+from assets.stage import Stamp
+from assets.table_asset import Making, table_asset
 from crossmodal.lake import Lake
 from crossmodal.workspace import Workspace
 from models.assembly import matrix
@@ -59,30 +60,27 @@ def _alignment_asset(tower: str) -> dg.AssetsDefinition:
     table = f"{tower}_alignment"
     inputs = (f"{tower}_features", "text_embeddings", "media", "items")
 
-    @dg.asset(
+    def has_head(workspace: Workspace) -> bool:
+        return workspace.lake.exists(table) and _head_folder(workspace, tower).is_dir()
+
+    @table_asset(
         name=table,
-        deps=list(inputs),
+        inputs=inputs,
+        choices=lambda workspace: {
+            "method": workspace.settings.alignment,
+            "seed": workspace.settings.seed,
+        },
+        intact=has_head,
         description=f"How {tower} features become vectors of the text space, and how well.",
-        group_name="embeddings",
-        owners=OWNERS,
+        group="embeddings",
         kinds={"numpy", "safetensors"},
         code_version="2",
     )
-    def alignment(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
-        settings = workspace.settings
-        stamp = made_from(
-            context, workspace, *inputs, method=settings.alignment, seed=settings.seed
-        )
-
-        def make() -> dict[str, Any]:
-            report = _fit_head(workspace, tower, stamp)
-            if report.note and workspace.lake.read(f"{tower}_features").height:
-                context.log.info(f"{tower}: {report.note}")
-            return {"fitted": int(report.method != "none")}
-
-        lake = workspace.lake
-        intact = lake.exists(table) and _head_folder(workspace, tower).is_dir()
-        return materialize_table(context, workspace, table, stamp, make, intact=intact)
+    def alignment(making: Making) -> dict[str, Any]:
+        report = _fit_head(making.workspace, tower, making.stamp)
+        if report.note and making.lake.read(f"{tower}_features").height:
+            making.context.log.info(f"{tower}: {report.note}")
+        return {"fitted": int(report.method != "none")}
 
     return alignment
 

@@ -7,12 +7,13 @@ import dagster as dg
 import numpy as np
 import polars as pl
 
-from assets.datasets import SPLIT_INPUTS, split_data, warm_split
+from assets.datasets import SPLIT_INPUTS, SPLIT_TABLES, split_data, warm_split
 from assets.evaluation import COMPARED, P_RESAMPLES, by_user
 from assets.judging import UNJUDGED, why_not_judged
 from assets.registry import has_version, open_registry
-from assets.stage import OWNERS, Context, Stamp, made_from, materialize_table
-from assets.training import fitted_versions
+from assets.stage import Context, Stamp
+from assets.table_asset import Making, table_asset
+from assets.training import MODEL_TABLES, fitted_versions
 from crossmodal.lake import Lake
 from crossmodal.workspace import Workspace
 from models.catalogue import CATALOGUE
@@ -31,65 +32,71 @@ _RIVALS = {
 }
 
 
-@dg.asset(
-    deps=["metrics", *SPLIT_INPUTS],
-    group_name="evaluation",
-    owners=OWNERS,
+def _decided_before(workspace: Workspace) -> bool:
+    """Whether what was decided is in force.
+
+    A run that was killed before the version took over finds the old one, and decides alike.
+    """
+    lake = workspace.lake
+    if not (lake.exists("champion") and lake.exists(RIVALS)):
+        return False
+    return bool(lake.read("champion")["version"].item() == judged_champion(workspace))
+
+
+@table_asset(
+    inputs=["metrics", *SPLIT_INPUTS],
+    # The metrics name the versions that these tables hold.
+    also_reads=["metrics_per_user", *MODEL_TABLES, *SPLIT_TABLES],
+    also_writes=[RIVALS],
+    choices=lambda workspace: {"samples": workspace.settings.bootstrap_samples},
+    intact=_decided_before,
+    group="evaluation",
     kinds={"numpy", "parquet"},
     code_version="2",
 )
-def champion(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
+def champion(making: Making) -> None:
     """The best model on validation, if it is not worse than the champion before it.
 
     The version is the one that was judged; `serving_model` fits it again and lets it answer.
     """
-    lake, settings = workspace.lake, workspace.settings
+    from models.evaluation import paired_difference
+
+    context, workspace, lake = making.context, making.workspace, making.lake
+    settings, stamp = making.settings, making.stamp
+    if fault := why_not_judged(lake):
+        _crown_unjudged(context, workspace, fault, stamp)
+        return
+    choice = _chosen(lake)
+    candidate = fitted_versions(lake, choice.model)[warm_split(lake)]
+    before = judged_champion(workspace)
+    if before is None and (gone := _named_now(workspace)) is not None:
+        context.log.warning(f"{gone} answers, and what it was judged by is gone.")
+    unreadable = None if before is None else _why_unreadable(workspace, before)
+    if unreadable is not None:
+        context.log.warning(f"The champion {before} cannot be read any more. {unreadable}")
+        before = None
+    tested = by_user(_judged(lake, "test"))
+    old = None
+    if before is not None and before != candidate:
+        old = _judged_again(workspace, before, tested["user_id"])
+    decision = _decide(workspace, tested, choice.model, old)
+    if before == candidate:
+        decision = replace(decision, reason=f"{candidate} stays champion.")
+    if before is None and not decision.promote:
+        raise dg.Failure(f"{candidate} may not be the first champion. {decision.reason}")
+    stays = not decision.promote and before is not None
+    named = before if stays and before is not None else candidate
+    own = old if stays and old is not None else tested[choice.model].to_numpy()
     samples = max(P_RESAMPLES, settings.bootstrap_samples)
-    stamp = made_from(
-        context, workspace, "metrics", *SPLIT_INPUTS, samples=settings.bootstrap_samples
+    rivals = _against_the_others(lake, tested, named, own, samples, settings.seed)
+    reason = _reason(choice, decision, named, rivals, unreadable)
+    over = paired_difference(
+        own, tested["popularity"].to_numpy(), settings.bootstrap_samples, settings.seed
     )
-
-    def make() -> None:
-        from models.evaluation import paired_difference
-
-        if fault := why_not_judged(lake):
-            _crown_unjudged(context, workspace, fault, stamp)
-            return
-        choice = _chosen(lake)
-        candidate = fitted_versions(lake, choice.model)[warm_split(lake)]
-        before = judged_champion(workspace)
-        if before is None and (gone := _named_now(workspace)) is not None:
-            context.log.warning(f"{gone} answers, and what it was judged by is gone.")
-        unreadable = None if before is None else _why_unreadable(workspace, before)
-        if unreadable is not None:
-            context.log.warning(f"The champion {before} cannot be read any more. {unreadable}")
-            before = None
-        tested = by_user(_judged(lake, "test"))
-        old = None
-        if before is not None and before != candidate:
-            old = _judged_again(workspace, before, tested["user_id"])
-        decision = _decide(workspace, tested, choice.model, old)
-        if before == candidate:
-            decision = replace(decision, reason=f"{candidate} stays champion.")
-        if before is None and not decision.promote:
-            raise dg.Failure(f"{candidate} may not be the first champion. {decision.reason}")
-        stays = not decision.promote and before is not None
-        named = before if stays and before is not None else candidate
-        own = old if stays and old is not None else tested[choice.model].to_numpy()
-        rivals = _against_the_others(lake, tested, named, own, samples, settings.seed)
-        reason = _reason(choice, decision, named, rivals, unreadable)
-        over = paired_difference(
-            own, tested["popularity"].to_numpy(), settings.bootstrap_samples, settings.seed
-        )
-        row = _row(named, candidate, before, over, reason)
-        lake.write(RIVALS, _rival_rows(named, rivals), stamp)
-        lake.write("champion", pl.DataFrame([row]), stamp, reason=reason, rivals=_shown(rivals))
-        context.log.info(reason)
-
-    decided = lake.read("champion")["version"].item() if lake.exists("champion") else None
-    # A run that was killed before the version took over finds the old one, and decides alike.
-    intact = lake.exists(RIVALS) and decided is not None and decided == judged_champion(workspace)
-    return materialize_table(context, workspace, "champion", stamp, make, intact=intact)
+    row = _row(named, candidate, before, over, reason)
+    lake.write(RIVALS, _rival_rows(named, rivals), stamp)
+    lake.write("champion", pl.DataFrame([row]), stamp, reason=reason, rivals=_shown(rivals))
+    context.log.info(reason)
 
 
 def _crown_unjudged(context: Context, workspace: Workspace, fault: str, stamp: Stamp) -> None:

@@ -28,6 +28,9 @@ SPLIT_INPUTS = (
     "items",
     "interactions",
 )
+SPLIT_TABLES = ("cold_items",)
+"""What `split_data` reads in addition, and changes only together with the inputs."""
+
 _COUNTS = (
     "user_statistics__user_n_events",
     "item_statistics__item_n_events",

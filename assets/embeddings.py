@@ -10,7 +10,8 @@ import pyarrow as pa
 from assets.alignment import TOWERS, load_head, varying_contents
 from assets.encoding import ATTRIBUTES_FINGERPRINT, list_column
 from assets.pictures import shared_space
-from assets.stage import OWNERS, Context, Stamp, made_from, materialize_table
+from assets.stage import Stamp
+from assets.table_asset import Making, table_asset
 from assets.text_encoding import item_texts, review_rows
 from crossmodal.lake import Lake
 from crossmodal.settings import Settings
@@ -46,53 +47,34 @@ def encoder_name(settings: Settings, modality: str) -> str:
     }[modality]
 
 
-@dg.asset(
-    deps=["text_features", "items"],
-    group_name="embeddings",
-    owners=OWNERS,
-    kinds={"parquet"},
-    code_version="2",
+@table_asset(
+    inputs=["items", "text_features"], group="embeddings", kinds={"parquet"}, code_version="2"
 )
-def text_embeddings(
-    context: Context, workspace: dg.ResourceParam[Workspace]
-) -> dg.MaterializeResult:
+def text_embeddings(making: Making) -> None:
     """Text is the anchor: the vectors of the whole texts are the shared space."""
-    lake = workspace.lake
-    stamp = made_from(context, workspace, "items", "text_features")
-
-    def make() -> None:
-        contents = item_texts(lake.scan("items")).select("item_id", "created_at", "content_sha256")
-        _write_embeddings(workspace, "text", contents, whole_text, stamp)
-
-    return materialize_table(context, workspace, "text_embeddings", stamp, make)
+    texts = item_texts(making.lake.scan("items"))
+    contents = texts.select("item_id", "created_at", "content_sha256")
+    _write_embeddings(making.workspace, "text", contents, whole_text, making.stamp)
 
 
 def _tower_embeddings(tower: str) -> dg.AssetsDefinition:
     table = f"{tower}_embeddings"
     inputs = (f"{tower}_features", f"{tower}_alignment", "text_embeddings", "media", "items")
 
-    @dg.asset(
+    @table_asset(
         name=table,
-        deps=list(inputs),
+        inputs=inputs,
+        pictures=(f"shared_space_{tower}",),
         description=f"The {tower} of every item that has one, in the shared space.",
-        group_name="embeddings",
-        owners=OWNERS,
+        group="embeddings",
         kinds={"parquet"},
         code_version="2",
     )
-    def embeddings(
-        context: Context, workspace: dg.ResourceParam[Workspace]
-    ) -> dg.MaterializeResult:
-        stamp = made_from(context, workspace, *inputs)
-
-        def make() -> None:
-            head = load_head(workspace, tower)
-            contents = varying_contents(workspace.lake, tower)
-            _write_embeddings(workspace, tower, contents, head.transform, stamp)
-            _draw_shared_space(workspace, tower)
-
-        pictures = (f"shared_space_{tower}",)
-        return materialize_table(context, workspace, table, stamp, make, pictures=pictures)
+    def embeddings(making: Making) -> None:
+        head = load_head(making.workspace, tower)
+        contents = varying_contents(making.lake, tower)
+        _write_embeddings(making.workspace, tower, contents, head.transform, making.stamp)
+        _draw_shared_space(making.workspace, tower)
 
     return embeddings
 
@@ -100,27 +82,18 @@ def _tower_embeddings(tower: str) -> dg.AssetsDefinition:
 tower_embeddings = [_tower_embeddings(tower) for tower in TOWERS]
 
 
-@dg.asset(
-    deps=["review_texts", "interactions"],
-    group_name="embeddings",
-    owners=OWNERS,
+@table_asset(
+    inputs=["review_texts", "interactions"],
+    group="embeddings",
     kinds={"parquet"},
     code_version="1",
 )
-def reviews_embeddings(
-    context: Context, workspace: dg.ResourceParam[Workspace]
-) -> dg.MaterializeResult:
+def reviews_embeddings(making: Making) -> None:
     """What had been written about each item by the end of each month, and known from then on."""
-    lake = workspace.lake
-    stamp = made_from(context, workspace, "review_texts", "interactions")
-
-    def make() -> None:
-        with lake.writer("reviews_embeddings", EMBEDDINGS_SCHEMA, stamp) as writer:
-            rows = _review_snapshots(lake, encoder_name(workspace.settings, "reviews"))
-            writer.write(rows)
-            writer.summarise(items=rows["item_id"].n_unique())
-
-    return materialize_table(context, workspace, "reviews_embeddings", stamp, make)
+    with making.lake.writer("reviews_embeddings", EMBEDDINGS_SCHEMA, making.stamp) as writer:
+        rows = _review_snapshots(making.lake, encoder_name(making.settings, "reviews"))
+        writer.write(rows)
+        writer.summarise(items=rows["item_id"].n_unique())
 
 
 def _review_snapshots(lake: Lake, encoder: str) -> pl.DataFrame:

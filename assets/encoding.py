@@ -10,7 +10,8 @@ import polars as pl
 import pyarrow as pa
 
 from assets.ingestion import source_root
-from assets.stage import OWNERS, Context, Stamp, made_from, materialize_table
+from assets.stage import Stamp
+from assets.table_asset import Making, table_asset
 from crossmodal.lake import Lake
 from crossmodal.workspace import Workspace
 from models.encoders.fingerprints import Kind, fingerprint_of
@@ -112,30 +113,27 @@ def features_table(
 def _media_features(modality: Kind, encoder_setting: str, kinds: set[str]) -> dg.AssetsDefinition:
     table = f"{modality}_features"
 
-    @dg.asset(
+    def fingerprint(workspace: Workspace) -> str:
+        settings = workspace.settings
+        name = getattr(settings, encoder_setting)
+        return fingerprint_of(modality, name, media_limits(settings))
+
+    @table_asset(
         name=table,
-        deps=["media"],
+        inputs=["media"],
+        choices=lambda workspace: {"fingerprint": fingerprint(workspace)},
+        intact=lambda workspace: _nothing_failed(workspace.lake, table),
         description=f"The {modality} tower's own features of every distinct file.",
-        group_name="embeddings",
-        owners=OWNERS,
+        group="embeddings",
         kinds=kinds,
         code_version="1",
     )
-    def features(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
-        limits = media_limits(workspace.settings)
-        name = getattr(workspace.settings, encoder_setting)
-        fingerprint = fingerprint_of(modality, name, limits)
-        stamp = made_from(context, workspace, "media", fingerprint=fingerprint)
-
-        def make() -> dict[str, Any]:
-            files = usable_files(workspace.lake, modality)
-            if files.is_empty():
-                context.log.info(f"No item has usable {modality}; models do without it.")
-            distinct = files.unique("content_sha256", keep="first", maintain_order=True)
-            return _encode_files(context, workspace, modality, distinct, fingerprint, stamp)
-
-        whole = _nothing_failed(workspace.lake, table)
-        return materialize_table(context, workspace, table, stamp, make, intact=whole)
+    def features(making: Making) -> dict[str, Any]:
+        files = usable_files(making.lake, modality)
+        if files.is_empty():
+            making.context.log.info(f"No item has usable {modality}; models do without it.")
+        distinct = files.unique("content_sha256", keep="first", maintain_order=True)
+        return _encode_files(making, modality, distinct, fingerprint(making.workspace))
 
     return features
 
@@ -146,16 +144,11 @@ def _nothing_failed(lake: Lake, table: str) -> bool:
 
 
 def _encode_files(
-    context: Context,
-    workspace: Workspace,
-    modality: Kind,
-    files: pl.DataFrame,
-    fingerprint: str,
-    stamp: Stamp,
+    making: Making, modality: Kind, files: pl.DataFrame, fingerprint: str
 ) -> dict[str, Any]:
     from models.encoders.stream import MediaRow, encode_media
 
-    settings = workspace.settings
+    workspace, settings = making.workspace, making.settings
     loaded = LoadedOnce(lambda: _media_encoder(workspace, modality))
     watch = Watch(workspace, f"Encoding {modality} files", files.height)
 
@@ -170,13 +163,13 @@ def _encode_files(
             batch_size=settings.embedding_batch,
             progress=watch.progress,
         )
-        found = features_table(encoded, context.log.warning)
+        found = features_table(encoded, making.context.log.warning)
         watch.finish(rows.height)
         return found
 
     table = f"{modality}_features"
     encoded = encode_incrementally(
-        workspace.lake, table, files, fingerprint, stamp, encode, watch.finish
+        making.lake, table, files, fingerprint, making.stamp, encode, watch.finish
     )
     return {"encoded": encoded, "device": loaded.device}
 
@@ -202,33 +195,20 @@ image_features = _media_features("image", "image_encoder", {"open-clip", "torch"
 audio_features = _media_features("audio", "audio_encoder", {"torchaudio", "torch"})
 
 
-@dg.asset(
-    deps=["items"],
-    group_name="embeddings",
-    owners=OWNERS,
-    kinds={"numpy"},
-    code_version="2",
-)
-def attributes_features(
-    context: Context, workspace: dg.ResourceParam[Workspace]
-) -> dg.MaterializeResult:
+@table_asset(inputs=["items"], group="embeddings", kinds={"numpy"}, code_version="2")
+def attributes_features(making: Making) -> None:
     """Categories and named numbers of every item, over the catalogue's scale."""
-    lake = workspace.lake
-    stamp = made_from(context, workspace, "items")
+    from models.encoders.attributes import encode_attributes
 
-    def make() -> None:
-        from models.encoders.attributes import encode_attributes
-
-        items = item_attributes(lake.scan("items"))
-        encoded = encode_attributes(items["categories"], items["attributes"])
-        rows = items.select("content_sha256").with_columns(
-            list_column(encoded.features, "features"), fingerprint=pl.lit(ATTRIBUTES_FINGERPRINT)
-        )
-        known = rows.filter(pl.Series(encoded.present))
-        distinct = known.unique("content_sha256").sort("content_sha256")
-        lake.write("attributes_features", distinct, stamp, columns=list(encoded.names))
-
-    return materialize_table(context, workspace, "attributes_features", stamp, make)
+    items = item_attributes(making.lake.scan("items"))
+    encoded = encode_attributes(items["categories"], items["attributes"])
+    rows = items.select("content_sha256").with_columns(
+        list_column(encoded.features, "features"), fingerprint=pl.lit(ATTRIBUTES_FINGERPRINT)
+    )
+    known = rows.filter(pl.Series(encoded.present))
+    distinct = known.unique("content_sha256").sort("content_sha256")
+    columns = list(encoded.names)
+    making.lake.write("attributes_features", distinct, making.stamp, columns=columns)
 
 
 ATTRIBUTES_FINGERPRINT = "attributes-2"

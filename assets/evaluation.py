@@ -4,16 +4,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import dagster as dg
 import numpy as np
 import polars as pl
 
-from assets.datasets import SPLIT_INPUTS, SplitData, split_data, splits_in
+from assets.datasets import SPLIT_INPUTS, SPLIT_TABLES, SplitData, split_data, splits_in
 from assets.pictures import metric_intervals
 from assets.registry import open_registry
 from assets.side_by_side import processes_for, side_by_side
-from assets.stage import OWNERS, Context, made_from, materialize_table
-from assets.training import fitted_versions, model_table
+from assets.table_asset import Making, table_asset
+from assets.training import MODEL_TABLES, fitted_versions
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
 from models.catalogue import CATALOGUE, ModelEntry
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from models.evaluation import EvaluationConfig, MetricRow
     from models.protocol import Recommender
 
-_MODEL_TABLES = tuple(model_table(entry.name) for entry in CATALOGUE)
 _HEADLINE = ("ndcg", 10)
 BASELINES = tuple(entry.name for entry in CATALOGUE if entry.yardstick)
 """What every model is compared with, where they are fitted on the split."""
@@ -62,46 +60,38 @@ _COMPARISONS = {
 }
 
 
-@dg.asset(
-    deps=[*_MODEL_TABLES, *SPLIT_INPUTS],
-    group_name="evaluation",
-    owners=OWNERS,
+@table_asset(
+    inputs=[*MODEL_TABLES, *SPLIT_INPUTS],
+    also_reads=SPLIT_TABLES,
+    also_writes=["metrics_per_user"],
+    choices=lambda workspace: {
+        "samples": workspace.settings.bootstrap_samples,
+        "seed": workspace.settings.seed,
+    },
+    pictures=("metric_intervals",),
+    intact=lambda workspace: workspace.lake.exists("metrics_per_user"),
+    group="evaluation",
     kinds={"numpy", "parquet"},
     code_version="4",
 )
-def metrics(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
+def metrics(making: Making) -> None:
     """Every model on every split, all candidates ranked, with 95 % bootstrap intervals."""
-    lake, settings = workspace.lake, workspace.settings
-    stamp = made_from(
-        context,
-        workspace,
-        *_MODEL_TABLES,
-        *SPLIT_INPUTS,
-        samples=settings.bootstrap_samples,
-        seed=settings.seed,
-    )
+    from models.evaluation import metrics_frame
 
-    def make() -> None:
-        from models.evaluation import metrics_frame
-
-        rows: list[MetricRow] = []
-        per_user: list[pl.DataFrame] = []
-        for found, users in _judged(workspace):
-            rows += found
-            per_user += users
-        rows += _rating_rows(workspace)
-        figures = metrics_frame(rows)
-        metric_intervals(workspace.paths.pictures / "metric_intervals.png", figures)
-        lake.write("metrics_per_user", pl.concat(per_user), stamp)
-        lake.write("metrics", figures, stamp, headline=_headline(figures))
-        registry = open_registry(workspace)
-        for (version,), own in figures.partition_by("run_id", as_dict=True).items():
-            registry.record_metrics(str(version), own.to_dicts())
-
-    intact = lake.exists("metrics_per_user")
-    return materialize_table(
-        context, workspace, "metrics", stamp, make, pictures=("metric_intervals",), intact=intact
-    )
+    workspace = making.workspace
+    rows: list[MetricRow] = []
+    per_user: list[pl.DataFrame] = []
+    for found, users in _judged(workspace):
+        rows += found
+        per_user += users
+    rows += _rating_rows(workspace)
+    figures = metrics_frame(rows)
+    metric_intervals(workspace.paths.pictures / "metric_intervals.png", figures)
+    making.lake.write("metrics_per_user", pl.concat(per_user), making.stamp)
+    making.lake.write("metrics", figures, making.stamp, headline=_headline(figures))
+    registry = open_registry(workspace)
+    for (version,), own in figures.partition_by("run_id", as_dict=True).items():
+        registry.record_metrics(str(version), own.to_dicts())
 
 
 _Judged = tuple[list["MetricRow"], list[pl.DataFrame]]
@@ -222,32 +212,32 @@ def _headline(figures: pl.DataFrame) -> list[dict[str, Any]]:
     return chosen.sort("split", "value", descending=[True, True]).select(columns).to_dicts()
 
 
-@dg.asset(
-    deps=["metrics"],
-    group_name="evaluation",
-    owners=OWNERS,
+def _resampling(workspace: Workspace) -> dict[str, int]:
+    settings = workspace.settings
+    return {"samples": max(P_RESAMPLES, settings.bootstrap_samples), "seed": settings.seed}
+
+
+@table_asset(
+    inputs=["metrics"],
+    also_reads=["metrics_per_user"],
+    choices=_resampling,
+    group="evaluation",
     kinds={"numpy", "parquet"},
     code_version="2",
 )
-def comparisons(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
+def comparisons(making: Making) -> None:
     """Each model compared with the baselines, on the same users, by paired bootstrap."""
-    lake, settings = workspace.lake, workspace.settings
-    samples = max(P_RESAMPLES, settings.bootstrap_samples)
-    stamp = made_from(context, workspace, "metrics", samples=samples, seed=settings.seed)
-
-    def make() -> None:
-        test = lake.read("metrics_per_user").filter(pl.col("part") == "test")
-        rows = [
-            row
-            for split in test["split"].unique(maintain_order=True)
-            for row in _compared(test.filter(pl.col("split") == split), samples, settings.seed)
-        ]
-        frame = pl.DataFrame(rows, schema=_COMPARISONS)
-        # Nothing is so many times as good as a baseline that found nothing.
-        ratios = pl.col("ratio", "ratio_low", "ratio_high").fill_nan(None)
-        lake.write("comparisons", frame.with_columns(ratios), stamp)
-
-    return materialize_table(context, workspace, "comparisons", stamp, make)
+    test = making.lake.read("metrics_per_user").filter(pl.col("part") == "test")
+    resampling = _resampling(making.workspace)
+    rows = [
+        row
+        for split in test["split"].unique(maintain_order=True)
+        for row in _compared(test.filter(pl.col("split") == split), **resampling)
+    ]
+    frame = pl.DataFrame(rows, schema=_COMPARISONS)
+    # Nothing is so many times as good as a baseline that found nothing.
+    ratios = pl.col("ratio", "ratio_low", "ratio_high").fill_nan(None)
+    making.lake.write("comparisons", frame.with_columns(ratios), making.stamp)
 
 
 def _compared(per_user: pl.DataFrame, samples: int, seed: int) -> Iterator[dict[str, Any]]:

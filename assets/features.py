@@ -2,14 +2,14 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import dagster as dg
 import polars as pl
-import pyarrow as pa
 
-from assets.stage import OWNERS, Context, Stamp, input_version, made_from, materialize_table
+from assets.stage import Stamp, input_version
+from assets.table_asset import Choices, Making, table_asset
 from crossmodal.lake import Lake
 from crossmodal.log_position import START, LogPosition
 from crossmodal.published_events import published
@@ -47,131 +47,51 @@ def newest_event(lake: Lake) -> datetime:
     return newest
 
 
-@dg.asset(
-    deps=["interactions"],
-    group_name="features",
-    owners=OWNERS,
-    kinds={"duckdb", "parquet"},
-    code_version="2",
+@table_asset(
+    inputs=["interactions"], group="features", kinds={"duckdb", "parquet"}, code_version="2"
 )
-def item_statistics(
-    context: Context, workspace: dg.ResourceParam[Workspace]
-) -> dg.MaterializeResult:
+def item_statistics(making: Making) -> None:
     """How each item was received, as it was known strictly before every instant."""
     from feature_repo.event_statistics import build_item_statistics
 
-    return _statistics(context, workspace, "item_statistics", build_item_statistics)
+    rows = build_item_statistics(positive_events(making.lake))
+    making.lake.write_batches("item_statistics", rows, making.stamp)
 
 
-@dg.asset(
-    deps=["interactions"],
-    group_name="features",
-    owners=OWNERS,
-    kinds={"duckdb", "parquet"},
-    code_version="2",
+@table_asset(
+    inputs=["interactions"], group="features", kinds={"duckdb", "parquet"}, code_version="2"
 )
-def user_statistics(
-    context: Context, workspace: dg.ResourceParam[Workspace]
-) -> dg.MaterializeResult:
+def user_statistics(making: Making) -> None:
     """How active each user is, as it was known strictly before every instant."""
     from feature_repo.event_statistics import build_user_statistics
 
-    return _statistics(context, workspace, "user_statistics", build_user_statistics)
-
-
-def _statistics(
-    context: Context,
-    workspace: Workspace,
-    table: str,
-    build: Callable[[pl.LazyFrame], pa.RecordBatchReader],
-) -> dg.MaterializeResult:
-    stamp = made_from(context, workspace, "interactions")
-
-    def make() -> None:
-        workspace.lake.write_batches(table, build(positive_events(workspace.lake)), stamp)
-
-    return materialize_table(context, workspace, table, stamp, make)
+    rows = build_user_statistics(positive_events(making.lake))
+    making.lake.write_batches("user_statistics", rows, making.stamp)
 
 
 def _taste_asset(modality: str) -> dg.AssetsDefinition:
     table = f"user_taste_{modality}"
     embeddings = f"{modality}_embeddings"
 
-    @dg.asset(
+    @table_asset(
         name=table,
-        deps=["interactions", embeddings],
+        inputs=["interactions", embeddings],
         description=f"What each user likes, seen through the {modality} of the items, over time.",
-        group_name="features",
-        owners=OWNERS,
+        group="features",
         kinds={"polars", "parquet"},
         code_version="1",
     )
-    def user_taste(
-        context: Context, workspace: dg.ResourceParam[Workspace]
-    ) -> dg.MaterializeResult:
+    def user_taste(making: Making) -> None:
         from feature_repo.taste import build_user_taste
 
-        lake = workspace.lake
-        stamp = made_from(context, workspace, "interactions", embeddings)
-
-        def make() -> None:
-            vectors = lake.scan(embeddings).select("item_id", "event_timestamp", "embedding")
-            lake.write_batches(table, build_user_taste(positive_events(lake), vectors), stamp)
-
-        return materialize_table(context, workspace, table, stamp, make)
+        lake = making.lake
+        vectors = lake.scan(embeddings).select("item_id", "event_timestamp", "embedding")
+        lake.write_batches(table, build_user_taste(positive_events(lake), vectors), making.stamp)
 
     return user_taste
 
 
 user_tastes = [_taste_asset(modality) for modality in MODALITIES]
-
-
-@dg.asset(
-    group_name="features",
-    owners=OWNERS,
-    kinds={"feast"},
-    code_version="1",
-    deps=[
-        "item_statistics",
-        "user_statistics",
-        *(f"user_taste_{modality}" for modality in MODALITIES),
-        *(f"{modality}_embeddings" for modality in MODALITIES),
-    ],
-)
-def feature_registry(
-    context: Context, workspace: dg.ResourceParam[Workspace]
-) -> dg.MaterializeResult:
-    """Feast's registry: entities, views and services, applied from `feature_repo/`."""
-    from feature_repo.home_repo import definitions_version
-
-    stamp = made_from(
-        context,
-        workspace,
-        definitions=definitions_version(),
-        lake=str(workspace.paths.lake.resolve()),
-    )
-
-    def make() -> None:
-        from feature_repo.catalogue import SERVICES, VIEWS
-        from feature_repo.store import apply_definitions
-
-        apply_definitions(workspace.paths)
-        views = pl.DataFrame(
-            [
-                {
-                    "view": view.name,
-                    "entity": view.entities[0],
-                    "fields": ", ".join(field.name for field in view.features),
-                    "online": view.online,
-                    "description": view.description,
-                }
-                for view in VIEWS
-            ]
-        )
-        workspace.lake.write("feature_registry", views, stamp, services=len(SERVICES))
-
-    intact = workspace.paths.registry.is_file()
-    return materialize_table(context, workspace, "feature_registry", stamp, make, intact=intact)
 
 
 _OF_EVENTS = (
@@ -180,36 +100,74 @@ _OF_EVENTS = (
     *(f"user_taste_{modality}" for modality in MODALITIES),
 )
 _ONLINE_TABLES = (*_OF_EVENTS, *(f"{modality}_embeddings" for modality in MODALITIES))
+ONLINE_MARKS = ("interactions", "published_interactions", *_OF_EVENTS)
+"""Tables by which `write_online` knows up to where the store is filled."""
 
 
-@dg.asset(
-    deps=["feature_registry", *_ONLINE_TABLES],
-    group_name="features",
-    owners=OWNERS,
-    kinds={"feast", "sqlite"},
+def _definitions(workspace: Workspace) -> Choices:
+    from feature_repo.home_repo import definitions_version
+
+    return {
+        "definitions": definitions_version(),
+        "lake": str(workspace.paths.lake.resolve()),
+    }
+
+
+@table_asset(
+    after=_ONLINE_TABLES,
+    choices=_definitions,
+    intact=lambda workspace: workspace.paths.registry.is_file(),
+    group="features",
+    kinds={"feast"},
     code_version="1",
 )
-def online_features(
-    context: Context, workspace: dg.ResourceParam[Workspace]
-) -> dg.MaterializeResult:
-    """The newest features of every user and item, in Feast's online store."""
+def feature_registry(making: Making) -> None:
+    """Feast's registry: entities, views and services, applied from `feature_repo/`."""
+    from feature_repo.catalogue import SERVICES, VIEWS
+    from feature_repo.store import apply_definitions
+
+    apply_definitions(making.workspace.paths)
+    views = pl.DataFrame(
+        [
+            {
+                "view": view.name,
+                "entity": view.entities[0],
+                "fields": ", ".join(field.name for field in view.features),
+                "online": view.online,
+                "description": view.description,
+            }
+            for view in VIEWS
+        ]
+    )
+    making.lake.write("feature_registry", views, making.stamp, services=len(SERVICES))
+
+
+def _online_as_it_was(workspace: Workspace) -> bool:
     from feature_repo.live_features import undone_since
-
-    stamp = made_from(context, workspace, "feature_registry", *_ONLINE_TABLES)
-
-    def make() -> None:
-        from feature_repo.catalogue import ONLINE_VIEWS
-
-        views = [name for name in ONLINE_VIEWS if name != RECOMMENDATIONS_VIEW]
-        lists_made = workspace.lake.exists("online_recommendations")
-        lists_lost = lists_made and not in_online_store(workspace, "online_recommendations")
-        further = [RECOMMENDATIONS_VIEW] if lists_lost else []
-        write_online(workspace, "online_features", views, stamp, further)
 
     # A push that was undone is in the online rows, and never was in a table.
     undone = undone_since(workspace.paths)
-    intact = undone.is_empty() and in_online_store(workspace, "online_features")
-    return materialize_table(context, workspace, "online_features", stamp, make, intact=intact)
+    return undone.is_empty() and in_online_store(workspace, "online_features")
+
+
+@table_asset(
+    inputs=["feature_registry", *_ONLINE_TABLES],
+    also_reads=["online_recommendations", *ONLINE_MARKS],
+    intact=_online_as_it_was,
+    group="features",
+    kinds={"feast", "sqlite"},
+    code_version="1",
+)
+def online_features(making: Making) -> None:
+    """The newest features of every user and item, in Feast's online store."""
+    from feature_repo.catalogue import ONLINE_VIEWS
+
+    workspace = making.workspace
+    views = [name for name in ONLINE_VIEWS if name != RECOMMENDATIONS_VIEW]
+    lists_made = workspace.lake.exists("online_recommendations")
+    lists_lost = lists_made and not in_online_store(workspace, "online_recommendations")
+    further = [RECOMMENDATIONS_VIEW] if lists_lost else []
+    write_online(workspace, "online_features", views, making.stamp, further)
 
 
 def write_online(

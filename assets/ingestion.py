@@ -10,6 +10,7 @@ import polars as pl
 from assets.partitions import month_of, months
 from assets.reported_events import reported_interactions
 from assets.stage import OWNERS, Context, made_from, materialize_table
+from assets.table_asset import Making, table_asset
 from crossmodal.lake import Lake
 from crossmodal.log_position import START, LogPosition
 from crossmodal.pseudonyms import pseudonymize
@@ -205,24 +206,18 @@ def cleaned_source(
         yield materialize_table(context, workspace, name, stamps[name], make, key=name)
 
 
-@dg.asset(
-    deps=["staged_items", "rejects"],
-    group_name="ingestion",
-    owners=OWNERS,
+@table_asset(
+    inputs=["staged_items"],
+    after=["rejects"],
+    group="ingestion",
     kinds={"polars", "parquet"},
     code_version="1",
 )
-def items(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
+def items(making: Making) -> None:
     """The catalogue: title, text, categories and named numbers of every item."""
-    lake = workspace.lake
-    stamp = made_from(context, workspace, "staged_items")
-
-    def make() -> None:
-        frame = lake.read("staged_items").sort("item_id")
-        categories = frame["categories"].explode().drop_nulls()
-        lake.write("items", frame, stamp, categories=categories.n_unique())
-
-    return materialize_table(context, workspace, "items", stamp, make)
+    frame = making.lake.read("staged_items").sort("item_id")
+    categories = frame["categories"].explode().drop_nulls()
+    making.lake.write("items", frame, making.stamp, categories=categories.n_unique())
 
 
 @dg.asset(

@@ -2,21 +2,18 @@
 
 from typing import Any
 
-import dagster as dg
 import polars as pl
 import polars.selectors as cs
 
 from assets.datasets import splits_in
 from assets.evaluation import BASELINES
 from assets.pictures import leaderboard_differences
-from assets.stage import OWNERS, Context, made_from, materialize_table
-from assets.training import fit_seconds, model_table
+from assets.table_asset import Making, table_asset
+from assets.training import MODEL_TABLES, fit_seconds
 from crossmodal.lake import Lake
-from crossmodal.workspace import Workspace
 from models.catalogue import CATALOGUE
 from models.splits.names import RANKED_SPLITS
 
-_MODEL_TABLES = tuple(model_table(entry.name) for entry in CATALOGUE)
 _FIGURES = {
     "ndcg_10": ("ndcg", "value"),
     "ndcg_10_low": ("ndcg", "ci_low"),
@@ -59,27 +56,21 @@ _COLUMNS = (
 )
 
 
-@dg.asset(
-    deps=["metrics", "comparisons", *_MODEL_TABLES],
-    group_name="evaluation",
-    owners=OWNERS,
+@table_asset(
+    inputs=["metrics", "comparisons", *MODEL_TABLES],
+    # Which splits there are is known by the models that were fitted on them.
+    also_reads=["splits"],
+    pictures=("leaderboard",),
+    group="evaluation",
     kinds={"parquet"},
     code_version="1",
 )
-def leaderboard(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
+def leaderboard(making: Making) -> None:
     """Every model on every ranked split, best first, compared with the best of the baselines."""
-    lake = workspace.lake
-    stamp = made_from(context, workspace, "metrics", "comparisons", *_MODEL_TABLES)
-
-    def make() -> None:
-        board = _board(lake)
-        leaderboard_differences(workspace.paths.pictures / "leaderboard.png", board)
-        shown = [readable(row) for row in board.iter_rows(named=True)]
-        lake.write("leaderboard", board, stamp, headline=shown)
-
-    return materialize_table(
-        context, workspace, "leaderboard", stamp, make, pictures=("leaderboard",)
-    )
+    board = _board(making.lake)
+    leaderboard_differences(making.workspace.paths.pictures / "leaderboard.png", board)
+    shown = [readable(row) for row in board.iter_rows(named=True)]
+    making.lake.write("leaderboard", board, making.stamp, headline=shown)
 
 
 def readable(row: dict[str, Any], digits: int = 4) -> dict[str, str]:

@@ -10,7 +10,6 @@ import polars as pl
 from assets.datasets import SPLIT_INPUTS, split_data, splits_in
 from assets.registry import open_registry
 from assets.side_by_side import Answer, processes_for, side_by_side
-from assets.stage import Context, Stamp, made_from
 from assets.training import fitted_versions, model_table
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
@@ -120,17 +119,14 @@ def drawn_users(test: Interactions, most: int, seed: int) -> Interactions:
     return test.take(np.isin(test.users, drawn))
 
 
-def masking_stamp(context: Context, workspace: Workspace) -> Stamp:
-    """What an asset over all maskable models is made from."""
+def masking_choices(workspace: Workspace) -> dict[str, int]:
+    """The settings that change a table over all maskable models."""
     settings = workspace.settings
-    return made_from(
-        context,
-        workspace,
-        *MASKING_INPUTS,
-        users=settings.ablation_users,
-        samples=settings.bootstrap_samples,
-        seed=settings.seed,
-    )
+    return {
+        "users": settings.ablation_users,
+        "samples": settings.bootstrap_samples,
+        "seed": settings.seed,
+    }
 
 
 def interval_columns(values: np.ndarray, settings: Settings) -> dict[str, Any]:

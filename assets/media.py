@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-import dagster as dg
 import polars as pl
 
 from assets.ingestion import source_root
 from assets.pictures import contact_sheet, spectrograms
 from assets.placeholders import set_aside_placeholders
-from assets.stage import OWNERS, Context, Stamp, made_from, materialize_table
+from assets.stage import Stamp
+from assets.table_asset import Making, table_asset
 from crossmodal.lake import Lake
 from crossmodal.workspace import Workspace
 from models.media.limits import MediaLimits, media_limits
@@ -33,52 +33,46 @@ _SHEET_POSTERS = 50
 _SHOWN_SOUNDS = 12
 
 
-@dg.asset(
-    deps=["raw_media", "items"],
-    group_name="embeddings",
-    owners=OWNERS,
+@table_asset(
+    inputs=["raw_media", "items"],
+    choices=lambda workspace: {
+        "limits": media_limits(workspace.settings),
+        "max_repeated_share": workspace.settings.max_repeated_share,
+    },
+    pictures=("posters", "spectrograms"),
+    group="embeddings",
     kinds={"pillow", "ffmpeg", "parquet"},
     code_version="2",
 )
-def media(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
+def media(making: Making) -> dict[str, int]:
     """Every item's picture and sound: usable, missing, or broken and why."""
-    limits = media_limits(workspace.settings)
-    repeated = workspace.settings.max_repeated_share
-    stamp = made_from(
-        context, workspace, "raw_media", "items", limits=limits, max_repeated_share=repeated
-    )
-
-    def make() -> dict[str, int]:
-        lake = workspace.lake
-        files = _files(lake)
-        known = _decoded_before(lake, stamp)
-        new = files.drop_nulls("uri").join(known, on=["modality", "content"], how="anti")
-        found = pl.concat([known, _inspect(workspace, new, limits)])
-        rows = (
-            files.join(found, on=["modality", "content"], how="left")
-            .with_columns(
-                status=pl.col("status").fill_null("missing"),
-                sha256=pl.coalesce("sha256", "content"),
-            )
-            .select("item_id", "modality", "uri", *_RECORD)
-            .sort("item_id", "modality")
+    workspace, lake = making.workspace, making.lake
+    limits = media_limits(making.settings)
+    files = _files(lake)
+    known = _decoded_before(lake, making.stamp)
+    new = files.drop_nulls("uri").join(known, on=["modality", "content"], how="anti")
+    found = pl.concat([known, _inspect(workspace, new, limits)])
+    rows = (
+        files.join(found, on=["modality", "content"], how="left")
+        .with_columns(
+            status=pl.col("status").fill_null("missing"),
+            sha256=pl.coalesce("sha256", "content"),
         )
-        rows, placeholders = set_aside_placeholders(rows, repeated)
-        _draw(workspace, rows, limits)
-        lake.write(
-            "media",
-            rows,
-            stamp,
-            states=_states(rows),
-            why_broken=_why_broken(rows),
-            noted=rows["note"].count(),
-            placeholders=placeholders.to_dicts(),
-        )
-        return {"inspected": new.height}
-
-    return materialize_table(
-        context, workspace, "media", stamp, make, pictures=("posters", "spectrograms")
+        .select("item_id", "modality", "uri", *_RECORD)
+        .sort("item_id", "modality")
     )
+    rows, placeholders = set_aside_placeholders(rows, making.settings.max_repeated_share)
+    _draw(workspace, rows, limits)
+    lake.write(
+        "media",
+        rows,
+        making.stamp,
+        states=_states(rows),
+        why_broken=_why_broken(rows),
+        noted=rows["note"].count(),
+        placeholders=placeholders.to_dicts(),
+    )
+    return {"inspected": new.height}
 
 
 def _files(lake: Lake) -> pl.DataFrame:

@@ -6,18 +6,18 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-import dagster as dg
 import numpy as np
 import polars as pl
 
 from assets.features import (
+    ONLINE_MARKS,
     RECOMMENDATIONS_VIEW,
     in_online_store,
     newest_event,
     write_online,
 )
 from assets.registry import open_registry
-from assets.stage import OWNERS, Context, made_from, materialize_table
+from assets.table_asset import Making, table_asset
 from crossmodal.lake import Lake
 from crossmodal.workspace import Workspace
 from feature_repo.events import positive_events
@@ -43,91 +43,65 @@ _LISTS = pl.Schema(
 )
 
 
-@dg.asset(
-    deps=["serving_model", "interactions", "items"],
-    group_name="recommendations",
-    owners=OWNERS,
+@table_asset(
+    inputs=["serving_model", "interactions", "items"],
+    # A reason names a modality by these, which a model has learned from.
+    also_reads=[f"{modality}_embeddings" for modality in MODALITIES],
+    choices=lambda workspace: {"k": workspace.settings.recommendations_k},
+    group="recommendations",
     kinds={"torch", "parquet"},
     code_version="5",
 )
-def recommendations(
-    context: Context, workspace: dg.ResourceParam[Workspace]
-) -> dg.MaterializeResult:
+def recommendations(making: Making) -> None:
     """The best items of every user, and of a newcomer, with the reason of each."""
-    lake, settings = workspace.lake, workspace.settings
-    stamp = made_from(
-        context, workspace, "serving_model", "interactions", "items", k=settings.recommendations_k
-    )
-
-    def make() -> None:
-        registry = open_registry(workspace)
-        version = lake.read("serving_model")["version"].item()
-        model = registry.load(version)
-        log = _known_events(lake, registry.item_ids(version), workspace.settings.seed)
-        lists = pl.concat(_lists(workspace, model, log))
-        whole = lists.with_columns(
-            model_version=pl.lit(version),
-            generated_at=pl.lit(generated_at(lake)).cast(pl.Datetime("us", "UTC")),
-        ).select("user_id", "rank", "item_id", "score", "model_version", "generated_at", "reasons")
-        users = whole["user_id"].n_unique()
-        shown = whole["item_id"].n_unique() / len(log.item_ids)
-        lake.write("recommendations", whole, stamp, users=users, share_of_items_shown=shown)
-
-    return materialize_table(context, workspace, "recommendations", stamp, make)
+    workspace, lake = making.workspace, making.lake
+    registry = open_registry(workspace)
+    version = lake.read("serving_model")["version"].item()
+    model = registry.load(version)
+    log = _known_events(lake, registry.item_ids(version), making.settings.seed)
+    lists = pl.concat(_lists(workspace, model, log))
+    whole = lists.with_columns(
+        model_version=pl.lit(version),
+        generated_at=pl.lit(generated_at(lake)).cast(pl.Datetime("us", "UTC")),
+    ).select("user_id", "rank", "item_id", "score", "model_version", "generated_at", "reasons")
+    users = whole["user_id"].n_unique()
+    shown = whole["item_id"].n_unique() / len(log.item_ids)
+    lake.write("recommendations", whole, making.stamp, users=users, share_of_items_shown=shown)
 
 
-@dg.asset(
+@table_asset(
     name=RECOMMENDATIONS_VIEW,
-    deps=["recommendations"],
-    group_name="recommendations",
-    owners=OWNERS,
+    inputs=["recommendations"],
+    group="recommendations",
     kinds={"parquet"},
     code_version="1",
 )
-def user_recommendations(
-    context: Context, workspace: dg.ResourceParam[Workspace]
-) -> dg.MaterializeResult:
+def user_recommendations(making: Making) -> None:
     """The same lists, one row a user: what Feast serves."""
-    lake = workspace.lake
-    stamp = made_from(context, workspace, "recommendations")
-
-    def make() -> None:
-        rows = lake.scan("recommendations").sort("user_id", "rank")
-        lists = rows.group_by("user_id", maintain_order=True).agg(
-            pl.col("generated_at").first().alias("event_timestamp"),
-            pl.col("item_id").alias("item_ids"),
-            pl.col("score").alias("scores"),
-            pl.col("reasons").list.first().alias("reasons"),
-            pl.col("model_version").first(),
-            pl.col("generated_at").first(),
-        )
-        lake.write(RECOMMENDATIONS_VIEW, lists.collect(), stamp)
-
-    return materialize_table(context, workspace, RECOMMENDATIONS_VIEW, stamp, make)
+    rows = making.lake.scan("recommendations").sort("user_id", "rank")
+    lists = rows.group_by("user_id", maintain_order=True).agg(
+        pl.col("generated_at").first().alias("event_timestamp"),
+        pl.col("item_id").alias("item_ids"),
+        pl.col("score").alias("scores"),
+        pl.col("reasons").list.first().alias("reasons"),
+        pl.col("model_version").first(),
+        pl.col("generated_at").first(),
+    )
+    making.lake.write(RECOMMENDATIONS_VIEW, lists.collect(), making.stamp)
 
 
-@dg.asset(
-    deps=[RECOMMENDATIONS_VIEW, "feature_registry", "online_features"],
-    group_name="recommendations",
-    owners=OWNERS,
+@table_asset(
+    inputs=[RECOMMENDATIONS_VIEW, "feature_registry", "online_features"],
+    also_reads=ONLINE_MARKS,
+    intact=lambda workspace: in_online_store(workspace, "online_recommendations"),
+    group="recommendations",
     kinds={"feast", "sqlite"},
     code_version="1",
 )
-def online_recommendations(
-    context: Context, workspace: dg.ResourceParam[Workspace]
-) -> dg.MaterializeResult:
+def online_recommendations(making: Making) -> None:
     """The lists in Feast's online store, where an app looks them up by user."""
-    stamp = made_from(
-        context, workspace, RECOMMENDATIONS_VIEW, "feature_registry", "online_features"
-    )
-
-    def make() -> None:
-        write_online(workspace, "online_recommendations", [RECOMMENDATIONS_VIEW], stamp)
-
-    intact = in_online_store(workspace, "online_recommendations")
-    return materialize_table(
-        context, workspace, "online_recommendations", stamp, make, intact=intact
-    )
+    views = [RECOMMENDATIONS_VIEW]
+    write_online(making.workspace, "online_recommendations", views, making.stamp)
 
 
 def generated_at(lake: Lake) -> datetime:

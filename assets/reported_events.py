@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-import dagster as dg
 import polars as pl
 import pyarrow as pa
 
 from assets.partitions import month_of
-from assets.stage import OWNERS, Context, Stamp, made_from, materialize_table
+from assets.stage import Stamp
+from assets.table_asset import Choices, Making, table_asset
 from crossmodal.event_log import UNDONE, log_end, months, position_in, read_log
 from crossmodal.lake import Lake
 from crossmodal.log_position import START, LogPosition
@@ -33,23 +33,16 @@ _SCHEMA = pa.schema(
 _FRAME = pl.Schema(pl.DataFrame(_SCHEMA.empty_table()).schema)
 
 
-@dg.asset(
-    group_name="sources",
-    owners=OWNERS,
-    kinds={"sqlite", "parquet"},
-    code_version="1",
-)
-def reported_events(
-    context: Context, workspace: dg.ResourceParam[Workspace]
-) -> dg.MaterializeResult:
-    """Every event that the online service acknowledged, once, in the order of its log."""
+def _log_as_it_is(workspace: Workspace) -> Choices:
     end = log_end(workspace.paths.event_log)
-    stamp = made_from(context, workspace, position=end.position, event=end.event_id)
+    return {"position": end.position, "event": end.event_id}
 
-    def make() -> None:
-        copy_log(workspace, end, stamp)
 
-    return materialize_table(context, workspace, _TABLE, stamp, make)
+@table_asset(choices=_log_as_it_is, group="sources", kinds={"sqlite", "parquet"}, code_version="1")
+def reported_events(making: Making) -> None:
+    """Every event that the online service acknowledged, once, in the order of its log."""
+    end = LogPosition(making.choices["position"], making.choices["event"])
+    copy_log(making.workspace, end, making.stamp)
 
 
 def copy_log(workspace: Workspace, end: LogPosition, stamp: Stamp) -> None:

@@ -1,6 +1,5 @@
 """How the fitted models bear that items lose a modality."""
 
-import dagster as dg
 import polars as pl
 
 from assets.masking import (
@@ -8,13 +7,12 @@ from assets.masking import (
     MASKING_INPUTS,
     MaskableModel,
     interval_columns,
-    masking_stamp,
+    masking_choices,
     over_maskable_models,
 )
 from assets.pictures import missing_curves
-from assets.stage import OWNERS, Context, materialize_table
+from assets.table_asset import Making, table_asset
 from crossmodal.settings import Settings
-from crossmodal.workspace import Workspace
 
 _DRAWS = 2
 """Draws of who loses a modality: one more costs a model three times its scores a modality."""
@@ -30,31 +28,23 @@ _SCHEMA = pl.Schema(
 )
 
 
-@dg.asset(
-    deps=list(MASKING_INPUTS),
-    group_name="evaluation",
-    owners=OWNERS,
+@table_asset(
+    inputs=MASKING_INPUTS,
+    choices=masking_choices,
+    pictures=("modality_robustness",),
+    group="evaluation",
     kinds={"torch", "parquet"},
     code_version="2",
 )
-def modality_robustness(
-    context: Context, workspace: dg.ResourceParam[Workspace]
-) -> dg.MaterializeResult:
+def modality_robustness(making: Making) -> dict[str, int]:
     """What is left of every fitted model as a growing share of the items loses a modality."""
-    lake, settings = workspace.lake, workspace.settings
-    stamp = masking_stamp(context, workspace)
-
-    def make() -> dict[str, int]:
-        found = [pl.DataFrame(schema=_SCHEMA)]
-        found += over_maskable_models(workspace, "Items lose what models read", _curves)
-        curves = pl.concat(found)
-        missing_curves(workspace.paths.pictures / "modality_robustness.png", curves)
-        lake.write("modality_robustness", curves, stamp, most_users=settings.ablation_users)
-        return {"most_users": settings.ablation_users}
-
-    return materialize_table(
-        context, workspace, "modality_robustness", stamp, make, pictures=("modality_robustness",)
-    )
+    workspace, most_users = making.workspace, making.settings.ablation_users
+    found = [pl.DataFrame(schema=_SCHEMA)]
+    found += over_maskable_models(workspace, "Items lose what models read", _curves)
+    curves = pl.concat(found)
+    missing_curves(workspace.paths.pictures / "modality_robustness.png", curves)
+    making.lake.write("modality_robustness", curves, making.stamp, most_users=most_users)
+    return {"most_users": most_users}
 
 
 def _curves(one: MaskableModel, settings: Settings) -> pl.DataFrame:

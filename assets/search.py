@@ -5,12 +5,12 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import dagster as dg
 import polars as pl
 
-from assets.datasets import SPLIT_INPUTS, split_data, splits_in
+from assets.datasets import SPLIT_INPUTS, SPLIT_TABLES, split_data, splits_in
 from assets.pictures import search_trials
-from assets.stage import OWNERS, Context, Stamp, made_from, materialize_table
+from assets.stage import Stamp
+from assets.table_asset import Choices, Making, table_asset
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
 from models.catalogue import CATALOGUE, SPACES, ModelEntry
@@ -38,52 +38,47 @@ _CODE_VERSION = "2"
 """Raised when the same settings would be judged otherwise."""
 
 
-@dg.asset(
-    deps=list(SPLIT_INPUTS),
-    group_name="training",
-    owners=OWNERS,
+def _searched(settings: Settings) -> list[ModelEntry]:
+    return [entry for entry in CATALOGUE if entry.name in settings.search_models]
+
+
+def _search_choices(workspace: Workspace) -> Choices:
+    settings = workspace.settings
+    return {
+        "models": {entry.name: _made_of(entry, settings) for entry in _searched(settings)},
+        "budget": [settings.search_trials, settings.search_seconds],
+    }
+
+
+@table_asset(
+    table=TRIALS_TABLE,
+    inputs=SPLIT_INPUTS,
+    also_reads=SPLIT_TABLES,
+    choices=_search_choices,
+    pictures=(_PICTURE,),
+    # A run that names no model leaves the last search as it is.
+    settled=lambda workspace: not _searched(workspace.settings),
+    group="training",
     kinds={"optuna", "parquet"},
     code_version=_CODE_VERSION,
 )
-def hyperparameter_search(
-    context: Context, workspace: dg.ResourceParam[Workspace]
-) -> dg.MaterializeResult:
+def hyperparameter_search(making: Making) -> dict[str, int]:
     """Settings tried for the named models, judged by validation events; off where none is named.
 
     What was tried stays in the state folder, so that a search that was stopped goes on from there.
     """
-    entries = [entry for entry in CATALOGUE if entry.name in workspace.settings.search_models]
-    stamp = _stamp(context, workspace, entries)
-
-    def make() -> dict[str, int]:
-        rows: list[dict[str, Any]] = []
-        best: dict[str, dict[str, Any]] = {}
-        for entry in entries:
-            split = splits_in(workspace.lake, (entry.searched_on,))[0]
-            trials = _search(context, workspace, entry, split)
-            rows += [_row(entry, split, trial) for trial in trials]
-            best |= _best(entry, split, trials)
-        frame = pl.DataFrame(rows, schema=_SCHEMA)
-        if rows:
-            search_trials(workspace.paths.pictures / f"{_PICTURE}.png", frame)
-        workspace.lake.write(TRIALS_TABLE, frame, stamp, best=best)
-        return {"trials": frame.height}
-
-    return materialize_table(context, workspace, TRIALS_TABLE, stamp, make, (_PICTURE,))
-
-
-def _stamp(context: Context, workspace: Workspace, entries: Sequence[ModelEntry]) -> Stamp:
-    """What the search is made from; a run that names no model leaves the last search as it is."""
-    lake, settings = workspace.lake, workspace.settings
-    if not entries and lake.exists(TRIALS_TABLE):
-        return dict(lake.version(TRIALS_TABLE).stamp)
-    return made_from(
-        context,
-        workspace,
-        *(SPLIT_INPUTS if entries else ()),
-        models={entry.name: _made_of(entry, settings) for entry in entries},
-        budget=[settings.search_trials, settings.search_seconds],
-    )
+    rows: list[dict[str, Any]] = []
+    best: dict[str, dict[str, Any]] = {}
+    for entry in _searched(making.settings):
+        split = splits_in(making.lake, (entry.searched_on,))[0]
+        trials = _search(making, entry, split)
+        rows += [_row(entry, split, trial) for trial in trials]
+        best |= _best(entry, split, trials)
+    frame = pl.DataFrame(rows, schema=_SCHEMA)
+    if rows:
+        search_trials(making.workspace.paths.pictures / f"{_PICTURE}.png", frame)
+    making.lake.write(TRIALS_TABLE, frame, making.stamp, best=best)
+    return {"trials": frame.height}
 
 
 def _made_of(entry: ModelEntry, settings: Settings) -> list[Any]:
@@ -97,21 +92,20 @@ def _made_of(entry: ModelEntry, settings: Settings) -> list[Any]:
     ]
 
 
-def _search(
-    context: Context, workspace: Workspace, entry: ModelEntry, split: str
-) -> tuple["Trial", ...]:
+def _search(making: Making, entry: ModelEntry, split: str) -> tuple["Trial", ...]:
     from models.search.study import Budget, search
 
-    settings, space = workspace.settings, SPACES[entry.name]
+    workspace, settings = making.workspace, making.settings
+    space = SPACES[entry.name]
     work = f"Searching settings of {entry.name}"
     workspace.progress(work, 0, settings.search_trials)
 
     def on_trial(trial: "Trial") -> None:
         workspace.progress(work, trial.number + 1, settings.search_trials)
-        context.log.info(_line(entry.name, trial))
+        making.context.log.info(_line(entry.name, trial))
 
     return search(
-        _study_name(context, workspace, entry, split),
+        _study_name(making.stamp, settings, entry, split),
         space,
         _objective(entry, split_data(workspace.lake, split).dataset, settings),
         workspace.paths.studies,
@@ -131,11 +125,12 @@ def _objective(entry: ModelEntry, dataset: "Dataset", settings: Settings) -> "Ob
     return objective_of(build, dataset, settings.seed)
 
 
-def _study_name(context: Context, workspace: Workspace, entry: ModelEntry, split: str) -> str:
+def _study_name(stamp: Stamp, settings: Settings, entry: ModelEntry, split: str) -> str:
     """Names all that a trial's figure depends on: other data, or other code, is another study."""
-    made_of = _made_of(entry, workspace.settings)
-    stamp = made_from(context, workspace, *SPLIT_INPUTS, model=made_of)
-    digest = hashlib.sha256(json.dumps(stamp, sort_keys=True).encode()).hexdigest()[:16]
+    data = {name: value for name, value in stamp.items() if not name.startswith("choice:")}
+    made_of = json.dumps(_made_of(entry, settings), default=str)
+    named = json.dumps({**data, "choice:model": made_of}, sort_keys=True)
+    digest = hashlib.sha256(named.encode()).hexdigest()[:16]
     return f"{entry.name} on {split}, {digest}"
 
 

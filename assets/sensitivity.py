@@ -3,14 +3,13 @@
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import dagster as dg
 import numpy as np
 import polars as pl
 
 from assets.datasets import warm_split
 from assets.judging import why_not_judged
 from assets.recipes import choices_of
-from assets.stage import OWNERS, Context, made_from, materialize_table
+from assets.table_asset import Making, table_asset
 from crossmodal.workspace import Workspace
 from models.assembly import dataset, event_log
 from models.catalogue import CATALOGUE, ModelEntry
@@ -40,36 +39,34 @@ _SCHEMA = pl.Schema(
 )
 
 
-@dg.asset(
-    deps=["splits", "items"],
-    group_name="evaluation",
-    owners=OWNERS,
+def _fitted_by(workspace: Workspace) -> dict[str, Any]:
+    settings = workspace.settings
+    recipes = {entry.name: [entry.code_version, choices_of(entry, settings)] for entry in _COUNTING}
+    return {"choices": recipes, "seed": settings.seed}
+
+
+@table_asset(
+    inputs=["splits", "items"],
+    choices=_fitted_by,
+    group="evaluation",
     kinds={"numpy", "parquet"},
     code_version="1",
 )
-def tie_sensitivity(
-    context: Context, workspace: dg.ResourceParam[Workspace]
-) -> dg.MaterializeResult:
+def tie_sensitivity(making: Making) -> None:
     """NDCG@10 with ties in several orders, each split, fitted and judged again."""
-    settings = workspace.settings
-    choices = {entry.name: [entry.code_version, choices_of(entry, settings)] for entry in _COUNTING}
-    stamp = made_from(context, workspace, "splits", "items", choices=choices, seed=settings.seed)
+    from models import evaluation
 
-    def make() -> None:
-        from models import evaluation
-
-        seeds = range(settings.seed, settings.seed + _ORDERS)
-        rows = []
-        warm = warm_split(workspace.lake)
-        for entry in () if why_not_judged(workspace.lake) else _COUNTING:
-            if entry.ordered and warm == USER_RANDOM:
-                continue
-            workspace.progress(f"Ties in {_ORDERS} orders, {entry.name}", 0, None)
-            found = evaluation.tie_sensitivity(partial(_figures, workspace, entry), seeds)
-            rows.append(_row(entry.name, warm, found))
-        workspace.lake.write("tie_sensitivity", pl.DataFrame(rows, schema=_SCHEMA), stamp)
-
-    return materialize_table(context, workspace, "tie_sensitivity", stamp, make)
+    workspace, seed = making.workspace, making.settings.seed
+    rows = []
+    warm = warm_split(making.lake)
+    for entry in () if why_not_judged(making.lake) else _COUNTING:
+        if entry.ordered and warm == USER_RANDOM:
+            continue
+        workspace.progress(f"Ties in {_ORDERS} orders, {entry.name}", 0, None)
+        figures = partial(_figures, workspace, entry)
+        found = evaluation.tie_sensitivity(figures, range(seed, seed + _ORDERS))
+        rows.append(_row(entry.name, warm, found))
+    making.lake.write("tie_sensitivity", pl.DataFrame(rows, schema=_SCHEMA), making.stamp)
 
 
 def _figures(workspace: Workspace, entry: ModelEntry, seed: int) -> np.ndarray:

@@ -3,15 +3,15 @@
 import time
 from typing import TYPE_CHECKING, Any
 
-import dagster as dg
 import numpy as np
 import polars as pl
 
 from assets.champion import judged_champion
-from assets.datasets import SPLIT_INPUTS, all_events_data, split_data, warm_split
+from assets.datasets import SPLIT_INPUTS, SPLIT_TABLES, all_events_data, split_data, warm_split
 from assets.judging import why_not_judged
 from assets.registry import data_versions, has_version, open_registry
-from assets.stage import OWNERS, Context, Stamp, made_from, materialize_table
+from assets.stage import Context, Stamp
+from assets.table_asset import Choices, Making, table_asset
 from assets.training import git_commit
 from crossmodal.workspace import Workspace
 from models.catalogue import CATALOGUE
@@ -28,55 +28,66 @@ _ASKED_USERS = 200
 """Users, drawn by the seed, whose lists are held against those of the judged version."""
 
 
-@dg.asset(
-    deps=["champion", *SPLIT_INPUTS],
-    group_name="evaluation",
-    owners=OWNERS,
+def _held_to(workspace: Workspace) -> Choices:
+    """What says whether a refitted version answers, and nothing of what it is."""
+    settings = workspace.settings
+    return {
+        "overlap": settings.refit_overlap,
+        "list_seconds": settings.refit_list_seconds,
+        "k": settings.recommendations_k,
+        "seed": settings.seed,
+    }
+
+
+def _judged_by(workspace: Workspace) -> str:
+    return str(workspace.lake.read("champion")["version"].item())
+
+
+def _answers(workspace: Workspace) -> bool:
+    """Whether the version that the table names is the one that answers now."""
+    lake = workspace.lake
+    if not lake.exists("serving_model"):
+        return False
+    version = lake.read("serving_model")["version"].item()
+    return (
+        has_version(workspace, version)
+        and open_registry(workspace).champion() == version
+        and judged_champion(workspace) == _judged_by(workspace)
+    )
+
+
+@table_asset(
+    # Of the champion's table only the version counts, and that is a choice here.
+    after=["champion"],
+    inputs=SPLIT_INPUTS,
+    also_reads=SPLIT_TABLES,
+    choices=lambda workspace: {"judged_by": _judged_by(workspace), **_held_to(workspace)},
+    intact=_answers,
+    group="evaluation",
     kinds={"safetensors"},
     code_version="2",
 )
-def serving_model(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
+def serving_model(making: Making) -> dict[str, Any]:
     """The version that answers: the champion's recipe fitted to all events, if that is sound.
 
     Otherwise, or where newer events were seen to make the recipe worse, the judged version answers.
     """
-    lake, settings = workspace.lake, workspace.settings
-    judged_by = str(lake.read("champion")["version"].item())
-    made_of = made_from(context, workspace, *SPLIT_INPUTS, judged_by=judged_by)
-    # What it is held to says whether it answers, and nothing of what it is.
-    stamp = made_from(
-        context,
-        workspace,
-        *SPLIT_INPUTS,
-        judged_by=judged_by,
-        overlap=settings.refit_overlap,
-        list_seconds=settings.refit_list_seconds,
-        k=settings.recommendations_k,
-        seed=settings.seed,
-    )
-
-    def make() -> dict[str, Any]:
-        registry = open_registry(workspace)
-        judged = registry.load(judged_by)
-        started = time.perf_counter()
-        row = _decided(context, workspace, judged_by, judged, made_of)
-        seconds = time.perf_counter() - started
-        if row["fault"]:
-            context.log.error(row["reason"])
-        answering = row["version"]
-        lake.write("serving_model", pl.DataFrame([row], schema=_SCHEMA), stamp, **_said(row))
-        # Last, so that a run that is killed before it does all of this again.
-        registry.promote(answering)
-        return {"fitted": int(_trains(judged)), "fit_s": round(seconds, 3)}
-
-    table = lake.read("serving_model").row(0, named=True) if lake.exists("serving_model") else None
-    intact = (
-        table is not None
-        and has_version(workspace, table["version"])
-        and open_registry(workspace).champion() == table["version"]
-        and judged_champion(workspace) == judged_by
-    )
-    return materialize_table(context, workspace, "serving_model", stamp, make, intact=intact)
+    context, workspace = making.context, making.workspace
+    held_to = {f"choice:{name}" for name in _held_to(workspace)}
+    made_of = {name: value for name, value in making.stamp.items() if name not in held_to}
+    judged_by = _judged_by(workspace)
+    registry = open_registry(workspace)
+    judged = registry.load(judged_by)
+    started = time.perf_counter()
+    row = _decided(context, workspace, judged_by, judged, made_of)
+    seconds = time.perf_counter() - started
+    if row["fault"]:
+        context.log.error(row["reason"])
+    frame = pl.DataFrame([row], schema=_SCHEMA)
+    making.lake.write("serving_model", frame, making.stamp, **_said(row))
+    # Last, so that a run that is killed before it does all of this again.
+    registry.promote(row["version"])
+    return {"fitted": int(_trains(judged)), "fit_s": round(seconds, 3)}
 
 
 _SCHEMA = {

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import dagster as dg
 import numpy as np
 import polars as pl
 import pyarrow as pa
@@ -18,7 +17,7 @@ from assets.encoding import (
     encode_incrementally,
     features_table,
 )
-from assets.stage import OWNERS, Context, Stamp, made_from, materialize_table
+from assets.table_asset import Choices, Making, table_asset
 from crossmodal.lake import Lake
 from crossmodal.workspace import Workspace
 from models.encoders.fingerprints import fingerprint_of
@@ -45,67 +44,51 @@ def review_rows(lake: Lake) -> pl.LazyFrame:
     return written.select("user_id", "item_id", "event_timestamp", "text")
 
 
-@dg.asset(
-    deps=["items"],
-    group_name="embeddings",
-    owners=OWNERS,
+def _encoder_choices(workspace: Workspace) -> Choices:
+    return {"fingerprint": fingerprint_of("text", workspace.settings.text_encoder)}
+
+
+@table_asset(
+    inputs=["items"],
+    choices=_encoder_choices,
+    group="embeddings",
     kinds={"sentence-transformers"},
     code_version="3",
 )
-def text_features(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
+def text_features(making: Making) -> dict[str, Any]:
     """Every distinct item text: the vector of the whole, then that of the title, halved."""
-    fingerprint = fingerprint_of("text", workspace.settings.text_encoder)
-    stamp = made_from(context, workspace, "items", fingerprint=fingerprint)
-
-    def make() -> dict[str, Any]:
-        texts = item_texts(workspace.lake.scan("items")).unique("content_sha256")
-        return _encode_table(
-            workspace,
-            "text_features",
-            texts,
-            READ_OF_ITEMS,
-            stamp,
-            FEATURES_SCHEMA,
-            weigh_title,
-        )
-
-    return materialize_table(context, workspace, "text_features", stamp, make)
+    texts = item_texts(making.lake.scan("items")).unique("content_sha256")
+    return _encode_table(
+        making, "text_features", texts, READ_OF_ITEMS, FEATURES_SCHEMA, weigh_title
+    )
 
 
-@dg.asset(
-    deps=["interactions"],
-    group_name="embeddings",
-    owners=OWNERS,
+@table_asset(
+    inputs=["interactions"],
+    choices=_encoder_choices,
+    group="embeddings",
     kinds={"sentence-transformers"},
     code_version="1",
 )
-def review_texts(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
+def review_texts(making: Making) -> dict[str, Any]:
     """The vector of every distinct review text."""
-    fingerprint = fingerprint_of("text", workspace.settings.text_encoder)
-    stamp = made_from(context, workspace, "interactions", fingerprint=fingerprint)
-
-    def make() -> dict[str, Any]:
-        distinct = review_rows(workspace.lake).select(pl.col("text").unique().sort()).collect()
-        texts = _with_key(distinct, _READ_OF_REVIEWS)
-        return _encode_table(
-            workspace, "review_texts", texts, _READ_OF_REVIEWS, stamp, _REVIEWS_SCHEMA
-        )
-
-    return materialize_table(context, workspace, "review_texts", stamp, make)
+    distinct = review_rows(making.lake).select(pl.col("text").unique().sort()).collect()
+    texts = _with_key(distinct, _READ_OF_REVIEWS)
+    return _encode_table(making, "review_texts", texts, _READ_OF_REVIEWS, _REVIEWS_SCHEMA)
 
 
 def _encode_table(
-    workspace: Workspace,
+    making: Making,
     table: str,
     texts: pl.DataFrame,
     columns: tuple[str, ...],
-    stamp: Stamp,
     schema: pa.Schema,
     weigh: Callable[[np.ndarray], np.ndarray] = np.asarray,
 ) -> dict[str, Any]:
     """Writes a features row a text: the vectors of the columns side by side, weighed."""
     from models.encoders.stream import encode_texts
 
+    workspace = making.workspace
     loaded = LoadedOnce(lambda: _text_encoder(workspace))
     watch = Watch(workspace, f"Encoding {table}", texts.height)
 
@@ -121,7 +104,7 @@ def _encode_table(
 
     fingerprint = fingerprint_of("text", workspace.settings.text_encoder)
     encoded = encode_incrementally(
-        workspace.lake, table, texts, fingerprint, stamp, encode, watch.finish, schema
+        making.lake, table, texts, fingerprint, making.stamp, encode, watch.finish, schema
     )
     return {"encoded": encoded, "device": loaded.device}
 

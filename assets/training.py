@@ -16,6 +16,7 @@ import polars as pl
 
 from assets.datasets import (
     SPLIT_INPUTS,
+    SPLIT_TABLES,
     STATIC_MODALITIES,
     split_data,
     splits_in,
@@ -27,7 +28,8 @@ from assets.pictures import training_curves
 from assets.recipes import choices_of, wanted
 from assets.registry import data_versions, has_version, open_registry
 from assets.side_by_side import processes_for, side_by_side
-from assets.stage import OWNERS, Context, Stamp, made_from, materialize_table
+from assets.stage import Stamp
+from assets.table_asset import Making, table_asset
 from crossmodal.lake import Lake
 from crossmodal.workspace import Workspace
 from feature_repo.events import positive_events
@@ -61,58 +63,58 @@ _WORTH_USERS = 20
 _WORTH_FEATURES = 20
 
 
-@dg.asset(
-    deps=["interactions", "items", "staged_interactions"],
-    group_name="training",
-    owners=OWNERS,
+def _is_timeless(lake: Lake) -> bool:
+    return bool(lake.version("staged_interactions").summary.get("timeless"))
+
+
+@table_asset(
+    inputs=["interactions", "items"],
+    # It is read for one fact, which is a choice here.
+    after=["staged_interactions"],
+    also_writes=["cold_items"],
+    choices=lambda workspace: {
+        "seed": workspace.settings.seed,
+        "timeless": _is_timeless(workspace.lake),
+    },
+    intact=lambda workspace: workspace.lake.exists("cold_items"),
+    group="training",
     kinds={"numpy", "parquet"},
     code_version="4",
 )
-def splits(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
+def splits(making: Making) -> None:
     """Which events a model may learn from, which stop its training, and which judge it.
 
     Without times there is no split by time: of the order that is drawn for each user's events, the
     last ones are random ones.
     """
-    lake = workspace.lake
-    seed = workspace.settings.seed
-    timeless = bool(lake.version("staged_interactions").summary.get("timeless"))
-    stamp = made_from(context, workspace, "interactions", "items", seed=seed, timeless=timeless)
-
-    def make() -> None:
-        item_ids = lake.scan("items").select("item_id").collect().to_series()
-        columns = ("user_id", "item_id", "value", "event_timestamp")
-        events = positive_events(lake).select(columns).collect()
-        log = event_log(events, item_ids.to_list(), seed)
-        cold = cold_item(log.events, len(log.item_ids), seed)
-        last = user_temporal(log.events, len(log.user_ids))
-        known = (
-            [replace(last, name=USER_RANDOM)] if timeless else [last, global_temporal(log.events)]
-        )
-        made = [*known, cold, random_split(len(log.events), seed)]
-        lake.write("cold_items", _cold_items(log, cold), stamp)
-        frame = events[log.order.tolist()].with_columns(
-            **{split.name: _parts(split) for split in made}
-        )
-        found = judging(frame, known[0].name)
-        if timeless:
-            context.log.warning(_NO_TIMES)
-        if found.fault:
-            context.log.warning(f"{found.held}. No model can be judged: {found.fault}.")
-        lake.write(
-            "splits",
-            frame,
-            stamp,
-            seed=seed,
-            too_few=found.fault,
-            parts=[
-                {"split": split.name, **{part: int(getattr(split, part).sum()) for part in _PARTS}}
-                for split in made
-            ],
-        )
-
-    intact = lake.exists("cold_items")
-    return materialize_table(context, workspace, "splits", stamp, make, intact=intact)
+    lake, log_of_run, seed = making.lake, making.context.log, making.settings.seed
+    timeless = _is_timeless(lake)
+    item_ids = lake.scan("items").select("item_id").collect().to_series()
+    columns = ("user_id", "item_id", "value", "event_timestamp")
+    events = positive_events(lake).select(columns).collect()
+    log = event_log(events, item_ids.to_list(), seed)
+    cold = cold_item(log.events, len(log.item_ids), seed)
+    last = user_temporal(log.events, len(log.user_ids))
+    known = [replace(last, name=USER_RANDOM)] if timeless else [last, global_temporal(log.events)]
+    made = [*known, cold, random_split(len(log.events), seed)]
+    lake.write("cold_items", _cold_items(log, cold), making.stamp)
+    frame = events[log.order.tolist()].with_columns(**{split.name: _parts(split) for split in made})
+    found = judging(frame, known[0].name)
+    if timeless:
+        log_of_run.warning(_NO_TIMES)
+    if found.fault:
+        log_of_run.warning(f"{found.held}. No model can be judged: {found.fault}.")
+    lake.write(
+        "splits",
+        frame,
+        making.stamp,
+        seed=seed,
+        too_few=found.fault,
+        parts=[
+            {"split": split.name, **{part: int(getattr(split, part).sum()) for part in _PARTS}}
+            for split in made
+        ],
+    )
 
 
 def _parts(split: Split) -> pl.Series:
@@ -132,66 +134,53 @@ def _cold_items(log: EventLog, split: Split) -> pl.DataFrame:
     )
 
 
-@dg.asset(
-    deps=["splits", "feature_registry", "item_statistics", "user_statistics"],
-    group_name="training",
-    owners=OWNERS,
+@table_asset(
+    inputs=["splits", "feature_registry", "item_statistics", "user_statistics"],
+    group="training",
     kinds={"feast", "duckdb"},
     code_version="1",
 )
-def training_frame(
-    context: Context, workspace: dg.ResourceParam[Workspace]
-) -> dg.MaterializeResult:
+def training_frame(making: Making) -> None:
     """Every event and what Feast knew of its user and item strictly before it."""
-    lake = workspace.lake
-    inputs = ("splits", "feature_registry", "item_statistics", "user_statistics")
-    stamp = made_from(context, workspace, *inputs)
+    from feature_repo.store import historical
 
-    def make() -> None:
-        from feature_repo.store import historical
-
-        events = lake.read("splits").select("user_id", "item_id", "value", "event_timestamp")
-        lake.write("training_frame", historical(workspace.paths, events, "ranking"), stamp)
-
-    return materialize_table(context, workspace, "training_frame", stamp, make)
+    columns = ("user_id", "item_id", "value", "event_timestamp")
+    events = making.lake.read("splits").select(columns)
+    frame = historical(making.workspace.paths, events, "ranking")
+    making.lake.write("training_frame", frame, making.stamp)
 
 
 _EMBEDDINGS = tuple(f"{modality}_embeddings" for modality in STATIC_MODALITIES)
 
 
-@dg.asset(
-    name="item_tokens",
-    deps=["items", "interactions", "feature_registry", *_EMBEDDINGS],
-    group_name="training",
-    owners=OWNERS,
+@table_asset(
+    inputs=["items", "interactions", "feature_registry", *_EMBEDDINGS],
+    group="training",
     kinds={"feast", "duckdb"},
     code_version="1",
 )
-def item_token_table(
-    context: Context, workspace: dg.ResourceParam[Workspace]
-) -> dg.MaterializeResult:
+def item_tokens(making: Making) -> None:
     """The towers' features of every item, read from Feast: null where an item lacks a modality."""
-    lake = workspace.lake
-    stamp = made_from(context, workspace, "items", "interactions", "feature_registry", *_EMBEDDINGS)
+    from feature_repo.store import historical
 
-    def make() -> None:
-        from feature_repo.store import historical
-
-        keys = lake.scan("items").select("item_id").collect()
-        listed = lake.scan("items").select(pl.col("created_at").max()).collect().item()
-        now = max(newest_event(lake), listed)
-        asked = keys.with_columns(event_timestamp=pl.lit(now).dt.offset_by("1s"))
-        references = [f"item_{name}_features:{name}_features" for name in STATIC_MODALITIES]
-        found = historical(workspace.paths, asked, references)
-        renamed = {f"item_{name}_features__{name}_features": name for name in STATIC_MODALITIES}
-        lake.write("item_tokens", found.rename(renamed), stamp)
-
-    return materialize_table(context, workspace, "item_tokens", stamp, make)
+    lake = making.lake
+    keys = lake.scan("items").select("item_id").collect()
+    listed = lake.scan("items").select(pl.col("created_at").max()).collect().item()
+    now = max(newest_event(lake), listed)
+    asked = keys.with_columns(event_timestamp=pl.lit(now).dt.offset_by("1s"))
+    references = [f"item_{name}_features:{name}_features" for name in STATIC_MODALITIES]
+    found = historical(making.workspace.paths, asked, references)
+    renamed = {f"item_{name}_features__{name}_features": name for name in STATIC_MODALITIES}
+    lake.write("item_tokens", found.rename(renamed), making.stamp)
 
 
 def model_table(name: str) -> str:
     """The asset and lake table of a model: which versions it was fitted to."""
     return f"model_{name}"
+
+
+MODEL_TABLES = tuple(model_table(entry.name) for entry in CATALOGUE)
+"""The tables of all models."""
 
 
 def fitted_versions(lake: Lake, name: str) -> dict[str, str]:
@@ -211,45 +200,40 @@ def fit_seconds(lake: Lake, name: str) -> dict[str, float]:
 def _model_asset(entry: ModelEntry) -> dg.AssetsDefinition:
     table = model_table(entry.name)
 
-    @dg.asset(
+    def choices(workspace: Workspace) -> Choices:
+        recipe = choices_of(entry, workspace.settings)
+        return {"choices": recipe, "wanted": not _why_left_out(entry, workspace)}
+
+    def intact(workspace: Workspace) -> bool:
+        versions = fitted_versions(workspace.lake, entry.name).values()
+        return all(has_version(workspace, version) for version in versions)
+
+    @table_asset(
         name=table,
-        deps=list(SPLIT_INPUTS),
+        inputs=SPLIT_INPUTS,
+        also_reads=SPLIT_TABLES,
+        choices=choices,
+        pictures=(_curves_picture(entry.name),),
+        intact=intact,
         description=entry.description,
-        group_name="training",
-        owners=OWNERS,
+        group="training",
         kinds={"torch", "safetensors"} if entry.learns else {"numpy", "safetensors"},
         code_version=entry.code_version,
     )
-    def model(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
-        choices = choices_of(entry, workspace.settings)
-        left_out = _why_left_out(entry, workspace)
-        fits = not left_out
-        stamp = made_from(context, workspace, *SPLIT_INPUTS, choices=choices, wanted=fits)
-
-        def make() -> dict[str, Any]:
-            if left_out:
-                context.log.info(f"{table}: not fitted, since {left_out}.")
-            found = list(_fits(context, workspace, entry, choices, stamp)) if fits else []
-            rows = [fit.row for fit in found]
-            _draw_curves(workspace, entry.name, rows)
-            # Next to the rows, not among them: what was fitted again and came out the same must
-            # leave everything downstream current.
-            seconds = {fit.row["split"]: round(fit.seconds, 3) for fit in found}
-            frame = pl.DataFrame(rows, schema=_MODEL_SCHEMA)
-            worth = [row for fit in found for row in fit.features]
-            workspace.lake.write(table, frame, stamp, fit_s=seconds, features=worth)
-            return {"fitted": len(rows) if entry.learns else 0}
-
-        fitted = fitted_versions(workspace.lake, entry.name).values()
-        return materialize_table(
-            context,
-            workspace,
-            table,
-            stamp,
-            make,
-            pictures=(_curves_picture(entry.name),),
-            intact=all(has_version(workspace, version) for version in fitted),
-        )
+    def model(making: Making) -> dict[str, Any]:
+        left_out = _why_left_out(entry, making.workspace)
+        if left_out:
+            making.context.log.info(f"{table}: not fitted, since {left_out}.")
+        fits = [] if left_out else list(_fits(making, entry))
+        rows = [fit.row for fit in fits]
+        _draw_curves(making.workspace, entry.name, rows)
+        # Next to the rows, not among them: what was fitted again and came out the same must
+        # leave everything downstream current.
+        seconds = {fit.row["split"]: round(fit.seconds, 3) for fit in fits}
+        frame = pl.DataFrame(rows, schema=_MODEL_SCHEMA)
+        worth = [row for fit in fits for row in fit.features]
+        making.lake.write(table, frame, making.stamp, fit_s=seconds, features=worth)
+        return {"fitted": len(rows) if entry.learns else 0}
 
     return model
 
@@ -275,31 +259,30 @@ class _Fit:
     features: list[dict[str, Any]]
 
 
-def _fits(
-    context: Context, workspace: Workspace, entry: ModelEntry, choices: Choices, stamp: Stamp
-) -> Iterator[_Fit]:
+def _fits(making: Making, entry: ModelEntry) -> Iterator[_Fit]:
     """Fits a model on each of its splits; those on which there is none to fit are left out.
 
     Networks train on one thread, so that their splits are fitted side by side.
     """
-    lake = workspace.lake
+    workspace, lake = making.workspace, making.lake
     splits = (warm_split(lake),) if why_not_judged(lake) else splits_in(lake, entry.splits)
     processes = processes_for(workspace.settings, len(splits)) if entry.learns else 1
     # Epochs are shown where they happen in this process; from others only whole fits are.
     seen = workspace if processes == 1 else Workspace(workspace.settings)
-    jobs = [(seen, entry, choices, split, stamp) for split in splits]
+    recipe = choices_of(entry, workspace.settings)
+    jobs = [(seen, entry, recipe, split, making.stamp) for split in splits]
     fits = side_by_side(_fit, jobs, processes)
     workspace.progress(f"Fitting {entry.name}", 0, len(splits))
     for done, (split, fit) in enumerate(zip(splits, fits, strict=True), start=1):
         workspace.progress(f"Fitting {entry.name}", done, len(splits))
         if fit is None:
-            context.log.debug(f"There is no {entry.name} on {split}.")
+            making.context.log.debug(f"There is no {entry.name} on {split}.")
         else:
             yield fit
 
 
 def _fit(
-    workspace: Workspace, entry: ModelEntry, choices: Choices, split: str, stamp: Stamp
+    workspace: Workspace, entry: ModelEntry, recipe: Choices, split: str, stamp: Stamp
 ) -> _Fit | None:
     """Fits one model on one split and keeps it as a version; None where there is none to fit.
 
@@ -311,7 +294,7 @@ def _fit(
     if entry.modality is not None and entry.modality not in data.tokens:
         return None
     on_epoch = partial(_show, workspace, f"Fitting {entry.name} on {split}")
-    model = entry.build(choices, workspace.settings.device, on_epoch)
+    model = entry.build(recipe, workspace.settings.device, on_epoch)
     started = time.perf_counter()
     try:
         model.fit(data)

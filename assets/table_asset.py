@@ -1,0 +1,140 @@
+"""The one way in which an asset of one table is declared: inputs, choices and body, each once."""
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import dagster as dg
+
+from assets.declared import DeclaredWorkspace
+from assets.stage import OWNERS, Context, Stamp, made_from, materialize_table
+from crossmodal.lake import Lake
+from crossmodal.settings import Settings
+from crossmodal.workspace import Workspace
+
+Choices = Mapping[str, Any]
+"""Settings and fingerprints that change a table; JSON-able."""
+
+
+@dataclass(frozen=True)
+class Making:
+    """What the body of an asset gets when its table has to be made.
+
+    Attributes:
+        context: of the run; its log is the asset's.
+        workspace: whose lake reads what is declared, and nothing else.
+        stamp: what the table is made from; it is written with the table.
+        choices: as they are declared, in this run.
+    """
+
+    context: Context
+    workspace: Workspace
+    stamp: Stamp
+    choices: Choices
+
+    @property
+    def lake(self) -> Lake:
+        """The declared tables."""
+        return self.workspace.lake
+
+    @property
+    def settings(self) -> Settings:
+        """What the operator chose."""
+        return self.workspace.settings
+
+
+Body = Callable[[Making], Mapping[str, Any] | None]
+"""Writes the table; may return figures of this run alone, such as how many items it encoded."""
+
+
+def _no_choices(workspace: Workspace) -> Choices:
+    return {}
+
+
+def _yes(workspace: Workspace) -> bool:
+    return True
+
+
+def _no(workspace: Workspace) -> bool:
+    return False
+
+
+def table_asset(
+    *,
+    group: str,
+    kinds: set[str],
+    code_version: str,
+    inputs: Iterable[str] = (),
+    after: Iterable[str] = (),
+    also_reads: Iterable[str] = (),
+    also_writes: Iterable[str] = (),
+    choices: Callable[[Workspace], Choices] = _no_choices,
+    pictures: tuple[str, ...] = (),
+    intact: Callable[[Workspace], bool] = _yes,
+    settled: Callable[[Workspace], bool] = _no,
+    name: str | None = None,
+    table: str | None = None,
+    description: str | None = None,
+) -> Callable[[Body], dg.AssetsDefinition]:
+    """Makes an asset of a function that writes one table; kept while it is made from the same.
+
+    Args:
+        group: the stage that the web UI shows it in.
+        kinds: what it is made with, for the web UI.
+        code_version: raised when the same inputs would give another table.
+        inputs: assets whose tables it reads; a new content of one makes it again.
+        after: assets that come before it, and whose content says nothing new.
+        also_reads: tables that it reads and that change only together with an input, or whose
+            change must not make it again.
+        also_writes: tables that it writes next to its own.
+        choices: settings and fingerprints that change the table.
+        pictures: names of the picture files that the body draws.
+        intact: False where what is kept next to the table (a model folder, the online store) is
+            gone, so that it must be made again.
+        settled: True where a table that is there stays, whatever it was made from.
+        name: of the asset; that of the function by default.
+        table: of the lake; the asset's name by default.
+        description: for the web UI; what the function's docstring says by default.
+    """
+    read, before = tuple(inputs), (*inputs, *after)
+    others = (*also_reads, *also_writes)
+
+    def declare(make: Body) -> dg.AssetsDefinition:
+        asset = name or make.__name__
+        own = table or asset
+
+        @dg.asset(
+            name=asset,
+            deps=list(before),
+            description=description or inspect.getdoc(make),
+            group_name=group,
+            owners=OWNERS,
+            kinds=kinds,
+            code_version=code_version,
+        )
+        def materialize(
+            context: Context, workspace: dg.ResourceParam[Workspace]
+        ) -> dg.MaterializeResult:
+            declared = DeclaredWorkspace(
+                workspace.settings, workspace.progress, asset, frozenset({own, *before, *others})
+            )
+            chosen = choices(declared)
+            stamp = made_from(context, declared, *read, **chosen)
+            if declared.lake.exists(own) and settled(declared):
+                stamp = dict(declared.lake.version(own).stamp)
+            making = Making(context, declared, stamp, chosen)
+            return materialize_table(
+                context,
+                declared,
+                own,
+                stamp,
+                partial(make, making),
+                pictures,
+                intact=intact(declared),
+            )
+
+        return materialize
+
+    return declare

@@ -1,0 +1,60 @@
+"""Whether two homes hold the same tables and the same models: what a change of structure must keep.
+
+    python -m benchmarks.same_results HOME OTHER
+
+Run the same source into two homes, with the code before a change and with the code after it, and
+with the same `CROSSMODAL_ID_KEY`, since the order of rows goes by pseudonyms. Tables are compared
+by their rows, models by what was saved of them. The names of versions are left out.
+"""
+
+import argparse
+import hashlib
+import sys
+from pathlib import Path
+
+from crossmodal.lake import Lake
+from crossmodal.paths import StatePaths
+from models.registry import ModelRegistry
+
+_NAMES_OF_VERSIONS = ("version", "judged_by", "candidate", "before", "refit", "run_id")
+
+
+def main() -> int:
+    """Prints what differs; 1 where anything does."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("home", type=Path)
+    parser.add_argument("other", type=Path)
+    chosen = parser.parse_args()
+    homes = [StatePaths(home.resolve()) for home in (chosen.home, chosen.other)]
+    differ = []
+    for what, found in (("table", _tables), ("model", _models)):
+        one, other = (found(paths) for paths in homes)
+        differ += [f"{what} {name}" for name in sorted(one.keys() ^ other.keys())]
+        same = [name for name in one.keys() & other.keys() if one[name] == other[name]]
+        differ += [f"{what} {name}" for name in sorted(one.keys() & other.keys() - set(same))]
+        print(f"{what}s: {len(same)} of {len(one.keys() | other.keys())} are the same")
+    print("\n".join(f"differs: {name}" for name in differ))
+    return 1 if differ else 0
+
+
+def _tables(paths: StatePaths) -> dict[str, str]:
+    """A digest of the rows of every table, the months of a partitioned one among them."""
+    lake = Lake(paths.lake)
+    names = (file.relative_to(paths.lake) for file in paths.lake.rglob("*.parquet"))
+    return {str(name): _rows(lake, str(name.with_suffix(""))) for name in names}
+
+
+def _rows(lake: Lake, table: str) -> str:
+    frame = lake.read(table)
+    kept = [name for name in frame.columns if name not in _NAMES_OF_VERSIONS]
+    return hashlib.sha256(frame.select(kept).write_ndjson().encode()).hexdigest()
+
+
+def _models(paths: StatePaths) -> dict[str, str]:
+    """The checksum of what was saved of each fitted model, by the part of its name that tells."""
+    found = ModelRegistry(paths.models).versions()
+    return {one.version.rpartition("-")[0]: one.weights_sha256 for one in found}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
