@@ -136,8 +136,8 @@ class _Work:
 
     def said(self, now: float) -> str:
         """Steps, and how fast they are done, or for how long nothing was."""
-        of_total = f" of {self.total:,}" if self.total else ""
-        seconds = now - self.since
-        steps = self.done - self.at_first
-        so_far = pace(steps / seconds) if steps and seconds else f"{seconds:,.0f} s so far"
-        return f"{self.done:,}{of_total}, {so_far}"
+        steps, seconds = self.done - self.at_first, now - self.since
+        how_far = f"{self.done:,}" + (f" of {self.total:,}" if self.total else "")
+        if steps and seconds:
+            return f"{how_far}, {pace(steps / seconds)}"
+        return f"{how_far}, {seconds:,.0f} s so far" if seconds >= 1 else how_far

@@ -236,7 +236,10 @@ def test_sampled_items_are_enough_to_learn(data):
 
 @pytest.mark.parametrize(
     ("settings", "message"),
-    [({"operator": "sum"}, "self_attention"), ({"dim": 10, "heads": 4}, "does not divide")],
+    [
+        ({"operator": "sum"}, "self_attention"),
+        ({"dim": 10, "heads": 4}, "cannot be shared by heads"),
+    ],
 )
 def test_settings_that_cannot_be_are_refused(settings, message):
     with pytest.raises(ValidationError, match=message):

@@ -23,7 +23,7 @@ def test_steps_done_before_they_are_watched_say_nothing_of_the_pace(
     with progress.watched() as report:
         report("Reading", 2_000_000, 3_000_000)
         report("Reading", 2_000_000, 3_000_000)
-    assert "Reading: 2,000,000 of 3,000,000, 0 s so far" in capsys.readouterr().err
+    assert capsys.readouterr().err == "  Reading: 2,000,000 of 3,000,000\n"
 
 
 def test_silent_work_is_heard_of_until_it_is_done(
@@ -38,4 +38,4 @@ def test_silent_work_is_heard_of_until_it_is_done(
         deadline = time.monotonic() + 30
         while "Fitting" not in heard and time.monotonic() < deadline:
             heard += capsys.readouterr().err
-    assert "Fitting hmdf: 0 of 3, 0 s so far" in heard and "Reading" not in heard
+    assert "Fitting hmdf: 0 of 3" in heard and "Reading" not in heard
