@@ -19,8 +19,9 @@ from models.hmdf.candidates import Candidates
 from models.hmdf.config import HMDFConfig
 from models.hmdf.features import Knowledge
 from models.hmdf.guests import GuestScores
+from models.hmdf.labelling import labelled, ndcg_with_guests, scale_of
 from models.hmdf.newcomers import Newcomers
-from models.hmdf.ranker import USERS_AT_ONCE, Ranker
+from models.hmdf.ranker import Ranker
 from models.hmdf.retrievers import (
     Retrievers,
     all_retrievers,
@@ -38,7 +39,6 @@ from models.hmdf.slices import (
     Slicing,
     before,
     knowing,
-    new_choices,
 )
 from models.hmdf.state import read_ranker, write_ranker
 from models.hmdf.trees import LabelledSlice, choose_rounds, fit_trees
@@ -119,8 +119,8 @@ class HMDF:
         self.curve = chosen.curve
         self.validated = chosen.mean
         if self._slicing is OF_TIME:
-            self._scale = _scale_of(slices[-1], chosen.scores[0])
-            values = _ndcg_with_guests(slices[-1], chosen.scores[0])
+            self._scale = scale_of(slices[-1], chosen.scores[0])
+            values = ndcg_with_guests(slices[-1], chosen.scores[0])
             self.validated = float(values.mean())
             if len(dataset.validation):
                 # The last slice is that of the validation events, and judges alone.
@@ -301,9 +301,9 @@ class HMDF:
         for part in parts:
             _log.info("Describing what was chosen after %d events.", len(part.past))
             self._ranker = self._learned(retrievers, dataset, part.past, content)
-            labelled = _labelled(self._ranker, dataset.n_items, part)
-            if labelled.chosen.any():
-                slices.append(labelled)
+            found = labelled(self._ranker, dataset.n_items, part)
+            if found.chosen.any():
+                slices.append(found)
             elif part.labels is dataset.validation:
                 raise NothingToLearnError(
                     f"None of the {len(part.labels)} validation events is of a candidate of the "
@@ -377,41 +377,3 @@ class HMDF:
         if self._ranker is None or not self._ranker.bags:
             raise NotFittedError("This hybrid has no trees yet; call fit or load first.")
         return self._ranker
-
-
-def _labelled(ranker: Ranker, n_items: int, part: Slice) -> LabelledSlice:
-    """Candidates of the users who have a label, and which of them were chosen."""
-    users, chosen = new_choices(part, n_items)
-    histories = Histories.of(part.past, users)
-    found_parts = []
-    # A block of nobody says how many features there are where there is no user.
-    for start in range(0, max(1, len(users)), USERS_AT_ONCE):
-        rows = histories.rows(start, start + USERS_AT_ONCE)
-        found = ranker.candidates(rows, part.candidates)
-        found_parts.append(Candidates(found.rows + start, found.items, found.features))
-    candidates = Candidates(
-        np.concatenate([found.rows for found in found_parts]),
-        np.concatenate([found.items for found in found_parts]),
-        np.concatenate([found.features for found in found_parts]),
-    )
-    pairs = candidates.rows.astype(np.int64) * n_items + candidates.items
-    wanted = np.bincount(chosen // n_items, minlength=len(users)).astype(np.int32)
-    labels = np.isin(pairs, chosen)
-    return LabelledSlice(users, candidates, labels, wanted, histories.lengths, part.past)
-
-
-def _scale_of(judged: LabelledSlice, scores: np.ndarray) -> ScoreScale | None:
-    """What the scores of candidates mean that their trees had not seen."""
-    events = judged.past_events[judged.candidates.rows]
-    return ScoreScale.of(scores.astype(np.float32), events, judged.chosen)
-
-
-def _ndcg_with_guests(judged: LabelledSlice, scores: np.ndarray) -> np.ndarray:
-    """NDCG@10 (n_users,) of scores (r,), and of the guests' scores for who has no past."""
-    candidates, past = judged.candidates, judged.past
-    guests = judged.past_events[candidates.rows] == 0
-    if guests.any():
-        n_items = int(max(candidates.items.max(), past.items.max(initial=0))) + 1
-        of_guests = GuestScores.of(past, n_items).values[candidates.items]
-        scores = np.where(guests, of_guests, scores)
-    return judged.ndcg(scores)

@@ -20,7 +20,7 @@ from models.hmdf import (
     Retrievers,
     cold_item_retrievers,
 )
-from models.hmdf.model import _labelled
+from models.hmdf.labelling import labelled
 from models.hmdf.slices import time_slices
 from models.persistence import ModelFormatError, NotFittedError
 from models.trees import of_boosters
@@ -307,8 +307,8 @@ def test_what_was_done_before_is_not_wanted_again(walked: HMDF) -> None:
         )
     )
     once, twice = (
-        _labelled(walked._known(), dataset.n_items, part),
-        _labelled(
+        labelled(walked._known(), dataset.n_items, part),
+        labelled(
             walked._known(),
             dataset.n_items,
             replace(part, labels=both.take(np.argsort(both.users, kind="stable"))),
@@ -331,10 +331,10 @@ def test_who_only_did_again_what_they_had_done_is_not_asked(walked: HMDF) -> Non
             for name in ("users", "items", "values", "timestamps")
         )
     )
-    found = _labelled(walked._known(), dataset.n_items, replace(part, labels=labels))
+    found = labelled(walked._known(), dataset.n_items, replace(part, labels=labels))
     assert (found.wanted > 0).all()
     assert len(found.wanted) == len(np.unique(others.users))
-    repeated = _labelled(walked._known(), dataset.n_items, replace(part, labels=own))
+    repeated = labelled(walked._known(), dataset.n_items, replace(part, labels=own))
     assert not repeated.chosen.any()
 
 

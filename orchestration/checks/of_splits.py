@@ -1,0 +1,60 @@
+"""Checks of what models may learn from, and of what judges them."""
+
+from collections.abc import Callable
+
+from assets.datasets import read_log, splits_in, warm_split
+from assets.judging import UNJUDGED, judging
+from crossmodal.workspace import Workspace
+from models.data import Interactions
+from models.splits import LeakError, assert_no_future_training, assert_train_before_test
+from models.splits.names import GLOBAL_TEMPORAL
+from orchestration.checks.finding import Finding, finding
+
+
+def enough_to_judge(workspace: Workspace) -> Finding:
+    """Some user has events to learn from, to choose by and to judge by."""
+    lake = workspace.lake
+    found = judging(lake.read("splits"), warm_split(lake))
+    if not found.fault:
+        return finding(True, f"{found.held}.")
+    return finding(
+        False, f"{found.held}. No model can be judged, so that {UNJUDGED} answers: {found.fault}."
+    )
+
+
+def no_future_training(workspace: Workspace) -> Finding:
+    """No event that a model knows of a user is later than the user's test events."""
+    return _temporal(
+        workspace,
+        warm_split(workspace.lake),
+        assert_no_future_training,
+        "Every user's training events come before the test events.",
+    )
+
+
+def train_before_test(workspace: Workspace) -> Finding:
+    """No event that a model knows of anyone is at or after the first test event."""
+    return _temporal(
+        workspace,
+        GLOBAL_TEMPORAL,
+        assert_train_before_test,
+        "All training events come before all test events.",
+    )
+
+
+def _temporal(
+    workspace: Workspace,
+    split: str,
+    require: Callable[[Interactions, Interactions], None],
+    said: str,
+) -> Finding:
+    """Validation events are known to a model that is tested, as those of the training are."""
+    if not splits_in(workspace.lake, (split,)):
+        return finding(True, f"There is no {split}, since the events have no times.")
+    log, splits = read_log(workspace.lake)
+    test = splits[split].to_numpy() == "test"
+    try:
+        require(log.events.take(~test), log.events.take(test))
+    except LeakError as error:
+        return finding(False, str(error))
+    return finding(True, said)
