@@ -21,6 +21,16 @@ _CUT_AGAIN_SECONDS = 1.0
 _TRUSTED_SECONDS = 2.0
 """How long a write that was made, or could not be, speaks for the next one."""
 
+_OF_ONE_CHANGE = (
+    OverflowError,
+    ValueError,
+    sqlite3.DataError,
+    sqlite3.IntegrityError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+)
+"""What a value that no column can hold ends in, whatever state the file is in."""
+
 _PATIENCE_SECONDS = 2.0
 """How long whoever asks whether the file can be written waits for a write."""
 
@@ -151,7 +161,10 @@ class GroupCommits:
         return found
 
     def _commit(self, changes: list[_Change]) -> None:
-        """One transaction for all changes; where it fails, each caller gets the error."""
+        """One transaction for all changes; where it fails, each caller gets the error.
+
+        What one change alone is to blame for costs the others nothing: they are tried one by one.
+        """
         connection = self._connection
         try:
             if _place(self._path) != self._place:
@@ -163,6 +176,10 @@ class GroupCommits:
             if connection.in_transaction:
                 with suppress(sqlite3.Error):
                     connection.execute("ROLLBACK")
+            if len(changes) > 1 and isinstance(error, _OF_ONE_CHANGE):
+                for change in changes:
+                    self._commit([change])
+                return
             if isinstance(error, sqlite3.Error):
                 self._health.failed(error)
             for change in changes:

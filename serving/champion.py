@@ -127,7 +127,11 @@ class Champion:
     @cached_property
     def popularity(self) -> np.ndarray:
         """Events of each item (n_items,) in the lake."""
-        return _counts(self.log)
+        return self.counts_of(self.log.events.items)
+
+    def counts_of(self, items: Ints) -> np.ndarray:
+        """How often each item (n_items,) is among some (n,)."""
+        return np.bincount(items, minlength=len(self.listed))
 
     @cached_property
     def most_popular(self) -> Ints:
@@ -181,7 +185,7 @@ def load_champion(workspace: Workspace, version: str) -> Champion:
             items["created_at"].dt.timestamp("us").fill_null(0).to_numpy(),
             {name: one for name, one in found.items() if one is not None},
             media_files(workspace, log.item_ids),
-            popular_first(_counts(log), tie_breaks(item_ids, workspace.settings.seed)),
+            _popular_first(log, item_ids, workspace.settings.seed),
             taken.scale or ValueScale.of(log.events.values),
             registry.written_at(version),
             masks_of(model, partial(_tokens, lake, log.item_ids)),
@@ -193,9 +197,9 @@ def load_champion(workspace: Workspace, version: str) -> Champion:
     return champion
 
 
-def _counts(log: EventLog) -> np.ndarray:
-    """Events of each item (n_items,)."""
-    return np.bincount(log.events.items, minlength=len(log.item_ids))
+def _popular_first(log: EventLog, item_ids: tuple[str, ...], seed: int) -> Ints:
+    counts = np.bincount(log.events.items, minlength=len(item_ids))
+    return popular_first(counts, tie_breaks(item_ids, seed))
 
 
 def _tokens(lake: Lake, item_ids: Vocabulary) -> dict[str, TokenTable]:

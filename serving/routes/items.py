@@ -208,10 +208,6 @@ def _sort_keys(
     if sort == "popular":
         counts = champion.popularity
     else:
-        counts = _counts(champion, events.items[events.timestamps > since])
-    counts = counts + _counts(champion, live.items[live.timestamps > since])
+        counts = champion.counts_of(events.items[events.timestamps > since])
+    counts = counts + champion.counts_of(live.items[live.timestamps > since])
     return counts, datetime.fromtimestamp(newest / 1_000_000, UTC) if newest else None
-
-
-def _counts(champion: Champion, items: Ints) -> np.ndarray:
-    return np.bincount(items, minlength=len(champion.listed))

@@ -1,8 +1,11 @@
 """The event log on real files: durable, counted once, read by every process."""
 
+import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,6 +48,28 @@ def test_many_threads_lose_nothing_and_keep_the_order_of_each(tmp_path: Path) ->
         found = [one.event_id for one in again.acts_of_user(user)]
         assert found == [f"{user}-{number}" for number in range(50)]
     again.close()
+
+
+def test_an_event_that_cannot_be_written_costs_those_of_others_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "events.db"
+    log = EventLog(path)
+    bad = [
+        replace(event("too late"), event_timestamp=2**70),
+        replace(event("no text"), item_id=[]),  # type: ignore[arg-type]
+        replace(event("no item"), item_id=None),  # type: ignore[arg-type]
+    ]
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        # Whatever is sent while another process holds the file shares the commit that follows.
+        other.execute("BEGIN IMMEDIATE")
+        sent = [log.append([one]) for one in [event("1"), event("2"), *bad, event("3")]]
+        other.execute("ROLLBACK")
+    assert [sent[place].result() for place in (0, 1, 5)] == [1, 1, 1]
+    for refused in sent[2:5]:
+        with pytest.raises((OverflowError, sqlite3.Error)):
+            refused.result()
+    assert [one.event_id for one in log.acts_of_user("ada")] == ["1", "2", "3"]
+    assert log.why_unwritable() is None
+    log.close()
 
 
 def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
