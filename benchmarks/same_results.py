@@ -4,7 +4,8 @@
 
 Run the same source into two homes, with the code before a change and with the code after it, and
 with the same `CROSSMODAL_ID_KEY`, since the order of rows goes by pseudonyms. Tables are compared
-by their rows, models by what was saved of them. The names of versions are left out.
+by their rows, models by what was saved of them. The names of versions, and
+what is of one run alone, are left out.
 """
 
 import argparse
@@ -17,6 +18,8 @@ from crossmodal.paths import StatePaths
 from models.registry import ModelRegistry
 
 _NAMES_OF_VERSIONS = ("version", "judged_by", "candidate", "before", "refit", "run_id")
+_OF_ONE_RUN = ("fit_s", "root", "mtime_ns")
+"""Columns of how long a fit took, and of where and when files were written."""
 
 
 def main() -> int:
@@ -46,7 +49,7 @@ def _tables(paths: StatePaths) -> dict[str, str]:
 
 def _rows(lake: Lake, table: str) -> str:
     frame = lake.read(table)
-    kept = [name for name in frame.columns if name not in _NAMES_OF_VERSIONS]
+    kept = [name for name in frame.columns if name not in (*_NAMES_OF_VERSIONS, *_OF_ONE_RUN)]
     return hashlib.sha256(frame.select(kept).write_ndjson().encode()).hexdigest()
 
 
