@@ -89,7 +89,7 @@ def raw_files(
     source.fetch(workspace.progress)
     files = source.files()
     for role in ("interactions", "items"):
-        listing = _stock([file for file in files if file.role == role])
+        listing = _stock(source.root, [file for file in files if file.role == role])
         yield _publish_listing(context, workspace, f"raw_{role}", listing, source.name)
     yield _publish_listing(
         context, workspace, "raw_media", _media_stock(workspace, source), source.name
@@ -299,15 +299,20 @@ def _write_listing(lake: Lake, name: str, listing: pl.DataFrame, stamp: dict[str
     lake.write(name, listing, stamp, total_bytes=int(listing["bytes"].sum()))
 
 
-def _stock(files: list[SourceFile]) -> pl.DataFrame:
+def _stock(root: Path, files: list[SourceFile]) -> pl.DataFrame:
+    """The files by their paths, since the names of folders may hold values too."""
     return pl.DataFrame(
         {
-            "file": [file.path.name for file in files],
+            "file": [_below(root, file.path) for file in files],
             "bytes": [file.path.stat().st_size for file in files],
             "sha256": [_sha256(file.path) for file in files],
         },
         schema={"file": pl.String, "bytes": pl.Int64, "sha256": pl.String},
     )
+
+
+def _below(root: Path, path: Path) -> str:
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
 
 
 def _media_stock(workspace: Workspace, source: Source) -> pl.DataFrame:

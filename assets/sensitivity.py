@@ -59,13 +59,16 @@ def tie_sensitivity(making: Making) -> None:
     workspace, seed = making.workspace, making.settings.seed
     rows = []
     warm = warm_split(making.lake)
-    for entry in () if why_not_judged(making.lake) else _COUNTING:
-        if entry.ordered and warm == USER_RANDOM:
-            continue
-        workspace.progress(f"Ties in {_ORDERS} orders, {entry.name}", 0, None)
+    judged = [
+        entry
+        for entry in (() if why_not_judged(making.lake) else _COUNTING)
+        if not (entry.ordered and warm == USER_RANDOM)
+    ]
+    for done, entry in enumerate(judged, start=1):
         figures = partial(_figures, workspace, entry)
         found = evaluation.tie_sensitivity(figures, range(seed, seed + _ORDERS))
         rows.append(_row(entry.name, warm, found))
+        workspace.progress(f"Ties in {_ORDERS} orders", done, len(judged))
     making.lake.write("tie_sensitivity", pl.DataFrame(rows, schema=_SCHEMA), making.stamp)
 
 

@@ -14,7 +14,7 @@ def processes_for(settings: Settings, n_jobs: int) -> int:
 
     from models.encoders.device import choose_device
 
-    if choose_device(settings.device).type == "cuda":
+    if choose_device(settings.device).type != "cpu":
         return 1
     return max(1, min(n_jobs, cpu_count()))
 

@@ -98,7 +98,8 @@ def table_asset(
         table: of the lake; the asset's name by default.
         description: for the web UI; what the function's docstring says by default.
     """
-    read, before = tuple(inputs), (*inputs, *after)
+    read = tuple(inputs)
+    before = (*read, *after)
     others = (*also_reads, *also_writes)
 
     def declare(make: Body) -> dg.AssetsDefinition:

@@ -251,6 +251,13 @@ def _why_left_out(entry: ModelEntry, workspace: Workspace) -> str:
 
 
 @dataclass(frozen=True)
+class _NotFitted:
+    """Why there is no model, a sentence."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class _Fit:
     """A model's row in its table, how long the fit alone took, and what its features are worth."""
 
@@ -275,32 +282,28 @@ def _fits(making: Making, entry: ModelEntry) -> Iterator[_Fit]:
     workspace.progress(f"Fitting {entry.name}", 0, len(splits))
     for done, (split, fit) in enumerate(zip(splits, fits, strict=True), start=1):
         workspace.progress(f"Fitting {entry.name}", done, len(splits))
-        if fit is None:
-            making.context.log.debug(f"There is no {entry.name} on {split}.")
+        if isinstance(fit, _NotFitted):
+            making.context.log.warning(f"There is no {entry.name} on {split}. {fit.reason}")
         else:
             yield fit
 
 
 def _fit(
     workspace: Workspace, entry: ModelEntry, recipe: Choices, split: str, stamp: Stamp
-) -> _Fit | None:
-    """Fits one model on one split and keeps it as a version; None where there is none to fit.
-
-    That is where no item has its modality, or too little was done for it to learn from.
-    """
+) -> _Fit | _NotFitted:
+    """Fits one model on one split and keeps it as a version, where there is one to fit."""
     from models.protocol import NothingToLearnError
 
     data = split_data(workspace.lake, split).dataset
     if entry.modality is not None and entry.modality not in data.tokens:
-        return None
+        return _NotFitted(f"No item has its {entry.modality}.")
     on_epoch = partial(_show, workspace, f"Fitting {entry.name} on {split}")
     model = entry.build(recipe, workspace.settings.device, on_epoch)
     started = time.perf_counter()
     try:
         model.fit(data)
     except NothingToLearnError as error:
-        _log.warning("No %s on %s. %s", entry.name, split, error)
-        return None
+        return _NotFitted(str(error))
     seconds = time.perf_counter() - started
     version = open_registry(workspace).add(
         f"{entry.name}-{split}",

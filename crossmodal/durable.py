@@ -23,15 +23,26 @@ def make_private(path: Path) -> None:
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
 
 
-def open_durable(path: Path, *, any_thread: bool = False) -> sqlite3.Connection:
+def open_durable(
+    path: Path, *, any_thread: bool = False, must_exist: bool = False
+) -> sqlite3.Connection:
     """A connection with a write-ahead log and synchronous FULL; each statement is a commit.
 
     Args:
         path: of the file.
         any_thread: whether threads share the connection, which then need a lock of their own.
+        must_exist: whether a file that is gone is an error, and not made again.
+
+    Raises:
+        sqlite3.Error: it cannot be opened.
     """
+    mode = "rw" if must_exist else "rwc"
     connection = sqlite3.connect(
-        path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=not any_thread
+        f"{path.absolute().as_uri()}?mode={mode}",
+        uri=True,
+        timeout=BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=not any_thread,
     )
     try:
         with readable_faults():

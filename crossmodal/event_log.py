@@ -344,7 +344,7 @@ class EventLog:
     def _reader(self) -> sqlite3.Connection:
         """A connection of this thread: each one is used by the thread that made it."""
         if not hasattr(self._readers, "connection"):
-            self._readers.connection = open_durable(self._path)
+            self._readers.connection = open_durable(self._path, must_exist=True)
         connection: sqlite3.Connection = self._readers.connection
         return connection
 

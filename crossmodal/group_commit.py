@@ -180,7 +180,7 @@ class GroupCommits:
                 for change in changes:
                     self._commit([change])
                 return
-            if isinstance(error, sqlite3.Error):
+            if isinstance(error, sqlite3.Error) and not isinstance(error, _OF_ONE_CHANGE):
                 self._health.failed(error)
             for change in changes:
                 change.counted.set_exception(error)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, Field, SecretStr, field_validator
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from crossmodal.atomic import atomic_write_bytes
@@ -274,18 +274,32 @@ class RememberedSource(BaseModel):
     source_name: str | None = None
 
 
+class RememberedSourceError(RuntimeError):
+    """The file of a home that names its source cannot be read; the message says the way out."""
+
+
 def load_settings(**chosen: Any) -> Settings:
     """The settings in force; `chosen` values, where not None, come before all others.
 
     Where neither the caller nor the environment names a source, the one that the home was last
     made from is taken, so that the web UI, the schedule and the command line agree on it.
+
+    Raises:
+        RememberedSourceError: what the home was made from is damaged.
+        ValidationError: a value cannot be used.
     """
     given = {name: value for name, value in chosen.items() if value is not None}
     settings = Settings(**given)
     remembered = _source_file(settings)
     if settings.model_fields_set & set(RememberedSource.model_fields) or not remembered.is_file():
         return settings
-    source = RememberedSource.model_validate_json(remembered.read_bytes())
+    try:
+        source = RememberedSource.model_validate_json(remembered.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise RememberedSourceError(
+            f"{remembered} cannot be read: delete it, and name the source of the next run by "
+            "--source."
+        ) from error
     known = source.model_dump(exclude_none=True)
     if source.source_path is not None:
         known["source_path"] = StatePaths(settings.home).located(str(source.source_path))

@@ -139,5 +139,9 @@ def _catalogue(paths: StatePaths) -> set[str]:
     if paths.item_log.is_file():
         with closing(ItemLog(paths.item_log, paths.uploads)) as log:
             for item in log.since(0):
-                (known.discard if item.deleted else known.add)(item.item_id)
+                if item.deleted:
+                    known.discard(item.item_id)
+                elif item.description is not None:
+                    # Media alone describe no item: they are of one that the catalogue has.
+                    known.add(item.item_id)
     return known

@@ -14,7 +14,7 @@ def read_settings(**chosen: Any) -> "Settings":
     from pydantic import ValidationError
     from pydantic_settings import SettingsError
 
-    from crossmodal.settings import load_settings, unread_variables
+    from crossmodal.settings import RememberedSourceError, load_settings, unread_variables
 
     if unread := unread_variables():
         typer.echo(
@@ -23,6 +23,8 @@ def read_settings(**chosen: Any) -> "Settings":
         )
     try:
         return load_settings(**chosen)
+    except RememberedSourceError as error:
+        fail(str(error))
     except ValidationError as error:
         problem = error.errors()[0]
         name = "_".join(str(part) for part in problem["loc"]).upper()

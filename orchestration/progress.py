@@ -88,8 +88,11 @@ class _PlainLines:
         with self._lock:
             # Last of all: what goes on is what was heard of last.
             begun = self._works.pop(work, None)
-            known = _Work(now, done, done, total) if begun is None else replace(begun, done=done)
-            self._works[work] = known
+            known = _Work(now, done, done, total)
+            if begun is not None:
+                known = replace(begun, done=done, total=total)
+            if total is None or done < total:
+                self._works[work] = known
             if begun is not None and now - self._shown >= _LINE_EVERY_SECONDS:
                 self._print(work, known, now)
 
@@ -110,8 +113,7 @@ class _PlainLines:
                 now = time.monotonic()
                 if now - self._shown >= _SILENT_SECONDS and self._works:
                     work, known = next(reversed(self._works.items()))
-                    if known.total is not None and known.done < known.total:
-                        self._print(work, known, now)
+                    self._print(work, known, now)
 
     def _print(self, work: str, known: "_Work", now: float) -> None:
         self._shown = now

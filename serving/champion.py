@@ -40,6 +40,7 @@ UNUSABLE = (
     ArithmeticError,
     EOFError,
     LookupError,
+    MemoryError,
     ModelFormatError,
     OSError,
     RuntimeError,
@@ -307,7 +308,12 @@ class ChampionWatch:
 
     def _follow(self) -> None:
         while not self._stop.wait(self._seconds):
-            self.look()
+            try:
+                self.look()
+            except Exception:  # noqa: BLE001
+                # Whatever it is: a thread that ends would follow no promotion any more, unheard.
+                _log.exception("The champion could not be looked at; the next look is soon.")
+                self._on_refusal()
 
 
 def _said(error: NoChampionError) -> str:

@@ -1,6 +1,9 @@
 """Paths that do not say which thing is meant are refused before a route is chosen."""
 
+import re
+from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -8,12 +11,25 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from crossmodal.ids import in_print, no_dot_segments
 from serving.problems import FieldError, document
 
+_ENCODED_SLASH = re.compile(b"%2[fF]")
+_SLASH_OF_AN_ID = "\x1f"
+"""Stands for it while a route is chosen: no path that is passed on holds a control character."""
+
+
+def slashes_of_ids(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters of a path, with the slashes that were encoded, since they are of ids."""
+    return {
+        name: value.replace(_SLASH_OF_AN_ID, "/") if isinstance(value, str) else value
+        for name, value in params.items()
+    }
+
 
 class PlainPaths:
     """Answers 422 to a path that could be read as another one.
 
     A server puts one replacement character in the place of all bytes that are no UTF-8, and a
-    route's pattern passes over a line break at the end: what comes after sees another id.
+    route's pattern passes over a line break at the end: what comes after sees another id. A slash
+    that is encoded is of an id, so that an item `a/similar` is not what is similar to `a`.
 
     Args:
         app: what is asked otherwise.
@@ -26,7 +42,7 @@ class PlainPaths:
         """Passes on a request whose path says one thing."""
         fault = _fault(scope) if scope["type"] == "http" else ""
         if not fault:
-            await self._app(scope, receive, send)
+            await self._app(_routed(scope), receive, send)
             return
         answer = document(
             HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -34,6 +50,15 @@ class PlainPaths:
             (FieldError(field="path", message=fault),),
         )
         await answer(scope, receive, send)
+
+
+def _routed(scope: Scope) -> Scope:
+    """The request as routes are chosen for it."""
+    raw = scope.get("raw_path", b"")
+    if scope["type"] != "http" or not _ENCODED_SLASH.search(raw):
+        return scope
+    marked = _ENCODED_SLASH.sub(_SLASH_OF_AN_ID.encode(), raw)
+    return {**scope, "path": unquote_to_bytes(marked).decode()}
 
 
 def _fault(scope: Scope) -> str:

@@ -18,7 +18,9 @@ WHERE due <= :now + :ahead OR due > :now + :ahead + 2 * :step
 RETURNING due
 """
 _DUE = "SELECT due FROM turns WHERE key = ?"
-_BUSY_SECONDS = 1.0
+_BUSY_SECONDS = 0.02
+"""The event loop waits for it: while another process holds the file, requests are let pass."""
+
 _LOST = "with the whole rate of every key unused"
 
 

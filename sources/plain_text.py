@@ -174,12 +174,18 @@ class _Bytes:
 def _named(path: Path, raw: Path, encoding: str) -> tuple[str, bool]:
     """The encoding that the mapping names, where the file does not begin as one of another."""
     mark = _mark(raw)
-    if mark and codecs.lookup(encoding).name[:6] != codecs.lookup(mark).name[:6]:
+    if mark and _family(encoding) != _family(mark):
         raise SourceError(
             f"{path} begins with the mark of {mark.removesuffix('-sig')}, but the mapping says "
             f"encoding: {encoding}; leave that out."
         )
     return (mark if mark == "utf-8-sig" else encoding), False
+
+
+def _family(encoding: str) -> str:
+    """An encoding without what its byte order or mark is: utf-8, utf-16, utf-32, or its name."""
+    name = codecs.lookup(encoding).name.removesuffix("-sig")
+    return re.sub("^(utf-16|utf-32).*", r"\1", name)
 
 
 def _mark(raw: Path) -> str | None:

@@ -50,6 +50,7 @@ from models.training import Epoch, TrainingCurve, one_blas_thread
 
 _log = logging.getLogger(__name__)
 _FEWEST_SLICES = 2
+_NOBODY = (np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.float32))
 
 
 class HMDF:
@@ -103,7 +104,7 @@ class HMDF:
         self._processes = processes
         self._ranker: Ranker | None = None
         self._scale: ScoreScale | None = None
-        self._judged = (np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.float32))
+        self._judged = _NOBODY
 
     @one_blas_thread()
     def fit(self, dataset: Dataset) -> Self:
@@ -113,11 +114,12 @@ class HMDF:
             NothingToLearnError: fewer than two slices hold a choice that is among its candidates.
         """
         parts = self._parts(dataset)
-        slices = self._described(dataset, parts)
-        names, folds = self.feature_names, self.folds(slices)
+        slices, ranker = self._described(dataset, parts)
+        names, folds = ranker.feature_names, self.folds(slices)
         chosen = choose_rounds(slices, folds, names, self.config, self._on_epoch)
         self.curve = chosen.curve
         self.validated = chosen.mean
+        self._judged = _NOBODY
         if self._slicing is OF_TIME:
             self._scale = scale_of(slices[-1], chosen.scores[0])
             values = ndcg_with_guests(slices[-1], chosen.scores[0])
@@ -126,7 +128,7 @@ class HMDF:
                 # The last slice is that of the validation events, and judges alone.
                 self._judged = slices[-1].users, values.astype(np.float32)
         bags = fit_trees(slices, names, self.config, chosen.rounds)
-        content, ties = self._known().knowledge.content, self._known().ties
+        content, ties = ranker.knowledge.content, ranker.ties
         arrivals = None
         if self._scale is not None:
             arrivals = NewcomerTrees.of(dataset, parts, content, ties, self.config)
@@ -203,7 +205,11 @@ class HMDF:
         Raises:
             NothingToLearnError: fewer than two slices are left.
         """
-        return self._described(dataset, self._parts(dataset))
+        slices, ranker = self._described(dataset, self._parts(dataset))
+        if self._ranker is None or not self._ranker.bags:
+            # Names of features are known from now on; a fitted hybrid stays as it is.
+            self._ranker = ranker
+        return slices
 
     def score(self, users: Histories, items: Ints | None = None) -> Floats:
         """Scores (n_users, n_items); -inf for what is no candidate, or was had.
@@ -294,14 +300,16 @@ class HMDF:
         known = known_events(dataset)
         return self._slicing.cut(dataset, known, self.config.slices, self.config.seed)
 
-    def _described(self, dataset: Dataset, parts: Sequence[Slice]) -> tuple[LabelledSlice, ...]:
-        """See `labelled_slices`."""
+    def _described(
+        self, dataset: Dataset, parts: Sequence[Slice]
+    ) -> tuple[tuple[LabelledSlice, ...], Ranker]:
+        """See `labelled_slices`; with them what described the last one."""
         retrievers, content = self._choose(dataset), ContentSimilarity.of(dataset.tokens)
         slices: list[LabelledSlice] = []
         for part in parts:
             _log.info("Describing what was chosen after %d events.", len(part.past))
-            self._ranker = self._learned(retrievers, dataset, part.past, content)
-            found = labelled(self._ranker, dataset.n_items, part)
+            ranker = self._learned(retrievers, dataset, part.past, content)
+            found = labelled(ranker, dataset.n_items, part)
             if found.chosen.any():
                 slices.append(found)
             elif part.labels is dataset.validation:
@@ -320,7 +328,7 @@ class HMDF:
                 f"{len(slices)} among {len(known_events(dataset))} events. "
                 "It takes more events, or other models."
             )
-        return tuple(slices)
+        return tuple(slices), ranker
 
     def _knowing_all(
         self,

@@ -8,7 +8,8 @@ from fastapi import APIRouter
 from models.data import Floats
 from serving.champion import Champion
 from serving.guarded import guarded
-from serving.problems import problem_responses
+from serving.histories import UserState
+from serving.problems import problem_responses, unavailable
 from serving.routes.asking import (
     Asked,
     InUse,
@@ -20,6 +21,7 @@ from serving.routes.asking import (
 from serving.schemas import Found, SearchRequest
 from serving.searching import Query, by_taste, nearest, queries_by
 from serving.service import Service
+from serving.stages import FAILURES
 from serving.uploads import Shown
 
 _BYTES = 8_000_000
@@ -42,7 +44,7 @@ def search(service: Asked, champion: InUse, asked: SearchRequest) -> Found:
     Several parts are fused by their weights. For a user, the best finds are put in an order that
     their taste shares in, and what they have hidden is left out.
     """
-    state = None if asked.user_id is None else service.state_of(champion, asked.user_id)
+    state = None if asked.user_id is None else _state(service, champion, asked.user_id)
     hidden = () if state is None else (state.hidden,)
     excluded, unknown = of_catalogue(champion, asked.exclude)
     allowed = may_be_shown(champion, asked.category, excluded, *hidden)
@@ -53,6 +55,18 @@ def search(service: Asked, champion: InUse, asked: SearchRequest) -> Found:
         if state is not None:
             matches = by_taste(champion, matches, state.history)
     return found_items(champion, matches[: asked.k], unknown)
+
+
+def _state(service: Service, champion: Champion, user_id: str) -> UserState:
+    """What the user did.
+
+    Raises:
+        Problem: 503, it cannot be read, and what they hid could be found.
+    """
+    try:
+        return service.state_of(champion, user_id)
+    except FAILURES as error:
+        raise unavailable("What the user did cannot be read now.", error) from error
 
 
 def _queries(service: Service, champion: Champion, asked: SearchRequest) -> list[Query]:

@@ -86,8 +86,8 @@ def id_of(column: Column, what: str, form: IdForm, blanks: tuple[str, ...]) -> I
         pl.when(lost)
         .then(
             pl.lit(
-                f"{column.name} is a float past {limit:,}, whose last "
-                "digits are lost; write it as text or integer"
+                f"{column.name} is a float past {limit:,} or in scientific notation, whose last "
+                "digits are lost; write all of them, as text or integer"
             )
         )
         .when(is_blank(text, ()))

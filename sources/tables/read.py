@@ -73,7 +73,8 @@ def _files(where: str, given: str, root: Path) -> list[Path]:
     else:
         raise SourceError(f"{where}: {given} is not a file below {root}.")
     named = whole.is_dir()
-    paths = sorted(path for path in listed if _is_table(path, root, of_folder=named))
+    below = whole if named else root
+    paths = sorted(path for path in listed if _is_table(path, root, below, of_folder=named))
     if not paths:
         raise SourceError(f"{where}: {given} is {what} below {root}.")
     if len(paths) > _MOST_FILES:
@@ -81,8 +82,9 @@ def _files(where: str, given: str, root: Path) -> list[Path]:
     return paths
 
 
-def _is_table(path: Path, root: Path, *, of_folder: bool) -> bool:
-    parts = path.relative_to(root).parts
+def _is_table(path: Path, root: Path, below: Path, *, of_folder: bool) -> bool:
+    """Whether a file is one of the table's: hidden ones are not, unless the mapping names them."""
+    parts = path.relative_to(below).parts
     hidden = any(part.startswith((".", "_")) for part in parts)
     known = _suffix(path) in _PARQUET | _JSON_LINES | _TEXT or not of_folder
     inside = path.resolve().is_relative_to(root)
