@@ -72,6 +72,28 @@ def test_an_event_that_cannot_be_written_costs_those_of_others_nothing(tmp_path:
     log.close()
 
 
+def test_a_log_that_was_moved_away_is_not_made_again_by_a_reader(tmp_path: Path) -> None:
+    path, away = tmp_path / "events.db", tmp_path / "away.db"
+    log = EventLog(path)
+    log.append([event("1")]).result()
+    path.rename(away)
+    errors: list[Exception] = []
+
+    def read() -> None:
+        try:
+            log.acts_of_user("ada")
+        except sqlite3.Error as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    thread.join()
+    assert len(errors) == 1 and not path.exists()
+    away.rename(path)
+    assert [one.event_id for one in log.acts_of_user("ada")] == ["1"]
+    log.close()
+
+
 def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
     path = tmp_path / "events.db"
     script = f"""

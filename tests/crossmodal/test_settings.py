@@ -6,7 +6,12 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from crossmodal.settings import load_settings, remember_source, unread_variables
+from crossmodal.settings import (
+    RememberedSourceError,
+    load_settings,
+    remember_source,
+    unread_variables,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +59,17 @@ def test_the_environment_wins_over_the_remembered_source(
     remember_source(load_settings(source="movielens", source_path=tmp_path))
     monkeypatch.setenv("CROSSMODAL_SOURCE", "sample")
     assert load_settings().source == "sample"
+
+
+@pytest.mark.parametrize("content", ["", "x", "[]", '{"source": "other"}'])
+def test_a_damaged_memory_of_the_source_is_named_with_the_way_out(
+    tmp_path: Path, content: str
+) -> None:
+    remember_source(load_settings(source="sample"))
+    (tmp_path / "home" / "source.json").write_text(content)
+    with pytest.raises(RememberedSourceError, match=r"source\.json cannot be read: delete it"):
+        load_settings()
+    assert load_settings(source="sample").source == "sample"
 
 
 def test_a_wrong_value_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from feast.feature_server import get_app
 from push_home import ADA, AT, NEWCOMER, OF_ITEM, OF_USER, event, push, read  # type: ignore[import-not-found]
 
 from crossmodal.event_log import EventLog, LoggedEvent, last_position, read_log
-from crossmodal.item_log import ItemLog
+from crossmodal.item_log import ItemLog, Vector
 from crossmodal.lake import Lake
 from crossmodal.paths import StatePaths
 from feature_repo.event_statistics import build_item_statistics, build_user_statistics
@@ -165,6 +165,15 @@ def test_an_item_that_an_app_put_or_deleted_is_known_to_be_so(
     with pytest.raises(PushError, match="no item 'i3'"):
         push(app, event())
     push(app, event(item="i4"))
+
+
+def test_media_alone_make_no_item(paths: StatePaths, app: FeatureStore) -> None:
+    items = ItemLog(paths.item_log, paths.uploads)
+    vector = Vector("a tower", b"")
+    items.put_media("gone", "image", "image/png", b"x", vector, known=True)
+    items.close()
+    with pytest.raises(PushError, match="no item 'gone'"):
+        push(app, event(item="gone"))
 
 
 def test_the_offline_store_is_left_to_the_runs(paths: StatePaths, app: FeatureStore) -> None:

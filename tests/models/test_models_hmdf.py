@@ -46,6 +46,14 @@ def tasting() -> HMDF:
     return HMDF(SMALL).fit(taste_and_order())
 
 
+def test_a_fitted_hybrid_says_what_it_learned_from_and_stays_as_it_is() -> None:
+    dataset = walks()
+    model = HMDF(SMALL).fit(dataset)
+    before = model.score(dataset.histories())
+    assert model.labelled_slices(dataset)
+    np.testing.assert_array_equal(model.score(dataset.histories()), before)
+
+
 @pytest.mark.slow
 def test_fitted_on_folds_of_items_it_finds_items_that_nobody_had(tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
@@ -360,7 +368,7 @@ def test_a_slice_without_a_candidate_that_was_chosen_is_left_out(
         train=replace(dataset.train, items=items),
     )
     fitted = HMDF(SMALL.model_copy(update={"candidates": 5})).fit(given)
-    assert "no choice to learn from" in caplog.text
+    assert "is left out: nobody chose a candidate" in caplog.text
     assert 0 < fitted.validated <= 1
 
 

@@ -111,9 +111,10 @@ def test_reset_deletes_a_state_folder_and_nothing_else(_home: Path) -> None:
     refused = CliRunner().invoke(app, ["reset", "--yes"])
     assert refused.exit_code == 1
     assert (_home / "holiday.jpg").exists()
-    (_home / "lake").mkdir()
-    assert CliRunner().invoke(app, ["reset", "--yes"]).exit_code == 0
-    assert not _home.exists()
+    for mark in ("lake", "serving"):
+        (_home / mark).mkdir(parents=True)
+        assert CliRunner().invoke(app, ["reset", "--yes"]).exit_code == 0
+        assert not _home.exists()
 
 
 def test_a_port_that_is_taken_is_named() -> None:

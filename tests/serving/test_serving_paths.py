@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Message
 
-from serving.paths import PlainPaths
+from serving.paths import PlainPaths, slashes_of_ids
 from serving.schemas import ItemId, UserId
 
 
@@ -24,7 +24,7 @@ def deleted_by(raw_path: str) -> tuple[int, list[str]]:
     deleted: list[str] = []
 
     async def delete(request: Request) -> Response:
-        deleted.append(request.path_params["item_id"])
+        deleted.append(slashes_of_ids(request.path_params)["item_id"])
         return Response()
 
     async def nothing() -> Message:
@@ -75,6 +75,18 @@ def test_bodies_and_paths_have_one_rule(text: str) -> None:
     for kind in (ItemId, UserId):
         with pytest.raises(ValidationError):
             TypeAdapter(kind).validate_python(text)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("item_id", ["a/similar", "a/media/image", "a/b", "/", "similar"])
+def test_an_item_whose_id_ends_like_a_route_is_that_item(client: TestClient, item_id: str) -> None:
+    path = f"/v1/items/{quote(item_id, safe='')}"
+    assert client.put(path, json={"title": "A lighthouse"}).status_code == 201
+    assert client.get(path).json()["item_id"] == item_id
+    assert client.get(f"{path}/similar").status_code == 200
+    assert client.get(f"{path}/media/image").status_code == 404
+    assert client.delete(path).status_code == 204
+    assert client.get(path).status_code == 404
 
 
 @pytest.mark.slow

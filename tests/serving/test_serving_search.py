@@ -1,6 +1,7 @@
 """Search by words, a picture, a sound, and several at once."""
 
 import base64
+import sqlite3
 from pathlib import Path
 
 import polars as pl
@@ -9,6 +10,7 @@ from fastapi.testclient import TestClient
 from test_serving_catalogue import picture, sound
 
 from assets.ingestion import source_of
+from crossmodal.event_log import EventLog
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
 
@@ -79,6 +81,19 @@ def test_a_users_taste_and_a_category_count(client: TestClient) -> None:
     category = client.get("/v1/items").json()["items"][0]["categories"][0]
     inside = search(client, image=encoded(picture()), category=category, k=200)
     assert inside and all(category in item["categories"] for item in inside)
+
+
+def test_where_hidden_items_are_unknown_no_search_is_answered(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(*_: object) -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(EventLog, "acts_of_user", unreadable)
+    answer = client.post("/v1/search", json={"text": "a story", "user_id": "ada"})
+    assert answer.status_code == 503 and answer.headers["retry-after"]
+    assert "disk" not in answer.text
+    assert client.post("/v1/search", json={"text": "a story"}).status_code == 200
 
 
 def test_a_longer_list_begins_as_a_shorter_one(asking: TestClient) -> None:

@@ -86,6 +86,13 @@ def test_items_may_lie_in_many_files_too(tmp_path: Path) -> None:
     assert rejects.select("source_file", "reason").rows() == [("items/again.csv", "duplicate")]
 
 
+@pytest.mark.parametrize("folder", ["_export", ".parts", "_a/.b"])
+def test_a_folder_that_the_mapping_names_is_never_hidden(tmp_path: Path, folder: str) -> None:
+    parts(tmp_path / folder, 2)
+    source = opened(write(tmp_path, MAPPING.replace("events.csv", folder)))
+    assert source.interactions().frame.collect().height == N_EVENTS
+
+
 @pytest.mark.parametrize(
     ("path", "says"),
     [

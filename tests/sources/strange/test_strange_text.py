@@ -171,6 +171,18 @@ def test_a_named_encoding_keeps_users_apart(tmp_path: Path, encoding: str) -> No
 
 
 @pytest.mark.parametrize(
+    ("written", "named"),
+    [("utf-8-sig", "utf-8"), ("utf-8-sig", "UTF8"), ("utf-16", "utf-16-le"), ("utf-32", "utf_32")],
+)
+def test_a_mark_of_the_same_family_contradicts_nothing(
+    tmp_path: Path, written: str, named: str
+) -> None:
+    mapping = MAPPING.replace("time: at", f"time: at, encoding: {named}")
+    found, rejects = read(write(tmp_path, mapping, events=with_names(written)))
+    assert rejects.is_empty() and {"Renée", "Renëe"} < set(found["user_id"])
+
+
+@pytest.mark.parametrize(
     "encoding", ["latin-1", "utf-16", "utf-16-le", "utf-16-be", "utf-8-sig", "utf-32"]
 )
 def test_an_encoding_is_found_out_and_a_guess_is_said(
