@@ -1,4 +1,4 @@
-"""How good the models are, how sure that is, and which one answers."""
+"""How good the models are, and how sure that is."""
 
 from collections.abc import Iterator
 from dataclasses import replace

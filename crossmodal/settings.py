@@ -48,7 +48,8 @@ class Settings(BaseSettings):
     device: str = Field(
         default="auto",
         pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$",
-        description="auto, cpu, cuda or cuda:N. auto takes CUDA, else Apple's MPS, else the CPU.",
+        description="auto, cpu, mps, cuda or cuda:N. auto takes CUDA, else Apple's MPS, else the "
+        "CPU.",
     )
 
     source: SourceName = Field(default="sample", description="sample, movielens or tables.")
@@ -78,10 +79,10 @@ class Settings(BaseSettings):
     )
     earliest_event: datetime = Field(
         default=datetime(1900, 1, 1, tzinfo=UTC),
-        description="An event before it is rejected: its time is none. Without an offset, UTC.",
+        description="Events before this instant are rejected; in UTC unless an offset is given.",
     )
     latest_event: datetime | None = Field(
-        default=None, description="An event after it is rejected; without one, after now."
+        default=None, description="Events after this instant are rejected; by default, after now."
     )
     sample_users: int = Field(default=1500, ge=10, description="Users of the sample source.")
     sample_items: int = Field(default=800, ge=20, description="Items of the sample source.")
@@ -119,7 +120,7 @@ class Settings(BaseSettings):
     audio_encoder: str = Field(
         default="logmel",
         description="logmel (no weights), a torchaudio bundle such as WAV2VEC2_BASE, "
-        "or a TorchScript-free local folder.",
+        "or a local folder of such a model.",
     )
     alignment: Literal["auto", "ridge", "contrastive"] = Field(
         default="auto",

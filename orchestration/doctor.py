@@ -1,4 +1,4 @@
-"""What a bug report needs: versions, device, disk, settings, and the state of every store."""
+"""What a bug report needs: versions, device, disk, settings, tables, Feast, champion and runs."""
 
 import importlib.metadata
 import platform
