@@ -8,10 +8,10 @@ import polars as pl
 
 from crossmodal.lake import Lake
 from models.assembly import (
-    EventLog,
+    IndexedEvents,
     category_shares,
     dataset,
-    event_log,
+    indexed_events,
     matrix,
     token_table,
 )
@@ -60,11 +60,11 @@ class SplitData:
     categories: Floats | None
 
 
-def read_log(lake: Lake) -> tuple[EventLog, pl.DataFrame]:
+def read_log(lake: Lake) -> tuple[IndexedEvents, pl.DataFrame]:
     """All positive events with dense ids, and the split table in the same order."""
     splits = lake.read("splits")
     item_ids = lake.scan("items").select("item_id").collect().to_series().to_list()
-    log = event_log(splits, item_ids, lake.version("splits").summary["seed"])
+    log = indexed_events(splits, item_ids, lake.version("splits").summary["seed"])
     return log, splits[log.order.tolist()]
 
 

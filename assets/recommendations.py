@@ -21,7 +21,7 @@ from assets.table_asset import Making, table_asset
 from crossmodal.lake import Lake
 from crossmodal.workspace import Workspace
 from feature_repo.events import positive_events
-from models.assembly import EventLog, event_log, token_tables
+from models.assembly import IndexedEvents, indexed_events, token_tables
 from models.data import MODALITIES, Histories, TokenTable, Vocabulary
 
 if TYPE_CHECKING:
@@ -109,11 +109,11 @@ def generated_at(lake: Lake) -> datetime:
     return newest_event(lake).replace(microsecond=0) + timedelta(seconds=1)
 
 
-def _known_events(lake: Lake, item_ids: tuple[str, ...], seed: int) -> EventLog:
+def _known_events(lake: Lake, item_ids: tuple[str, ...], seed: int) -> IndexedEvents:
     """All positive events on items the model knows, in its indexes."""
     frame = positive_events(lake).filter(pl.col("item_id").is_in(item_ids))
     columns = ["user_id", "item_id", "value", "event_timestamp"]
-    return event_log(frame.select(columns).collect(), item_ids, seed)
+    return indexed_events(frame.select(columns).collect(), item_ids, seed)
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,9 @@ class _Writer:
         return [[sentence] for sentence in reasons(found, self.titles, self.unchosen[items])]
 
 
-def _lists(workspace: Workspace, model: "Recommender", log: EventLog) -> Iterator[pl.DataFrame]:
+def _lists(
+    workspace: Workspace, model: "Recommender", log: IndexedEvents
+) -> Iterator[pl.DataFrame]:
     """Lists with reasons: the newcomer's first, then everyone's, block by block."""
     writer = _writer(workspace, model, log)
     yield writer.block(Histories.empty(), [NEW_USER])
@@ -180,7 +182,7 @@ def _lists(workspace: Workspace, model: "Recommender", log: EventLog) -> Iterato
         workspace.progress("Recommending", start + len(part), len(users))
 
 
-def _writer(workspace: Workspace, model: "Recommender", log: EventLog) -> _Writer:
+def _writer(workspace: Workspace, model: "Recommender", log: IndexedEvents) -> _Writer:
     from models.explaining import masks_of
     from models.ranking import popular_first, tie_breaks
 

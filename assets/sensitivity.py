@@ -11,7 +11,7 @@ from assets.judging import why_not_judged
 from assets.recipes import choices_of
 from assets.table_asset import Making, table_asset
 from crossmodal.workspace import Workspace
-from models.assembly import dataset, event_log
+from models.assembly import dataset, indexed_events
 from models.catalogue import CATALOGUE, ModelEntry
 from models.splits import user_temporal
 from models.splits.names import USER_RANDOM
@@ -78,7 +78,7 @@ def _figures(workspace: Workspace, entry: ModelEntry, seed: int) -> np.ndarray:
 
     lake, settings = workspace.lake, workspace.settings
     item_ids = lake.scan("items").select("item_id").collect().to_series().to_list()
-    log = event_log(lake.read("splits"), item_ids, seed)
+    log = indexed_events(lake.read("splits"), item_ids, seed)
     split = user_temporal(log.events, len(log.user_ids))
     data = dataset(log, split.train, split.validation, {})
     model = entry.build(choices_of(entry, settings), settings.device, lambda epoch: None)

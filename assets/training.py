@@ -33,7 +33,7 @@ from assets.table_asset import Making, table_asset
 from crossmodal.lake import Lake
 from crossmodal.workspace import Workspace
 from feature_repo.events import positive_events
-from models.assembly import EventLog, event_log
+from models.assembly import IndexedEvents, indexed_events
 from models.catalogue import CATALOGUE, Choices, ModelEntry
 from models.splits import Split, cold_item, global_temporal, random_split, user_temporal
 from models.splits.names import USER_RANDOM
@@ -92,7 +92,7 @@ def splits(making: Making) -> None:
     item_ids = lake.scan("items").select("item_id").collect().to_series()
     columns = ("user_id", "item_id", "value", "event_timestamp")
     events = positive_events(lake).select(columns).collect()
-    log = event_log(events, item_ids.to_list(), seed)
+    log = indexed_events(events, item_ids.to_list(), seed)
     cold = cold_item(log.events, len(log.item_ids), seed)
     last = user_temporal(log.events, len(log.user_ids))
     known = [replace(last, name=USER_RANDOM)] if timeless else [last, global_temporal(log.events)]
@@ -122,7 +122,7 @@ def _parts(split: Split) -> pl.Series:
     return pl.Series(names)
 
 
-def _cold_items(log: EventLog, split: Split) -> pl.DataFrame:
+def _cold_items(log: IndexedEvents, split: Split) -> pl.DataFrame:
     ids = np.array(log.item_ids.ids)
     held = {"validation": split.validation_candidates, "test": split.test_candidates}
     return pl.concat(

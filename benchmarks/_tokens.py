@@ -11,7 +11,7 @@ import polars as pl
 import torch
 
 from crossmodal.atomic import atomic_path
-from models.assembly import EventLog, event_log
+from models.assembly import IndexedEvents, indexed_events
 from models.data import TokenTable, Vocabulary
 from models.encoders.attributes import encode_attributes
 from models.encoders.factory import load_audio_encoder, load_image_encoder, load_text_encoder
@@ -40,7 +40,7 @@ class Material:
         reviews: item_id, event_timestamp, text and the text's vector.
     """
 
-    log: EventLog
+    log: IndexedEvents
     items: pl.DataFrame
     tokens: dict[str, TokenTable]
     controls: dict[str, TokenTable]
@@ -69,7 +69,7 @@ class Reader:
         items = self.source.items().frame.sort("item_id").collect()
         events = self.source.interactions().frame.collect()
         positive = events.filter(pl.col("value") > 0)
-        log = event_log(positive, items["item_id"].to_list(), self.seed)
+        log = indexed_events(positive, items["item_id"].to_list(), self.seed)
         texts = _item_texts(items)
         tokens = {
             "text": _table(

@@ -11,7 +11,7 @@ from models.ties import chronological_order
 
 
 @dataclass(frozen=True)
-class EventLog:
+class IndexedEvents:
     """All events of a platform with their vocabularies.
 
     Attributes:
@@ -45,7 +45,7 @@ def category_shares(items: pl.DataFrame, item_ids: Vocabulary) -> Floats | None:
     return shares
 
 
-def event_log(frame: pl.DataFrame, item_ids: Sequence[str], seed: int) -> EventLog:
+def indexed_events(frame: pl.DataFrame, item_ids: Sequence[str], seed: int) -> IndexedEvents:
     """Dense events of a frame with user_id, item_id, value and event_timestamp.
 
     Args:
@@ -68,7 +68,7 @@ def event_log(frame: pl.DataFrame, item_ids: Sequence[str], seed: int) -> EventL
         dense["time"].to_numpy().astype(np.int64),
     )
     order = chronological_order(events, users, items, seed)
-    return EventLog(users, items, events.take(order), order)
+    return IndexedEvents(users, items, events.take(order), order)
 
 
 def token_table(frame: pl.DataFrame, item_ids: Vocabulary, column: str = "features") -> TokenTable:
@@ -113,7 +113,7 @@ def matrix(vectors: pl.Series) -> np.ndarray:
 
 
 def dataset(
-    log: EventLog,
+    log: IndexedEvents,
     train: Bools,
     validation: Bools,
     tokens: Mapping[str, TokenTable],

@@ -14,7 +14,7 @@ from crossmodal.log_position import START, LogPosition
 from crossmodal.published_events import published
 from crossmodal.value_scale import ValueScale
 from crossmodal.workspace import Workspace
-from models.assembly import EventLog, event_log, matrix, token_tables
+from models.assembly import IndexedEvents, indexed_events, matrix, token_tables
 from models.data import (
     MODALITIES,
     Bools,
@@ -111,7 +111,7 @@ class Champion:
 
     version: str
     model: Recommender
-    log: EventLog
+    log: IndexedEvents
     titles: np.ndarray
     categories: tuple[tuple[str, ...], ...]
     listed: Bools
@@ -173,7 +173,7 @@ def load_champion(workspace: Workspace, version: str) -> Champion:
         columns = ["user_id", "item_id", "value", "event_timestamp"]
         known = events.filter(pl.col("item_id").is_in(item_ids)).select(columns).collect()
         arrays = SharedArrays(workspace.paths.shared_arrays)
-        log = _mapped(event_log(known, item_ids, workspace.settings.seed), arrays)
+        log = _mapped(indexed_events(known, item_ids, workspace.settings.seed), arrays)
         found = {name: _vectors(lake, name, log, arrays) for name in MODALITIES}
         arrays.sweep()
         champion = Champion(
@@ -198,7 +198,7 @@ def load_champion(workspace: Workspace, version: str) -> Champion:
     return champion
 
 
-def _popular_first(log: EventLog, item_ids: tuple[str, ...], seed: int) -> Ints:
+def _popular_first(log: IndexedEvents, item_ids: tuple[str, ...], seed: int) -> Ints:
     counts = np.bincount(log.events.items, minlength=len(item_ids))
     return popular_first(counts, tie_breaks(item_ids, seed))
 
@@ -331,7 +331,7 @@ def _items(lake: Lake, item_ids: tuple[str, ...]) -> pl.DataFrame:
     return frame.with_columns(title=named, listed=pl.col("listed").fill_null(False))
 
 
-def _mapped(log: EventLog, arrays: SharedArrays) -> EventLog:
+def _mapped(log: IndexedEvents, arrays: SharedArrays) -> IndexedEvents:
     """The same events, in memory once for all processes."""
     events = log.events
     columns = (events.users, events.items, events.values, events.timestamps)
@@ -339,7 +339,7 @@ def _mapped(log: EventLog, arrays: SharedArrays) -> EventLog:
     return replace(log, events=shared, order=arrays.shared(log.order))
 
 
-def _vectors(lake: Lake, modality: str, log: EventLog, arrays: SharedArrays) -> Vectors | None:
+def _vectors(lake: Lake, modality: str, log: IndexedEvents, arrays: SharedArrays) -> Vectors | None:
     """The newest shared-space vectors of a modality; None where no item has it."""
     table = f"{modality}_embeddings"
     if not lake.exists(table):

@@ -38,9 +38,9 @@ def tie_sensitivity(
     """Measures the same figure once a seed.
 
     Args:
-        figures: from the seed of `models.assembly.event_log` to one value a user; it splits, fits
-            and measures again, since the order of ties decides what is held out. Users may differ
-            from seed to seed; NaN is a user who could not be measured.
+        figures: from the seed of `models.assembly.indexed_events` to one value per user; it
+            splits, fits and measures again, since the order of ties decides what is held out. Users
+            may differ from seed to seed; NaN is a user who could not be measured.
         seeds: at least one.
     """
     return TieSensitivity(tuple(seeds), np.array([np.nanmean(figures(seed)) for seed in seeds]))

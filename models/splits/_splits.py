@@ -38,7 +38,7 @@ def user_temporal(events: Interactions, n_users: int) -> Split:
 
     Of a user's n events in time order the last max(1, ⌊n / 10⌋) are test and as many before them
     validation; a user with fewer than three events has all of them in train. Events of one user
-    with one timestamp count in the order they are in, which `event_log` shuffles by its seed.
+    with one timestamp count in the order they are in, which `indexed_events` shuffles by its seed.
     """
     counts = np.bincount(events.users, minlength=n_users)
     held = np.where(counts < 3, 0, np.maximum(1, counts // _ONE_IN))

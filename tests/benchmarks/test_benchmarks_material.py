@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks._tokens import Material
 from benchmarks.quality.material import split_data
-from models.assembly import event_log
+from models.assembly import indexed_events
 from models.splits.names import GLOBAL_TEMPORAL, USER_TEMPORAL
 
 ITEMS = [f"i{item}" for item in range(10)]
@@ -41,7 +41,7 @@ def material(frame: pl.DataFrame) -> Material:
         vector=pl.lit([1.0, 2.0])
     )
     items = pl.DataFrame({"item_id": ITEMS, "categories": [["all"]] * 10})
-    return Material(event_log(frame, ITEMS, 42), items, {}, {}, reviews)
+    return Material(indexed_events(frame, ITEMS, 42), items, {}, {}, reviews)
 
 
 @pytest.mark.parametrize("split", [USER_TEMPORAL, GLOBAL_TEMPORAL])

@@ -9,7 +9,7 @@ from feature_lake import START, interactions  # type: ignore[import-not-found]
 
 from crossmodal.paths import StatePaths
 from feature_repo.store import historical
-from models.assembly import event_log
+from models.assembly import indexed_events
 from models.data import Histories
 from models.hmdf.statistics import NAMES, ItemStatistics, statistics_of
 
@@ -20,7 +20,7 @@ DAY = 86_400_000_000
 @pytest.mark.slow
 def test_the_hybrid_counts_what_feast_knew_at_that_instant(filled: StatePaths) -> None:
     past = interactions().filter(pl.col("event_timestamp") < CUT)
-    log = event_log(past, sorted({f"i{index}" for index in range(40)}), seed=0)
+    log = indexed_events(past, sorted({f"i{index}" for index in range(40)}), seed=0)
     users = np.arange(len(log.user_ids), dtype=np.int32)
     rows, items = (part.ravel() for part in np.meshgrid(users, np.arange(40), indexing="ij"))
     counted = statistics_of(

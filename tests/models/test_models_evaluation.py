@@ -232,7 +232,7 @@ def test_a_paired_difference_leaves_out_who_was_not_measured() -> None:
 def test_rating_error_on_real_ratings(shared_data: Path, form: str, bar: float) -> None:
     import polars as pl
 
-    from models.assembly import dataset, event_log
+    from models.assembly import dataset, indexed_events
     from models.splits import random_split
 
     ratings = pl.read_csv(shared_data / "ml-latest-small" / "ratings.csv").select(
@@ -241,7 +241,7 @@ def test_rating_error_on_real_ratings(shared_data: Path, form: str, bar: float) 
         value=pl.col("rating").cast(pl.Float32),
         event_timestamp=pl.from_epoch("timestamp").dt.replace_time_zone("UTC"),
     )
-    log = event_log(ratings, ratings["item_id"].unique().sort().to_list(), 42)
+    log = indexed_events(ratings, ratings["item_id"].unique().sort().to_list(), 42)
     split = random_split(len(log.events), 42)
     config = MatrixFactorisationConfig.model_validate({"form": form})
     fitted = MatrixFactorisation(config).fit(dataset(log, split.train, split.validation, {}))

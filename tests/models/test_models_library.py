@@ -36,7 +36,7 @@ def events() -> pl.DataFrame:
 
 
 def known(page: dict[str, Any], events: pl.DataFrame) -> Any:
-    log = page["event_log"](events, events["item_id"].unique().sort().to_list(), seed=42)
+    log = page["indexed_events"](events, events["item_id"].unique().sort().to_list(), seed=42)
     split = page["user_temporal"](log.events, len(log.user_ids))
     return page["dataset"](log, split.train, split.validation, tokens={})
 

@@ -11,7 +11,7 @@ from small_platform import small_settings
 from assets.training import fitted_versions
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
-from models.assembly import event_log
+from models.assembly import indexed_events
 from models.catalogue import CATALOGUE
 from models.splits import user_temporal
 from models.splits.names import COLD_ITEM, GLOBAL_TEMPORAL, RANDOM, USER_RANDOM, USER_TEMPORAL
@@ -35,7 +35,7 @@ def judged(home: Path, events: list[Event]) -> tuple[bool, str]:
             ),
         }
     )
-    log = event_log(frame, sorted(frame["item_id"].unique()), 42)
+    log = indexed_events(frame, sorted(frame["item_id"].unique()), 42)
     split = user_temporal(log.events, len(log.user_ids))
     parts = ["validation" if chosen else "train" for chosen in split.validation]
     whole = frame[log.order.tolist()].with_columns(
