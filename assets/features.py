@@ -100,7 +100,7 @@ _OF_EVENTS = (
     *(f"user_taste_{modality}" for modality in MODALITIES),
 )
 _ONLINE_TABLES = (*_OF_EVENTS, *(f"{modality}_embeddings" for modality in MODALITIES))
-ONLINE_MARKS = ("interactions", "published_interactions", *_OF_EVENTS)
+ONLINE_MARKS = ("interactions", "staged_interactions", "published_interactions", *_OF_EVENTS)
 """Tables by which `write_online` knows up to where the store is filled."""
 
 

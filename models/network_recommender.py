@@ -136,6 +136,7 @@ class NetworkRecommender(ABC, Generic[ConfigT, NetworkT]):
             NotFittedError: the model was neither fitted nor loaded.
         """
         other = copy(self)
+        other._network = self.network
         with one_thread():
             other._reader(tokens)()
         return other

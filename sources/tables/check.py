@@ -182,7 +182,7 @@ def _of_faults(found: Extract) -> Iterator[str]:
         )
     for repair in found.repairs.collect().iter_rows(named=True):
         column = f"{repair['column']}: " if repair["column"] else ""
-        if repair["what"].startswith(LEFT_OUT):
+        if repair["what"].startswith(LEFT_OUT) or not column:
             yield f"  {column}{repair['what']}, {repair['rows']:,} rows"
         else:
             yield f"  counts as absent: {column}{repair['what']}, in {repair['rows']:,} rows"

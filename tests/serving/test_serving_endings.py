@@ -159,7 +159,9 @@ import uvicorn
 from serving import server, supervisor
 
 supervisor.SERVICE_SECONDS = 0.1
-server._Server(uvicorn.Config("nothing:app")).handle_exit(15, None)
+stuck = server._Server(uvicorn.Config("nothing:app"))
+stuck.started = True
+stuck.handle_exit(15, None)
 threading.Event().wait()
 """
 

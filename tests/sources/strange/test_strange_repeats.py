@@ -41,7 +41,7 @@ def test_the_last_of_several_may_count_alone(tmp_path: Path) -> None:
     assert values(tmp_path, RATED, AGAIN.replace("5", "9"), "last") == [3.0, 4.0]
     path = tmp_path / "mapping.yaml"
     assert opened(path).interactions().rejects.collect().is_empty()
-    assert [(what.split()[0], rows) for _, _, what, rows in repairs(path)] == [("left", 2)]
+    assert [(what.split()[0], rows) for _, _, what, rows in repairs(path)] == [("replaced", 2)]
 
 
 def test_values_may_be_summed_up(tmp_path: Path) -> None:
