@@ -12,6 +12,7 @@ from assets.stage import Stamp, input_version
 from assets.table_asset import Choices, Making, table_asset
 from crossmodal.lake import Lake
 from crossmodal.log_position import START, LogPosition
+from crossmodal.published_events import TABLES as PUBLISHED
 from crossmodal.published_events import published
 from crossmodal.workspace import Workspace
 from feature_repo.events import positive_events
@@ -100,7 +101,7 @@ _OF_EVENTS = (
     *(f"user_taste_{modality}" for modality in MODALITIES),
 )
 _ONLINE_TABLES = (*_OF_EVENTS, *(f"{modality}_embeddings" for modality in MODALITIES))
-ONLINE_MARKS = ("interactions", "staged_interactions", "published_interactions", *_OF_EVENTS)
+ONLINE_MARKS = ("interactions", *PUBLISHED, *_OF_EVENTS)
 """Tables by which `write_online` knows up to where the store is filled."""
 
 

@@ -15,6 +15,8 @@ from crossmodal.value_scale import ValueScale
 _TABLE = "published_interactions"
 _MIDDLE, _STRONG = "value_middle", "value_strong"
 _OLDER = ("staged_interactions", "reported_events")
+TABLES = (_TABLE, *_OLDER)
+"""What `published` reads, where it is there."""
 
 
 @dataclass(frozen=True)
