@@ -13,10 +13,10 @@ from assets.stage import OWNERS, Context, made_from, materialize_table
 from assets.table_asset import Making, table_asset
 from crossmodal.lake import Lake
 from crossmodal.log_position import START, LogPosition
-from crossmodal.pseudonyms import pseudonymize
+from crossmodal.pseudonyms import key_identity, pseudonymize
 from crossmodal.published_events import record_published, scale_summary
 from crossmodal.value_scale import ValueScale
-from crossmodal.workspace import Workspace
+from crossmodal.workspace import KEY_IDENTITY, Workspace
 from sources.factory import open_source
 from sources.protocol import Source, SourceError, SourceFile
 from sources.sample.config import SampleConfig
@@ -360,5 +360,5 @@ def _reading_choices(workspace: Workspace) -> dict[str, str]:
         "mapping": "" if mapping is None else _sha256(mapping),
         "earliest": str(settings.earliest_event),
         "latest": str(settings.latest_event),
-        "key_identity": hashlib.sha256(b"key identity" + workspace.id_key()).hexdigest()[:8],
+        KEY_IDENTITY: key_identity(workspace.id_key()),
     }

@@ -59,6 +59,11 @@ def make_key(key_file: Path) -> None:
         os.fsync(file)
 
 
+def key_identity(key: bytes) -> str:
+    """What tells a key from another one, and nothing of the key."""
+    return hashlib.sha256(b"key identity" + key).hexdigest()[:8]
+
+
 def pseudonym(raw_id: str, key: bytes) -> str:
     """HMAC-SHA256 of a raw id, in hex."""
     return hmac.digest(key, raw_id.encode(), hashlib.sha256).hex()

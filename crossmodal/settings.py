@@ -7,10 +7,17 @@ in the working folder, the default below. Nothing else in the project reads the 
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from crossmodal.atomic import atomic_write_bytes
@@ -255,6 +262,23 @@ class Settings(BaseSettings):
     def _absolute_file(cls, value: str) -> str:
         named = value.endswith(".json")
         return str(Path(value).expanduser().resolve()) if named else value
+
+    @field_validator("earliest_event", "latest_event", mode="before")
+    @classmethod
+    def _no_bare_number(cls, value: Any) -> Any:
+        """A year alone would be read as seconds since 1970."""
+        if isinstance(value, int | float) or (isinstance(value, str) and value.strip().isdecimal()):
+            raise ValueError(f"{value} may be a year or seconds; give a date such as 2015-01-01")
+        return value
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.latest_event is not None and self.latest_event < self.earliest_event:
+            raise ValueError(
+                f"CROSSMODAL_LATEST_EVENT={self.latest_event} is before "
+                f"CROSSMODAL_EARLIEST_EVENT={self.earliest_event}, so that no event could count"
+            )
+        return self
 
     @field_validator("earliest_event", "latest_event")
     @classmethod

@@ -1,13 +1,17 @@
 """Settings, state paths and lake of one process, opened together."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
 from crossmodal.lake import Lake
 from crossmodal.paths import StatePaths
-from crossmodal.pseudonyms import load_key, make_key
+from crossmodal.pseudonyms import PseudonymKeyError, key_identity, load_key, make_key
 from crossmodal.settings import Settings
+
+KEY_IDENTITY = "key_identity"
+"""What the staged events call the identity of the key that named their users."""
 
 ProgressCallback = Callable[[str, int, int | None], None]
 """Called in the course of long work: what it is, how much is done, and how much there is (None if
@@ -49,3 +53,21 @@ class Workspace:
         if not (named or self.paths.event_log.exists() or self.paths.online_store.exists()):
             make_key(self.paths.id_key)
         return load_key(None, self.paths.id_key)
+
+    def key_of_users(self) -> bytes:
+        """The key of the user pseudonyms, for whoever looks up users that a run has named.
+
+        Raises:
+            PseudonymKeyError: see `id_key`; or the last run named the users by another key.
+        """
+        key = self.id_key()
+        if self.lake.exists("staged_interactions"):
+            stamp = self.lake.version("staged_interactions").stamp
+            recorded = json.loads(stamp.get(f"choice:{KEY_IDENTITY}", "null"))
+            if recorded not in (None, key_identity(key)):
+                raise PseudonymKeyError(
+                    f"The users of {self.paths.home} were named by another key than this one, so "
+                    "that nobody would be found: give CROSSMODAL_ID_KEY or id.key the former one, "
+                    "or name them by this one with `crossmodal run`."
+                )
+        return key

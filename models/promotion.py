@@ -127,7 +127,7 @@ def confirmed(compared_with: Mapping[str, Comparison]) -> str:
     """What the test events say of the champion, in words, without a full stop."""
     beating = better(compared_with)
     if not beating:
-        return "no model is better on the test events"
+        return "no model is better beyond chance on the test events"
     return f"on the test events {is_better(beating[0], compared_with[beating[0]])}"
 
 

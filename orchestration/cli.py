@@ -111,7 +111,7 @@ def check(
     for line in found.lines:
         typer.echo(line)
     if not found.usable:
-        fail("No event can be used; see above.")
+        fail("No event can be used: of those that the files hold, above, none is left.")
     if found.rejected > settings.max_reject_share:
         fail(
             f"A run would stop: {found.rejected:.1%} of the rows looked at cannot be used, and "

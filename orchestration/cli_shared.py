@@ -28,7 +28,8 @@ def read_settings(**chosen: Any) -> "Settings":
     except ValidationError as error:
         problem = error.errors()[0]
         name = "_".join(str(part) for part in problem["loc"]).upper()
-        typer.echo(f"Setting CROSSMODAL_{name}: {problem['msg']}.", err=True)
+        said = problem["msg"].removeprefix("Value error, ")
+        typer.echo(f"Setting CROSSMODAL_{name}: {said}." if name else f"{said}.", err=True)
         raise typer.Exit(2) from error
     except SettingsError as error:
         typer.echo(

@@ -151,7 +151,7 @@ def _on_one_line(numbers: "re.Match[str]") -> str:
 
 def _pseudonym(settings: Settings, user: str) -> str:
     try:
-        return pseudonym(user, Workspace(settings).id_key())
+        return pseudonym(user, Workspace(settings).key_of_users())
     except PseudonymKeyError as error:
         raise LookupFailedError(str(error)) from error
 

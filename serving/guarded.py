@@ -10,7 +10,7 @@ from serving.access import bearer, require_key
 from serving.bodies import Bodies
 from serving.keys import Scope
 from serving.parameters import only_known
-from serving.paths import slashes_of_ids
+from serving.paths import require_no_route, slashes_of_ids
 from serving.problems import problem_responses
 
 _WITH_BODY = {"POST", "PUT"}
@@ -49,6 +49,7 @@ def guarded(scope: Scope, json_bytes: int = _JSON_BYTES) -> type[APIRoute]:
 
             async def handler(request: Request) -> Response:
                 await require_key(request, scope)
+                require_no_route(request)
                 request.scope["path_params"] = slashes_of_ids(request.path_params)
                 if not reads:
                     return await answer(request)

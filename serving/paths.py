@@ -6,11 +6,14 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from crossmodal.ids import in_print, no_dot_segments
-from serving.problems import FieldError, document
+from serving.problems import FieldError, Problem, document
 
+_CHANGES = {"DELETE", "PUT"}
+_OF_A_ROUTE = re.compile("/(similar|media/(image|audio))$")
 _ENCODED_SLASH = re.compile(b"%2[fF]")
 _SLASH_OF_AN_ID = "\x1f"
 """Stands for it while a route is chosen: no path that is passed on holds a control character."""
@@ -22,6 +25,24 @@ def slashes_of_ids(params: Mapping[str, Any]) -> dict[str, Any]:
         name: value.replace(_SLASH_OF_AN_ID, "/") if isinstance(value, str) else value
         for name, value in params.items()
     }
+
+
+def require_no_route(request: Request) -> None:
+    """Refuses to take the path of another route for an id, where the method is none of that route.
+
+    Raises:
+        Problem: 405, a slip would make or delete an item of that name.
+    """
+    found = _OF_A_ROUTE.search(str(request.path_params.get("item_id", "")))
+    if found is None or request.method not in _CHANGES:
+        return
+    takes = "GET, HEAD" if found[1] == "similar" else "GET, HEAD, PUT"
+    raise Problem(
+        HTTPStatus.METHOD_NOT_ALLOWED,
+        f"This path does not take {request.method}; it takes {takes}. In an id, write a slash as "
+        "%2F.",
+        headers={"Allow": takes},
+    )
 
 
 class PlainPaths:

@@ -75,7 +75,7 @@ def _look_and_serve(settings: Settings, announce: Callable[[str], None]) -> None
     # The workers use them too, but a worker's failure is no sentence that an operator sees.
     require_writable(settings.home)
     # Before the stores: a home that has some and no key is one whose key was lost.
-    Workspace(settings).id_key()
+    Workspace(settings).key_of_users()
     require_stores(paths)
     address = f"http://{settings.serve_host}:{settings.serve_port}"
     announce(f"Starting: in some seconds {address} shows it, and {address}/docs describes it.")
@@ -96,7 +96,7 @@ class _Server(uvicorn.Server):
         """Ends the service, as a signal asks."""
         if not self.started:
             # It has taken nothing yet, and would first get ready before it looks at the signal.
-            raise SystemExit(0)
+            os._exit(0)
         super().handle_exit(sig, frame)
         if self._deadline is None:
             seconds = ending_seconds(self.config)
@@ -117,8 +117,6 @@ def _serve_alone(settings: Settings) -> None:
         try:
             server.run()
         except SystemExit as error:
-            if error.code == 0:
-                raise
             raise _failed() from error
 
 
@@ -185,5 +183,5 @@ def _require_free(host: str, port: int) -> None:
         except OSError as error:
             raise AddressError(
                 f"{host}:{port} cannot be listened on ({error.strerror}); stop what does, or "
-                "choose another CROSSMODAL_SERVE_PORT."
+                "choose another port, by --port or CROSSMODAL_SERVE_PORT."
             ) from error

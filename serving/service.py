@@ -56,7 +56,7 @@ class Service:
     def __init__(self, workspace: Workspace, metrics: Metrics) -> None:
         settings, paths = workspace.settings, workspace.paths
         self._workspace = workspace
-        self._key = workspace.id_key()
+        self._key = workspace.key_of_users()
         self.metrics = metrics
         self.events = EventLog(paths.event_log, settings.serve_waiting_batches)
         self.features = OnlineFeatures(paths)

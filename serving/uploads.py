@@ -197,7 +197,7 @@ def _kind(modality: Shown, data: bytes, field: str) -> MediaType:
     if found is not None and modality == "audio" and found.mime in _HEARD:
         return replace(found, mime=_HEARD[found.mime])
     if found is None or found.kind != _WORDS[modality]:
-        what = "of no known type" if found is None else found.mime
+        what = "of a kind that is not known" if found is None else found.mime
         raise _unusable(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             field,

@@ -9,7 +9,9 @@ from sources.own_columns import FAULT, ROW, SHORT
 from sources.plain_text import plain_text, private_copy
 from sources.protocol import SourceError
 
-_UNREADABLE = "this line is no JSON object"
+_UNREADABLE = (
+    "this line is no JSON object; JSON has no NaN, no Infinity and no halves of characters"
+)
 
 
 def scan_json_lines(path: Path, encoding: str | None = None) -> pl.LazyFrame:
@@ -70,7 +72,14 @@ def _without_faulty_lines(path: Path) -> tuple[Path, list[int]]:
 
 
 def _is_object(line: str) -> bool:
+    """Whether it is JSON's own: without NaN and Infinity, and without halves of characters."""
     try:
-        return isinstance(json.loads(line), dict)
+        found = json.loads(line, parse_constant=_refuse)
+        json.dumps(found, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         return False
+    return isinstance(found, dict)
+
+
+def _refuse(word: str) -> None:
+    raise ValueError(f"{word} is no number of JSON")

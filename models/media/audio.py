@@ -64,6 +64,11 @@ def decode_sound(content: Content, limits: MediaLimits) -> Sound:
     if content.type.decoder == "wav":
         check_wav_format(content.data)
         sizes = wav_sizes(content.data)
+        if sizes is not None and sizes.uncounted > sizes.present:
+            raise MediaError(
+                f"The sound is damaged: its header counts {sizes.present:,} bytes of samples, and "
+                f"{sizes.uncounted:,} more follow them; write the file again."
+            )
     losses = Losses(
         uncounted=0 if sizes is None else sizes.uncounted,
         unended=content.type.decoder == "ogg" and not _is_ended_ogg(content.data),

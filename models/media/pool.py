@@ -35,6 +35,18 @@ class WorkerStartError(RuntimeError):
     """A decoding process does not start."""
 
 
+class _GoneError(Exception):
+    """A process gave no answer.
+
+    Args:
+        late: whether it was killed for taking too long.
+    """
+
+    def __init__(self, late: bool) -> None:
+        super().__init__(late)
+        self.late = late
+
+
 class DecodePool:
     """Worker processes that decode files below one root.
 
@@ -120,15 +132,40 @@ class _Worker:
         self._lock = threading.Lock()
 
     def run(self, request: dict[str, Any]) -> Payload | MediaError:
-        process = self._process or self._start()
+        """The answer. Where a process that has worked before is gone, the file is tried again.
+
+        Something else may have ended it, which is not to be blamed on the file.
+        """
+        process = self._process
+        if process is not None:
+            try:
+                return self._asked(process, request)
+            except _GoneError as gone:
+                if gone.late or self._stopped:
+                    return self._lost(process, request["uri"], gone.late)
+                self._forget(process)
+        process = self._start()
+        try:
+            return self._asked(process, request)
+        except _GoneError as gone:
+            return self._lost(process, request["uri"], gone.late)
+
+    def _asked(
+        self, process: "subprocess.Popen[bytes]", request: dict[str, Any]
+    ) -> Payload | MediaError:
+        """The answer of a process.
+
+        Raises:
+            _GoneError: it has ended, or took too long and was killed.
+        """
         late = threading.Event()
         timer = threading.Timer(self._timeout, _kill, (process, late))
         timer.daemon = True
         timer.start()
         try:
             answer = _exchange(process, request)
-        except (EOFError, OSError):
-            return self._lost(process, request["uri"], late.is_set())
+        except (EOFError, OSError) as error:
+            raise _GoneError(late.is_set()) from error
         finally:
             timer.cancel()
         failed = answer.facts.get("failed")

@@ -71,14 +71,19 @@ def text_cell(column: Column, blanks: Sequence[str]) -> Cell:
     )
 
 
+_LARGEST = 1e18
+
+
 def number_cell(column: Column, blanks: Sequence[str], form: NumberForm) -> Cell:
-    """A finite number: true is 1 and false is 0."""
+    """A number that figures can be made of: true is 1 and false is 0."""
     said = given(column, blanks)
     number = form.number(column, said)
-    none = said.is_not_null() & ~number.is_finite().fill_null(False)
+    # Beyond it the squares of a standardisation are beyond what numbers of the machine hold.
+    usable = number.is_between(-_LARGEST, _LARGEST)
+    none = said.is_not_null() & ~usable.fill_null(False)
     unsure = form.fault(column, said).is_not_null() & (form.decimal is None)
     return Cell(
-        pl.when(number.is_finite()).then(number),
+        pl.when(usable).then(number),
         {
             BLANK_WORD: _word(column, blanks),
             NO_NUMBER: none & ~unsure,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
@@ -20,6 +20,7 @@ SAMPLE = 5_000
 _MOST_FILES = 5
 _MOST_NAMES = 10
 _FEWEST_OF_A_USER = 3
+_FIRST_WEEKS = (datetime(1970, 1, 1, tzinfo=UTC), datetime(1970, 3, 1, tzinfo=UTC))
 _INSTANT = "%Y-%m-%d %H:%M:%S"
 
 
@@ -121,12 +122,23 @@ def _of_events(events: pl.DataFrame) -> Iterator[str]:
     kinds = events["event_type"].value_counts(sort=True).head(_MOST_NAMES)
     listed = ", ".join(f"{name} ({count:,})" for name, count in kinds.iter_rows())
     yield (
-        f"  usable: {events.height:,} events of {events['user_id'].n_unique():,} users on "
-        f"{events['item_id'].n_unique():,} items"
+        f"  usable: {_counted(events.height, 'event')} of "
+        f"{_counted(events['user_id'].n_unique(), 'user')} on "
+        f"{_counted(events['item_id'].n_unique(), 'item')}"
     )
     yield f"  time: {ends['first']} to {ends['last']} UTC"
+    early = events.filter(pl.col("event_timestamp").is_between(*_FIRST_WEEKS)).height
+    if early:
+        yield (
+            f"  {_counted(early, 'event')} of the first weeks of 1970: are their numbers of "
+            "another unit than time_format says? unix_s are seconds, unix_ms milliseconds"
+        )
     yield f"  value: {ends['low']:g} to {ends['high']:g}"
     yield f"  types: {listed}"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _of_wanted(events: pl.DataFrame, whole: bool) -> Iterator[str]:

@@ -12,6 +12,16 @@ from sources.tables.mapping_file import line_of
 
 _FIRST_SECOND = -62_135_596_800
 _LAST_SECOND = 253_402_300_800
+_READABLE = (
+    pl.Boolean,
+    pl.Categorical,
+    pl.Date,
+    pl.Datetime,
+    pl.Enum,
+    pl.Null,
+    pl.String,
+    pl.Time,
+)
 _PER_SECOND = {"ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
@@ -92,6 +102,11 @@ class Table:
             raise SourceError(
                 f"{self.where(key)}: {name!r} of {self.path.name} holds records; name a field of "
                 f"them: {fields}."
+            )
+        if not isinstance(inner, _READABLE) and not inner.is_numeric():
+            raise SourceError(
+                f"{self.where(key)}: {name!r} of {self.path.name} holds {inner}, which is no text, "
+                "number, truth or time; write it as text."
             )
         if column.is_list and not lists:
             raise SourceError(

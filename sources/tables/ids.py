@@ -15,6 +15,8 @@ _FRACTION = r"^[+-]?\d+\.\d*[1-9]\d*$"
 _SCIENTIFIC = r"^[+-]?\d\.\d+[eE]\+\d+$"
 _EXACT = {32: 2**24, 64: 2**53}
 """Whole numbers that a float of so many bits can count."""
+# As `crossmodal.ids.IN_PRINT`, in the words of Polars.
+_CONTROLS = r"[\p{Cc}\x{2028}\x{2029}]"
 _LETTERS_LOST = "\ufffd"
 
 
@@ -94,6 +96,8 @@ def id_of(column: Column, what: str, form: IdForm, blanks: tuple[str, ...]) -> I
         .then(pl.lit(f"the {what} id is empty"))
         .when(text.is_in(list(blanks)))
         .then(pl.lit(f"the {what} id is a word for nothing; see blanks in the mapping"))
+        .when(text.str.contains(_CONTROLS))
+        .then(pl.lit(f"the {what} id holds control characters or line breaks; take them out"))
         .when(text.str.contains(_LETTERS_LOST, literal=True))
         .then(pl.lit(f"the {what} id holds bytes that are not of the file's encoding"))
         .when(usable_id(text).is_null())

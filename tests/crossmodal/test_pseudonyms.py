@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import json
 import os
 from pathlib import Path
 
@@ -12,7 +13,14 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from crossmodal.paths import StatePaths
-from crossmodal.pseudonyms import PseudonymKeyError, load_key, make_key, pseudonym, pseudonymize
+from crossmodal.pseudonyms import (
+    PseudonymKeyError,
+    key_identity,
+    load_key,
+    make_key,
+    pseudonym,
+    pseudonymize,
+)
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
 from orchestration.lookup import LookupFailedError, features_of, recommendations_of
@@ -89,3 +97,14 @@ def test_a_look_up_makes_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         with pytest.raises(LookupFailedError, match=r"id\.key"):
             look_up()
     assert not paths.id_key.exists()
+
+
+def test_users_are_not_looked_up_by_another_key_than_named_them(tmp_path: Path) -> None:
+    named = Workspace(Settings(home=tmp_path, id_key=SecretStr("first")))
+    stamp = {"choice:key_identity": json.dumps(key_identity(named.id_key()))}
+    named.lake.write("staged_interactions", pl.DataFrame({"user_id": ["u"]}), stamp)
+    assert named.key_of_users() == b"first"
+    other = Workspace(Settings(home=tmp_path, id_key=SecretStr("second")))
+    assert other.id_key() == b"second", "a run may give them new names"
+    with pytest.raises(PseudonymKeyError, match=r"named by another key .* `crossmodal run`"):
+        other.key_of_users()

@@ -72,6 +72,22 @@ def test_a_damaged_memory_of_the_source_is_named_with_the_way_out(
     assert load_settings(source="sample").source == "sample"
 
 
+@pytest.mark.parametrize("value", ["2015", "20150101", " 1420070400 "])
+def test_a_number_alone_is_no_instant(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    for name in ("EARLIEST", "LATEST"):
+        with monkeypatch.context() as given:
+            given.setenv(f"CROSSMODAL_{name}_EVENT", value)
+            with pytest.raises(ValidationError, match="give a date such as 2015-01-01"):
+                load_settings()
+
+
+def test_an_end_before_the_start_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CROSSMODAL_EARLIEST_EVENT", "2020-01-01")
+    monkeypatch.setenv("CROSSMODAL_LATEST_EVENT", "2019-01-01")
+    with pytest.raises(ValidationError, match=r"LATEST_EVENT=2019.* is before"):
+        load_settings()
+
+
 def test_a_wrong_value_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CROSSMODAL_MAX_REJECT_SHARE", "2")
     with pytest.raises(ValidationError, match="max_reject_share"):

@@ -111,7 +111,7 @@ def test_what_wins_on_validation_takes_over_whatever_its_family(copied: Settings
     assert row["before"] == before and row["promoted"]
     assert row["version"] == fitted_versions(workspace.lake, other)[USER_TEMPORAL]
     assert f"{other} has the best validation NDCG@10 (1.0000; next " in row["reason"]
-    assert "no model is better on the test events" in row["reason"]
+    assert "no model is better beyond chance on the test events" in row["reason"]
     assert {"champion", "serving_model"} <= set(summary.made)
     named = (workspace.paths.models / "champion").read_text().strip()
     assert named.startswith(f"{other}-{ALL_EVENTS}-")

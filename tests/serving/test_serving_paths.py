@@ -91,6 +91,23 @@ def test_an_item_whose_id_ends_like_a_route_is_that_item(client: TestClient, ite
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
+    ("method", "path", "takes"),
+    [
+        ("PUT", "/v1/items/new/similar", "GET"),
+        ("DELETE", "/v1/items/new/similar", "GET"),
+        ("DELETE", "/v1/items/new/media/image", "GET"),
+    ],
+)
+def test_a_slip_in_a_path_makes_and_deletes_nothing(
+    asking: TestClient, method: str, path: str, takes: str
+) -> None:
+    answer = asking.request(method, path, json={"title": "x"} if method == "PUT" else None)
+    assert answer.status_code == 405, answer.text
+    assert takes in answer.headers["allow"] and method not in answer.headers["allow"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
     "bad", ["nlitem%0a", "%FE", "%FF", "%C3", "%2e", "%2e%2e", "a/%2e/b", "a%7f"]
 )
 @pytest.mark.parametrize(

@@ -50,6 +50,21 @@ def test_a_crashed_decoder_costs_one_file(posters: Path) -> None:
     assert isinstance(fine, Payload)
 
 
+def test_a_decoder_that_something_else_has_ended_is_not_blamed_on_the_next_file(
+    posters: Path,
+) -> None:
+    with DecodePool(posters, MediaLimits(), workers=1) as pool:
+        for _ in range(3):
+            (_, found) = next(pool.map("inspect", [(0, "0.png")], {"modality": "image"}))
+            assert isinstance(found, Payload)
+            process = pool._workers[0]._process
+            assert process is not None
+            process.kill()
+            process.wait()
+        (_, crashed) = next(pool.map("no such task", [(0, "0.png")]))
+    assert isinstance(crashed, MediaError) and "crashed" in str(crashed)
+
+
 def test_memory_of_a_decoder_is_bounded(posters: Path) -> None:
     if not Path("/proc/self/statm").is_file():
         pytest.skip("this platform has no limit on a process's memory")

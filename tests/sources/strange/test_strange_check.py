@@ -132,6 +132,22 @@ def test_what_no_model_can_learn_from_is_said_before_a_run(
     assert says in told and "answers with the popular list" in told
 
 
+def test_times_in_another_unit_are_asked_about(tmp_path: Path) -> None:
+    mapping = MAPPING.replace("time: at", "time: at, time_format: unix_ms")
+    text = events_csv(lambda e: f"{e[0]},{e[1]},{e[2]},{int(e[3].timestamp())}")
+    told = said(write(tmp_path, mapping, events=text))
+    assert "600 events of the first weeks of 1970: are their numbers of another unit" in told
+    right = mapping.replace("unix_ms", "unix_s")
+    assert "1970" not in said(write(tmp_path, right, events=text))
+
+
+def test_numbers_that_no_figure_can_be_made_of_count_as_absent(tmp_path: Path) -> None:
+    mapping = WITH_ITEMS.replace("title: name", "title: name, attributes: [price]")
+    rows = [f"{n},Film {n},{'1e308' if n < 105 else n}" for n in range(101, 126)]
+    told = said(write(tmp_path, mapping, items="\n".join(["sku,name,price", *rows])))
+    assert "price (105 to 125)" in told and "price: no number, in 4 rows" in told
+
+
 def test_events_enough_are_counted_and_no_more_is_said(tmp_path: Path) -> None:
     told = said(write(tmp_path))
     assert "wanted: 600 events of a value above 0, at most 20 of one user" in told

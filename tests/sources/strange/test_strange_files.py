@@ -165,6 +165,15 @@ def test_a_line_that_is_no_object_costs_itself_alone(tmp_path: Path) -> None:
     assert rejects.select("row", "reason").rows() == [(10, "bad_line"), (11, "bad_line")]
 
 
+@pytest.mark.parametrize("odd", ['"NaN"', "NaN", "-Infinity", '"\\ud83d"'])
+def test_a_line_that_only_some_call_json_costs_itself_alone(tmp_path: Path, odd: str) -> None:
+    lines = json_lines(rows()).splitlines(keepends=True)
+    lines.insert(4, f'{{"user": {{"id": "u"}}, "note": {odd}}}\n'.encode())
+    (tmp_path / "reviews.jsonl").write_bytes(b"".join(lines))
+    found, rejects = read(write(tmp_path, REVIEWS))
+    assert found.height == N_EVENTS and rejects["row"].to_list() == [5]
+
+
 def test_ids_of_64_bits_and_fields_that_are_absent(tmp_path: Path) -> None:
     large = 2**63 - 1
     several = [

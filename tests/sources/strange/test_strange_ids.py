@@ -1,10 +1,13 @@
 """Ids that two files, or two programs, write in two ways."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
 import pytest
-from strange_tables import events, events_csv, items_csv, read, write
+from strange_tables import MAPPING, events, events_csv, items_csv, read, write
+
+from sources.protocol import SourceError
 
 PARQUET = """\
 root: .
@@ -92,3 +95,25 @@ def test_words_for_nothing_are_no_ids(tmp_path: Path) -> None:
     assert found["user_id"].to_list() == ["x"]
     assert rejects["reason"].to_list() == ["bad_id", "bad_id"]
     assert "blanks" in rejects["detail"][0]
+
+
+@pytest.mark.parametrize("odd", ["a\x07b", "a\u0000b", "a\u2028b", "a\x85b"])
+def test_an_id_that_no_app_can_say_is_rejected(tmp_path: Path, odd: str) -> None:
+    found, rejects = read(write(tmp_path, events=events_csv() + f"{odd},101,4,2021-03-01\n"))
+    assert found.height == 600 and rejects.height == 1
+    assert "control characters or line breaks" in rejects["detail"][0]
+    assert odd not in rejects["detail"][0]
+
+
+@pytest.mark.parametrize(
+    ("column", "kind"),
+    [
+        (pl.Series([b"\x03" * 16] * 600), "Binary"),
+        (pl.Series([timedelta(1)] * 600), "Duration"),
+    ],
+)
+def test_a_type_that_is_no_id_is_named(tmp_path: Path, column: pl.Series, kind: str) -> None:
+    frame = pl.DataFrame(events(), schema=["user", "item", "stars", "at"], orient="row")
+    frame.with_columns(user=column).write_parquet(tmp_path / "events.parquet")
+    with pytest.raises(SourceError, match=rf"line 2: 'user' .* holds {kind}.*write it as text"):
+        read(write(tmp_path, MAPPING.replace("events.csv", "events.parquet")))

@@ -131,3 +131,11 @@ def test_a_long_tail_is_no_lost_sound_where_the_header_counts_the_frames(
 def test_a_tail_of_zeros_too_long_for_a_tag_is_lost_sound(path: Path) -> None:
     data = strange.bare(strange.mp3(seconds=30))
     assert heard(path, data[: len(data) // 3] + bytes(len(data) * 2 // 3)).status == "broken"
+
+
+def test_a_size_that_counts_the_least_of_the_file_is_named(path: Path) -> None:
+    whole = bytearray(strange.pcm())
+    at = whole.index(b"data") + 4
+    whole[at : at + 4] = (100).to_bytes(4, "little")
+    record = heard(path, bytes(whole))
+    assert record.status == "broken" and "counts 100 bytes of samples" in (record.error or "")
