@@ -133,7 +133,7 @@ def test_rows_keep_their_numbers(tmp_path: Path) -> None:
     text = events_csv().replace("u000", '"u\\"0"', 1) + "u\\\nu,101,9,never\n"
     found, rejects = read(write(tmp_path, mapping, events=text))
     assert 'u"0' in found["user_id"].to_list()
-    assert rejects.select("row", "reason").rows() == [(601, "bad_time")]
+    assert rejects.select("row", "reason").rows() == [(601, "bad_id")]
 
 
 def test_another_escape_is_refused_with_its_line(tmp_path: Path) -> None:
