@@ -49,10 +49,17 @@ class Workspace:
         """
         if self.settings.id_key is not None:
             return load_key(self.settings.id_key.get_secret_value(), self.paths.id_key)
-        named = self.lake.exists("staged_interactions")
-        if not (named or self.paths.event_log.exists() or self.paths.online_store.exists()):
+        if not self.has_named_users():
             make_key(self.paths.id_key)
         return load_key(None, self.paths.id_key)
+
+    def has_named_users(self) -> bool:
+        """Whether some table or store of this home holds pseudonyms of users."""
+        return (
+            self.lake.exists("staged_interactions")
+            or self.paths.event_log.exists()
+            or self.paths.online_store.exists()
+        )
 
     def key_of_users(self) -> bytes:
         """The key of the user pseudonyms, for whoever looks up users that a run has named.

@@ -187,6 +187,8 @@ def recommend(
     k: Annotated[int, typer.Option(min=1, max=200, help="How many items.")] = 10,
 ) -> None:
     """Looks up a user's recommendations in the online store."""
+    if not user.strip():
+        raise typer.BadParameter("the id is empty.", param_hint="USER")
     settings = read_settings()
     from orchestration.lookup import LookupFailedError, recommendations_of, render_recommendations
 
@@ -205,6 +207,8 @@ def features(
     key: Annotated[str, typer.Argument(help="The id as the source writes it.")],
 ) -> None:
     """Prints the online features of one user or item as JSON, or a user's key in Feast."""
+    if not key.strip():
+        raise typer.BadParameter("the id is empty.", param_hint="KEY")
     settings = read_settings()
     from orchestration.lookup import LookupFailedError, feast_key, features_of, render_features
 

@@ -8,7 +8,9 @@ from typing import Any
 
 from crossmodal.lake import Lake
 from crossmodal.paths import StatePaths
+from crossmodal.pseudonyms import PseudonymKeyError
 from crossmodal.settings import Settings
+from crossmodal.workspace import Workspace
 
 _PACKAGES = (
     "crossmodal",
@@ -36,6 +38,7 @@ def examine(settings: Settings) -> dict[str, Any]:
         "device": _device(settings),
         "disk_free_gib": round(_free_bytes(settings) / _GIB, 1),
         "settings": settings.model_dump(mode="json"),
+        "key_of_users": _key_of_users(settings),
         "tables": _tables(Lake(paths.lake)),
         "feast": {
             "registry": paths.registry.is_file(),
@@ -76,6 +79,18 @@ def _device(settings: Settings) -> str:
 def _free_bytes(settings: Settings) -> int:
     existing = next(folder for folder in (settings.home, *settings.home.parents) if folder.exists())
     return shutil.disk_usage(existing).free
+
+
+def _key_of_users(settings: Settings) -> str | None:
+    """Whether the key is there that named the users; None where no users were named yet."""
+    workspace = Workspace(settings)
+    if not workspace.has_named_users():
+        return None
+    try:
+        workspace.key_of_users()
+    except PseudonymKeyError as error:
+        return f"unusable: {error}"
+    return "as it was when the users were named"
 
 
 def _tables(lake: Lake) -> dict[str, str]:

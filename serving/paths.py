@@ -15,6 +15,7 @@ from serving.problems import FieldError, Problem, document
 _CHANGES = {"DELETE", "PUT"}
 _OF_A_ROUTE = re.compile("/(similar|media/(image|audio))$")
 _ENCODED_SLASH = re.compile(b"%2[fF]")
+_HALF_ESCAPE = re.compile(b"%(?![0-9a-fA-F]{2})")
 _SLASH_OF_AN_ID = "\x1f"
 """Stands for it while a route is chosen: no path that is passed on holds a control character."""
 
@@ -84,6 +85,8 @@ def _routed(scope: Scope) -> Scope:
 
 def _fault(scope: Scope) -> str:
     """What is wrong with a path; empty where nothing is."""
+    if _HALF_ESCAPE.search(scope["raw_path"]):
+        return "A percent sign is not followed by two hexadecimal digits; write % as %25."
     try:
         path = unquote_to_bytes(scope["raw_path"]).decode()
         no_dot_segments(in_print(path))

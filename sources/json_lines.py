@@ -2,15 +2,18 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from sources.own_columns import FAULT, ROW, SHORT
 from sources.plain_text import plain_text, private_copy
 from sources.protocol import SourceError
+from sources.text_tables import LINE, lines_of
 
 _UNREADABLE = (
-    "this line is no JSON object; JSON has no NaN, no Infinity and no halves of characters"
+    "this line is no JSON object in which each key stands once; JSON has no NaN, no Infinity and "
+    "no halves of characters"
 )
 
 
@@ -18,7 +21,7 @@ def scan_json_lines(path: Path, encoding: str | None = None) -> pl.LazyFrame:
     """The fields of the objects as columns, and `ROW`, `FAULT` and `SHORT`.
 
     The types are those that hold the values of all lines. A blank line is no row; a line that is
-    no object costs itself alone.
+    no object, or has a key twice, costs itself alone.
 
     Raises:
         SourceError: the file is absent, empty or no JSON Lines, or a field is of types that
@@ -32,9 +35,12 @@ def scan_json_lines(path: Path, encoding: str | None = None) -> pl.LazyFrame:
             f"{path} is not JSON Lines, in which every line is an object; write it so."
         )
     try:
-        return _numbered(_scanned(plain.path), [])
+        frame = _scanned(plain.path)
+        if not _may_repeat_a_key(plain.path, frame):
+            return _numbered(frame, [])
     except pl.exceptions.PolarsError:
-        sound, faulty = _without_faulty_lines(plain.path)
+        pass
+    sound, faulty = _without_faulty_lines(plain.path)
     try:
         return _numbered(_scanned(sound), faulty)
     except pl.exceptions.PolarsError as error:
@@ -48,6 +54,18 @@ def _scanned(path: Path) -> pl.LazyFrame:
     frame = pl.scan_ndjson(path, infer_schema_length=None)
     frame.select(pl.all().null_count()).collect(engine="streaming")
     return frame
+
+
+def _may_repeat_a_key(path: Path, frame: pl.LazyFrame) -> bool:
+    """Whether some line names a field twice, maybe within a record of another field."""
+    line = pl.col(LINE)
+    twice = [
+        line.str.count_matches(json.dumps(name, ensure_ascii=False) + ":", literal=True) > 1
+        for name in frame.collect_schema()
+    ]
+    spaced = line.str.replace_all(r'"\s+:', '":')
+    found = lines_of(path).with_columns(spaced).select(pl.any_horizontal(twice).any())
+    return bool(found.collect(engine="streaming").item())
 
 
 def _numbered(frame: pl.LazyFrame, faulty: list[int]) -> pl.LazyFrame:
@@ -72,13 +90,20 @@ def _without_faulty_lines(path: Path) -> tuple[Path, list[int]]:
 
 
 def _is_object(line: str) -> bool:
-    """Whether it is JSON's own: without NaN and Infinity, and without halves of characters."""
+    """Whether it is JSON's own: no key twice, no NaN or Infinity, no halves of characters."""
     try:
-        found = json.loads(line, parse_constant=_refuse)
+        found = json.loads(line, parse_constant=_refuse, object_pairs_hook=_each_once)
         json.dumps(found, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         return False
     return isinstance(found, dict)
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key stands twice")
+    return found
 
 
 def _refuse(word: str) -> None:

@@ -21,11 +21,14 @@ from typing import IO, cast
 
 import pyarrow as pa
 
+from sources.foreign_formats import require_no_foreign_format
 from sources.protocol import SourceError
 
 logger = logging.getLogger(__name__)
 
 _CHUNK = 1 << 20
+_MOST_PACKINGS = 3
+_OF_A_WORKBOOK = "xl/workbook.xml"
 _SAMPLE = 1 << 16
 _PACKED = {
     b"\x1f\x8b": "gz",
@@ -54,9 +57,6 @@ _MOST_NEIGHBOURS = 0.35
 _FEWEST_TO_JUDGE = 8
 _BEYOND = re.compile(rb"[\x80-\xff]+")
 _LITTER = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
-# Where a tar archive says that it is one.
-_TAR = slice(257, 262)
-_TAR_MAGIC = b"ustar"
 _UNPACKING_ERRORS = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 
 
@@ -114,9 +114,7 @@ def _plain(path: Path, encoding: str | None, size: int, mtime_ns: int) -> PlainT
     found = _Bytes.of(raw)
     if not found.size:
         raise SourceError(f"{path} is empty; give a file with a header.")
-    with raw.open("rb") as file:
-        if file.read(_TAR.stop)[_TAR] == _TAR_MAGIC:
-            raise SourceError(f"{path} is a tar archive; unpack it and name one of its files.")
+    require_no_foreign_format(path, raw)
     name, guessed = _named(path, raw, encoding) if encoding else _encoding(path, raw, found)
     is_utf8 = codecs.lookup(name).name in {_UTF8, "utf-8-sig"}
     damaged = is_utf8 and not found.utf8
@@ -241,32 +239,41 @@ def _neighbours(path: Path) -> float:
 
 
 def _unpacked(path: Path) -> Path:
-    """The file itself, or its content in a file of its own."""
-    with path.open("rb") as file:
-        head = file.read(8)
-    kind = next((name for magic, name in _PACKED.items() if head.startswith(magic)), None)
-    if kind is None:
-        return path
+    """The file itself, or its content in a file of its own, also where it is packed twice."""
+    found = path
+    for _ in range(_MOST_PACKINGS):
+        with found.open("rb") as file:
+            head = file.read(8)
+        kind = next((name for magic, name in _PACKED.items() if head.startswith(magic)), None)
+        if kind is None:
+            return found
+        found = _unpacked_once(path, found, kind)
+    raise SourceError(f"{path} is packed more than {_MOST_PACKINGS} times; unpack it first.")
+
+
+def _unpacked_once(path: Path, packed_file: Path, kind: str) -> Path:
     target = private_copy(path.name)
     try:
-        with closing(_opened(path, kind)) as packed, target.open("wb") as out:
+        with closing(_opened(path, packed_file, kind)) as packed, target.open("wb") as out:
             shutil.copyfileobj(packed, out, _CHUNK)
     except _UNPACKING_ERRORS as error:
         raise SourceError(f"{path} is damaged and cannot be unpacked ({error}).") from error
     return target
 
 
-def _opened(path: Path, kind: str) -> IO[bytes]:
+def _opened(path: Path, packed: Path, kind: str) -> IO[bytes]:
     if kind == "gz":
-        return cast(IO[bytes], gzip.open(path))
+        return cast(IO[bytes], gzip.open(packed))
     if kind == "bz2":
-        return bz2.open(path)
+        return bz2.open(packed)
     if kind == "xz":
-        return lzma.open(path)
+        return lzma.open(packed)
     if kind == "zst":
-        return cast(IO[bytes], pa.input_stream(str(path), compression="zstd"))
-    opened = zipfile.ZipFile(path)
+        return cast(IO[bytes], pa.input_stream(str(packed), compression="zstd"))
+    opened = zipfile.ZipFile(packed)
     members = [member for member in opened.infolist() if not _left_by_a_system(member)]
+    if any(member.filename == _OF_A_WORKBOOK for member in members):
+        raise SourceError(f"{path} is an Excel workbook; export the table as CSV or Parquet.")
     if len(members) != 1:
         raise SourceError(f"{path} holds {len(members)} files; unpack it and name one of them.")
     if members[0].flag_bits & 1:

@@ -338,5 +338,28 @@ def _event_rules(part: RawEvents, known_items: pl.Series | None, bounds: TimeBou
     ]
     if known_items is not None:
         known = pl.col("item_id").is_in(known_items.implode())
-        rules.append(Rule(UNKNOWN_ITEM, ~known, pl.col("item_id")))
+        said = pl.concat_str(pl.col("item_id").cast(pl.String), _other_spelling(known_items))
+        rules.append(Rule(UNKNOWN_ITEM, ~known, said))
     return rules
+
+
+def _other_spelling(known_items: pl.Series) -> pl.Expr:
+    """In what the id of a known item differs from the row's, where it is the same otherwise."""
+    item, known = pl.col("item_id").cast(pl.String), known_items.cast(pl.String)
+    written = (
+        ("in another case", item.str.to_lowercase(), known.str.to_lowercase()),
+        (
+            "with other zeros before it",
+            item.str.strip_chars_start("0"),
+            known.str.strip_chars_start("0"),
+        ),
+    )
+    return pl.coalesce(
+        *(
+            pl.when(own.is_in(others.unique().implode())).then(
+                pl.lit(f"; the items have it {difference}: write both alike")
+            )
+            for difference, own, others in written
+        ),
+        pl.lit(""),
+    )

@@ -77,12 +77,20 @@ def _queries(service: Service, champion: Champion, asked: SearchRequest) -> list
         raise unusable("body", "Nothing is asked for; give a text, an image or an audio.")
     if not any(weights[name] for name in sent):
         raise unusable("body.weights", "Every part that was sent has the weight 0.")
-    return [
+    queries = [
         query
         for kind, vector in _vectors(service, asked)
         if weights[kind]
         for query in queries_by(champion, space, kind, vector, weights[kind], asked.modalities)
     ]
+    if not queries:
+        there = ", ".join(champion.vectors) or "none"
+        raise unusable(
+            "body",
+            "Nothing that was sent can be compared with what is asked for; modalities of the items "
+            f"of this catalogue: {there}.",
+        )
+    return queries
 
 
 def _vectors(service: Service, asked: SearchRequest) -> Iterator[tuple[str, Floats]]:

@@ -203,4 +203,6 @@ def _of_faults(found: Extract) -> Iterator[str]:
 def _of_media(source: TablesSource) -> Iterator[str]:
     found = dict(source.media().collect()["modality"].value_counts().iter_rows())
     for modality, paths in source.media_paths.items():
-        yield f"  {modality}: {found.get(modality, 0):,} of {paths:,} paths name a file"
+        absent = source.absent_media.get(modality)
+        example = f"; {absent} names none below {source.root}" if absent else ""
+        yield f"  {modality}: {found.get(modality, 0):,} of {paths:,} paths name a file{example}"

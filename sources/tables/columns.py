@@ -130,7 +130,8 @@ class Table:
             return (
                 f"{self.path.name} has no header with the mapped columns; where it has no header "
                 f"at all, name its columns in their order with `columns:` under {self.section}, "
-                "and where it has one, look at `separator`."
+                "where lines stand above it, say how many with `skip_lines:`; otherwise look at "
+                "`separator`."
             )
         there = ", ".join(self.columns()) or "none"
         return f"{self.path.name} has no column {name!r}; it has {there}."

@@ -73,6 +73,9 @@ class TableMapping(BaseModel):
     columns: tuple[str, ...] | None = Field(
         default=None, description="Names of the columns of a CSV without a header line."
     )
+    skip_lines: int = Field(
+        default=0, ge=0, description="Of a CSV: so many lines stand above its header or first row."
+    )
     decimal: Decimal | None = Field(
         default=None,
         description="The sign before the fraction of a number; the other one may stand between "
@@ -138,7 +141,14 @@ class TableMapping(BaseModel):
     @property
     def dialect(self) -> Dialect:
         """How a CSV of it is written."""
-        return Dialect(self.separator, self.quote, self.encoding, self.columns, self.escape)
+        return Dialect(
+            self.separator,
+            self.quote,
+            self.encoding,
+            self.columns,
+            self.escape,
+            self.skip_lines,
+        )
 
 
 class EventsMapping(TableMapping):
@@ -208,6 +218,8 @@ class EventsMapping(TableMapping):
             raise ValueError("types needs type, the column that holds the event type")
         if self.other_types == IGNORE and not self.weights:
             raise ValueError("other_types: ignore needs types, with the weight of those that count")
+        if "value_range" in self.model_fields_set and self.value is None:
+            raise ValueError("value_range needs value, the column that holds the value")
         if self.value_range[0] > self.value_range[1]:
             raise ValueError("value_range must be [least, greatest]")
         return self
@@ -231,13 +243,19 @@ class Categories(BaseModel):
     )
 
 
+def _of_one_column(value: object) -> object:
+    return {"column": value} if isinstance(value, str) else value
+
+
 class ItemsMapping(TableMapping):
     """Where the catalogue is."""
 
     id: str = Field(description="Column of the item id.")
     title: str | None = Field(default=None, description="Column of the title; empty without one.")
     text: str | None = Field(default=None, description="Column of the description.")
-    categories: Categories | None = None
+    categories: Annotated[Categories | None, BeforeValidator(_of_one_column)] = Field(
+        default=None, description="Column of the categories, or what Categories has to say of it."
+    )
     attributes: tuple[str, ...] = Field(default=(), description="Columns of numbers.")
     released_at: str | None = Field(default=None, description="Column of the release.")
     created_at: str | None = Field(

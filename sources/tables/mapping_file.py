@@ -1,14 +1,21 @@
 """The YAML file of a mapping. Errors name its line."""
 
 from collections.abc import Iterator
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from sources.protocol import SourceError
-from sources.tables.mapping import Mapping
+from sources.tables.mapping import (
+    Categories,
+    EventsMapping,
+    ItemsMapping,
+    Mapping,
+    MediaMapping,
+)
 
 _LARGEST_MAPPING = 1_000_000
 _MERGE = "<<"
@@ -21,6 +28,23 @@ _KINDS = {
     "timestamp": "a date",
 }
 _WORD_EXPECTED = {"string_type", "literal_error"}
+_KEYS_EXPECTED = "keys with their values are needed here, each on a line of its own"
+_EXPECTED = {
+    "model_type": _KEYS_EXPECTED,
+    "dict_type": _KEYS_EXPECTED,
+    "tuple_type": "a list is needed here, such as [a, b]",
+    "too_long": "the list is too long",
+    "float_parsing": "a number is needed here",
+    "float_type": "a number is needed here",
+    "int_parsing": "a whole number is needed here",
+    "int_type": "a whole number is needed here",
+}
+_SECTIONS: dict[str, type[BaseModel]] = {
+    "interactions": EventsMapping,
+    "items": ItemsMapping,
+    "media": MediaMapping,
+    "categories": Categories,
+}
 
 
 def read_mapping(path: Path) -> Mapping:
@@ -82,8 +106,23 @@ def _explain(path: Path, node: Any, error: ValidationError) -> str:
             message = "it is missing; name its column"
             if fault["loc"][-1] == "time":
                 message += ", or write `time: none` where the events have no times"
+        elif fault["type"] == "extra_forbidden":
+            message = _not_a_key(fault["loc"])
+        elif fault["type"] in _EXPECTED:
+            message = _EXPECTED[fault["type"]]
         faults.append(f"{path}, line {line}: {where}: {message}.")
     return "\n".join(faults)
+
+
+def _not_a_key(loc: tuple[int | str, ...]) -> str:
+    """That a section has no such key, and which it may be instead."""
+    section: type[BaseModel] = Mapping
+    for part in loc[:-1]:
+        section = _SECTIONS.get(str(part), section)
+    keys = list(section.model_fields)
+    near = get_close_matches(str(loc[-1]), keys, n=1)
+    instead = f"{near[0]} is meant" if near else f"there are {', '.join(keys)}"
+    return f"there is no such key here; {'perhaps ' if near else ''}{instead}"
 
 
 def _odd_keys(node: Any) -> Iterator[Any]:

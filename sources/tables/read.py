@@ -18,6 +18,7 @@ from sources.tables.places import place
 from sources.text_tables import first_and_last, scan_text
 
 _PARQUET = frozenset({".parquet", ".pq", ".parq"})
+_ARROW = frozenset({".feather", ".arrow", ".ipc"})
 _JSON_LINES = frozenset({".jsonl", ".ndjson", ".json"})
 _TEXT = frozenset({".csv", ".tsv", ".txt", ".dat", ".tab"})
 _WILD = re.compile(r"[*?\[]")
@@ -110,7 +111,10 @@ def _open(
 ) -> Table:
     suffix = _suffix(path)
     if suffix in _PARQUET:
-        frame, text = first_and_last(_scan_parquet(path), sample), False
+        scanned = pl.scan_parquet(path, hive_partitioning=False)
+        frame, text = first_and_last(_typed(path, scanned), sample), False
+    elif suffix in _ARROW:
+        frame, text = first_and_last(_typed(path, pl.scan_ipc(path)), sample), False
     elif suffix in _JSON_LINES:
         frame, text = first_and_last(scan_json_lines(path, mapping.encoding), sample), False
     else:
@@ -137,12 +141,9 @@ def _partitions(path: Path) -> Iterator[tuple[str, str | None]]:
             yield unquote(named.group(1)), None if value == _HIVE_NULL else value
 
 
-def _scan_parquet(path: Path) -> pl.LazyFrame:
-    frame = (
-        pl.scan_parquet(path, hive_partitioning=False)
-        .with_row_index(ROW, offset=1)
-        .cast({ROW: pl.Int64})
-    )
+def _typed(path: Path, scanned: pl.LazyFrame) -> pl.LazyFrame:
+    """The rows of a file that says the types of its columns."""
+    frame = scanned.with_row_index(ROW, offset=1).cast({ROW: pl.Int64})
     try:
         frame.collect_schema()
     except pl.exceptions.PolarsError as error:

@@ -1,6 +1,7 @@
 """The user's own tables as a source."""
 
 import logging
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -104,12 +105,12 @@ class TablesSource:
             events = clean_events(self._raw_events, None, self._bounds, self._repeats).frame
             return Extract(items_of_events(events, self._first_event), join_rejects([]))
         found = self._catalogue.items
-        rejects = join_rejects([found.rejects, self._media_found[1].lazy()])
+        rejects = join_rejects([found.rejects, self._media_found.refused.lazy()])
         return Extract(found.frame, rejects, found.repairs)
 
     def media(self) -> pl.LazyFrame:
         """Files of the media columns that exist below the root."""
-        return self._media_found[0].lazy()
+        return self._media_found.files.lazy()
 
     @cached_property
     def _events_tables(self) -> list[Table]:
@@ -209,17 +210,22 @@ class TablesSource:
         )
         return counts.collect().row(0, named=True) if columns else {}
 
+    @property
+    def absent_media(self) -> dict[str, str]:
+        """For each modality with paths that name no file, the first such path."""
+        return self._media_found.absent
+
     @cached_property
-    def _media_found(self) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """Media files that exist, and the paths that are rejected."""
+    def _media_found(self) -> "_MediaPaths":
         columns = self._mapping.media.columns
         if not columns:
-            return pl.DataFrame(schema=MEDIA), join_rejects([]).collect()
+            return _MediaPaths(pl.DataFrame(schema=MEDIA), join_rejects([]).collect(), {})
         names = [table.name for table in self._items_tables]
         rows = self._catalogue.kept.select(
             ROW, PART, "item_id", *(f"{MEDIA_PATH}{modality}" for modality in columns)
         ).collect()
-        found, refused, absent = [], [], 0
+        found, refused = [], []
+        absent: dict[str, list[str]] = {}
         for modality, column in columns.items():
             paths = rows.select(ROW, PART, "item_id", f"{MEDIA_PATH}{modality}").drop_nulls()
             for row, part, item, given in paths.iter_rows():
@@ -229,8 +235,34 @@ class TablesSource:
                 elif where.uri:
                     found.append((item, modality, where.uri))
                 else:
-                    absent += 1
-        if absent:
-            logger.warning("%d media paths of %s name no file.", absent, ", ".join(names))
+                    absent.setdefault(modality, []).append(given)
+        for modality, paths_of_none in absent.items():
+            logger.warning(
+                "%d paths of %s in %s name no file below %s, such as %s.",
+                len(paths_of_none),
+                columns[modality],
+                ", ".join(names),
+                self.root,
+                paths_of_none[0],
+            )
         media = pl.DataFrame(found, schema=MEDIA, orient="row").sort("item_id", "modality")
-        return media, pl.DataFrame(refused, schema=REJECTS, orient="row")
+        return _MediaPaths(
+            media,
+            pl.DataFrame(refused, schema=REJECTS, orient="row"),
+            {modality: paths_of_none[0] for modality, paths_of_none in absent.items()},
+        )
+
+
+@dataclass(frozen=True)
+class _MediaPaths:
+    """What the media columns name.
+
+    Attributes:
+        files: that exist, in the columns of `MEDIA`.
+        refused: paths that are rejected, in the columns of `REJECTS`.
+        absent: for each modality with such paths, the first one that names no file.
+    """
+
+    files: pl.DataFrame
+    refused: pl.DataFrame
+    absent: dict[str, str]

@@ -106,4 +106,15 @@ def _too_many(n_columns: int, separator: str) -> pl.Expr:
     )
     escaped = pl.col(LINE).str.contains(BACKSLASH + separator, literal=True)
     hint = "; where a backslash marks it, write escape: '\\'"
-    return pl.when(escaped).then(pl.lit(said + hint)).otherwise(pl.lit(said))
+    ended = pl.col(LINE).str.ends_with(separator)
+    ending = (
+        "; where every line ends in a separator, the header must too, or `columns:` must name one "
+        "column more"
+    )
+    return (
+        pl.when(escaped)
+        .then(pl.lit(said + hint))
+        .when(ended)
+        .then(pl.lit(said + ending))
+        .otherwise(pl.lit(said))
+    )

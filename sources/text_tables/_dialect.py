@@ -22,6 +22,7 @@ class Dialect:
         columns: names of the columns of a file without a header line; None where it has one.
         escape: `BACKSLASH` where it takes the meaning from the sign after it; None where it is a
             letter.
+        skip_lines: so many lines stand above the header or, without one, above the first row.
     """
 
     separator: str | None = None
@@ -29,3 +30,4 @@ class Dialect:
     encoding: str | None = None
     columns: tuple[str, ...] | None = None
     escape: str | None = None
+    skip_lines: int = 0

@@ -2,6 +2,7 @@
 
 import csv
 import re
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,13 @@ _DECLARED = re.compile(r"^sep=(.)$")
 
 
 def separator_of(path: Path, dialect: Dialect) -> tuple[str, int]:
-    """The separator, and how many lines only say which it is."""
-    first = next(text_lines(path), "")
+    """The separator, and how many lines are no part of the table."""
+    above = dialect.skip_lines
+    first = next(islice(text_lines(path), above, None), "")
     declared = _DECLARED.match(first.strip("\r\n"))
     if declared is None:
-        return dialect.separator or ",", 0
-    return dialect.separator or declared.group(1), 1
+        return dialect.separator or ",", above
+    return dialect.separator or declared.group(1), above + 1
 
 
 def header_of(
@@ -46,8 +48,8 @@ def header_of(
     if dialect.columns is not None:
         return list(dialect.columns), 0
     texts = text_lines(plain.path)
-    for _ in range(skipped):
-        next(texts)
+    for _ in islice(texts, skipped):
+        pass
     quoting: dict[str, Any] = {"quotechar": quote} if quote else {"quoting": csv.QUOTE_NONE}
     escape = dialect.escape if dialect.escape == BACKSLASH else None
     reader = csv.reader(texts, delimiter=separator, escapechar=escape, **quoting)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from crossmodal.event_log import EventLog, LoggedEvent, last_position
+from crossmodal.event_log import EventLog, LoggedEvent, last_position, require_usable
 from crossmodal.group_commit import LogClosedError, QueueFullError
 
 
@@ -92,6 +92,19 @@ def test_a_log_that_was_moved_away_is_not_made_again_by_a_reader(tmp_path: Path)
     away.rename(path)
     assert [one.event_id for one in log.acts_of_user("ada")] == ["1"]
     log.close()
+
+
+def test_an_empty_file_in_place_of_a_log_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "events.db"
+    require_usable(path)
+    assert not caplog.messages, "there was none"
+    path.write_bytes(b"")
+    for left in tmp_path.glob("events.db-*"):
+        left.unlink()
+    require_usable(path)
+    assert f"{path} is empty" in caplog.text
 
 
 def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:

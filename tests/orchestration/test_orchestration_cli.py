@@ -40,6 +40,8 @@ def test_every_command_explains_itself(command: str) -> None:
         (["run", "--source", "netflix"], "netflix"),
         (["run", "--source", "sample", "--path", "."], "takes no --path"),
         (["features", "film", "1"], "film"),
+        (["features", "user", ""], "the id is empty"),
+        (["recommend", " "], "the id is empty"),
     ],
 )
 def test_a_wrong_call_exits_with_2_and_says_what_is_wrong(call: list[str], said: str) -> None:
@@ -79,6 +81,15 @@ def test_best_settings_that_are_not_there_are_named_before_the_run(
     result = CliRunner().invoke(app, ["run", "--source", "sample"])
     assert result.exit_code == 2
     assert "nowhere.json" in result.output
+
+
+def test_doctor_names_a_key_that_is_missing(_home: Path) -> None:
+    assert "key_of_users: None" in CliRunner().invoke(app, ["doctor"]).output
+    (_home / "serving").mkdir(parents=True)
+    (_home / "serving" / "events.db").touch()
+    result = CliRunner().invoke(app, ["doctor"])
+    assert "key_of_users: unusable: There is no" in result.output
+    assert "restore the file from a backup" in result.output
 
 
 def test_a_device_that_is_none_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,6 +70,11 @@ def test_every_other_id_can_be_said(item_id: str) -> None:
     assert deleted_by(f"/v1/items/{quote(item_id, safe='')}") == (200, [item_id])
 
 
+@pytest.mark.parametrize("raw", ["%zz", "a%", "a%4", "%2", "a%%20"])
+def test_half_an_escape_is_refused(raw: str) -> None:
+    assert deleted_by(f"/v1/items/{raw}") == (422, [])
+
+
 @pytest.mark.parametrize("text", [".", "..", "a/../b", "./a", "a/.", "a\n", "\u2029", ""])
 def test_bodies_and_paths_have_one_rule(text: str) -> None:
     for kind in (ItemId, UserId):

@@ -32,7 +32,7 @@ def test_it_says_what_is_understood(tmp_path: Path) -> None:
         "types: rating (600)",
         "usable: 25 items, 25 with a title, 0 with a text",
         "categories: 2: ",
-        "image: 1 of 25 paths name a file",
+        "image: 1 of 25 paths name a file; 102.jpg names none below ",
     ):
         assert expected in told
     assert "u000" not in told and "rejected" not in told

@@ -226,3 +226,111 @@ def test_a_tar_archive_is_named_and_not_read_as_text(
         archive.addfile(member, io.BytesIO(content))
     with pytest.raises(SourceError, match="tar archive; unpack it and name one of its files"):
         TablesSource(path=write(tmp_path, events=packed.getvalue())).interactions()
+
+
+@pytest.mark.parametrize(
+    ("first", "what", "way_out"),
+    [
+        (b"SQLite format 3\x00", "SQLite database", "CSV or Parquet"),
+        (b"PAR1\x15\x04", "Parquet file", ".parquet"),
+        (b"ARROW1\x00\x00", "Feather file", ".feather"),
+        (b"Obj\x01\x04\x14avro", "Avro file", "Parquet"),
+        (b"\x89HDF\r\n\x1a\n", "HDF5 file", "CSV or Parquet"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "Excel workbook", "CSV or Parquet"),
+        (b"\x04\x22\x4d\x18dA\x00", "packed with lz4", "gzip or zstd"),
+        (b"7z\xbc\xaf\x27\x1c", "7z archive", "unpack it"),
+        (b"\n <!DOCTYPE html><html>", "web page", "the page links to"),
+        (b"<?xml version='1.0'?>", "XML", "CSV or Parquet"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_is_no_text_is_named(tmp_path: Path, first: bytes, what: str, way_out: str) -> None:
+    path = write(tmp_path, MAPPING, events=first + b"\x00" * 600)
+    with pytest.raises(SourceError, match=rf"events\.csv is .*{what}; .*{way_out}"):
+        read(path)
+
+
+def test_a_workbook_is_named_and_not_unpacked(tmp_path: Path) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("[Content_Types].xml", "<Types/>")
+        archive.writestr("xl/workbook.xml", "<workbook/>")
+    with pytest.raises(SourceError, match=r"events\.csv is an Excel workbook; export"):
+        read(write(tmp_path, MAPPING, events=packed.getvalue()))
+
+
+def test_text_that_was_packed_twice_is_read(tmp_path: Path) -> None:
+    twice = gzip.compress(gzip.compress(events_csv().encode()))
+    found, rejects = read(write(tmp_path, MAPPING, events=twice))
+    assert found.height == N_EVENTS and rejects.is_empty()
+
+
+@pytest.mark.parametrize("compression", ["uncompressed", "lz4", "zstd"])
+def test_feather_is_read(
+    tmp_path: Path, compression: Literal["uncompressed", "lz4", "zstd"]
+) -> None:
+    frame = pl.DataFrame(events(), schema=["user", "item", "stars", "at"], orient="row")
+    frame.write_ipc(tmp_path / "events.feather", compression=compression)
+    found, rejects = read(write(tmp_path, MAPPING.replace("events.csv", "events.feather")))
+    assert found.height == N_EVENTS and rejects.is_empty()
+
+
+def events_and(*lines: str) -> str:
+    usual = [
+        json.dumps({"user": user, "item": str(item), "stars": stars, "at": at.isoformat()})
+        for user, item, stars, at in events()
+    ]
+    return "\n".join([*usual, *lines, ""])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"user": "a", "user": "b", "item": "101", "stars": 4, "at": "2021-03-01"}',
+        '{"user": "a", "item": "101", "stars": 4, "at": "2021-03-01", "stars":5}',
+    ],
+)
+def test_a_line_with_a_key_twice_is_rejected_alone(tmp_path: Path, line: str) -> None:
+    mapping = MAPPING.replace("events.csv", "events.jsonl")
+    found, rejects = read(write(tmp_path, mapping, events__jsonl=events_and(line)))
+    assert found.height == N_EVENTS
+    assert rejects.select("row", "reason").rows() == [(N_EVENTS + 1, "bad_line")]
+    assert "each key stands once" in rejects["detail"][0]
+
+
+def test_a_key_that_a_record_has_too_is_no_repeat(tmp_path: Path) -> None:
+    mapping = MAPPING.replace("events.csv", "events.jsonl")
+    line = '{"user": {"item": "x"}, "item": "101", "stars": 4, "at": "2021-03-01"}'
+    found, rejects = read(write(tmp_path, mapping, events__jsonl=events_and(line)))
+    assert found.height == N_EVENTS
+    assert rejects["detail"].to_list() == ["the user id is a list or record; one value is needed"]
+
+
+@pytest.mark.parametrize("user", ['["a", "b"]', "[1, 2]", '{"id": 5}'])
+def test_a_list_or_a_record_is_no_id(tmp_path: Path, user: str) -> None:
+    mapping = MAPPING.replace("events.csv", "events.jsonl")
+    line = f'{{"user": {user}, "item": "101", "stars": 4, "at": "2021-03-01"}}'
+    found, rejects = read(write(tmp_path, mapping, events__jsonl=events_and(line)))
+    assert found.height == N_EVENTS
+    assert rejects["detail"].to_list() == ["the user id is a list or record; one value is needed"]
+
+
+@pytest.mark.parametrize("above", ["# made by a shop\n", "Report\n\n", "a;b\nsep=,\n"])
+def test_lines_above_the_header_are_skipped(tmp_path: Path, above: str) -> None:
+    text = above + events_csv()
+    with pytest.raises(SourceError, match=r"skip_lines:"):
+        read(write(tmp_path, MAPPING, events=text))
+    skipped = 1 if "sep=" in above else above.count("\n")
+    mapping = MAPPING.replace("user: user", f"skip_lines: {skipped}, user: user")
+    found, rejects = read(write(tmp_path, mapping, events=text))
+    assert found.height == N_EVENTS and rejects.is_empty()
+
+
+def test_lines_that_end_in_a_separator_are_rejected_with_the_way_out(tmp_path: Path) -> None:
+    text = events_csv(lambda e: f"{e[0]},{e[1]},{e[2]},{e[3].isoformat()},")
+    _, rejects = read(write(tmp_path, MAPPING, events=text))
+    assert rejects.height == N_EVENTS
+    assert "the header must too, or `columns:`" in rejects["detail"][0]
+    header, rest = text.split("\n", 1)
+    found, rejects = read(write(tmp_path, MAPPING, events=f"{header},\n{rest}"))
+    assert found.height == N_EVENTS and rejects.is_empty()

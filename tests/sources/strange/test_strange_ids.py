@@ -117,3 +117,21 @@ def test_a_type_that_is_no_id_is_named(tmp_path: Path, column: pl.Series, kind: 
     frame.with_columns(user=column).write_parquet(tmp_path / "events.parquet")
     with pytest.raises(SourceError, match=rf"line 2: 'user' .* holds {kind}.*write it as text"):
         read(write(tmp_path, MAPPING.replace("events.csv", "events.parquet")))
+
+
+@pytest.mark.parametrize(
+    ("items", "events_have", "difference"),
+    [
+        ("SKU{}", "sku{}", "in another case"),
+        ("0{}", "{}", "with other zeros before it"),
+        ("{}", "00{}", "with other zeros before it"),
+    ],
+)
+def test_an_id_that_is_spelt_in_two_ways_is_rejected_with_the_difference(
+    tmp_path: Path, items: str, events_have: str, difference: str
+) -> None:
+    text = events_csv(lambda e: f"{e[0]},{events_have.format(e[1])},{e[2]},{e[3].isoformat()}")
+    catalogue = items_csv(lambda item: f"{items.format(item)},Film {item}")
+    _, rejects = read(write(tmp_path, events=text, items=catalogue))
+    assert set(rejects["reason"]) == {"unknown_item"}
+    assert f"the items have it {difference}" in rejects["detail"][0]

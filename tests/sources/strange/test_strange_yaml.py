@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from strange_tables import opened, write
+from strange_tables import MAPPING as SHOP
+from strange_tables import WITH_ITEMS, catalogue, opened, read, write
 
 from sources.protocol import SourceError
 
@@ -77,3 +78,28 @@ def test_a_key_that_is_given_twice_is_named_with_its_line(
     said = rf"mapping\.yaml, line {line}: {key} is given twice"
     with pytest.raises(SourceError, match=said):
         opened(write(tmp_path, MAPPING.replace(old, new)))
+
+
+@pytest.mark.parametrize(
+    ("written", "meant", "said"),
+    [
+        ("value: stars", "vlaue: stars", "there is no such key here; perhaps value is meant"),
+        ("value: stars", "horse: x", "there is no such key here; there are path, separator"),
+        ("value: stars", "columns: user", "columns: a list is needed here, such as"),
+        ("value: stars", "types: like", "types: keys with their values are needed here"),
+        ("value: stars", "value_range: [1, 5]", "value_range needs value, the column"),
+        ("value: stars", "skip_lines: some", "skip_lines: a whole number is needed here"),
+    ],
+)
+def test_a_mistake_is_explained_in_plain_words(
+    tmp_path: Path, written: str, meant: str, said: str
+) -> None:
+    with pytest.raises(SourceError, match=r"mapping\.yaml, line 2: interactions") as caught:
+        read(write(tmp_path, SHOP.replace(written, meant)))
+    assert said in str(caught.value)
+    assert "Input should" not in str(caught.value) and "Extra" not in str(caught.value)
+
+
+def test_categories_may_be_the_column_alone(tmp_path: Path) -> None:
+    mapping = WITH_ITEMS.replace("title: name", "title: name, categories: name")
+    assert catalogue(write(tmp_path, mapping))["categories"].to_list()[0] == ["Film 101"]
