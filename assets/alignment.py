@@ -13,13 +13,13 @@ from assets.encoding import item_attributes, usable_files
 from assets.stage import Stamp
 from assets.table_asset import Making, table_asset
 from crossmodal.lake import Lake
+from crossmodal.modalities import TOWERS, modality_of
 from crossmodal.workspace import Workspace
 from models.assembly import matrix
 
 if TYPE_CHECKING:
     from models.alignment import AlignmentHead, AlignmentReport
 
-TOWERS = ("image", "audio", "attributes")
 _FORMAT = ("width", "height", "seconds", "bytes")
 _JUDGED = ("aligned", "control", "untuned", "chance")
 
@@ -27,10 +27,11 @@ _JUDGED = ("aligned", "control", "untuned", "chance")
 def tower_contents(lake: Lake, tower: str) -> pl.DataFrame:
     """Which content each item has in a tower: item_id, created_at, content_sha256."""
     items = lake.scan("items")
-    if tower == "attributes":
+    media = modality_of(tower).media
+    if media is None:
         return item_attributes(items).select("item_id", "created_at", "content_sha256")
     known = items.select("item_id", "created_at").collect()
-    files = usable_files(lake, tower).join(known, on="item_id")
+    files = usable_files(lake, media).join(known, on="item_id")
     return files.select("item_id", "created_at", "content_sha256")
 
 
@@ -132,10 +133,11 @@ def _judgements(figures: dict[str, Any]) -> pl.DataFrame:
 
 def _format_control(lake: Lake, tower: str, item_ids: pl.Series) -> np.ndarray:
     """What is known of each item's file without decoding it: sizes, length and type (n, c)."""
-    if tower == "attributes":
+    media = modality_of(tower).media
+    if media is None:
         return np.zeros((len(item_ids), 0), dtype=np.float32)
     files = pl.DataFrame({"item_id": item_ids}).join(
-        usable_files(lake, tower), on="item_id", how="left", maintain_order="left"
+        usable_files(lake, media), on="item_id", how="left", maintain_order="left"
     )
     numbers = files.select(pl.col(name).fill_null(0).cast(pl.Float32).log1p() for name in _FORMAT)
     kinds = files.select("mime").to_dummies().cast(pl.Float32)

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 
 from crossmodal.lake import Lake
+from crossmodal.modalities import LASTING
 from models.assembly import (
     IndexedEvents,
     category_shares,
@@ -19,7 +20,6 @@ from models.data import Bools, Dataset, Floats, Interactions, TokenTable, Vocabu
 from models.encoders.reviews import cumulative_reviews
 from models.splits.names import COLD_ITEM, GLOBAL_TEMPORAL, USER_RANDOM, USER_TEMPORAL
 
-STATIC_MODALITIES = ("text", "image", "audio", "attributes")
 SPLIT_INPUTS = (
     "splits",
     "training_frame",
@@ -134,7 +134,7 @@ def item_tokens(lake: Lake, item_ids: Vocabulary) -> dict[str, TokenTable]:
     frame = lake.read("item_tokens")
     return {
         name: token_table(frame.select("item_id", "event_timestamp", features=name), item_ids)
-        for name in STATIC_MODALITIES
+        for name in LASTING
     }
 
 

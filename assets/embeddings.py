@@ -7,14 +7,14 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from assets.alignment import TOWERS, load_head, varying_contents
-from assets.encoding import ATTRIBUTES_FINGERPRINT, list_column
+from assets.alignment import load_head, varying_contents
+from assets.encoding import list_column
 from assets.pictures import shared_space
 from assets.stage import Stamp
 from assets.table_asset import Making, table_asset
 from assets.text_encoding import item_texts, review_rows
 from crossmodal.lake import Lake
-from crossmodal.settings import Settings
+from crossmodal.modalities import TOWERS, modality_of
 from crossmodal.workspace import Workspace
 from models.assembly import matrix
 from models.encoders.item_text import whole_text
@@ -34,17 +34,6 @@ EMBEDDINGS_SCHEMA = pa.schema(
 _CHUNK = 2048
 _DRAWN_ITEMS = 2000
 ToSharedSpace = Callable[[np.ndarray], np.ndarray]
-
-
-def encoder_name(settings: Settings, modality: str) -> str:
-    """What encodes a modality, as the embeddings table names it."""
-    return {
-        "text": settings.text_encoder,
-        "reviews": settings.text_encoder,
-        "image": settings.image_encoder,
-        "audio": settings.audio_encoder,
-        "attributes": ATTRIBUTES_FINGERPRINT,
-    }[modality]
 
 
 @table_asset(
@@ -91,7 +80,7 @@ tower_embeddings = [_tower_embeddings(tower) for tower in TOWERS]
 def reviews_embeddings(making: Making) -> None:
     """What had been written about each item by the end of each month, and known from then on."""
     with making.lake.writer("reviews_embeddings", EMBEDDINGS_SCHEMA, making.stamp) as writer:
-        rows = _review_snapshots(making.lake, encoder_name(making.settings, "reviews"))
+        rows = _review_snapshots(making.lake, modality_of("reviews").encoder(making.settings))
         writer.write(rows)
         writer.summarise(items=rows["item_id"].n_unique())
 
@@ -142,7 +131,7 @@ def _write_embeddings(
     """
     lake = workspace.lake
     features = lake.scan(f"{modality}_features")
-    encoder = encoder_name(workspace.settings, modality)
+    encoder = modality_of(modality).encoder(workspace.settings)
     with lake.writer(f"{modality}_embeddings", EMBEDDINGS_SCHEMA, stamp) as writer:
         for chunk in contents.sort("item_id").iter_slices(_CHUNK):
             joined = chunk.lazy().join(features, on="content_sha256").sort("item_id")

@@ -13,8 +13,15 @@ from assets.ingestion import source_root
 from assets.stage import Stamp
 from assets.table_asset import Making, table_asset
 from crossmodal.lake import Lake
+from crossmodal.modalities import (
+    MEDIA_KINDS,
+    MediaKind,
+    Modality,
+    made_of_media,
+    modality_of,
+)
 from crossmodal.workspace import Workspace
-from models.encoders.fingerprints import Kind, fingerprint_of
+from models.encoders.fingerprints import fingerprint_of
 from models.media.limits import media_limits
 
 if TYPE_CHECKING:
@@ -110,30 +117,29 @@ def features_table(
     return pl.DataFrame([column, list_column(vectors, "features")])
 
 
-def _media_features(modality: Kind, encoder_setting: str, kinds: set[str]) -> dg.AssetsDefinition:
-    table = f"{modality}_features"
+def _media_features(modality: Modality, media: MediaKind) -> dg.AssetsDefinition:
+    table = f"{modality.name}_features"
 
     def fingerprint(workspace: Workspace) -> str:
         settings = workspace.settings
-        name = getattr(settings, encoder_setting)
-        return fingerprint_of(modality, name, media_limits(settings))
+        return fingerprint_of(media, modality.encoder(settings), media_limits(settings))
 
     @table_asset(
         name=table,
         inputs=["media"],
         choices=lambda workspace: {"fingerprint": fingerprint(workspace)},
         intact=lambda workspace: _nothing_failed(workspace.lake, table),
-        description=f"The {modality} tower's own features of every distinct file.",
+        description=f"The {modality.name} tower's own features of every distinct file.",
         group="embeddings",
-        kinds=kinds,
+        kinds=_KINDS[media],
         code_version="1",
     )
     def features(making: Making) -> dict[str, Any]:
-        files = usable_files(making.lake, modality)
+        files = usable_files(making.lake, media)
         if files.is_empty():
-            making.context.log.info(f"No item has usable {modality}; models do without it.")
+            making.context.log.info(f"No item has usable {modality.name}; models do without it.")
         distinct = files.unique("content_sha256", keep="first", maintain_order=True)
-        return _encode_files(making, modality, distinct, fingerprint(making.workspace))
+        return _encode_files(making, modality, media, distinct, fingerprint(making.workspace))
 
     return features
 
@@ -144,13 +150,13 @@ def _nothing_failed(lake: Lake, table: str) -> bool:
 
 
 def _encode_files(
-    making: Making, modality: Kind, files: pl.DataFrame, fingerprint: str
+    making: Making, modality: Modality, media: MediaKind, files: pl.DataFrame, fingerprint: str
 ) -> dict[str, Any]:
     from models.encoders.stream import MediaRow, encode_media
 
     workspace, settings = making.workspace, making.settings
-    loaded = LoadedOnce(lambda: _media_encoder(workspace, modality))
-    watch = Watch(workspace, f"Encoding {modality} files", files.height)
+    loaded = LoadedOnce(lambda: _media_encoder(workspace, modality, media))
+    watch = Watch(workspace, f"Encoding {modality.name} files", files.height)
 
     def encode(rows: pl.DataFrame) -> pl.DataFrame:
         pairs = rows.select("content_sha256", "uri").iter_rows()
@@ -167,32 +173,34 @@ def _encode_files(
         watch.finish(rows.height)
         return found
 
-    table = f"{modality}_features"
+    table = f"{modality.name}_features"
     encoded = encode_incrementally(
         making.lake, table, files, fingerprint, making.stamp, encode, watch.finish
     )
     return {"encoded": encoded, "device": loaded.device}
 
 
-def _media_encoder(workspace: Workspace, modality: Kind) -> "MediaEncoder":
+def _media_encoder(workspace: Workspace, modality: Modality, media: MediaKind) -> "MediaEncoder":
     from models.encoders.device import choose_device
-    from models.encoders.factory import load_audio_encoder, load_image_encoder
+    from models.encoders.factory import load_media_encoder
 
     settings = workspace.settings
-    load, name = {
-        "image": (load_image_encoder, settings.image_encoder),
-        "audio": (load_audio_encoder, settings.audio_encoder),
-    }[modality]
-    return load(
-        name,
+    return load_media_encoder(
+        media,
+        modality.encoder(settings),
         weights=workspace.paths.weights,
         device=choose_device(settings.device),
         limits=media_limits(settings),
     )
 
 
-image_features = _media_features("image", "image_encoder", {"open-clip", "torch"})
-audio_features = _media_features("audio", "audio_encoder", {"torchaudio", "torch"})
+_KINDS: dict[MediaKind, set[str]] = {
+    "image": {"open-clip", "torch"},
+    "audio": {"torchaudio", "torch"},
+}
+media_features = [
+    _media_features(modality, media) for media in MEDIA_KINDS for modality in made_of_media(media)
+]
 
 
 @table_asset(inputs=["items"], group="embeddings", kinds={"numpy"}, code_version="2")
@@ -203,15 +211,13 @@ def attributes_features(making: Making) -> None:
     items = item_attributes(making.lake.scan("items"))
     encoded = encode_attributes(items["categories"], items["attributes"])
     rows = items.select("content_sha256").with_columns(
-        list_column(encoded.features, "features"), fingerprint=pl.lit(ATTRIBUTES_FINGERPRINT)
+        list_column(encoded.features, "features"),
+        fingerprint=pl.lit(modality_of("attributes").encoder(making.settings)),
     )
     known = rows.filter(pl.Series(encoded.present))
     distinct = known.unique("content_sha256").sort("content_sha256")
     columns = list(encoded.names)
     making.lake.write("attributes_features", distinct, making.stamp, columns=columns)
-
-
-ATTRIBUTES_FINGERPRINT = "attributes-2"
 
 
 def item_attributes(items: pl.LazyFrame) -> pl.DataFrame:

@@ -12,11 +12,11 @@ from assets.stage import Stamp, input_version
 from assets.table_asset import Choices, Making, table_asset
 from crossmodal.lake import Lake
 from crossmodal.log_position import START, LogPosition
+from crossmodal.modalities import MODALITIES
 from crossmodal.published_events import TABLES as PUBLISHED
 from crossmodal.published_events import published
 from crossmodal.workspace import Workspace
 from feature_repo.events import positive_events
-from models.data import MODALITIES
 
 RECOMMENDATIONS_VIEW = "user_recommendations"
 _JUST_AFTER = timedelta(seconds=1)

@@ -17,6 +17,7 @@ from crossmodal.pseudonyms import key_identity, pseudonymize
 from crossmodal.published_events import record_published, scale_summary
 from crossmodal.value_scale import ValueScale
 from crossmodal.workspace import KEY_IDENTITY, Workspace
+from sources.catalogue import SourceRequest, source_entry
 from sources.factory import open_source
 from sources.protocol import Source, SourceError, SourceFile
 from sources.sample.config import SampleConfig
@@ -25,11 +26,10 @@ from sources.sample.config import SampleConfig
 def source_of(workspace: Workspace) -> Source:
     """The source that the settings name."""
     settings = workspace.settings
-    return open_source(
-        settings.source,
+    asked = SourceRequest(
+        home_sources=workspace.paths.sources,
         path=settings.source_path,
         set_name=settings.source_name,
-        home_sources=workspace.paths.sources,
         sample=SampleConfig(
             users=settings.sample_users,
             items=settings.sample_items,
@@ -39,6 +39,7 @@ def source_of(workspace: Workspace) -> Source:
         earliest=settings.earliest_event,
         latest=settings.latest_event,
     )
+    return open_source(settings.source, asked)
 
 
 def source_root(workspace: Workspace) -> Path:
@@ -354,7 +355,8 @@ def _rejects(source: Source) -> pl.DataFrame:
 def _reading_choices(workspace: Workspace) -> dict[str, str]:
     """What decides how rows are read besides the rows: the source, its mapping, the key."""
     settings = workspace.settings
-    mapping = settings.source_path if settings.source == "tables" else None
+    entry = source_entry(settings.source)
+    mapping = settings.source_path if entry is not None and entry.one_file else None
     return {
         "source": settings.source,
         "mapping": "" if mapping is None else _sha256(mapping),

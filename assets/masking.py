@@ -11,10 +11,11 @@ from assets.datasets import SPLIT_INPUTS, split_data, splits_in
 from assets.registry import open_registry
 from assets.side_by_side import Answer, processes_for, side_by_side
 from assets.training import fitted_versions, model_table
+from crossmodal.modalities import MODALITIES
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
 from models.catalogue import CATALOGUE, ModelEntry
-from models.data import MODALITIES, Interactions, TokenTable
+from models.data import Interactions, TokenTable
 from models.protocol import Maskable
 from models.splits.names import WARM_AND_COLD
 

@@ -11,13 +11,13 @@ from assets.placeholders import set_aside_placeholders
 from assets.stage import Stamp
 from assets.table_asset import Making, table_asset
 from crossmodal.lake import Lake
+from crossmodal.modalities import MEDIA_KINDS
 from crossmodal.workspace import Workspace
 from models.media.limits import MediaLimits, media_limits
 
 if TYPE_CHECKING:
     from models.media import DecodePool
 
-MEDIA_MODALITIES = ("image", "audio")
 _RECORD = {
     "sha256": pl.String,
     "mime": pl.String,
@@ -81,7 +81,7 @@ def _files(lake: Lake) -> pl.DataFrame:
     wanted = (
         lake.scan("items")
         .select("item_id")
-        .join(pl.LazyFrame({"modality": MEDIA_MODALITIES}), how="cross")
+        .join(pl.LazyFrame({"modality": MEDIA_KINDS}), how="cross")
     )
     video = raw.filter(pl.col("modality") == "video").select(
         "item_id", video_uri="uri", video_content="content"
@@ -132,7 +132,7 @@ def _inspect(workspace: Workspace, files: pl.DataFrame, limits: MediaLimits) -> 
     with pool:
         records = [
             {"modality": modality, "content": content, **facts}
-            for modality in MEDIA_MODALITIES
+            for modality in MEDIA_KINDS
             for content, facts in _records(workspace, pool, files, modality)
         ]
     return pl.DataFrame(records, schema=schema)

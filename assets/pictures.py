@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from crossmodal.atomic import atomic_path
-from models.data import MODALITIES
+from crossmodal.modalities import MODALITIES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

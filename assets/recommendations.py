@@ -19,17 +19,16 @@ from assets.features import (
 from assets.registry import open_registry
 from assets.table_asset import Making, table_asset
 from crossmodal.lake import Lake
+from crossmodal.modalities import MODALITIES
+from crossmodal.pseudonyms import NEW_USER
 from crossmodal.workspace import Workspace
 from feature_repo.events import positive_events
 from models.assembly import IndexedEvents, indexed_events, token_tables
-from models.data import MODALITIES, Histories, TokenTable, Vocabulary
+from models.data import Histories, TokenTable, Vocabulary
 
 if TYPE_CHECKING:
     from models.explaining import Masks
     from models.protocol import Recommender
-
-NEW_USER = "new_user"
-"""The key under which the list for someone without history is stored."""
 
 _USERS_AT_ONCE = 1024
 _LISTS = pl.Schema(

@@ -17,7 +17,6 @@ import polars as pl
 from assets.datasets import (
     SPLIT_INPUTS,
     SPLIT_TABLES,
-    STATIC_MODALITIES,
     split_data,
     splits_in,
     warm_split,
@@ -31,6 +30,7 @@ from assets.side_by_side import processes_for, side_by_side
 from assets.stage import Stamp
 from assets.table_asset import Making, table_asset
 from crossmodal.lake import Lake
+from crossmodal.modalities import LASTING
 from crossmodal.workspace import Workspace
 from feature_repo.events import positive_events
 from models.assembly import IndexedEvents, indexed_events
@@ -150,7 +150,7 @@ def training_frame(making: Making) -> None:
     making.lake.write("training_frame", frame, making.stamp)
 
 
-_EMBEDDINGS = tuple(f"{modality}_embeddings" for modality in STATIC_MODALITIES)
+_EMBEDDINGS = tuple(f"{modality}_embeddings" for modality in LASTING)
 
 
 @table_asset(
@@ -168,9 +168,9 @@ def item_tokens(making: Making) -> None:
     listed = lake.scan("items").select(pl.col("created_at").max()).collect().item()
     now = max(newest_event(lake), listed)
     asked = keys.with_columns(event_timestamp=pl.lit(now).dt.offset_by("1s"))
-    references = [f"item_{name}_features:{name}_features" for name in STATIC_MODALITIES]
+    references = [f"item_{name}_features:{name}_features" for name in LASTING]
     found = historical(making.workspace.paths, asked, references)
-    renamed = {f"item_{name}_features__{name}_features": name for name in STATIC_MODALITIES}
+    renamed = {f"item_{name}_features__{name}_features": name for name in LASTING}
     lake.write("item_tokens", found.rename(renamed), making.stamp)
 
 

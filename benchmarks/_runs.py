@@ -14,6 +14,7 @@ from benchmarks.quality.results import commit
 from benchmarks.quality.tables import machine
 from crossmodal.atomic import atomic_write_bytes
 from models.splits.names import USER_TEMPORAL
+from sources.catalogue import SourceRequest
 from sources.factory import open_source
 from sources.protocol import Source
 
@@ -42,7 +43,7 @@ def numbers(listed: str) -> list[int]:
 
 def read(chosen: argparse.Namespace, seed: int) -> tuple[Source, Material]:
     """The source that the arguments name, and all of it, encoded."""
-    source = open_source(chosen.source, path=chosen.data, home_sources=chosen.home / "sources")
+    source = open_source(chosen.source, SourceRequest(chosen.home / "sources", chosen.data))
     reader = Reader(source, chosen.home / "weights", chosen.home / "features", seed)
     return source, reader.read()
 

@@ -11,10 +11,11 @@ import polars as pl
 import torch
 
 from crossmodal.atomic import atomic_path
+from crossmodal.modalities import MediaKind
 from models.assembly import IndexedEvents, indexed_events
 from models.data import TokenTable, Vocabulary
 from models.encoders.attributes import encode_attributes
-from models.encoders.factory import load_audio_encoder, load_image_encoder, load_text_encoder
+from models.encoders.factory import load_media_encoder, load_text_encoder
 from models.encoders.fingerprints import Kind, fingerprint_of
 from models.encoders.item_text import read_of_items, weigh_title
 from models.encoders.stream import MediaRow, encode_media, encode_texts
@@ -113,12 +114,13 @@ class Reader:
 
         return self._kept("text", rows, encode)["vectors"]
 
-    def _media(self, modality: str, files: pl.DataFrame) -> tuple[list[str], np.ndarray]:
-        load = load_image_encoder if modality == "image" else load_audio_encoder
+    def _media(self, modality: MediaKind, files: pl.DataFrame) -> tuple[list[str], np.ndarray]:
         rows = [MediaRow(item, uri) for item, uri in files.iter_rows()]
 
         def encode() -> dict[str, np.ndarray]:
-            encoder = load(ENCODERS[modality], weights=self.home, device=_cpu())
+            encoder = load_media_encoder(
+                modality, ENCODERS[modality], weights=self.home, device=_cpu()
+            )
             parts = list(
                 encode_media(
                     rows,

@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 from models.encoders.device import choose_device
-from models.encoders.factory import load_image_encoder, load_text_encoder
+from models.encoders.factory import load_media_encoder, load_text_encoder
 from models.encoders.protocol import MediaEncoder, TextEncoder
 from models.encoders.stream import MediaRow, encode_media, encode_texts
 from models.media.limits import MediaLimits
@@ -33,7 +33,7 @@ def main() -> None:
     files = sorted(path.name for path in options.posters.iterdir() if path.is_file())
     names = files[: options.pictures]
     texts = read_texts(options.texts_csv)[: options.count]
-    image = load_image_encoder("efficientnet-lite0", weights=weights, device=device)
+    image = load_media_encoder("image", "efficientnet-lite0", weights=weights, device=device)
     text = load_text_encoder("minilm", weights=weights, device=device)
     image.encode([TASKS[image.task](options.posters, names[0], limits, {}).arrays[0]] * 4)
     text.encode(["warm"] * 4)

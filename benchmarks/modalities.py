@@ -40,7 +40,9 @@ from models.evaluation import (
 from models.mmnn import MMNN, MMNNConfig
 from models.protocol import Recommender
 from models.splits import Split, cold_item
+from sources.catalogue import SourceRequest
 from sources.factory import open_source
+from sources.sample.config import SampleConfig
 
 CONTENT = ("text", "image", "audio", "attributes")
 MODELS = ("mmnn", "mmnn_cross_attention", "cold_start_map")
@@ -262,9 +264,8 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=60, help="no fit begins after so many")
     chosen = parser.parse_args()
     home_sources = chosen.home / "sources"
-    source = open_source(
-        chosen.source, path=chosen.path, home_sources=home_sources, seed=chosen.seed
-    )
+    asked = SourceRequest(home_sources, chosen.path, sample=SampleConfig(seed=chosen.seed))
+    source = open_source(chosen.source, asked)
     material = Reader(source, chosen.home / "weights", chosen.home / "features").read()
     truth = source.root / "truth" if chosen.source == "sample" else None
     ends = time.monotonic() + 60 * chosen.minutes

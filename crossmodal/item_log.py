@@ -232,16 +232,23 @@ class ItemLog:
             return not there
 
     def put_media(
-        self, item_id: str, modality: str, mime: str, data: bytes, vector: Vector, *, known: bool
+        self,
+        item_id: str,
+        kind: str,
+        mime: str,
+        data: bytes,
+        vectors: Mapping[str, Vector],
+        *,
+        known: bool,
     ) -> StoredMedia:
         """Gives an item a picture or sound, in place of the one it has.
 
         Args:
             item_id: which.
-            modality: image or audio.
+            kind: image or audio.
             mime: what the bytes are.
             data: the file.
-            vector: of it.
+            vectors: of it, by modality.
             known: whether the catalogue has the item without this log.
 
         Raises:
@@ -251,13 +258,14 @@ class ItemLog:
         media = StoredMedia(hashlib.sha256(data).hexdigest(), mime)
         with self._change():
             self._require(item_id, known)
-            before = self._contents(item_id, modality)
+            before = self._contents(item_id, kind)
             # In the transaction, so that nobody else finds the file to belong to no item.
             if not self.file(media).is_file():
                 atomic_write_bytes(self.file(media), data)
             self._writer.execute(_TOUCH, (item_id,))
-            self._writer.execute(_PUT_MEDIA, (item_id, modality, media.sha256, media.mime))
-            self._put_vector(item_id, modality, vector)
+            self._writer.execute(_PUT_MEDIA, (item_id, kind, media.sha256, media.mime))
+            for modality, vector in vectors.items():
+                self._put_vector(item_id, modality, vector)
         self._remove_unused(before)
         return media
 

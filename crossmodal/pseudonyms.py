@@ -8,6 +8,9 @@ from pathlib import Path
 
 import polars as pl
 
+NEW_USER = "new_user"
+"""In place of a pseudonym: the key of the list for someone without history."""
+
 _KEY_BYTES = 32
 
 

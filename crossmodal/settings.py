@@ -23,8 +23,6 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from crossmodal.atomic import atomic_write_bytes
 from crossmodal.paths import StatePaths
 
-SourceName = Literal["sample", "movielens", "tables"]
-
 ENV_PREFIX = "CROSSMODAL_"
 """What the variable of every setting begins with."""
 
@@ -59,7 +57,7 @@ class Settings(BaseSettings):
         "CPU.",
     )
 
-    source: SourceName = Field(default="sample", description="sample, movielens or tables.")
+    source: str = Field(default="sample", description="sample, movielens or tables.")
     source_path: Path | None = Field(
         default=None,
         description="Folder or zip (movielens), or mapping YAML (tables).",
@@ -294,7 +292,7 @@ class Settings(BaseSettings):
 class RememberedSource(BaseModel):
     """The source that the state in a home was last made from; its path as `StatePaths.kept`."""
 
-    source: SourceName
+    source: str
     source_path: Path | None = None
     source_name: str | None = None
 

@@ -12,7 +12,10 @@ from feature_repo import definitions
 from feature_repo.entities import event, item, project, user
 
 VIEWS: tuple[FeatureView, ...] = tuple(
-    value for value in vars(definitions).values() if isinstance(value, FeatureView)
+    sorted(
+        (value for value in vars(definitions).values() if isinstance(value, FeatureView)),
+        key=lambda view: str(view.name),
+    )
 )
 SERVICES: tuple[FeatureService, ...] = tuple(
     value for value in vars(definitions).values() if isinstance(value, FeatureService)

@@ -9,9 +9,9 @@ from pathlib import Path
 from feast import FileSource, PushSource
 from feast.data_format import ParquetFormat
 
+from crossmodal.modalities import MODALITIES
 from feature_repo.entities import OWNER
 
-MODALITIES = ("text", "image", "audio", "reviews", "attributes")
 DEFAULT_LAKE = Path(__file__).resolve().parent.parent / ".crossmodal" / "lake"
 
 

@@ -3,41 +3,19 @@
 from feature_repo.entities import event, item, project, user
 from feature_repo.services import ranking, recommendations, retrieval
 from feature_repo.views import (
-    item_attributes_embedding,
-    item_attributes_features,
-    item_audio_embedding,
-    item_audio_features,
-    item_image_embedding,
-    item_image_features,
-    item_reviews_embedding,
-    item_reviews_features,
+    item_embeddings,
+    item_features,
     item_statistics,
-    item_text_embedding,
-    item_text_features,
     reported_events,
     user_recommendations,
     user_statistics,
-    user_taste_attributes,
-    user_taste_audio,
-    user_taste_image,
-    user_taste_reviews,
-    user_taste_text,
+    user_tastes,
 )
 
 __all__ = [
     "event",
     "item",
-    "item_attributes_embedding",
-    "item_attributes_features",
-    "item_audio_embedding",
-    "item_audio_features",
-    "item_image_embedding",
-    "item_image_features",
-    "item_reviews_embedding",
-    "item_reviews_features",
     "item_statistics",
-    "item_text_embedding",
-    "item_text_features",
     "project",
     "ranking",
     "recommendations",
@@ -46,9 +24,7 @@ __all__ = [
     "user",
     "user_recommendations",
     "user_statistics",
-    "user_taste_attributes",
-    "user_taste_audio",
-    "user_taste_image",
-    "user_taste_reviews",
-    "user_taste_text",
 ]
+
+# Feast takes what has a name of its own in this module, and does not look into lists.
+globals().update({view.name: view for view in (*item_embeddings, *item_features, *user_tastes)})

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from crossmodal.atomic import atomic_write_bytes
+from crossmodal.modalities import MODALITIES
 from crossmodal.paths import StatePaths
 
 REPO = Path(__file__).resolve().parent
@@ -54,6 +55,7 @@ def definitions_version() -> str:
     for name in ("entities", "data_sources", "views", "services", "definitions", "home_repo"):
         digest.update((REPO / f"{name}.py").read_bytes())
     digest.update(_YAML.read_bytes())
+    digest.update(" ".join(MODALITIES).encode())
     return digest.hexdigest()[:16]
 
 

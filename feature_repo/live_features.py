@@ -11,6 +11,7 @@ from filelock import FileLock
 from crossmodal.event_log import acts_after, position_in, undone_after
 from crossmodal.lake import Lake
 from crossmodal.log_position import START, LogPosition
+from crossmodal.modalities import MODALITIES
 from crossmodal.paths import StatePaths
 from crossmodal.published_events import published
 from crossmodal.reported import counted
@@ -145,8 +146,6 @@ def _newest_rows(
         ("user_statistics", "user_id", of_users, build_user_statistics),
     ):
         yield view, _newest(build(events), key)
-    from feature_repo.data_sources import MODALITIES
-
     liked = pl.col("item_id").is_in(of_users["item_id"].unique().implode())
     for modality in MODALITIES:
         if lake.exists(f"{modality}_embeddings"):

@@ -4,19 +4,11 @@ from feast import FeatureService
 
 from feature_repo.entities import OWNER
 from feature_repo.views import (
-    item_attributes_embedding,
-    item_audio_embedding,
-    item_image_embedding,
-    item_reviews_embedding,
+    item_embeddings,
     item_statistics,
-    item_text_embedding,
     user_recommendations,
     user_statistics,
-    user_taste_attributes,
-    user_taste_audio,
-    user_taste_image,
-    user_taste_reviews,
-    user_taste_text,
+    user_tastes,
 )
 
 ranking = FeatureService(
@@ -29,18 +21,7 @@ ranking = FeatureService(
 
 retrieval = FeatureService(
     name="retrieval",
-    features=[
-        item_text_embedding,
-        item_image_embedding,
-        item_audio_embedding,
-        item_reviews_embedding,
-        item_attributes_embedding,
-        user_taste_text,
-        user_taste_image,
-        user_taste_audio,
-        user_taste_reviews,
-        user_taste_attributes,
-    ],
+    features=[*item_embeddings, *user_tastes],
     description="Item vectors and user tastes in the shared space, to find candidates.",
     owner=OWNER,
     tags={"stage": "retrieval"},

@@ -8,6 +8,7 @@ from datetime import timedelta
 from feast import FeatureView, Field
 from feast.types import Array, Float32, Int64, PrimitiveFeastType, String, UnixTimestamp
 
+from crossmodal.modalities import MODALITIES
 from feature_repo.data_sources import (
     embeddings_sources,
     events_source,
@@ -127,23 +128,9 @@ def _statistics_schema(entity_name: str, other: str) -> list[Field]:
     ]
 
 
-item_text_embedding = _item_embedding("text")
-item_image_embedding = _item_embedding("image")
-item_audio_embedding = _item_embedding("audio")
-item_reviews_embedding = _item_embedding("reviews")
-item_attributes_embedding = _item_embedding("attributes")
-
-item_text_features = _item_features("text")
-item_image_features = _item_features("image")
-item_audio_features = _item_features("audio")
-item_reviews_features = _item_features("reviews")
-item_attributes_features = _item_features("attributes")
-
-user_taste_text = _user_taste("text")
-user_taste_image = _user_taste("image")
-user_taste_audio = _user_taste("audio")
-user_taste_reviews = _user_taste("reviews")
-user_taste_attributes = _user_taste("attributes")
+item_embeddings = [_item_embedding(modality) for modality in MODALITIES]
+item_features = [_item_features(modality) for modality in MODALITIES]
+user_tastes = [_user_taste(modality) for modality in MODALITIES]
 
 item_statistics = FeatureView(
     name="item_statistics",

@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.data import TIME_DEPENDENT, TokenTable
+from crossmodal.modalities import TIME_DEPENDENT
+from models.data import TokenTable
 from models.reducers import CrossFitted, Reducer
 
 

@@ -16,12 +16,6 @@ Longs = NDArray[np.int64]
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 
-MODALITIES = ("text", "image", "audio", "reviews", "attributes")
-"""The modality tokens an item can have, in the order every table and picture uses."""
-
-TIME_DEPENDENT = frozenset({"reviews"})
-"""Modalities made of what users did; the others describe the item and hold at any time."""
-
 
 @dataclass(frozen=True)
 class Vocabulary:

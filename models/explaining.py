@@ -7,7 +7,8 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from models.data import MODALITIES, Floats, Histories, Ints, TokenTable
+from crossmodal.modalities import MODALITIES
+from models.data import Floats, Histories, Ints, TokenTable
 from models.explanation import (
     BEHAVIOUR,
     POPULARITY,

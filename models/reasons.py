@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from crossmodal.modalities import modality_of
 from models.data import Bools
 from models.explanation import BEHAVIOUR, POPULARITY, Explanation
 
@@ -12,13 +13,6 @@ PLAIN = "what most people chose"
 UNCHOSEN = "hardly known yet"
 """The same of what nobody has chosen so far."""
 
-_WORDS = {
-    "text": "its description",
-    "image": "its picture",
-    "audio": "its sound",
-    "reviews": "what people wrote about it",
-    "attributes": "its categories and figures",
-}
 _NAMED_PAST_ITEMS = 2
 _WHOLE = 0.995
 """A share that is written as 100 %."""
@@ -76,5 +70,5 @@ def _of_known(parts: tuple[str, ...], shares: list[float], past: str, plain: str
         return sentence if share > _WHOLE or not past else f"{sentence} ({share:.0%})"
     if part == POPULARITY and share > _WHOLE:
         return plain
-    sentence = f"{plain if part == POPULARITY else _WORDS[part]} ({share:.0%})"
+    sentence = f"{plain if part == POPULARITY else modality_of(part).phrase} ({share:.0%})"
     return f"{sentence}; goes with {past}" if past else sentence

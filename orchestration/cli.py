@@ -11,11 +11,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import click
 import typer
 
 from orchestration.beta import accept_beta
 from orchestration.cli_services import keys, serve, ui
 from orchestration.cli_shared import fail, made_home, read_settings
+from sources.catalogue import SOURCE_NAMES, SOURCES, source_entry
 
 if TYPE_CHECKING:
     from crossmodal.settings import Settings
@@ -31,14 +33,6 @@ app = typer.Typer(
 )
 
 
-class SourceChoice(StrEnum):
-    """Where interactions and media come from."""
-
-    sample = "sample"
-    movielens = "movielens"
-    tables = "tables"
-
-
 class EntityChoice(StrEnum):
     """What a feature key names, or `key` for the key itself."""
 
@@ -50,10 +44,11 @@ class EntityChoice(StrEnum):
 @app.command()
 def run(
     source: Annotated[
-        SourceChoice | None,
+        str | None,
         typer.Option(
-            help="sample (generated here, no network), movielens (a folder or zip of GroupLens) or "
-            "tables (your own Parquet or CSV). Default: the one of the last run, else sample."
+            click_type=click.Choice(SOURCE_NAMES),
+            help=f"{'; '.join(f'{entry.name}: {entry.description}' for entry in SOURCES)}. "
+            "Default: the one of the last run, else sample.",
         ),
     ] = None,
     path: Annotated[
@@ -76,13 +71,9 @@ def run(
         raise typer.BadParameter(
             "say which --source the path or name is of.", param_hint="--source"
         )
-    if source is SourceChoice.sample and (path is not None or name is not None):
-        raise typer.BadParameter("the sample is generated: it takes no --path and no --name.")
-    if source is SourceChoice.tables and path is None:
-        raise typer.BadParameter("a tables source needs its mapping.", param_hint="--path")
-    if source is SourceChoice.movielens and path is None and name is None:
-        raise typer.BadParameter("movielens needs --path or --name.", param_hint="--source")
-    settings = read_settings(source=source and source.value, source_path=path, source_name=name)
+    if source is not None:
+        _require_what_it_takes(source, {"path": path, "name": name})
+    settings = read_settings(source=source, source_path=path, source_name=name)
     typer.echo(f"Source: {settings.source}{_of_source(settings)}. State: {settings.home}.")
     summary = _run_pipeline(settings, only)
     typer.echo(
@@ -272,14 +263,29 @@ app.command()(serve)
 app.add_typer(keys, name="keys")
 
 
+def _require_what_it_takes(source: str, told: dict[str, object]) -> None:
+    """Looks whether a source was told what it needs, and nothing that it does not take."""
+    entry = source_entry(source)
+    assert entry is not None
+    given = {f"--{name}" for name, value in told.items() if value is not None}
+    takes = [f"--{name}" for name in entry.takes]
+    beyond = sorted(given - set(takes))
+    if beyond:
+        raise typer.BadParameter(f"{source} takes no {' and no '.join(beyond)}.")
+    if takes and not given:
+        needed = f"{source} needs {' or '.join(takes)}: {entry.description}."
+        raise typer.BadParameter(needed, param_hint="--source")
+
+
 def _of_source(settings: "Settings") -> str:
+    entry = source_entry(settings.source)
     named = settings.source_path or settings.source_name
-    return "" if named is None or settings.source == "sample" else f" ({named})"
+    return f" ({named})" if named is not None and entry is not None and entry.takes else ""
 
 
 def _run_pipeline(settings: "Settings", only: str | None) -> "RunSummary":
     made_home(settings.home)
-    _require_models(settings)
+    _require_known_names(settings)
     from crossmodal.home_lock import HomeBusyError
     from crossmodal.paths import StatePaths
     from orchestration.interrupts import interruptible
@@ -302,17 +308,20 @@ def _run_pipeline(settings: "Settings", only: str | None) -> "RunSummary":
             raise typer.Exit(interruption.exit_code) from error
 
 
-def _require_models(settings: "Settings") -> None:
-    """Looks at what settings say of models before hours of work, not after them."""
+def _require_known_names(settings: "Settings") -> None:
+    """Looks at what settings say of source and models before hours of work, not after them."""
     from assets.recipes import require_known_models
     from models.catalogue import UnknownModelError
     from models.search import BestSettingsError, read_best
+    from sources.factory import require_known_source
+    from sources.protocol import SourceError
 
     try:
         require_known_models(settings)
+        require_known_source(settings.source)
         if settings.tuned != "none":
             read_best(settings.tuned)
-    except (BestSettingsError, UnknownModelError) as error:
+    except (BestSettingsError, UnknownModelError, SourceError) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from error
 

@@ -2,20 +2,21 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import polars as pl
 import typer
 
-from assets.recommendations import NEW_USER
 from crossmodal.lake import Lake, TableMissingError
 from crossmodal.paths import StatePaths
-from crossmodal.pseudonyms import PseudonymKeyError, pseudonym
+from crossmodal.pseudonyms import NEW_USER, PseudonymKeyError, pseudonym
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
+from feature_repo.online_file import OnlineStoreError, newest_values
 
-_PREFIX = "user_recommendations__"
+_LISTS = "user_recommendations"
 _NUMBERS = re.compile(r"\[[-\d.e+,\s]+\]")
 """A JSON list of numbers, which is read more easily on one line."""
 
@@ -59,20 +60,25 @@ def recommendations_of(settings: Settings, user: str) -> Answer:
     paths = StatePaths(settings.home)
     if not paths.online_store.is_file():
         raise LookupFailedError("Nothing was recommended yet: run `crossmodal run` first.")
-    key = _pseudonym(settings, user)
-    found = _online(paths, {"user_id": [key, NEW_USER]}, "recommendations")
-    rows = {name.removeprefix(_PREFIX): values for name, values in found.items()}
-    known = rows["item_ids"][0] is not None
-    row = 0 if known else 1
-    if rows["item_ids"][row] is None:
+    lake = Lake(paths.lake)
+    own = _list_of(paths, lake, _pseudonym(settings, user))
+    known = own["item_ids"] is not None
+    shown = own if known else _list_of(paths, lake, NEW_USER)
+    if shown["item_ids"] is None:
         raise LookupFailedError("Nothing was recommended yet: run `crossmodal run` first.")
-    titles = _titles(Lake(paths.lake))
-    ranked = zip(rows["item_ids"][row], rows["scores"][row], rows["reasons"][row], strict=True)
+    titles = _titles(lake)
+    ranked = zip(shown["item_ids"], shown["scores"], shown["reasons"], strict=True)
     items = tuple(
         RecommendedItem(rank, item, titles.get(item, ""), score, reason)
         for rank, (item, score, reason) in enumerate(ranked, start=1)
     )
-    return Answer(known, rows["model_version"][row], items)
+    return Answer(known, shown["model_version"], items)
+
+
+def _list_of(paths: StatePaths, lake: Lake, key: str) -> dict[str, Any]:
+    features = {view: names for view, names in _features(lake, "user") if view == _LISTS}
+    found = _online(paths, "user_id", key, features)
+    return {name.removeprefix(f"{_LISTS}__"): value for name, value in found.items()}
 
 
 def render_recommendations(answer: Answer, k: int) -> None:
@@ -94,8 +100,8 @@ def features_of(settings: Settings, entity: str, key: str) -> dict[str, Any]:
     paths = StatePaths(settings.home)
     _require_store(paths)
     stored = _pseudonym(settings, key) if entity == "user" else key
-    rows = _online(paths, {f"{entity}_id": [stored]}, _references(entity))
-    found = {name: values[0] for name, values in rows.items() if name != f"{entity}_id"}
+    features = dict(_features(Lake(paths.lake), entity))
+    found = _online(paths, f"{entity}_id", stored, features)
     if all(value is None for value in found.values()):
         raise LookupFailedError(f"No features of {entity} {key!r} are in the online store.")
     return found
@@ -122,27 +128,23 @@ def _require_store(paths: StatePaths) -> None:
 
 
 def _online(
-    paths: StatePaths, keys: Mapping[str, Sequence[str]], features: str | Sequence[str]
-) -> dict[str, list[Any]]:
-    from feature_repo.online_file import OnlineStoreError
-    from feature_repo.store import online
-
+    paths: StatePaths, join_key: str, key: str, features: Mapping[str, Sequence[str]]
+) -> dict[str, Any]:
     try:
-        return online(paths, keys, features)
+        return newest_values(paths, join_key, key, features)
     except OnlineStoreError as error:
         raise LookupFailedError(str(error)) from error
 
 
-def _references(entity: str) -> list[str]:
-    """Every online feature of an entity, as Feast names them."""
-    from feature_repo.catalogue import ONLINE_VIEWS, VIEWS
-
-    return [
-        f"{view.name}:{field.name}"
-        for view in VIEWS
-        if view.name in ONLINE_VIEWS and view.entities == [entity]
-        for field in view.features
-    ]
+def _features(lake: Lake, entity: str) -> Iterator[tuple[str, list[str]]]:
+    """Each online view of an entity and its features, as the last run registered them."""
+    try:
+        views = lake.read("feature_registry")
+    except TableMissingError as error:
+        raise LookupFailedError(str(error)) from error
+    own = views.filter((pl.col("entity") == entity) & pl.col("online"))
+    for view, fields in own.select("view", "fields").iter_rows():
+        yield view, fields.split(", ")
 
 
 def _on_one_line(numbers: "re.Match[str]") -> str:

@@ -13,13 +13,13 @@ import polars as pl
 
 from assets.champion import RIVALS
 from assets.leaderboard import readable
-from assets.recommendations import NEW_USER
 from assets.stage import input_version
 from crossmodal.atomic import atomic_write_bytes
 from crossmodal.lake import Lake, TableMissingError
+from crossmodal.modalities import MEDIA_KINDS, MODALITIES, TOWERS
+from crossmodal.pseudonyms import NEW_USER
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
-from models.data import MODALITIES
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -195,7 +195,7 @@ def _media(lake: Lake) -> dict[str, dict[str, int]]:
         modality: {
             status: found.get((modality, status), 0) for status in ("ok", "missing", "broken")
         }
-        for modality in ("image", "audio")
+        for modality in MEDIA_KINDS
     }
 
 
@@ -215,7 +215,7 @@ def _answering(lake: Lake) -> dict[str, Any]:
 
 
 def _alignment(lake: Lake) -> dict[str, Any]:
-    return {tower: dict(lake.version(f"{tower}_alignment").summary) for tower in ("image", "audio")}
+    return {tower: dict(lake.version(f"{tower}_alignment").summary) for tower in TOWERS}
 
 
 def _rows(frame: pl.DataFrame) -> list[dict[str, Any]]:

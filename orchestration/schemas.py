@@ -5,8 +5,9 @@ from typing import Any
 import pandera.polars as pa
 import polars as pl
 
+from crossmodal.modalities import MEDIA_KINDS
+
 _TIME = pl.Datetime("us", "UTC")
-_MODALITIES = ["image", "audio"]
 _STATES = ["ok", "missing", "broken"]
 
 
@@ -45,7 +46,7 @@ ITEMS = pa.DataFrameSchema(
 MEDIA = pa.DataFrameSchema(
     {
         "item_id": _column(pl.String),
-        "modality": _column(pl.String, checks=pa.Check.isin(_MODALITIES)),
+        "modality": _column(pl.String, checks=pa.Check.isin(MEDIA_KINDS)),
         "uri": _column(pl.String, nullable=True),
         "sha256": _column(pl.String, nullable=True),
         "mime": _column(pl.String, nullable=True),

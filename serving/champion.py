@@ -11,20 +11,12 @@ import polars as pl
 
 from crossmodal.lake import Lake
 from crossmodal.log_position import START, LogPosition
+from crossmodal.modalities import MODALITIES
 from crossmodal.published_events import published
 from crossmodal.value_scale import ValueScale
 from crossmodal.workspace import Workspace
 from models.assembly import IndexedEvents, indexed_events, matrix, token_tables
-from models.data import (
-    MODALITIES,
-    Bools,
-    Floats,
-    Histories,
-    Interactions,
-    Ints,
-    TokenTable,
-    Vocabulary,
-)
+from models.data import Bools, Floats, Histories, Interactions, Ints, TokenTable, Vocabulary
 from models.explaining import Masks, masks_of
 from models.persistence import ModelFormatError
 from models.protocol import Recommender

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import polars as pl
 
+from crossmodal.modalities import MEDIA_KINDS
 from crossmodal.workspace import Workspace
 from models.data import Vocabulary
-
-SHOWN = ("image", "audio")
 
 
 @dataclass(frozen=True)
@@ -39,10 +38,10 @@ def media_files(
     """Usable files by modality and dense item index; a video is neither picture nor sound here."""
     lake = workspace.lake
     if not (lake.exists("media") and lake.exists("media_checksums")):
-        return {name: {} for name in SHOWN}
+        return {kind: {} for kind in MEDIA_KINDS}
     roots = lake.scan("media_checksums").select("uri", "root").unique("uri")
     usable = lake.scan("media").filter(pl.col("status") == "ok").join(roots, on="uri")
-    return {name: _of(workspace, usable, name, item_ids) for name in SHOWN}
+    return {kind: _of(workspace, usable, kind, item_ids) for kind in MEDIA_KINDS}
 
 
 def _of(

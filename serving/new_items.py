@@ -6,6 +6,7 @@ import threading
 from dataclasses import dataclass
 
 from crossmodal.item_log import Description, ItemLog, LoggedItem
+from crossmodal.modalities import MEDIA_KINDS, made_of_media
 from crossmodal.workspace import Workspace
 from models.encoders.fingerprints import fingerprint_of
 from models.media.limits import media_limits
@@ -40,8 +41,11 @@ class NewItems:
         self._workspace, self._items_log = workspace, log
         self.fingerprints = {
             "text": fingerprint_of("text", settings.text_encoder),
-            "image": fingerprint_of("image", settings.image_encoder, limits),
-            "audio": fingerprint_of("audio", settings.audio_encoder, limits),
+            **{
+                modality.name: fingerprint_of(kind, modality.encoder(settings), limits)
+                for kind in MEDIA_KINDS
+                for modality in made_of_media(kind)
+            },
         }
         self._lock = threading.Lock()
         self._items: dict[str, LoggedItem] = {}

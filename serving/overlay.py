@@ -11,8 +11,9 @@ import polars as pl
 
 from crossmodal.item_log import LoggedItem
 from crossmodal.lake import Lake
+from crossmodal.modalities import MODALITIES
 from models.assembly import matrix
-from models.data import MODALITIES, Bools, Floats, Ints, TokenTable, Vocabulary
+from models.data import Bools, Floats, Ints, TokenTable, Vocabulary
 from models.encoders.attributes import with_categories
 from models.explaining import Masks
 from models.extending import further_ties, tokens_of

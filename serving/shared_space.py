@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from crossmodal.modalities import TOWERS
 from crossmodal.workspace import Workspace
 from models.alignment.head import AlignmentHead
 from models.data import Floats
 from models.encoders.item_text import whole_text
 
-TOWERS = ("image", "audio", "attributes")
 _UNALIGNED = "none"
 
 

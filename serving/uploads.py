@@ -8,16 +8,17 @@ import logging
 import tempfile
 import threading
 import wave
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from crossmodal.modalities import MEDIA_KINDS, MediaKind, made_of_media
 from crossmodal.workspace import Workspace
 from models.data import Floats
 from models.media import DecodePool, MediaError, sniff
@@ -28,8 +29,6 @@ from serving.problems import FieldError, Problem
 
 if TYPE_CHECKING:
     from models.encoders.protocol import MediaEncoder
-
-Shown = Literal["image", "audio"]
 
 _log = logging.getLogger(__name__)
 _MOST_SECONDS = 2.5
@@ -45,11 +44,11 @@ class Upload:
 
     Attributes:
         mime: what its bytes are.
-        features: (d,) the tower's own.
+        features: (d,) of each modality that is made of such files.
     """
 
     mime: str
-    features: Floats
+    features: Mapping[str, Floats]
 
 
 class Uploads:
@@ -76,19 +75,18 @@ class Uploads:
     def start(self) -> None:
         """Loads the encoders and makes a place for what comes in."""
         from models.encoders.device import choose_device
-        from models.encoders.factory import load_audio_encoder, load_image_encoder
+        from models.encoders.factory import load_media_encoder
 
         settings, weights = self._workspace.settings, self._workspace.paths.weights
         device = choose_device(settings.device)
         # The catalogue's limits, which are part of what an encoder is.
         limits = media_limits(settings)
         self._encoders = {
-            "image": load_image_encoder(
-                settings.image_encoder, weights=weights, device=device, limits=limits
-            ),
-            "audio": load_audio_encoder(
-                settings.audio_encoder, weights=weights, device=device, limits=limits
-            ),
+            modality.name: load_media_encoder(
+                kind, modality.encoder(settings), weights=weights, device=device, limits=limits
+            )
+            for kind in MEDIA_KINDS
+            for modality in made_of_media(kind)
         }
         folder = tempfile.TemporaryDirectory(prefix="crossmodal-uploads-")
         self._folder = Path(self._open.enter_context(folder))
@@ -103,11 +101,11 @@ class Uploads:
         """Ends the decoding processes and removes what is left."""
         self._open.close()
 
-    def read(self, modality: Shown, data: bytes, field: str) -> Upload:
+    def read(self, kind: MediaKind, data: bytes, field: str) -> Upload:
         """Decodes and encodes a file.
 
         Args:
-            modality: what it should be.
+            kind: what it should be.
             data: its bytes.
             field: where it stands in the request, for errors.
 
@@ -115,7 +113,7 @@ class Uploads:
             Problem: 415 it is no picture or sound; 422 it is empty, damaged, or beyond the limits
                 on pixels and time; 503 too many wait, or nothing can be decoded.
         """
-        found = _kind(modality, data, field)
+        found = _type(kind, data, field)
         if not self._room.acquire(blocking=False):
             raise Problem(
                 HTTPStatus.SERVICE_UNAVAILABLE,
@@ -123,7 +121,11 @@ class Uploads:
                 headers={"Retry-After": "1"},
             )
         try:
-            return Upload(found.mime, self._features(modality, data, field))
+            features = {
+                modality.name: self._features(modality.name, kind, data, field)
+                for modality in made_of_media(kind)
+            }
+            return Upload(found.mime, features)
         finally:
             self._room.release()
 
@@ -141,14 +143,14 @@ class Uploads:
             except (WorkerStartError, CancelledError, RuntimeError) as error:
                 _log.info("Decoding processes are not ready. %s", error)
 
-    def _features(self, modality: Shown, data: bytes, field: str) -> Floats:
+    def _features(self, modality: str, kind: MediaKind, data: bytes, field: str) -> Floats:
         encoder = self._encoders[modality]
         decoded = self._decoded(encoder, data)
         if isinstance(decoded, MediaError):
             raise _unusable(HTTPStatus.UNPROCESSABLE_ENTITY, field, str(decoded))
         features: Floats = encoder.encode([decoded])[0]
         if not np.isfinite(features).all():
-            said = f"The {_WORDS[modality]} cannot be put in numbers; send another."
+            said = f"The {_WORDS[kind]} cannot be put in numbers; send another."
             raise _unusable(HTTPStatus.UNPROCESSABLE_ENTITY, field, said)
         return features
 
@@ -185,7 +187,7 @@ def _silence() -> bytes:
     return file.getvalue()
 
 
-def _kind(modality: Shown, data: bytes, field: str) -> MediaType:
+def _type(kind: MediaKind, data: bytes, field: str) -> MediaType:
     """The type of a file.
 
     Raises:
@@ -194,15 +196,15 @@ def _kind(modality: Shown, data: bytes, field: str) -> MediaType:
     if not data:
         raise _unusable(HTTPStatus.UNPROCESSABLE_ENTITY, field, "The file is empty.")
     found = sniff(data)
-    if found is not None and modality == "audio" and found.mime in _HEARD:
+    if found is not None and kind == "audio" and found.mime in _HEARD:
         return replace(found, mime=_HEARD[found.mime])
-    if found is None or found.kind != _WORDS[modality]:
+    if found is None or found.kind != _WORDS[kind]:
         what = "of a kind that is not known" if found is None else found.mime
         raise _unusable(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             field,
-            f"The file is no {_WORDS[modality]} but {what}; send "
-            + ("a JPEG, PNG, WebP or GIF." if modality == "image" else "a WAV, MP3, Ogg or FLAC."),
+            f"The file is no {_WORDS[kind]} but {what}; send "
+            + ("a JPEG, PNG, WebP or GIF." if kind == "image" else "a WAV, MP3, Ogg or FLAC."),
         )
     return found
 

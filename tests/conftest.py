@@ -38,7 +38,7 @@ def encoders_once() -> Iterator[None]:
     from models.encoders import factory
 
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("load_text_encoder", "load_image_encoder", "load_audio_encoder"):
+        for name in ("load_text_encoder", "load_media_encoder"):
             patch.setattr(factory, name, loaded_once(getattr(factory, name)))
         yield
 
@@ -50,10 +50,10 @@ def loaded_once(load: Callable[..., Any]) -> Callable[..., Any]:
     """
     loaded: dict[object, Any] = {}
 
-    def loader(name: str, *, weights: Path, **chosen: Any) -> Any:
-        key = name, frozenset(chosen.items())
+    def loader(*which: str, weights: Path, **chosen: Any) -> Any:
+        key = which, frozenset(chosen.items())
         if key not in loaded:
-            loaded[key] = load(name, weights=weights, **chosen)
+            loaded[key] = load(*which, weights=weights, **chosen)
         return loaded[key]
 
     return loader

@@ -40,6 +40,7 @@ from benchmarks.quality.theirs import PeersMissingError, require_environments
 from crossmodal.atomic import atomic_write_bytes
 from models.evaluation import EvaluationConfig
 from models.splits.names import COLD_ITEM, RANDOM, USER_TEMPORAL
+from sources.catalogue import SourceRequest
 from sources.factory import open_source
 from sources.protocol import SourceError
 
@@ -54,7 +55,7 @@ def main() -> int:
         if chosen.page is not None:
             marked_page(chosen.page)
         run = _run(chosen)
-        open_source(chosen.source, path=chosen.data, home_sources=chosen.home / "sources").fetch()
+        open_source(chosen.source, SourceRequest(chosen.home / "sources", chosen.data)).fetch()
     except (PageError, SourceError) as error:
         sys.exit(str(error))
     found = _on_seed(run, chosen, chosen.splits)

@@ -7,12 +7,13 @@ import numpy as np
 from pydantic import Field
 from scipy.linalg import cho_factor, cho_solve
 
+from crossmodal.modalities import TIME_DEPENDENT
 from models.baselines.als import ALSConfig, factorise, fold_in
 from models.baselines.block_kernel import Strengths, learned_strengths
 from models.baselines.configured import BaselineConfig, ConfiguredBaseline
 from models.baselines.content_blocks import ContentBlocks
 from models.baselines.recency import choice_matrix, history_weights
-from models.data import TIME_DEPENDENT, Dataset, Floats, Histories, Ints, TokenTable
+from models.data import Dataset, Floats, Histories, Ints, TokenTable
 from models.extending import further_ties, of_width, placed
 from models.reducers import BLOCKS
 from models.training import one_blas_thread

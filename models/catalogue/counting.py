@@ -1,9 +1,9 @@
 """Models that count or solve: chance, popularity, neighbours, linear maps, factors, content."""
 
+from crossmodal.modalities import LASTING, MODALITIES
 from models.catalogue.entry import Benchmark, ModelEntry
-from models.catalogue.shared import DECAY, LASTING
+from models.catalogue.shared import DECAY
 from models.catalogue.space import Real, Space, Whole
-from models.data import MODALITIES
 from models.splits.names import COLD_ITEM, RANKED_SPLITS, WARM_AND_COLD, WARM_SPLITS
 
 _EVERYONE = (

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from crossmodal.modalities import MODALITIES
 from crossmodal.settings import Settings
 from models.catalogue.space import Space
-from models.data import MODALITIES
 from models.splits.names import USER_TEMPORAL
 
 if TYPE_CHECKING:

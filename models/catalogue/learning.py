@@ -1,7 +1,8 @@
 """Models that train weights: factors of ratings, the networks, the hybrid."""
 
+from crossmodal.modalities import LASTING
 from models.catalogue.entry import Benchmark, ModelEntry
-from models.catalogue.shared import DECAY, LASTING
+from models.catalogue.shared import DECAY
 from models.catalogue.space import OneOf, Real, Space, Whole
 from models.splits.names import RANDOM, RANKED_SPLITS, USER_TEMPORAL, WARM_AND_COLD, WARM_SPLITS
 

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from models.encoders.catalogue import LoadRequest
 from models.encoders.device import autocast, largest_batch, to_device
 from models.encoders.fingerprints import fingerprint_of
 from models.encoders.protocol import EncoderLoadError, Floats
@@ -71,28 +72,23 @@ class ClipImageEncoder:
         return largest_batch(lambda size: self._features(np.repeat(one, size, 0)), start=16)
 
 
-def load_clip(
-    name: str, weights: Path, device: torch.device, limits: MediaLimits
-) -> ClipImageEncoder:
+def load_clip(asked: LoadRequest) -> ClipImageEncoder:
     """An open_clip model by name.
 
-    Args:
-        name: `MODEL/PRETRAINED` (a tag or a weights file), `hf-hub:…`, or a folder with
-            `open_clip_config.json` and its weights.
-        weights: folder that keeps what is downloaded.
-        device: where it computes.
-        limits: how many frames of a video count.
+    The name is `MODEL/PRETRAINED` (a tag or a weights file), `hf-hub:…`, or a folder with
+    `open_clip_config.json` and its weights.
 
     Raises:
         EncoderLoadError: there is no such model, or its weights cannot be read or fetched.
     """
+    name = asked.name
     model_name, pretrained = _parsed(name)
     try:
         model, preprocess = open_clip.create_model_from_pretrained(
             model_name,
             pretrained=pretrained,
-            device=str(device),
-            cache_dir=str(weights / "open_clip"),
+            device=asked.device,
+            cache_dir=str(asked.weights / "open_clip"),
             weights_only=True,
         )
     except (OSError, ValueError, RuntimeError, KeyError) as error:
@@ -101,7 +97,7 @@ def load_clip(
             f"The image encoder {name!r} cannot be loaded ({reason}); set CROSSMODAL_IMAGE_ENCODER "
             "to efficientnet-lite0, MODEL/PRETRAINED of open_clip (with a network) or a folder."
         ) from error
-    return ClipImageEncoder(name, model, preprocess, device, limits)
+    return ClipImageEncoder(name, model, preprocess, torch.device(asked.device), asked.limits)
 
 
 def _parsed(name: str) -> tuple[str, str | None]:

@@ -1,10 +1,12 @@
 """Encoders by name, as the settings give it."""
 
 from pathlib import Path
+from pkgutil import resolve_name
+from typing import cast
 
 import torch
 
-from models.encoders.builtin import LITE0, LOGMEL
+from models.encoders.catalogue import OF_OTHER_NAMES, Kind, LoadRequest, entry_of
 from models.encoders.protocol import MediaEncoder, TextEncoder
 from models.media.limits import MediaLimits
 
@@ -21,43 +23,39 @@ def load_text_encoder(name: str, *, weights: Path, device: torch.device) -> Text
         WeightsMismatchError: the weights are not the published ones.
         EncoderLoadError: the model cannot be found or read.
     """
-    from models.encoders.text import load_text
-
-    return load_text(name, weights, device)
+    return cast(TextEncoder, _loaded("text", name, weights, device, None))
 
 
-def load_image_encoder(
-    name: str, *, weights: Path, device: torch.device, limits: MediaLimits | None = None
+def load_media_encoder(
+    kind: Kind,
+    name: str,
+    *,
+    weights: Path,
+    device: torch.device,
+    limits: MediaLimits | None = None,
 ) -> MediaEncoder:
-    """`efficientnet-lite0`, or MODEL/PRETRAINED, `hf-hub:…` or a folder of open_clip.
+    """What encodes pictures or sounds.
 
-    Args and errors as for `load_text_encoder`; `limits` bound the frames of a video.
+    Args:
+        kind: image or audio.
+        name: of `models.encoders.catalogue`; else, of pictures, MODEL/PRETRAINED, `hf-hub:…` or a
+            folder of open_clip, and of sounds a torchaudio bundle such as WAV2VEC2_BASE or a
+            folder.
+        weights: as for `load_text_encoder`.
+        device: as for `load_text_encoder`.
+        limits: bound the frames of a video and the seconds that are heard; the defaults if None.
+
+    Raises:
+        WeightsMismatchError: the weights are not the published ones.
+        EncoderLoadError: the model cannot be found or read.
     """
-    bounds = limits or MediaLimits()
-    if name == LITE0:
-        from models.encoders.pictures import load_lite0
-
-        return load_lite0(weights, device, bounds)
-    from models.encoders.clip import load_clip
-
-    return load_clip(name, weights, device, bounds)
+    return cast(MediaEncoder, _loaded(kind, name, weights, device, limits))
 
 
-def load_audio_encoder(
-    name: str, *, weights: Path, device: torch.device, limits: MediaLimits | None = None
-) -> MediaEncoder:
-    """`logmel`, a torchaudio bundle such as WAV2VEC2_BASE, or a local folder.
-
-    Args and errors as for `load_text_encoder`; `limits` bound the seconds that are heard.
-    """
-    bounds = limits or MediaLimits()
-    if name == LOGMEL:
-        from models.encoders.sounds import LogMelEncoder
-
-        return LogMelEncoder(device, bounds)
-    from models.encoders.waves import load_bundle, load_folder
-
-    folder = Path(name).expanduser()
-    if folder.is_dir():
-        return load_folder(folder, name, device, bounds)
-    return load_bundle(name, weights, device, bounds)
+def _loaded(
+    kind: Kind, name: str, weights: Path, device: torch.device, limits: MediaLimits | None
+) -> object:
+    entry = entry_of(kind, name)
+    # Imported when it is needed: torch and its companions take seconds.
+    load = resolve_name(OF_OTHER_NAMES[kind] if entry is None else entry.load)
+    return load(LoadRequest(name, weights, str(device), limits or MediaLimits()))

@@ -6,18 +6,10 @@ out the device: a home that moves to another machine is not encoded again for th
 
 import hashlib
 from pathlib import Path
-from typing import Literal
 
-from models.encoders.builtin import LITE0, LITE0_SHA256, LOGMEL, MINILM, MINILM_SHA256
+from models.encoders.catalogue import Kind, entry_of
 from models.media.limits import MediaLimits
 
-Kind = Literal["text", "image", "audio"]
-
-_BUILTIN = {
-    ("text", MINILM): f"{MINILM_SHA256} mean-pooled 256 tokens",
-    ("image", LITE0): f"{LITE0_SHA256} tf pad, mean std .5, bucketed 224^2 bicubic, frame mean",
-    ("audio", LOGMEL): "logmel 64 25ms 10ms statistics",
-}
 # Raise one when the same content would get another vector from that kind of encoder.
 _VERSIONS: dict[Kind, int] = {"text": 1, "image": 2, "audio": 1}
 
@@ -39,7 +31,9 @@ def fingerprint_of(kind: Kind, name: str, limits: MediaLimits | None = None) -> 
         "image": f"{bounds.max_frames} frames",
         "audio": f"{bounds.max_seconds} s",
     }
-    identity = _BUILTIN.get((kind, name)) or f"{name} {_folder_state(Path(name).expanduser())}"
+    entry = entry_of(kind, name)
+    folder = Path(name).expanduser()
+    identity = f"{name} {_folder_state(folder)}" if entry is None else entry.identity
     content = f"{kind} {_VERSIONS[kind]} {identity} {shaped[kind]}"
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 

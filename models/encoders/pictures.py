@@ -20,6 +20,7 @@ from models.encoders.builtin import (
     lite0_checkpoint,
     minilm_folder,
 )
+from models.encoders.catalogue import LoadRequest
 from models.encoders.checksums import (
     WeightsMismatchError,
     digest_of,
@@ -87,22 +88,18 @@ class BucketedImageEncoder:
         return found
 
 
-def load_lite0(weights: Path, device: torch.device, limits: MediaLimits) -> BucketedImageEncoder:
+def load_lite0(asked: LoadRequest) -> BucketedImageEncoder:
     """EfficientNet-Lite0 with ImageNet weights and MiniLM, as one open_clip model.
-
-    Args:
-        weights: folder that keeps the weights as safetensors.
-        device: where it computes.
-        limits: how many frames of a video count.
 
     Raises:
         WeightsMismatchError: the checkpoint, or the copy in `weights`, is not the published one.
     """
     model = open_clip.CustomTextCLIP(**_model_config())
     trunk, words = model.visual.trunk, model.text.transformer
-    trunk.load_state_dict(_lite0_tensors(weights, trunk.state_dict()), strict=True)
+    trunk.load_state_dict(_lite0_tensors(asked.weights, trunk.state_dict()), strict=True)
     words.load_state_dict(_minilm_tensors(words.state_dict()), strict=True)
-    return BucketedImageEncoder(LITE0, model.eval(), device, limits)
+    device = torch.device(asked.device)
+    return BucketedImageEncoder(LITE0, model.eval(), device, asked.limits)
 
 
 def _model_config() -> dict[str, Any]:

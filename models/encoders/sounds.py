@@ -9,6 +9,7 @@ import torchaudio
 from numpy.typing import NDArray
 
 from models.encoders.builtin import LOGMEL
+from models.encoders.catalogue import LoadRequest
 from models.encoders.device import to_device
 from models.encoders.fingerprints import fingerprint_of
 from models.encoders.protocol import Floats
@@ -66,3 +67,8 @@ class LogMelEncoder:
             *(segment.mean(1) - mean for segment in level.tensor_split(_SEGMENTS, dim=1)),
         ]
         return torch.cat(parts)
+
+
+def load_logmel(asked: LoadRequest) -> LogMelEncoder:
+    """The encoder; it has no weights."""
+    return LogMelEncoder(torch.device(asked.device), asked.limits)

@@ -10,6 +10,7 @@ from sentence_transformers import SentenceTransformer
 from transformers.utils import logging as transformers_logging
 
 from models.encoders.builtin import MINILM
+from models.encoders.catalogue import LoadRequest
 from models.encoders.checksums import verified_minilm
 from models.encoders.device import autocast, largest_batch
 from models.encoders.fingerprints import fingerprint_of
@@ -58,19 +59,16 @@ class SentenceEncoder:
         return found
 
 
-def load_text(name: str, weights: Path, device: torch.device) -> SentenceEncoder:
-    """The text encoder of a setting.
+def load_text(asked: LoadRequest) -> SentenceEncoder:
+    """`minilm` (no network), or a sentence-transformers model by its name or folder.
 
-    Args:
-        name: `minilm` (no network), or a sentence-transformers model name or folder. Only
-            safetensors weights are read.
-        weights: folder that keeps what is downloaded.
-        device: where it computes.
+    Only safetensors weights are read.
 
     Raises:
         WeightsMismatchError: the weights of `minilm` are not the published ones.
         EncoderLoadError: the model cannot be found or read.
     """
+    name = asked.name
     folder = Path(name).expanduser()
     if name == MINILM:
         folder = verified_minilm().parent
@@ -79,8 +77,8 @@ def load_text(name: str, weights: Path, device: torch.device) -> SentenceEncoder
     try:
         model = SentenceTransformer(
             str(folder) if local else name,
-            device=str(device),
-            cache_folder=str(weights / "sentence-transformers"),
+            device=asked.device,
+            cache_folder=str(asked.weights / "sentence-transformers"),
             local_files_only=local,
             trust_remote_code=False,
             model_kwargs={"use_safetensors": True},
@@ -92,7 +90,7 @@ def load_text(name: str, weights: Path, device: torch.device) -> SentenceEncoder
         ) from error
     finally:
         transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]
-    return SentenceEncoder(name, model, device)
+    return SentenceEncoder(name, model, torch.device(asked.device))
 
 
 def _dim(model: SentenceTransformer) -> int:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from models.encoders.catalogue import LoadRequest
 from models.encoders.device import autocast, to_device
 from models.encoders.fingerprints import fingerprint_of
 from models.encoders.protocol import EncoderLoadError, Floats
@@ -60,12 +61,23 @@ class WaveEncoder:
         return np.asarray(pooled.cpu().numpy())
 
 
-def load_bundle(name: str, weights: Path, device: torch.device, limits: MediaLimits) -> WaveEncoder:
-    """A bundle of `torchaudio.pipelines`, fetched once into `weights`.
+def load_waves(asked: LoadRequest) -> WaveEncoder:
+    """A bundle of torchaudio by its name, or a folder with a model of one's own.
+
+    Raises:
+        EncoderLoadError: there is no such bundle or model, or it cannot be read or fetched.
+    """
+    folder = Path(asked.name).expanduser()
+    return _of_folder(folder, asked) if folder.is_dir() else _of_bundle(asked)
+
+
+def _of_bundle(asked: LoadRequest) -> WaveEncoder:
+    """A bundle of `torchaudio.pipelines`, fetched once into the folder of the weights.
 
     Raises:
         EncoderLoadError: there is no such bundle, it has no features, or it cannot be fetched.
     """
+    name = asked.name
     bundle = getattr(torchaudio.pipelines, name, None)
     if not isinstance(bundle, torchaudio.pipelines.Wav2Vec2Bundle):
         raise EncoderLoadError(
@@ -74,7 +86,7 @@ def load_bundle(name: str, weights: Path, device: torch.device, limits: MediaLim
         )
     if bundle.sample_rate != SAMPLE_RATE:
         raise EncoderLoadError(f"The bundle {name} wants {bundle.sample_rate} Hz; {_REMEDY}.")
-    folder = weights / "torchaudio"
+    folder = asked.weights / "torchaudio"
     folder.mkdir(parents=True, exist_ok=True)
     try:
         model = bundle.get_model(dl_kwargs={"model_dir": str(folder)})
@@ -82,18 +94,16 @@ def load_bundle(name: str, weights: Path, device: torch.device, limits: MediaLim
         raise EncoderLoadError(
             f"The audio encoder {name!r} cannot be fetched ({error}); {_REMEDY}."
         ) from error
-    return WaveEncoder(name, model, device, limits)
+    return WaveEncoder(name, model, torch.device(asked.device), asked.limits)
 
 
-def load_folder(folder: Path, name: str, device: torch.device, limits: MediaLimits) -> WaveEncoder:
+def _of_folder(folder: Path, asked: LoadRequest) -> WaveEncoder:
     """A wav2vec 2.0 family model of one's own.
 
     Args:
         folder: holds `model.safetensors` and `config.json`, an object with `architecture` (a
             function of `torchaudio.models` such as `wav2vec2_model`) and its `arguments`.
-        name: as in the setting.
-        device: where it computes.
-        limits: how much sound is heard.
+        asked: the rest.
 
     Raises:
         EncoderLoadError: a file is missing or does not fit.
@@ -116,4 +126,4 @@ def load_folder(folder: Path, name: str, device: torch.device, limits: MediaLimi
             f"The folder {folder} holds no audio encoder ({error}); it needs config.json with "
             "architecture and arguments, and model.safetensors."
         ) from error
-    return WaveEncoder(name, model, device, limits)
+    return WaveEncoder(asked.name, model, torch.device(asked.device), asked.limits)

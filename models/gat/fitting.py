@@ -14,9 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from crossmodal.modalities import TIME_DEPENDENT
 from models.averaged_training import AveragedTraining, Batch
 from models.content import Content, content_at
-from models.data import TIME_DEPENDENT, Bools, Dataset, Floats, Longs
+from models.data import Bools, Dataset, Floats, Longs
 from models.gat.config import GATConfig
 from models.gat.graph import Fanout, Graph, View
 from models.gat.network import GATNetwork

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.data import TIME_DEPENDENT, Floats, Ints, Longs, TokenTable
+from crossmodal.modalities import TIME_DEPENDENT
+from models.data import Floats, Ints, Longs, TokenTable
 from models.standardisation import Standardisation
 
 _SIMILARITIES_AT_ONCE = 1 << 24

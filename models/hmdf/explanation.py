@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from models.data import MODALITIES, Floats, Histories, Ints, Longs
+from crossmodal.modalities import MODALITIES
+from models.data import Floats, Histories, Ints, Longs
 from models.explanation import BEHAVIOUR, POPULARITY, Explanation, shares_of, stacked, strongest
 from models.hmdf.candidates import Candidates
 from models.hmdf.features import Knowledge

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from crossmodal.modalities import TIME_DEPENDENT
 from models.baselines import (
     ALS,
     ALSConfig,
@@ -16,7 +17,7 @@ from models.baselines import (
     RecentPopularity,
     RecentPopularityConfig,
 )
-from models.data import TIME_DEPENDENT, Dataset
+from models.data import Dataset
 from models.explanation import POPULARITY
 from models.protocol import Trainable
 from models.reducers import BLOCKS

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from models.data import TIME_DEPENDENT, Bools, Floats, Histories, Ints, TokenTable
+from crossmodal.modalities import TIME_DEPENDENT
+from models.data import Bools, Floats, Histories, Ints, TokenTable
 from models.extending import of_width, placed
 from models.hmdf._similarity_kernels import cosines_of
 from models.hmdf.item_links import LASTING, WINDOWS

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from models.data import TIME_DEPENDENT, Bools, Dataset, Interactions, Ints, Longs
+from crossmodal.modalities import TIME_DEPENDENT
+from models.data import Bools, Dataset, Interactions, Ints, Longs
 
 _PARTS = 9
 _ITEM_FOLDS = 5

@@ -2,13 +2,17 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from models.media.images import decode_picture
-from models.media.limits import MediaError, MediaLimits, MediaMissingError, MediaRecord, Modality
+from models.media.limits import MediaError, MediaLimits, MediaMissingError, MediaRecord
 from models.media.paths import Content, read_content, sha256_of
 
+if TYPE_CHECKING:
+    from crossmodal.modalities import MediaKind
 
-def inspect(path: Path, modality: Modality, limits: MediaLimits) -> MediaRecord:
+
+def inspect(path: Path, modality: "MediaKind", limits: MediaLimits) -> MediaRecord:
     """Decodes a file as a picture or a sound and records what it is.
 
     Never raises for a bad file: the record's status is broken or missing, with the reason. Only
@@ -30,7 +34,7 @@ def inspect(path: Path, modality: Modality, limits: MediaLimits) -> MediaRecord:
 
 
 def _decoded(
-    known: MediaRecord, content: Content, modality: Modality, limits: MediaLimits
+    known: MediaRecord, content: Content, modality: "MediaKind", limits: MediaLimits
 ) -> MediaRecord:
     # PyAV is heavy: a process that sees pictures only never loads it.
     if modality == "audio":

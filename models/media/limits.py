@@ -7,7 +7,6 @@ if TYPE_CHECKING:
     from crossmodal.settings import Settings
 
 Status = Literal["ok", "missing", "broken"]
-Modality = Literal["image", "audio"]
 
 
 class MediaError(ValueError):

@@ -8,9 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from crossmodal.modalities import TIME_DEPENDENT
 from models.averaged_training import AveragedTraining, Batch
 from models.content import Content, content_at
-from models.data import TIME_DEPENDENT, Dataset, Floats
+from models.data import Dataset, Floats
 from models.mmnn.config import MMNNConfig
 from models.mmnn.network import MMNNNetwork
 from models.mmnn.task_weights import task_weights

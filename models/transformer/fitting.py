@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from crossmodal.modalities import TIME_DEPENDENT
 from models.averaged_training import AveragedTraining, Batch
 from models.content import Content, content_at
-from models.data import TIME_DEPENDENT, Dataset
+from models.data import Dataset
 from models.modality_dropout import ModalityDropout
 from models.reducers import CrossFitted
 from models.retrieval_loss import CandidateDraw, Candidates, focused_softmax_loss

@@ -4,10 +4,9 @@ from collections.abc import Callable, Iterator
 
 import dagster as dg
 
-from assets.alignment import TOWERS
 from assets.champion import RIVALS
+from crossmodal.modalities import MODALITIES, TOWERS
 from crossmodal.workspace import Workspace
-from models.data import MODALITIES
 from orchestration.check_memory import remembered
 from orchestration.checks.finding import Finding
 from orchestration.checks.of_content import (

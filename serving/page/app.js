@@ -1,9 +1,9 @@
 import { recommendations, report, search, similar } from "./api.js";
 import { card, matches } from "./cards.js";
 import { Given, dropInto, recordBy } from "./given.js";
+import { MODALITIES } from "./modalities.js";
 
 const byId = (id) => document.getElementById(id);
-const MODALITIES = ["text", "image", "audio", "reviews", "attributes"];
 const SLIDER_RESTS = 300;
 const FALLBACK =
   "A part of the service failed or was late: this list was made of what was at hand, and may suit less well. Show asks again.";

@@ -20,6 +20,7 @@ from crossmodal.item_log import (
     Vector,
 )
 from crossmodal.item_puts import PutDiffersError, PutKey
+from crossmodal.modalities import MediaKind
 from crossmodal.store_errors import reason
 from models.data import Floats
 from models.encoders.item_text import encode_items
@@ -28,7 +29,6 @@ from serving.problems import FieldError, Problem, problem_responses, unavailable
 from serving.routes.asking import Asked, InUse, instant, item_facts
 from serving.schemas import ItemDescription, ItemId, ItemStored
 from serving.service import Service
-from serving.uploads import Shown
 
 router = APIRouter(
     prefix="/v1",
@@ -55,7 +55,7 @@ async def put_media(
     service: Asked,
     champion: InUse,
     item_id: Annotated[ItemId, Path()],
-    modality: Annotated[Shown, Path(description="Picture or sound.")],
+    modality: Annotated[MediaKind, Path(description="Picture or sound.")],
     request: Request,
 ) -> ItemStored:
     """Gives an item a picture or sound, in place of the one it has."""
@@ -122,13 +122,17 @@ def delete_item(service: Asked, champion: InUse, item_id: Annotated[ItemId, Path
     service.champion()
 
 
-def _put_media(service: Service, item_id: str, modality: Shown, data: bytes) -> ItemStored:
+def _put_media(service: Service, item_id: str, kind: MediaKind, data: bytes) -> ItemStored:
     known = _in_catalogue(service, item_id)
-    with service.metrics.stage(f"{modality} encoder"):
-        read = service.uploads.read(modality, data, "body")
-    vector = Vector(service.new_items.fingerprints[modality], read.features.tobytes())
+    with service.metrics.stage(f"{kind} encoder"):
+        read = service.uploads.read(kind, data, "body")
+    fingerprints = service.new_items.fingerprints
+    vectors = {
+        name: Vector(fingerprints[name], features.tobytes())
+        for name, features in read.features.items()
+    }
     with _refusals("path.item_id"):
-        service.items.put_media(item_id, modality, read.mime, data, vector, known=known)
+        service.items.put_media(item_id, kind, read.mime, data, vectors, known=known)
     return _stored(service, item_id, created=False)
 
 

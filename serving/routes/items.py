@@ -9,6 +9,7 @@ import numpy as np
 from fastapi import APIRouter, Header, Path, Query, Response
 from fastapi.responses import FileResponse
 
+from crossmodal.modalities import MediaKind
 from models.data import Ints
 from serving.champion import UNUSABLE, Champion
 from serving.cursors import MOST_SHOWN, Cursor
@@ -130,7 +131,7 @@ def similar(
 def media(
     champion: InUse,
     item_id: Annotated[ItemId, Path()],
-    modality: Annotated[Literal["image", "audio"], Path(description="Picture or sound.")],
+    modality: Annotated[MediaKind, Path(description="Picture or sound.")],
     if_none_match: Annotated[
         str | None,
         Header(

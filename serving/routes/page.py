@@ -1,11 +1,14 @@
 """The page that shows the service to people: plain files, nothing from elsewhere."""
 
+import json
 from pathlib import Path
 
 from fastapi import APIRouter, Response
 from fastapi.responses import FileResponse
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
+
+from crossmodal.modalities import MODALITIES
 
 SWAGGER_UI = ("fastapi_offline", "static")
 """Swagger UI in a package: FastAPI's own page of the calls loads it from a network."""
@@ -33,6 +36,13 @@ async def page() -> FileResponse:
 async def calls() -> FileResponse:
     """Every call with its fields, to read and to try."""
     return FileResponse(FOLDER / "docs.html", headers=_HEADERS)
+
+
+@router.get("/page/modalities.js")
+async def modalities() -> Response:
+    """What of an item a search can look at, for the scripts."""
+    script = f"export const MODALITIES = {json.dumps(MODALITIES)};\n"
+    return Response(script, media_type="text/javascript", headers=_HEADERS)
 
 
 class PageFiles(StaticFiles):

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from fastapi import APIRouter
 
+from crossmodal.modalities import MEDIA_KINDS
 from models.data import Floats
 from serving.champion import Champion
 from serving.guarded import guarded
@@ -22,7 +23,6 @@ from serving.schemas import Found, SearchRequest
 from serving.searching import Query, by_taste, nearest, queries_by
 from serving.service import Service
 from serving.stages import FAILURES
-from serving.uploads import Shown
 
 _BYTES = 8_000_000
 """A picture and a sound of 6 MB together, as base64."""
@@ -34,7 +34,6 @@ router = APIRouter(
     responses=problem_responses(404, 415, 422, 503),
 )
 _FOR_A_USER = 100
-_MEDIA: tuple[Shown, ...] = ("image", "audio")
 
 
 @router.post("/search")
@@ -83,12 +82,12 @@ def _queries(service: Service, champion: Champion, asked: SearchRequest) -> list
         if weights[kind]
         for query in queries_by(champion, space, kind, vector, weights[kind], asked.modalities)
     ]
-    if not queries:
+    if not queries and asked.modalities is None:
         there = ", ".join(champion.vectors) or "none"
         raise unusable(
             "body",
-            "Nothing that was sent can be compared with what is asked for; modalities of the items "
-            f"of this catalogue: {there}.",
+            "Nothing that was sent can be compared with the items of this catalogue, of which are "
+            f"known: {there}.",
         )
     return queries
 
@@ -97,13 +96,13 @@ def _vectors(service: Service, asked: SearchRequest) -> Iterator[tuple[str, Floa
     """Each part that was sent, as a unit vector (384,) of the shared space."""
     if asked.text is not None:
         yield "text", service.encode([asked.text])[0]
-    for kind in _MEDIA:
+    for kind in MEDIA_KINDS:
         content: str | None = getattr(asked, kind)
         if content is None:
             continue
         with service.metrics.stage(f"{kind} encoder"):
             read = service.uploads.read(kind, _bytes(content, f"body.{kind}"), f"body.{kind}")
-        vector = service.space().vector(kind, read.features)
+        vector = service.space().vector(kind, read.features[kind])
         # A catalogue without pictures has no place for one.
         if vector is not None:
             yield kind, vector

@@ -1,6 +1,6 @@
 """What several calls send: ids, numbers, names of categories."""
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -8,6 +8,7 @@ from crossmodal.event_rules import EventId as EventId
 from crossmodal.event_rules import JsonNumber as JsonNumber
 from crossmodal.event_rules import Value as Value
 from crossmodal.ids import IN_PRINT, no_dot_segments
+from crossmodal.modalities import MODALITIES
 from serving.cursors import LONGEST, MOST_SHOWN
 
 _Id = Annotated[
@@ -21,7 +22,10 @@ UserId = Annotated[_Id, Field(description="The app's own user id.", examples=["u
 
 ItemId = Annotated[_Id, Field(description="An item of the catalogue.", examples=["item-00042"])]
 
-Modality = Literal["text", "image", "audio", "reviews", "attributes"]
+if TYPE_CHECKING:
+    Modality = str
+else:
+    Modality = Literal[MODALITIES]
 
 Count = Annotated[int, Field(ge=1, le=200, description="Most items of the answer.")]
 

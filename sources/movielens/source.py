@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
+from sources.catalogue import SourceRequest
 from sources.companions import find_media
 from sources.movielens.archive import unpack
 from sources.movielens.download import BASE_URL, download
@@ -124,3 +125,17 @@ def _with_ratings(folder: Path) -> Path:
         if any((candidate / name).is_file() for name in names):
             return candidate
     return folder
+
+
+def open_movielens(asked: SourceRequest) -> MovieLensSource:
+    """A MovieLens folder or zip, or a published set.
+
+    Raises:
+        SourceError: neither is named.
+    """
+    return MovieLensSource(
+        path=asked.path,
+        set_name=asked.set_name,
+        home_sources=asked.home_sources,
+        latest=asked.latest,
+    )

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
+from sources.catalogue import SourceRequest
 from sources.companions import find_media
 from sources.protocol import INTERACTIONS, ITEMS, Extract, Progress, SourceFile, no_rejects
 from sources.sample.config import SampleConfig
@@ -49,3 +50,8 @@ class SampleSource:
     def media(self) -> pl.LazyFrame:
         """Posters, sounds and clips, the broken ones too."""
         return find_media(self.root, self.root)
+
+
+def open_sample(asked: SourceRequest) -> SampleSource:
+    """The sample, of the usual sizes unless they are given."""
+    return SampleSource(asked.home_sources, asked.sample or SampleConfig())

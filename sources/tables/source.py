@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
+from sources.catalogue import SourceRequest
 from sources.own_columns import PART, ROW
 from sources.protocol import MEDIA, REJECTS, Extract, Progress, SourceError, SourceFile
 from sources.rejects import (
@@ -266,3 +267,12 @@ class _MediaPaths:
     files: pl.DataFrame
     refused: pl.DataFrame
     absent: dict[str, str]
+
+
+def open_tables_source(asked: SourceRequest) -> TablesSource:
+    """The tables that a mapping names.
+
+    Raises:
+        SourceError: there is no mapping, or it says what is not understood.
+    """
+    return TablesSource(path=asked.path, latest=asked.latest, earliest=asked.earliest or EARLIEST)

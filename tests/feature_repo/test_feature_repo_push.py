@@ -170,7 +170,7 @@ def test_an_item_that_an_app_put_or_deleted_is_known_to_be_so(
 def test_media_alone_make_no_item(paths: StatePaths, app: FeatureStore) -> None:
     items = ItemLog(paths.item_log, paths.uploads)
     vector = Vector("a tower", b"")
-    items.put_media("gone", "image", "image/png", b"x", vector, known=True)
+    items.put_media("gone", "image", "image/png", b"x", {"image": vector}, known=True)
     items.close()
     with pytest.raises(PushError, match="no item 'gone'"):
         push(app, event(item="gone"))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from walking_users import random_walks
 from models.baselines import Popularity
 from models.data import Dataset, TokenTable
 from models.encoders.builtin import LITE0, LOGMEL, MINILM
-from models.encoders.factory import load_audio_encoder, load_image_encoder, load_text_encoder
+from models.encoders.factory import load_media_encoder, load_text_encoder
 from models.gat import GAT, GATConfig
 from models.mmnn import MMNN, MMNNConfig
 from models.protocol import Recommender
@@ -107,8 +108,16 @@ def test_encoders_on_cuda_give_the_vectors_of_the_cpu(modality: str, tmp_path: P
     rng = np.random.default_rng(0)
     load, name, batch = {
         "text": (load_text_encoder, MINILM, ["a film about a dog", "quarterly tax returns"]),
-        "image": (load_image_encoder, LITE0, list(rng.integers(0, 255, (2, 1, 224, 224, 3), "u1"))),
-        "audio": (load_audio_encoder, LOGMEL, list(rng.standard_normal((2, 16_000)).astype("f4"))),
+        "image": (
+            partial(load_media_encoder, "image"),
+            LITE0,
+            list(rng.integers(0, 255, (2, 1, 224, 224, 3), "u1")),
+        ),
+        "audio": (
+            partial(load_media_encoder, "audio"),
+            LOGMEL,
+            list(rng.standard_normal((2, 16_000)).astype("f4")),
+        ),
     }[modality]
     here, there = (
         load(name, weights=tmp_path, device=torch.device(device)).encode(batch)

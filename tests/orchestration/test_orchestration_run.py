@@ -3,6 +3,8 @@
 import hashlib
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import dagster as dg
@@ -15,13 +17,16 @@ from safetensors.numpy import load_file, save_file
 from small_platform import small_settings
 
 from assets.ingestion import source_of
-from assets.recommendations import NEW_USER
 from assets.training import fitted_versions
 from crossmodal.home_lock import HomeBusyError
 from crossmodal.lake import Lake
-from crossmodal.pseudonyms import pseudonym
+from crossmodal.paths import StatePaths
+from crossmodal.pseudonyms import NEW_USER, pseudonym
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
+from feature_repo.catalogue import ONLINE_VIEWS, VIEWS, table_path
+from feature_repo.online_file import newest_values
+from feature_repo.store import online
 from models.assembly import matrix
 from models.encoders.factory import load_text_encoder
 from orchestration.definitions import build_definitions
@@ -94,6 +99,24 @@ def test_an_app_reads_online_what_the_lake_holds(finished: Finished) -> None:
     assert answer.known
     assert [item.item_id for item in answer.items] == stored.sort("rank")["item_id"].to_list()
     assert not recommendations_of(settings, "nobody ever").known
+
+
+def test_a_look_up_answers_as_feast_does_without_importing_it(finished: Finished) -> None:
+    settings, _ = finished
+    paths = StatePaths(settings.home)
+    for view in (view for view in VIEWS if view.name in ONLINE_VIEWS):
+        (entity,) = view.entities
+        known = Workspace(settings).lake.scan(table_path(view).stem).select(f"{entity}_id")
+        keys = [*known.unique().sort(f"{entity}_id").head(3).collect().to_series(), "nobody", "ü"]
+        names = [field.name for field in view.features]
+        asked = [f"{view.name}:{name}" for name in names]
+        feasts = online(paths, {f"{entity}_id": keys}, asked)
+        for place, key in enumerate(keys):
+            found = newest_values(paths, f"{entity}_id", key, {view.name: names})
+            assert found == {f"{view.name}__{n}": feasts[f"{view.name}__{n}"][place] for n in names}
+    heavy = "{'feast', 'torch'} & set(sys.modules)"
+    program = f"import sys, orchestration.lookup; sys.exit(bool({heavy}))"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
 def test_features_of_an_item_are_read_online(finished: Finished) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from sources.catalogue import SourceRequest
 from sources.factory import open_source
 from sources.protocol import INTERACTIONS, ITEMS, MEDIA, Source, SourceError
 from sources.sample.config import SampleConfig
@@ -164,13 +165,13 @@ def test_the_truth_of_an_absent_catalogue_is_an_error(tmp_path: Path) -> None:
 
 
 def test_the_factory_opens_by_name(tmp_path: Path) -> None:
-    assert open_source("sample", home_sources=tmp_path, sample=SMALL).name == "sample"
+    assert open_source("sample", SourceRequest(tmp_path, sample=SMALL)).name == "sample"
     with pytest.raises(SourceError, match="choose sample, movielens or tables"):
-        open_source("spotify", home_sources=tmp_path)
+        open_source("spotify", SourceRequest(tmp_path))
     with pytest.raises(SourceError, match="--path"):
-        open_source("tables", home_sources=tmp_path)
+        open_source("tables", SourceRequest(tmp_path))
     with pytest.raises(SourceError, match="--name"):
-        open_source("movielens", home_sources=tmp_path)
+        open_source("movielens", SourceRequest(tmp_path))
 
 
 def test_sizes_that_make_no_catalogue_are_refused() -> None:

@@ -12,9 +12,10 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from models.encoders.builtin import LITE0, LOGMEL, MINILM, lite0_checkpoint, minilm_folder
+from models.encoders.catalogue import Kind
 from models.encoders.checksums import WeightsMismatchError, verify_file
 from models.encoders.device import choose_device, largest_batch
-from models.encoders.factory import load_audio_encoder, load_image_encoder, load_text_encoder
+from models.encoders.factory import load_media_encoder, load_text_encoder
 from models.encoders.fingerprints import fingerprint_of
 from models.encoders.protocol import Encoder, EncoderLoadError, MediaEncoder, TextEncoder
 from models.encoders.stream import MediaRow, encode_media, encode_texts
@@ -38,12 +39,12 @@ def text(weights: Path) -> TextEncoder:
 
 @pytest.fixture(scope="module")
 def image(weights: Path) -> MediaEncoder:
-    return load_image_encoder(LITE0, weights=weights, device=CPU)
+    return load_media_encoder("image", LITE0, weights=weights, device=CPU)
 
 
 @pytest.fixture(scope="module")
 def audio(weights: Path) -> MediaEncoder:
-    return load_audio_encoder(LOGMEL, weights=weights, device=CPU)
+    return load_media_encoder("audio", LOGMEL, weights=weights, device=CPU)
 
 
 def blot(seed: int, size: tuple[int, int] = (40, 60)) -> Image.Image:
@@ -150,13 +151,13 @@ def test_a_torchaudio_folder_is_an_encoder(tmp_path: Path, weights: Path) -> Non
     save_file(tensors, tmp_path / "model.safetensors")
     config = {"architecture": "wav2vec2_model", "arguments": arguments}
     (tmp_path / "config.json").write_text(json.dumps(config))
-    encoder = load_audio_encoder(str(tmp_path), weights=weights, device=CPU)
+    encoder = load_media_encoder("audio", str(tmp_path), weights=weights, device=CPU)
     vectors = encoder.encode([np.ones(4000, dtype=np.float32), np.zeros(9, dtype=np.float32)])
     assert vectors.shape == (2, encoder.dim) == (2, 32) and np.isfinite(vectors).all()
     assert encoder.fingerprint == fingerprint_of("audio", str(tmp_path))
     (tmp_path / "model.safetensors").write_bytes(b"damaged")
     with pytest.raises(EncoderLoadError, match=r"model\.safetensors"):
-        load_audio_encoder(str(tmp_path), weights=weights, device=CPU)
+        load_media_encoder("audio", str(tmp_path), weights=weights, device=CPU)
 
 
 def test_an_open_clip_folder_is_an_encoder(tmp_path: Path, weights: Path) -> None:
@@ -169,7 +170,7 @@ def test_an_open_clip_folder_is_an_encoder(tmp_path: Path, weights: Path) -> Non
     (tmp_path / "open_clip_config.json").write_text(json.dumps(config))
     torch.manual_seed(0)
     save_file(open_clip.CLIP(**cfg).state_dict(), tmp_path / "open_clip_model.safetensors")
-    encoder = load_image_encoder(str(tmp_path), weights=weights, device=CPU)
+    encoder = load_media_encoder("image", str(tmp_path), weights=weights, device=CPU)
     assert encoder.task == "plain_pixels" and encoder.dim == 24
     blot(1).save(tmp_path / "a.png")
     [part] = encode_media(
@@ -179,16 +180,12 @@ def test_an_open_clip_folder_is_an_encoder(tmp_path: Path, weights: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("load", "name"),
-    [
-        (load_image_encoder, "no-such-model"),
-        (load_image_encoder, "no-such-model/none"),
-        (load_audio_encoder, "NO_SUCH_BUNDLE"),
-    ],
+    ("kind", "name"),
+    [("image", "no-such-model"), ("image", "no-such-model/none"), ("audio", "NO_SUCH_BUNDLE")],
 )
-def test_an_unknown_encoder_says_what_to_set(load: object, name: str, weights: Path) -> None:
+def test_an_unknown_encoder_says_what_to_set(kind: Kind, name: str, weights: Path) -> None:
     with pytest.raises(EncoderLoadError, match="set CROSSMODAL_"):
-        load(name, weights=weights, device=CPU)  # type: ignore[operator]
+        load_media_encoder(kind, name, weights=weights, device=CPU)
 
 
 def test_other_weights_are_refused(tmp_path: Path, image: MediaEncoder, weights: Path) -> None:
@@ -205,7 +202,7 @@ def test_other_weights_are_refused(tmp_path: Path, image: MediaEncoder, weights:
         file.seek(-4, 2)
         file.write(b"\0\0\x80\x3f")
     with pytest.raises(WeightsMismatchError, match="delete it"):
-        load_image_encoder(LITE0, weights=tmp_path, device=CPU)
+        load_media_encoder("image", LITE0, weights=tmp_path, device=CPU)
 
 
 def test_fingerprints_need_no_torch_and_agree_with_the_encoders(
