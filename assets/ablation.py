@@ -1,4 +1,4 @@
-"""What each modality is worth to each fitted model: hidden, alone, and shuffled."""
+"""What each modality is worth to fitted models: hidden, alone, and shuffled."""
 
 from typing import TYPE_CHECKING
 
@@ -8,6 +8,7 @@ import polars as pl
 from assets.masking import (
     INTERVAL,
     MASKING_INPUTS,
+    MASKING_TABLES,
     MaskableModel,
     interval_columns,
     masking_choices,
@@ -42,6 +43,7 @@ _WORTH = pl.Schema(
 @table_asset(
     table="modality_worth",
     inputs=MASKING_INPUTS,
+    also_reads=MASKING_TABLES,
     also_writes=["modality_subsets"],
     choices=masking_choices,
     pictures=("modality_worth",),
@@ -51,7 +53,7 @@ _WORTH = pl.Schema(
     code_version="2",
 )
 def modality_ablation(making: Making) -> dict[str, int]:
-    """What each modality is worth: every fitted model with every subset of them, none refitted."""
+    """What each modality is worth to the best models, with every subset of them, none refitted."""
     workspace, most_users = making.workspace, making.settings.ablation_users
     subsets, worth = [pl.DataFrame(schema=_SUBSETS)], [pl.DataFrame(schema=_WORTH)]
     for own_subsets, own_worth in over_maskable_models(workspace, "Hiding modalities", _ablated):

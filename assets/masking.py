@@ -23,7 +23,12 @@ if TYPE_CHECKING:
     from models.evaluation import Measure
 
 _RANKERS = tuple(entry for entry in CATALOGUE if set(entry.splits) & set(WARM_AND_COLD))
-MASKING_INPUTS = (*(model_table(entry.name) for entry in _RANKERS), *SPLIT_INPUTS)
+MASKING_INPUTS = (
+    "metrics",
+    *(model_table(entry.name) for entry in _RANKERS),
+    *SPLIT_INPUTS,
+)
+MASKING_TABLES = ("metrics_per_user",)
 """What `over_maskable_models` reads: a model has to be loaded to know whether it can be masked."""
 
 INTERVAL: Mapping[str, pl.DataType] = {
@@ -62,7 +67,7 @@ class MaskableModel:
 def over_maskable_models(
     workspace: Workspace, work: str, function: Callable[[MaskableModel, Settings], Answer]
 ) -> Iterator[Answer]:
-    """What a function says of every fitted model that can be masked, on warm items and cold ones.
+    """What a function says of fitted models that can be masked, on warm items and cold ones.
 
     Args:
         workspace: holds the models.
@@ -73,7 +78,7 @@ def over_maskable_models(
     jobs = [
         (settings, entry, split, version, function)
         for split in splits_in(workspace.lake, WARM_AND_COLD)
-        for entry in _RANKERS
+        for entry in _asked_about(workspace, split)
         if (version := fitted_versions(workspace.lake, entry.name).get(split)) is not None
     ]
     answers = side_by_side(_answer_of, jobs, processes_for(settings, len(jobs)))
@@ -82,6 +87,24 @@ def over_maskable_models(
         workspace.progress(work, done, len(jobs))
         if answer is not None:
             yield answer
+
+
+def _asked_about(workspace: Workspace, split: str) -> tuple[ModelEntry, ...]:
+    """The models of a split that are looked at, in the order of the catalogue."""
+    reading = [entry for entry in _RANKERS if hasattr(entry.model_class(), "masked")]
+    if workspace.settings.ablation_models == "all":
+        return tuple(reading)
+    judged = (pl.col("split") == split) & (pl.col("part") == "validation")
+    means = workspace.lake.scan("metrics_per_user").filter(judged).group_by("model")
+    quality = dict(means.agg(pl.col("ndcg_10").mean()).collect().iter_rows())
+    ranked = sorted(
+        (entry for entry in reading if entry.name in quality),
+        key=lambda entry: quality[entry.name],
+        reverse=True,
+    )
+    networks = (entry for entry in ranked[1:] if entry.learns)
+    chosen = {entry.name for entry in (*ranked[:1], next(networks, None)) if entry is not None}
+    return tuple(entry for entry in reading if entry.name in chosen)
 
 
 def _answer_of(
@@ -120,10 +143,11 @@ def drawn_users(test: Interactions, most: int, seed: int) -> Interactions:
     return test.take(np.isin(test.users, drawn))
 
 
-def masking_choices(workspace: Workspace) -> dict[str, int]:
+def masking_choices(workspace: Workspace) -> dict[str, int | str]:
     """The settings that change a table over all maskable models."""
     settings = workspace.settings
     return {
+        "models": settings.ablation_models,
         "users": settings.ablation_users,
         "samples": settings.bootstrap_samples,
         "seed": settings.seed,

@@ -5,6 +5,7 @@ import polars as pl
 from assets.masking import (
     INTERVAL,
     MASKING_INPUTS,
+    MASKING_TABLES,
     MaskableModel,
     interval_columns,
     masking_choices,
@@ -30,6 +31,7 @@ _SCHEMA = pl.Schema(
 
 @table_asset(
     inputs=MASKING_INPUTS,
+    also_reads=MASKING_TABLES,
     choices=masking_choices,
     pictures=("modality_robustness",),
     group="evaluation",
@@ -37,7 +39,7 @@ _SCHEMA = pl.Schema(
     code_version="2",
 )
 def modality_robustness(making: Making) -> dict[str, int]:
-    """What is left of every fitted model as a growing share of the items loses a modality."""
+    """What is left of the best models as a growing share of the items loses a modality."""
     workspace, most_users = making.workspace, making.settings.ablation_users
     found = [pl.DataFrame(schema=_SCHEMA)]
     found += over_maskable_models(workspace, "Items lose what models read", _curves)

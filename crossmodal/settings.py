@@ -183,6 +183,11 @@ class Settings(BaseSettings):
         ge=1,
         description="Most users, drawn by the seed, whose lists say what a modality is worth.",
     )
+    ablation_models: Literal["best", "all"] = Field(
+        default="best",
+        description="Of which models it is found out what a modality is worth: of each split's "
+        "best and its best network, or of all that can be asked.",
+    )
 
     serve_host: str = Field(
         default="127.0.0.1", description="Address that `crossmodal serve` listens on."

@@ -85,6 +85,21 @@ def run(
 
 
 @app.command()
+def evaluate(
+    full: Annotated[
+        bool,
+        typer.Option(help="Find out of every model what each modality is worth to it."),
+    ] = False,
+) -> None:
+    """Judges what the last run fitted; without --full, as a run does."""
+    settings = read_settings(ablation_models="all" if full else None)
+    summary = _run_pipeline(settings, "group:evaluation")
+    typer.echo(f"Done: {', '.join(summary.made) or 'nothing was stale'}.")
+    for found in summary.failed_checks:
+        typer.echo(found, err=True)
+
+
+@app.command()
 def check(
     mapping: Annotated[Path, typer.Argument(help="The YAML file that maps your tables.")],
 ) -> None:

@@ -17,6 +17,7 @@ def small_settings(home: Path, **chosen: object) -> Settings:
             "bootstrap_samples": 100,
             # Every service starts its own decoders, and most tests decode nothing.
             "media_workers": 1,
+            "ablation_models": "all",
             "id_key": "a key for tests",
             **chosen,
         }

@@ -80,6 +80,7 @@ LEARNING = (
         family="mmnn",
         code_version="10",
         learns=True,
+        optional=True,
     ),
     ModelEntry(
         "transformer",

@@ -293,6 +293,22 @@ def test_fewer_users_are_asked_where_fewer_are_allowed(copied: Settings) -> None
         assert 0 < lake.read(table)["n_users"].max() <= 9
 
 
+def test_by_default_the_best_model_of_a_split_and_its_best_network_are_asked(
+    copied: Settings,
+) -> None:
+    settings = small_settings(copied.home, ablation_models="best")
+    run_pipeline(settings, only="key:modality_ablation")
+    lake = Workspace(settings).lake
+    asked = lake.read("modality_worth").select("split", "model").unique()
+    judged = lake.read("metrics_per_user").filter(pl.col("part") == "validation")
+    quality = judged.group_by("split", "model").agg(pl.col("ndcg_10").mean())
+    for (split,), own in asked.partition_by("split", as_dict=True).items():
+        ranked = quality.filter(pl.col("split") == split).sort("ndcg_10", descending=True)["model"]
+        names = set(own["model"])
+        networks = [name for name in ranked if name in ("mmnn", "hmdf")]
+        assert len(names) <= 2 and networks[0] in names
+
+
 def test_users_are_drawn_by_the_seed() -> None:
     n = 400
     events = Interactions(
