@@ -11,7 +11,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import click
 import typer
 
 from orchestration.beta import accept_beta
@@ -46,7 +45,7 @@ def run(
     source: Annotated[
         str | None,
         typer.Option(
-            click_type=click.Choice(SOURCE_NAMES),
+            metavar="|".join(SOURCE_NAMES),
             help=f"{'; '.join(f'{entry.name}: {entry.description}' for entry in SOURCES)}. "
             "Default: the one of the last run, else sample.",
         ),
@@ -281,7 +280,9 @@ app.add_typer(keys, name="keys")
 def _require_what_it_takes(source: str, told: dict[str, object]) -> None:
     """Looks whether a source was told what it needs, and nothing that it does not take."""
     entry = source_entry(source)
-    assert entry is not None
+    if entry is None:
+        known = ", ".join(SOURCE_NAMES)
+        raise typer.BadParameter(f"{source} is none of {known}.", param_hint="--source")
     given = {f"--{name}" for name, value in told.items() if value is not None}
     takes = [f"--{name}" for name in entry.takes]
     beyond = sorted(given - set(takes))

@@ -93,9 +93,14 @@ class Supervisor(Multiprocess):
             self._served.discard(process.pid)
             return
         self._failed_starts += 1
-        if self._failed_starts >= _MOST_FAILED_STARTS:
+        # As long as another one answers, the service is worth more than its end.
+        if self._failed_starts >= _MOST_FAILED_STARTS and not self._another_serves(process):
             self.gave_up = True
             self.should_exit.set()
+
+    def _another_serves(self, process: Process) -> bool:
+        others = (other for other in self.processes if other is not process)
+        return any(other.pid in self._served and other.process.is_alive() for other in others)
 
 
 def _family(process: Process) -> list[psutil.Process]:

@@ -107,10 +107,7 @@ def _too_many(n_columns: int, separator: str) -> pl.Expr:
     escaped = pl.col(LINE).str.contains(BACKSLASH + separator, literal=True)
     hint = "; where a backslash marks it, write escape: '\\'"
     ended = pl.col(LINE).str.ends_with(separator)
-    ending = (
-        "; where every line ends in a separator, the header must too, or `columns:` must name one "
-        "column more"
-    )
+    ending = "; where all lines end in a separator, end the header so too"
     return (
         pl.when(escaped)
         .then(pl.lit(said + hint))

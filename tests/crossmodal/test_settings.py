@@ -61,7 +61,7 @@ def test_the_environment_wins_over_the_remembered_source(
     assert load_settings().source == "sample"
 
 
-@pytest.mark.parametrize("content", ["", "x", "[]", '{"source": "other"}'])
+@pytest.mark.parametrize("content", ["", "x", "[]", '{"source": 5}'])
 def test_a_damaged_memory_of_the_source_is_named_with_the_way_out(
     tmp_path: Path, content: str
 ) -> None:

@@ -92,6 +92,13 @@ def test_doctor_names_a_key_that_is_missing(_home: Path) -> None:
     assert "restore the file from a backup" in result.output
 
 
+def test_a_source_that_is_none_is_named_before_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CROSSMODAL_SOURCE", "netflix")
+    result = CliRunner().invoke(app, ["run"])
+    assert result.exit_code == 2
+    assert "'netflix' is unknown; choose sample" in result.output
+
+
 def test_a_device_that_is_none_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CROSSMODAL_DEVICE", "tpu")
     result = CliRunner().invoke(app, ["doctor"])

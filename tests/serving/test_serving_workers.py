@@ -103,6 +103,27 @@ def test_an_event_counts_in_every_process_and_a_kill_loses_nothing(
     assert [row[1] for row in rows] == ["e1"]
 
 
+def another(running: Running, *others: int) -> int:
+    """A process of the service besides some, once it has been started."""
+
+    @patiently
+    def found() -> int:
+        new = set(running.workers()) - set(others)
+        assert len(new) == 1
+        return new.pop()
+
+    return found()
+
+
+def test_kills_of_starting_processes_do_not_end_a_service_that_answers(running: Running) -> None:
+    kept, victim = running.workers()
+    for _ in range(4):
+        os.kill(victim, signal.SIGKILL)
+        victim = another(running, kept, victim)
+    both_answer(running)
+    assert running.supervisor.is_running() and kept in running.workers()
+
+
 def test_a_promotion_reaches_every_process(running: Running, copied: Settings) -> None:
     registry = ModelRegistry(Workspace(copied).paths.models)
     other = next(one.version for one in registry.versions() if one.name == "ease-user-temporal")

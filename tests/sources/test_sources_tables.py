@@ -243,7 +243,7 @@ def test_absent_media_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture)
     source = open_tables(write(tmp_path, items=items))
     with caplog.at_level(logging.WARNING):
         assert source.media().collect().is_empty()
-    assert "1 media paths of items.csv name no file" in caplog.text
+    assert "1 paths of poster in items.csv name no file below" in caplog.text
 
 
 @pytest.mark.parametrize(

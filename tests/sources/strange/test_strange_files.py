@@ -330,7 +330,7 @@ def test_lines_that_end_in_a_separator_are_rejected_with_the_way_out(tmp_path: P
     text = events_csv(lambda e: f"{e[0]},{e[1]},{e[2]},{e[3].isoformat()},")
     _, rejects = read(write(tmp_path, MAPPING, events=text))
     assert rejects.height == N_EVENTS
-    assert "the header must too, or `columns:`" in rejects["detail"][0]
+    assert "end the header so too" in rejects["detail"][0]
     header, rest = text.split("\n", 1)
     found, rejects = read(write(tmp_path, MAPPING, events=f"{header},\n{rest}"))
     assert found.height == N_EVENTS and rejects.is_empty()
