@@ -10,7 +10,7 @@ from assets.stage import input_version
 from crossmodal.atomic import atomic_write_bytes
 from crossmodal.workspace import Workspace
 
-_RULES = "3"
+_RULES = "4"
 """Raised when a check became stricter: what had passed before is looked at again."""
 
 
@@ -22,7 +22,7 @@ def remembered(
     further: tuple[str, ...] = (),
     state: str = "",
 ) -> dg.AssetCheckResult:
-    """The finding of a check, from memory where it passed on exactly this content and settings.
+    """The finding of a check, from memory where it passed on exactly this content and state.
 
     A failed check is never remembered.
 
@@ -32,14 +32,12 @@ def remembered(
         name: of the check.
         test: finds out.
         further: other tables that the test reads.
-        state: what the test reads that is no table, where it differs when that does.
+        state: what the test reads that is no table: a setting, or a mark of a file.
     """
     file = workspace.paths.checks
     known = json.loads(file.read_bytes()) if file.is_file() else {}
-    settings = workspace.settings
-    limits = f"{settings.max_reject_share} {settings.max_broken_share}"
     versions = " ".join(input_version(workspace.lake, table) for table in (asset, *further))
-    content = f"{_RULES} {versions} {_summary(workspace, asset)} {limits}{state}"
+    content = f"{_RULES} {versions} {_summary(workspace, asset)} {state}"
     entry = known.get(f"{asset}/{name}")
     if entry is not None and entry["content"] == content:
         description = f"{entry['description']} (unchanged since it was checked)"

@@ -50,7 +50,7 @@ def _check(
         test: finds out.
         further: the other tables that it reads.
         blocking: whether nothing is built upon what fails it.
-        state: which state of a file, that is no table, it reads.
+        state: what it reads that is no table: a setting, or the state of a file.
     """
 
     @dg.asset_check(asset=asset, name=name, description=description, blocking=blocking)
@@ -77,14 +77,33 @@ def _embedding_checks() -> Iterator[dg.AssetChecksDefinition]:
 
 
 asset_checks: list[dg.AssetChecksDefinition] = [
-    _check("rejects", "reject_share", "Few rows of the source are unusable.", reject_share),
+    _check(
+        "rejects",
+        "reject_share",
+        "Few rows of the source are unusable.",
+        reject_share,
+        state=lambda workspace: str(workspace.settings.max_reject_share),
+    ),
     _check("items", "schema", "Contract.", schema("items", "items")),
     _check("interactions", "schema", "Contract.", schema("interactions", "interactions")),
     _check("interactions", "known_items", "Events are about known items.", known_items, ("items",)),
     _check("interactions", "not_in_future", "No event is in the future.", times_not_in_future),
     _check("media", "schema", "Contract.", schema("media", "media")),
-    _check("media", "broken_share", "Few files are broken.", broken_share),
-    _check("media", "placeholders", "No file stands for many items.", placeholders, blocking=False),
+    _check(
+        "media",
+        "broken_share",
+        "Few files are broken.",
+        broken_share,
+        state=lambda workspace: str(workspace.settings.max_broken_share),
+    ),
+    _check(
+        "media",
+        "placeholders",
+        "No file stands for many items.",
+        placeholders,
+        blocking=False,
+        state=lambda workspace: str(workspace.settings.max_repeated_share),
+    ),
     *_embedding_checks(),
     _check(
         "splits",
