@@ -115,6 +115,11 @@ class StatePaths:
         return self.home / "checks.json"
 
     @property
+    def finished(self) -> Path:
+        """By what files, code and settings the last whole run found everything current (JSON)."""
+        return self.home / "finished.json"
+
+    @property
     def dagster(self) -> Path:
         """Dagster's own home: runs, events, schedules."""
         return self.home / "dagster"

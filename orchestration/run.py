@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import dagster as dg
@@ -14,6 +14,7 @@ from assets.partitions import register_months
 from crossmodal.settings import Settings, remember_source
 from crossmodal.workspace import Workspace
 from orchestration.definitions import build_definitions
+from orchestration.finished import current_assets, remember_finished
 from orchestration.instance import CLI_RUN_TAG, cancel_unfinished, open_instance, sole_run
 from orchestration.jobs import month_range_tags
 from orchestration.progress import watched
@@ -75,7 +76,8 @@ def run_pipeline(settings: Settings, only: str | None = None) -> RunSummary:
     """Materializes everything that is stale, or the assets of a Dagster selection string.
 
     The source is read first, in a run of its own: only then are the months known that the
-    partitioned assets of the second run cover.
+    partitioned assets of the second run cover. Where it said nothing new, and nothing else has
+    changed since the last whole run, there is no second run.
 
     Raises:
         UnknownSelectionError: the selection cannot be read, or there is no such asset.
@@ -101,9 +103,18 @@ def run_pipeline(settings: Settings, only: str | None = None) -> RunSummary:
                 raise
             if read.events:
                 remember_source(settings)
+            reading = _summary(read.events, read.failed_checks)
+            if only is None and not reading.made and not reading.failed_checks:
+                kept = current_assets(workspace)
+                if kept is not None:
+                    return replace(reading, kept=kept)
             tags = _month_tags(workspace, instance)
             made = _materialize(definitions, instance, chosen - _READING, tags)
-    return _summary((*read.events, *made.events), (*read.failed_checks, *made.failed_checks))
+            events = (*read.events, *made.events)
+            summary = _summary(events, (*read.failed_checks, *made.failed_checks))
+            if only is None and not summary.failed_checks:
+                remember_finished(workspace, (*summary.made, *summary.kept))
+    return summary
 
 
 @dataclass(frozen=True)

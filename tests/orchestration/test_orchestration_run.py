@@ -60,6 +60,26 @@ def test_an_unchanged_run_encodes_and_fits_nothing(copied: Settings) -> None:
     assert run_pipeline(copied).made == ()
 
 
+def test_where_nothing_has_changed_only_the_source_is_read(copied: Settings) -> None:
+    workspace = Workspace(copied)
+
+    def runs() -> int:
+        with open_instance(workspace.paths) as instance:
+            return len(instance.get_runs())
+
+    first = run_pipeline(copied)
+    before = runs()
+    again = run_pipeline(copied)
+    assert again.made == () and set(again.kept) == {*first.made, *first.kept}
+    assert runs() == before + 1
+    version = fitted_versions(workspace.lake, "ease")["user-temporal"]
+    shutil.rmtree(workspace.paths.models / version)
+    assert run_pipeline(copied).made == ("model_ease",)
+    assert run_pipeline(copied).made == ()
+    other = small_settings(copied.home, recommendations_k=7)
+    assert "recommendations" in run_pipeline(other).made
+
+
 def test_one_changed_poster_is_the_only_content_that_is_encoded(copied: Settings) -> None:
     ok = (pl.col("modality") == "image") & (pl.col("status") == "ok")
     pictures = lake_of(copied).read("media").filter(ok & (pl.col("mime") == "image/png"))
