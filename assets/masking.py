@@ -76,10 +76,9 @@ def over_maskable_models(
     """
     settings = workspace.settings
     jobs = [
-        (settings, entry, split, version, function)
+        (settings, entry, split, fitted_versions(workspace.lake, entry.name)[split], function)
         for split in splits_in(workspace.lake, WARM_AND_COLD)
         for entry in _asked_about(workspace, split)
-        if (version := fitted_versions(workspace.lake, entry.name).get(split)) is not None
     ]
     answers = side_by_side(_answer_of, jobs, processes_for(settings, len(jobs)))
     workspace.progress(work, 0, len(jobs))
@@ -91,11 +90,14 @@ def over_maskable_models(
 
 def _asked_about(workspace: Workspace, split: str) -> tuple[ModelEntry, ...]:
     """The models of a split that are looked at, in the order of the catalogue."""
-    reading = [entry for entry in _RANKERS if hasattr(entry.model_class(), "masked")]
+    lake = workspace.lake
+    fitted = [entry for entry in _RANKERS if split in fitted_versions(lake, entry.name)]
+    # Only of those: the classes of others take seconds to import.
+    reading = [entry for entry in fitted if hasattr(entry.model_class(), "masked")]
     if workspace.settings.ablation_models == "all":
         return tuple(reading)
     judged = (pl.col("split") == split) & (pl.col("part") == "validation")
-    means = workspace.lake.scan("metrics_per_user").filter(judged).group_by("model")
+    means = lake.scan("metrics_per_user").filter(judged).group_by("model")
     quality = dict(means.agg(pl.col("ndcg_10").mean()).collect().iter_rows())
     ranked = sorted(
         (entry for entry in reading if entry.name in quality),

@@ -21,7 +21,7 @@ from benchmarks import _runs
 from models.evaluation import PairedDifference, paired_difference
 from models.hmdf import HMDF, HMDFConfig
 from models.hmdf.candidates import Candidates
-from models.hmdf.trees import LabelledSlice, choose_rounds
+from models.hmdf.trees import LabelledSlice, TreeData, choose_rounds
 
 _SAMPLES = 10_000
 _SCORES = ("_standardised", "_log_rank")
@@ -90,7 +90,9 @@ def judged(hybrid: HMDF, slices: Sequence[LabelledSlice], seeds: Sequence[int]) 
     folds = hybrid.folds(slices)
     found = [
         choose_rounds(
-            slices, folds, names, hybrid.config.model_copy(update={"seed": seed})
+            TreeData.of(slices, names, hybrid.config.bins),
+            folds,
+            hybrid.config.model_copy(update={"seed": seed}),
         ).validated[0]
         for seed in seeds
     ]

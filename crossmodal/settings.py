@@ -179,7 +179,7 @@ class Settings(BaseSettings):
         "answers.",
     )
     ablation_users: int = Field(
-        default=500,
+        default=300,
         ge=1,
         description="Most users, drawn by the seed, whose lists say what a modality is worth.",
     )

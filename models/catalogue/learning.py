@@ -42,7 +42,7 @@ LEARNING = (
         "Multimodal network: an item's tokens concatenated, a user by what they did last.",
         "models.mmnn:MMNN",
         "models.mmnn:MMNNConfig",
-        RANKED_SPLITS,
+        WARM_AND_COLD,
         fixed={"operator": "concatenation"},
         from_platform=_EPOCHS_AND_SEED,
         takes=("device", "on_epoch"),

@@ -41,7 +41,7 @@ from models.hmdf.slices import (
     knowing,
 )
 from models.hmdf.state import read_ranker, write_ranker
-from models.hmdf.trees import LabelledSlice, choose_rounds, fit_trees
+from models.hmdf.trees import LabelledSlice, TreeData, choose_rounds, fit_trees
 from models.parallel import fit_all
 from models.persistence import ModelFormatError, NotFittedError, load_state, save_state
 from models.protocol import FeatureWorth, NothingToLearnError, Ranking, Trainable
@@ -115,8 +115,8 @@ class HMDF:
         """
         parts = self._parts(dataset)
         slices, ranker = self._described(dataset, parts)
-        names, folds = ranker.feature_names, self.folds(slices)
-        chosen = choose_rounds(slices, folds, names, self.config, self._on_epoch)
+        data = TreeData.of(slices, ranker.feature_names, self.config.bins)
+        chosen = choose_rounds(data, self.folds(slices), self.config, self._on_epoch)
         self.curve = chosen.curve
         self.validated = chosen.mean
         self._judged = _NOBODY
@@ -127,7 +127,7 @@ class HMDF:
             if len(dataset.validation):
                 # The last slice is that of the validation events, and judges alone.
                 self._judged = slices[-1].users, values.astype(np.float32)
-        bags = fit_trees(slices, names, self.config, chosen.rounds)
+        bags = fit_trees(data, self.config, chosen.rounds)
         content, ties = ranker.knowledge.content, ranker.ties
         arrivals = None
         if self._scale is not None:

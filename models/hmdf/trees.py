@@ -81,19 +81,42 @@ class ChosenRounds:
         return self.curve.best_epoch
 
 
+@dataclass(frozen=True)
+class TreeData:
+    """Slices, and one table of them as LightGBM has it, whose making takes seconds.
+
+    Attributes:
+        slices: what is learned from.
+        table: their candidates in the order of the slices, of users any of whose candidates was
+            chosen; the others show no order.
+    """
+
+    slices: tuple[LabelledSlice, ...]
+    table: lgb.Dataset
+
+    @staticmethod
+    def of(slices: Sequence[LabelledSlice], names: Sequence[str], bins: int) -> "TreeData":
+        """The table of some slices.
+
+        Args:
+            slices: what is learned from.
+            names: of the features.
+            bins: values of a feature that are told apart.
+        """
+        return TreeData(tuple(slices), _together(slices, names, bins))
+
+
 def choose_rounds(
-    slices: Sequence[LabelledSlice],
+    data: TreeData,
     folds: Sequence[Fold],
-    names: Sequence[str],
     config: HMDFConfig,
     on_epoch: Callable[[Epoch], None] | None = None,
 ) -> ChosenRounds:
     """Fits trees (Burges 2010) a fold, stopped together once their mean no longer gains.
 
     Args:
-        slices: what is learned from.
-        folds: which of them trees are fitted to, and which judges them.
-        names: of the features.
+        data: what is learned from.
+        folds: which of its slices trees are fitted to, and which judges them.
         config: settings of the trees.
         on_epoch: called after each round: training and validation loss, 1 - NDCG@10.
     """
@@ -104,11 +127,12 @@ def choose_rounds(
     ]
     if on_epoch is not None:
         callbacks.append(_reporting(on_epoch))
+    slices = data.slices
     sizes = [int(_of_choosers(part).sum()) for part in slices]
     rows = np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1])
     outcome = lgb.cv(
         _parameters(config),
-        _together(slices, names, config.bins),
+        data.table,
         config.rounds,
         folds=[
             (np.concatenate([rows[place] for place in fold.fitted]), rows[fold.judge])
@@ -147,13 +171,10 @@ def _last_as_good(losses: Sequence[float]) -> int:
     return int(np.flatnonzero(smooth >= _AS_GOOD * smooth.max())[-1])
 
 
-def fit_trees(
-    slices: Sequence[LabelledSlice], names: Sequence[str], config: HMDFConfig, rounds: int
-) -> tuple[lgb.Booster, ...]:
+def fit_trees(data: TreeData, config: HMDFConfig, rounds: int) -> tuple[lgb.Booster, ...]:
     """So many trees on all slices, once a bag, each with draws of its own (Breiman 1996)."""
-    together = _together(slices, names, config.bins)
     return tuple(
-        lgb.train(_parameters(config) | {"seed": config.seed + bag}, together, rounds)
+        lgb.train(_parameters(config) | {"seed": config.seed + bag}, data.table, rounds)
         for bag in range(config.bags)
     )
 

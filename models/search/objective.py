@@ -5,7 +5,7 @@ from collections.abc import Callable
 from models.catalogue.space import Settings
 from models.data import Dataset
 from models.hmdf.model import HMDF
-from models.hmdf.trees import LabelledSlice, choose_rounds
+from models.hmdf.trees import LabelledSlice, TreeData, choose_rounds
 from models.protocol import SelfValidated, Trainable
 from models.training import Epoch
 from models.validation import validation_loss
@@ -93,7 +93,9 @@ def trees_objective(build: Callable[[Settings, OnEpoch], HMDF], dataset: Dataset
             slices = hybrid.labelled_slices(dataset)
             made.append((slices, hybrid.feature_names))
         slices, names = made[0]
-        return choose_rounds(slices, hybrid.folds(slices), names, hybrid.config, on_epoch).mean
+        # Again in every trial: LightGBM leaves out features by settings that are searched.
+        data = TreeData.of(slices, names, hybrid.config.bins)
+        return choose_rounds(data, hybrid.folds(slices), hybrid.config, on_epoch).mean
 
     return value
 

@@ -20,7 +20,7 @@ from models.hmdf.slices import (
     item_slices,
     time_slices,
 )
-from models.hmdf.trees import LabelledSlice, _last_as_good, choose_rounds
+from models.hmdf.trees import LabelledSlice, TreeData, _last_as_good, choose_rounds
 
 SMALL = HMDFConfig(candidates=15, rounds=40, patience=10, leaf_rows=5, penalty=1.0, threads=1)
 walks = partial(random_walks, n_users=80, n_items=60, length=27, held=3)
@@ -84,8 +84,9 @@ def test_every_judge_has_a_say_in_how_many_trees_there_are() -> None:
     slices = [labelled(rng, share) for share in (0.9, 0.3, 0.6)]
     settings = SMALL.model_copy(update={"rounds": 12, "patience": 12})
     folds = each_judges(3)
-    together = choose_rounds(slices, folds, ("a", "b"), settings)
-    alone = [choose_rounds(slices, [fold], ("a", "b"), settings) for fold in folds]
+    data = TreeData.of(slices, ("a", "b"), settings.bins)
+    together = choose_rounds(data, folds, settings)
+    alone = [choose_rounds(data, [fold], settings) for fold in folds]
     curves = np.array([one.curve.validation for one in alone])
     np.testing.assert_allclose(together.curve.validation, curves.mean(axis=0), atol=1e-12)
     assert together.rounds == 1 + _last_as_good(curves.mean(axis=0).tolist())
