@@ -131,7 +131,7 @@ def _media_features(modality: Modality, media: MediaKind) -> dg.AssetsDefinition
         intact=lambda workspace: _nothing_failed(workspace.lake, table),
         description=f"The {modality.name} tower's own features of every distinct file.",
         group="embeddings",
-        kinds=_KINDS[media],
+        kinds={"torch"},
         code_version="1",
     )
     def features(making: Making) -> dict[str, Any]:
@@ -194,10 +194,6 @@ def _media_encoder(workspace: Workspace, modality: Modality, media: MediaKind) -
     )
 
 
-_KINDS: dict[MediaKind, set[str]] = {
-    "image": {"open-clip", "torch"},
-    "audio": {"torchaudio", "torch"},
-}
 media_features = [
     _media_features(modality, media) for media in MEDIA_KINDS for modality in made_of_media(media)
 ]

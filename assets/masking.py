@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import polars as pl
@@ -28,8 +28,10 @@ MASKING_INPUTS = (
     *(model_table(entry.name) for entry in _RANKERS),
     *SPLIT_INPUTS,
 )
+"""What `over_maskable_models` reads: the models, and what says which of them are best."""
+
 MASKING_TABLES = ("metrics_per_user",)
-"""What `over_maskable_models` reads: a model has to be loaded to know whether it can be masked."""
+"""What it reads in addition, and changes only together with the inputs."""
 
 INTERVAL: Mapping[str, pl.DataType] = {
     "value": pl.Float64(),
@@ -120,9 +122,7 @@ def _answer_of(
     from models.evaluation import user_measure
 
     workspace = Workspace(settings)
-    model = open_registry(workspace).load(version)
-    if not isinstance(model, Maskable):
-        return None
+    model = cast(Maskable, open_registry(workspace).load(version))
     data = split_data(workspace.lake, split)
     tokens = data.dataset.tokens
     read = modalities_read(entry, tokens)

@@ -7,14 +7,14 @@ from items' pictures or sounds takes an entry and its encoder (docs/adding-a-mod
 from collections.abc import Callable
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Literal
+from typing import Literal, get_args
 
 from crossmodal.settings import Settings
 
 MediaKind = Literal["image", "audio"]
 """What a file of an item is; a video gives a picture, its frames, and a sound."""
 
-MEDIA_KINDS: tuple[MediaKind, ...] = ("image", "audio")
+MEDIA_KINDS: tuple[MediaKind, ...] = get_args(MediaKind)
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,10 @@ class Modality:
         name: in the names of tables and features, and in figures.
         phrase: what a reason calls it, such as "its picture".
         encoder: the name of what encodes it, by the settings.
-        media: the files it is encoded from; None where it is made of columns or of events.
-        aligned: whether a fitted map brings its features into the text space; what is made of
-            words is there already.
+        media: the files it is encoded from, whose features are aligned; None where it is made of
+            columns or of events.
+        of_words: whether its vectors are in the text space as they are; a fitted map brings those
+            of others there.
         changes: whether it is made of what users did, and so differs from one instant to another.
     """
 
@@ -35,7 +36,7 @@ class Modality:
     phrase: str
     encoder: Callable[[Settings], str]
     media: MediaKind | None = None
-    aligned: bool = False
+    of_words: bool = False
     changes: bool = False
 
 
@@ -44,11 +45,17 @@ def _attributes_encoder(_: Settings) -> str:
 
 
 DECLARED: tuple[Modality, ...] = (
-    Modality("text", "its description", attrgetter("text_encoder")),
-    Modality("image", "its picture", attrgetter("image_encoder"), media="image", aligned=True),
-    Modality("audio", "its sound", attrgetter("audio_encoder"), media="audio", aligned=True),
-    Modality("reviews", "what people wrote about it", attrgetter("text_encoder"), changes=True),
-    Modality("attributes", "its categories and figures", _attributes_encoder, aligned=True),
+    Modality("text", "its description", attrgetter("text_encoder"), of_words=True),
+    Modality("image", "its picture", attrgetter("image_encoder"), media="image"),
+    Modality("audio", "its sound", attrgetter("audio_encoder"), media="audio"),
+    Modality(
+        "reviews",
+        "what people wrote about it",
+        attrgetter("text_encoder"),
+        of_words=True,
+        changes=True,
+    ),
+    Modality("attributes", "its categories and figures", _attributes_encoder),
 )
 """All of them, in the order of every table and picture."""
 
@@ -61,7 +68,7 @@ TIME_DEPENDENT = frozenset(modality.name for modality in DECLARED if modality.ch
 LASTING = tuple(modality.name for modality in DECLARED if not modality.changes)
 """Those that hold at any time."""
 
-TOWERS = tuple(modality.name for modality in DECLARED if modality.aligned)
+TOWERS = tuple(modality.name for modality in DECLARED if not modality.of_words)
 """Those with features of their own, which a fitted map brings into the text space."""
 
 _BY_NAME = {modality.name: modality for modality in DECLARED}

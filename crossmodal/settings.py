@@ -57,10 +57,12 @@ class Settings(BaseSettings):
         "CPU.",
     )
 
-    source: str = Field(default="sample", description="sample, movielens or tables.")
+    source: str = Field(
+        default="sample", description="Name of a source; see `crossmodal run --help`."
+    )
     source_path: Path | None = Field(
         default=None,
-        description="Folder or zip (movielens), or mapping YAML (tables).",
+        description="Folder, zip or file that the source reads.",
     )
     source_name: str | None = Field(
         default=None, description="Name of a published MovieLens set to download."
@@ -137,7 +139,7 @@ class Settings(BaseSettings):
     training_epochs: int = Field(default=8, ge=1, description="Most epochs of an MMNN.")
     extra_models: tuple[str, ...] = Field(
         default=(),
-        description='Models that take minutes and are left out unless named, as JSON: ["gat"].',
+        description='Models that are left out unless named, as JSON: ["gat"].',
     )
     hybrid_networks: bool = Field(
         default=False,
@@ -185,8 +187,8 @@ class Settings(BaseSettings):
     )
     ablation_models: Literal["best", "all"] = Field(
         default="best",
-        description="Of which models it is found out what a modality is worth: of each split's "
-        "best and its best network, or of all that can be asked.",
+        description="Models that modalities are hidden from: of each split the best and the best "
+        "other one that trains weights, or all that can be masked.",
     )
 
     serve_host: str = Field(

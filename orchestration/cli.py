@@ -52,7 +52,7 @@ def run(
     ] = None,
     path: Annotated[
         Path | None,
-        typer.Option(help="MovieLens folder or zip, or the YAML file that maps your tables."),
+        typer.Option(help="Folder, zip or file that the source reads."),
     ] = None,
     name: Annotated[
         str | None,
@@ -87,10 +87,12 @@ def run(
 def evaluate(
     full: Annotated[
         bool,
-        typer.Option(help="Find out of every model what each modality is worth to it."),
+        typer.Option(
+            help="Hide modalities from every model that can be masked, not from two of a split."
+        ),
     ] = False,
 ) -> None:
-    """Judges what the last run fitted; without --full, as a run does."""
+    """Judges what the last run fitted, as a run does."""
     settings = read_settings(ablation_models="all" if full else None)
     summary = _run_pipeline(settings, "group:evaluation")
     typer.echo(f"Done: {', '.join(summary.made) or 'nothing was stale'}.")

@@ -6,6 +6,8 @@ import shutil
 import sys
 from typing import Any
 
+from pyarrow import ArrowException
+
 from crossmodal.lake import Lake
 from crossmodal.paths import StatePaths
 from crossmodal.pseudonyms import PseudonymKeyError
@@ -26,6 +28,7 @@ _PACKAGES = (
     "lightgbm",
 )
 _GIB = 1 << 30
+_UNREADABLE = (OSError, ArrowException, KeyError)
 
 
 def examine(settings: Settings) -> dict[str, Any]:
@@ -90,7 +93,10 @@ def _key_of_users(settings: Settings) -> str | None:
         workspace.key_of_users()
     except PseudonymKeyError as error:
         return f"unusable: {error}"
-    return "as it was when the users were named"
+    except _UNREADABLE as error:
+        return f"unknown, since staged_interactions is unreadable: {error}"
+    named = workspace.lake.exists("staged_interactions")
+    return "the one that named the users" if named else "there; no table says what it has named"
 
 
 def _tables(lake: Lake) -> dict[str, str]:
@@ -102,11 +108,9 @@ def _tables(lake: Lake) -> dict[str, str]:
 
 
 def _table_state(lake: Lake, name: str) -> str:
-    from pyarrow import ArrowException
-
     try:
         version = lake.version(name)
-    except (OSError, ArrowException, KeyError) as error:
+    except _UNREADABLE as error:
         return f"unreadable: {error}"
     return f"{version.rows:,} rows, version {version.data_version}"
 

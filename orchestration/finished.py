@@ -12,31 +12,63 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from crossmodal.atomic import atomic_write_bytes
+from crossmodal.modalities import DECLARED
 from crossmodal.workspace import Workspace
+from feature_repo.home_repo import definitions_version
+from models.encoders.fingerprints import fingerprint_of
+from models.media.limits import media_limits
+from models.search.best_settings import best_file
 
 _CODE = ("assets", "crossmodal", "feature_repo", "models", "orchestration", "sources")
 _OF_THE_SERVICE = "serve_"
+_PASSING = ("-shm", "-journal", ".lock")
 
 
 class _Finished(BaseModel):
     """What a whole run left.
 
     Attributes:
-        mark: of files, code and settings.
+        choices: by which code, settings and encoders it worked.
+        state: of the files that assets keep.
         assets: that were current.
     """
 
-    mark: str
+    choices: str
+    state: str
     assets: tuple[str, ...]
 
 
-def remember_finished(workspace: Workspace, assets: Sequence[str]) -> None:
-    """Notes that these assets are current, by which files, code and settings."""
-    found = _Finished(mark=_mark(workspace), assets=tuple(assets))
+def choices_in_force(workspace: Workspace) -> str:
+    """A digest of what decides how everything is made, besides the source: code and settings."""
+    settings = workspace.settings
+    chosen = {
+        name: value
+        for name, value in settings.model_dump(mode="json", exclude={"home"}).items()
+        if not name.startswith(_OF_THE_SERVICE)
+    }
+    # Of a folder with an encoder of one's own the files may change while its name stays.
+    chosen["encoders"] = [
+        fingerprint_of(modality.media or "text", modality.encoder(settings), media_limits(settings))
+        for modality in DECLARED
+    ]
+    chosen["definitions"] = definitions_version()
+    tuned = [] if settings.tuned == "none" else [best_file(settings.tuned)]
+    return _digest(json.dumps(chosen, sort_keys=True), [*_code(), *tuned])
+
+
+def remember_finished(workspace: Workspace, choices: str, assets: Sequence[str]) -> None:
+    """Notes that these assets are current.
+
+    Args:
+        workspace: of the run.
+        choices: that were in force when the run began: what changed meanwhile made nothing.
+        assets: their names.
+    """
+    found = _Finished(choices=choices, state=_state(workspace), assets=tuple(assets))
     atomic_write_bytes(workspace.paths.finished, found.model_dump_json().encode())
 
 
-def current_assets(workspace: Workspace) -> tuple[str, ...] | None:
+def current_assets(workspace: Workspace, choices: str) -> tuple[str, ...] | None:
     """The assets of the last whole run, where nothing has changed since; None where it may have.
 
     What the source's own files say is not looked at.
@@ -45,38 +77,35 @@ def current_assets(workspace: Workspace) -> tuple[str, ...] | None:
         known = _Finished.model_validate_json(workspace.paths.finished.read_bytes())
     except (OSError, ValidationError):
         return None
-    return known.assets if known.mark == _mark(workspace) else None
+    same = known.choices == choices and known.state == _state(workspace)
+    return known.assets if same else None
 
 
-def _mark(workspace: Workspace) -> str:
-    settings = workspace.settings
-    chosen = {
-        name: value
-        for name, value in settings.model_dump(mode="json", exclude={"home"}).items()
-        if not name.startswith(_OF_THE_SERVICE)
-    }
-    digest = hashlib.sha256(json.dumps(chosen, sort_keys=True).encode())
-    tuned = Path(settings.tuned)
-    for path in [*_state(workspace), *_code(), *([tuned] if tuned.is_file() else [])]:
-        facts = path.stat()
-        digest.update(f"{path} {facts.st_size} {facts.st_mtime_ns}\n".encode())
-    return digest.hexdigest()
-
-
-def _state(workspace: Workspace) -> Iterator[Path]:
-    """Every file that an asset keeps."""
+def _state(workspace: Workspace) -> str:
+    """A digest of the files that assets keep, whatever else may be written next to them."""
     paths = workspace.paths
-    for folder in (paths.lake, paths.models, paths.alignment, paths.pictures, paths.feast):
-        for path in sorted(folder.rglob("*")):
-            # Who only reads an SQLite file writes these too; of what is written they grow.
-            passing = path.name.endswith(("-shm", ".lock")) or (
-                path.name.endswith("-wal") and not path.stat().st_size
-            )
-            if path.is_file() and not passing:
-                yield path
+    folders = (paths.lake, paths.models, paths.alignment, paths.pictures, paths.feast)
+    return _digest("", (path for folder in folders for path in sorted(folder.rglob("*"))))
 
 
 def _code() -> Iterator[Path]:
     root = Path(__file__).resolve().parent.parent
     for package in _CODE:
-        yield from sorted((root / package).rglob("*.py"))
+        found = sorted((root / package).rglob("*"))
+        yield from (path for path in found if "__pycache__" not in path.parts)
+
+
+def _digest(text: str, paths: Sequence[Path] | Iterator[Path]) -> str:
+    """Of a text and of the sizes and times of files."""
+    digest = hashlib.sha256(text.encode())
+    for path in paths:
+        try:
+            facts = path.stat()
+        except FileNotFoundError:
+            # A passing file of somebody who reads or writes at the moment.
+            continue
+        # An SQLite log that is empty was made by someone who only reads.
+        read_only = path.name.endswith("-wal") and not facts.st_size
+        if path.is_file() and not path.name.endswith(_PASSING) and not read_only:
+            digest.update(f"{path} {facts.st_size} {facts.st_mtime_ns}\n".encode())
+    return digest.hexdigest()

@@ -14,7 +14,7 @@ from assets.partitions import register_months
 from crossmodal.settings import Settings, remember_source
 from crossmodal.workspace import Workspace
 from orchestration.definitions import build_definitions
-from orchestration.finished import current_assets, remember_finished
+from orchestration.finished import choices_in_force, current_assets, remember_finished
 from orchestration.instance import CLI_RUN_TAG, cancel_unfinished, open_instance, sole_run
 from orchestration.jobs import month_range_tags
 from orchestration.progress import watched
@@ -94,6 +94,7 @@ def run_pipeline(settings: Settings, only: str | None = None) -> RunSummary:
             _canceled_where_interrupted(instance),
         ):
             definitions = build_definitions(workspace)
+            choices = choices_in_force(workspace)
             _require_assets(definitions, chosen, only)
             try:
                 read = _materialize(definitions, instance, chosen & _READING, {})
@@ -105,7 +106,7 @@ def run_pipeline(settings: Settings, only: str | None = None) -> RunSummary:
                 remember_source(settings)
             reading = _summary(read.events, read.failed_checks)
             if only is None and not reading.made and not reading.failed_checks:
-                kept = current_assets(workspace)
+                kept = current_assets(workspace, choices)
                 if kept is not None:
                     return replace(reading, kept=kept)
             tags = _month_tags(workspace, instance)
@@ -113,7 +114,7 @@ def run_pipeline(settings: Settings, only: str | None = None) -> RunSummary:
             events = (*read.events, *made.events)
             summary = _summary(events, (*read.failed_checks, *made.failed_checks))
             if only is None and not summary.failed_checks:
-                remember_finished(workspace, (*summary.made, *summary.kept))
+                remember_finished(workspace, choices, (*summary.made, *summary.kept))
     return summary
 
 

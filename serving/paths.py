@@ -10,10 +10,11 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from crossmodal.ids import in_print, no_dot_segments
+from crossmodal.modalities import MEDIA_KINDS
 from serving.problems import FieldError, Problem, document
 
 _CHANGES = {"DELETE", "PUT"}
-_OF_A_ROUTE = re.compile("/(similar|media/(image|audio))$")
+_OF_A_ROUTE = re.compile(f"/(similar|media/({'|'.join(MEDIA_KINDS)}))$")
 _ENCODED_SLASH = re.compile(b"%2[fF]")
 _HALF_ESCAPE = re.compile(b"%(?![0-9a-fA-F]{2})")
 _SLASH_OF_AN_ID = "\x1f"

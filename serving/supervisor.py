@@ -92,9 +92,13 @@ class Supervisor(Multiprocess):
         if process.pid in self._served:
             self._served.discard(process.pid)
             return
+        if self._another_serves(process):
+            # As long as one answers, the service is worth more than its end.
+            _log.error("A process of the service ended before it served; another one answers.")
+            self._failed_starts = 0
+            return
         self._failed_starts += 1
-        # As long as another one answers, the service is worth more than its end.
-        if self._failed_starts >= _MOST_FAILED_STARTS and not self._another_serves(process):
+        if self._failed_starts >= _MOST_FAILED_STARTS:
             self.gave_up = True
             self.should_exit.set()
 

@@ -44,7 +44,7 @@ class Upload:
 
     Attributes:
         mime: what its bytes are.
-        features: (d,) of each modality that is made of such files.
+        features: (d,) of each modality that is made of such files; of the kind itself too.
     """
 
     mime: str

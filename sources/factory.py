@@ -16,7 +16,7 @@ def require_known_source(name: str) -> SourceEntry:
     if entry is None:
         raise SourceError(
             f"Source {name!r} is unknown; choose {', '.join(SOURCE_NAMES[:-1])} or "
-            f"{SOURCE_NAMES[-1]}."
+            f"{SOURCE_NAMES[-1]} by --source or CROSSMODAL_SOURCE."
         )
     return entry
 

@@ -4,17 +4,12 @@ from pathlib import Path
 
 from sources.protocol import SourceError
 
-HEAD = 512
-"""So many first bytes tell every format here."""
-
+_HEAD = 512
+_TAIL = 8
 _EXPORT = "export the table as CSV or Parquet"
 _UNPACK = "unpack it and name one of its files"
 _BY_MAGIC = (
     (0, b"SQLite format 3\x00", "an SQLite database", _EXPORT),
-    (0, b"PAR1", "a Parquet file", "give it the ending .parquet"),
-    (0, b"ARROW1", "an Arrow or Feather file", "give it the ending .feather"),
-    (0, b"FEA1", "a Feather file of version 1", "write it again as Parquet"),
-    (0, b"ORC", "an ORC file", "write it again as Parquet"),
     (0, b"Obj\x01", "an Avro file", "write it again as Parquet"),
     (0, b"\x89HDF\r\n\x1a\n", "an HDF5 file", _EXPORT),
     (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Excel workbook", _EXPORT),
@@ -25,6 +20,13 @@ _BY_MAGIC = (
     (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive", _UNPACK),
     (0, b"Rar!\x1a\x07", "a RAR archive", _UNPACK),
     (257, b"ustar", "a tar archive", _UNPACK),
+)
+# Letters that a header may begin with too: such a file also ends in them.
+_AT_BOTH_ENDS = (
+    (b"PAR1", "a Parquet file", "give it the ending .parquet"),
+    (b"ARROW1", "an Arrow or Feather file", "give it the ending .feather"),
+    (b"FEA1", "a Feather file of version 1", "write it again as Parquet"),
+    (b"ORC", "an ORC file", "write it again as Parquet"),
 )
 _MARKUP = (
     (b"<!doctype html", "a web page", "download the file that the page links to"),
@@ -44,10 +46,15 @@ def require_no_foreign_format(path: Path, content: Path) -> None:
         SourceError: the first bytes are of another format; the message says which and the way out.
     """
     with content.open("rb") as file:
-        head = file.read(HEAD)
+        head = file.read(_HEAD)
+        file.seek(max(0, content.stat().st_size - _TAIL))
+        tail = file.read()
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     for offset, magic, what, way_out in _BY_MAGIC:
         if head[offset : offset + len(magic)] == magic:
+            raise SourceError(f"{path} is {what}; {way_out}.")
+    for magic, what, way_out in _AT_BOTH_ENDS:
+        if head.startswith(magic) and magic in tail:
             raise SourceError(f"{path} is {what}; {way_out}.")
     for magic, what, way_out in _MARKUP:
         if start.startswith(magic):

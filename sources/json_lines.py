@@ -1,6 +1,8 @@
 """JSON Lines: an object a line, whose fields are the columns."""
 
 import json
+from collections import Counter
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ _UNREADABLE = (
     "this line is no JSON object in which each key stands once; JSON has no NaN, no Infinity and "
     "no halves of characters"
 )
+# A key that is spelt with escapes may be one that stands there in letters too.
+_ESCAPED_KEY = r'\\u[0-9a-fA-F]{4}[^"]*":'
 
 
 def scan_json_lines(path: Path, encoding: str | None = None) -> pl.LazyFrame:
@@ -36,13 +40,13 @@ def scan_json_lines(path: Path, encoding: str | None = None) -> pl.LazyFrame:
         )
     try:
         frame = _scanned(plain.path)
-        if not _may_repeat_a_key(plain.path, frame):
+        faulty = _rows_with_a_key_twice(plain.path, frame.collect_schema())
+        if not faulty:
             return _numbered(frame, [])
     except pl.exceptions.PolarsError:
-        pass
-    sound, faulty = _without_faulty_lines(plain.path)
+        faulty = _rows_that_are_no_object(plain.path)
     try:
-        return _numbered(_scanned(sound), faulty)
+        return _numbered(_scanned(_without(plain.path, set(faulty))), faulty)
     except pl.exceptions.PolarsError as error:
         reason = str(error).splitlines()[0]
         raise SourceError(
@@ -56,37 +60,57 @@ def _scanned(path: Path) -> pl.LazyFrame:
     return frame
 
 
-def _may_repeat_a_key(path: Path, frame: pl.LazyFrame) -> bool:
-    """Whether some line names a field twice, maybe within a record of another field."""
-    line = pl.col(LINE)
-    twice = [
-        line.str.count_matches(json.dumps(name, ensure_ascii=False) + ":", literal=True) > 1
-        for name in frame.collect_schema()
-    ]
-    spaced = line.str.replace_all(r'"\s+:', '":')
-    found = lines_of(path).with_columns(spaced).select(pl.any_horizontal(twice).any())
-    return bool(found.collect(engine="streaming").item())
-
-
 def _numbered(frame: pl.LazyFrame, faulty: list[int]) -> pl.LazyFrame:
     fault = pl.when(pl.col(ROW).is_in(faulty)).then(pl.lit(_UNREADABLE))
     numbered = frame.with_row_index(ROW, offset=1).cast({ROW: pl.Int64})
     return numbered.with_columns(fault.alias(FAULT), pl.lit(False).alias(SHORT))
 
 
-def _without_faulty_lines(path: Path) -> tuple[Path, list[int]]:
-    """A copy in which lines that are no object are empty objects, and which rows those are."""
-    target, faulty, row = private_copy(path.name), [], 0
-    with path.open(encoding="utf-8-sig", errors="replace") as file, target.open("w") as out:
-        for line in file:
-            if not line.strip():
-                continue
-            row += 1
-            if not _is_object(line):
-                faulty.append(row)
-                line = "{}\n"
-            out.write(line)
-    return target, faulty
+def _rows_with_a_key_twice(path: Path, schema: pl.Schema) -> list[int]:
+    """The rows of which Polars would take one of two values without a word.
+
+    Only lines that name a key more often than the schema has it are parsed one by one.
+    """
+    line = pl.col(LINE)
+    rows = lines_of(path).filter(line.str.strip_chars() != "").select(LINE)
+    closed = line.str.replace_all(r'"\s+:', '":')
+    often = [
+        closed.str.count_matches(f"{json.dumps(name, ensure_ascii=False)}:", literal=True) > times
+        for name, times in Counter(_names(schema)).items()
+    ]
+    suspect = pl.any_horizontal(*often, line.str.contains(_ESCAPED_KEY))
+    found = rows.with_row_index(ROW, offset=1).filter(suspect).collect(engine="streaming")
+    return [row for row, text in found.iter_rows() if not _is_object(text)]
+
+
+def _names(fields: Any) -> Iterator[str]:
+    """Names of all fields, those of records as often as there are such records."""
+    pairs = fields.items() if isinstance(fields, dict) else ((f.name, f.dtype) for f in fields)
+    for name, dtype in pairs:
+        yield name
+        while isinstance(dtype, pl.List | pl.Array):
+            dtype = dtype.inner
+        if isinstance(dtype, pl.Struct):
+            yield from _names(dtype.fields)
+
+
+def _rows_that_are_no_object(path: Path) -> list[int]:
+    return [row for row, line in enumerate(_lines(path), start=1) if not _is_object(line)]
+
+
+def _without(path: Path, faulty: Collection[int]) -> Path:
+    """A copy in which faulty lines are empty objects."""
+    target = private_copy(path.name)
+    with target.open("w", encoding="utf-8") as out:
+        for row, line in enumerate(_lines(path), start=1):
+            out.write("{}\n" if row in faulty else line)
+    return target
+
+
+def _lines(path: Path) -> Iterator[str]:
+    """The lines that are rows."""
+    with path.open(encoding="utf-8-sig", errors="replace", newline="\n") as file:
+        yield from (line for line in file if line.strip())
 
 
 def _is_object(line: str) -> bool:

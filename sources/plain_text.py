@@ -241,7 +241,7 @@ def _neighbours(path: Path) -> float:
 def _unpacked(path: Path) -> Path:
     """The file itself, or its content in a file of its own, also where it is packed twice."""
     found = path
-    for _ in range(_MOST_PACKINGS):
+    for _ in range(_MOST_PACKINGS + 1):
         with found.open("rb") as file:
             head = file.read(8)
         kind = next((name for magic, name in _PACKED.items() if head.startswith(magic)), None)

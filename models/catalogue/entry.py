@@ -68,8 +68,7 @@ class ModelEntry:
         learns: whether it trains weights; a baseline only counts.
         control: a floor that the others are compared with: it is judged and never answers.
         yardstick: whether every other model is compared with it, where it is fitted on the split.
-        optional: whether it takes minutes and is fitted only where CROSSMODAL_EXTRA_MODELS names
-            it.
+        optional: whether it is fitted only where CROSSMODAL_EXTRA_MODELS names it.
         ordered: whether it lives on what came after what, which events without times do not say.
         space: which of its settings can be searched; None where none can.
         searched_on: the split whose validation events judge a search.

@@ -46,7 +46,7 @@ LEARNING = (
         fixed={"operator": "concatenation"},
         from_platform=_EPOCHS_AND_SEED,
         takes=("device", "on_epoch"),
-        code_version="10",
+        code_version="11",
         learns=True,
         space=Space(
             {

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from crossmodal.modalities import MediaKind
 from models.encoders.builtin import LITE0, LITE0_SHA256, LOGMEL, MINILM, MINILM_SHA256
 from models.media.limits import MediaLimits
 
-Kind = Literal["text", "image", "audio"]
+Kind = Literal["text"] | MediaKind
 """What an encoder takes."""
 
 

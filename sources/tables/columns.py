@@ -33,11 +33,13 @@ class Column:
         name: as the mapping has it.
         expr: reads it.
         dtype: its type: one value, or a list of values; lists within lists are one list.
+        of_json: whether a text in it may stand for a list or record.
     """
 
     name: str
     expr: pl.Expr
     dtype: pl.DataType
+    of_json: bool = False
 
     @property
     def is_list(self) -> bool:
@@ -70,6 +72,7 @@ class Table:
         section: of the mapping: interactions or items.
         headless: whether none of the mapped columns is in the first line of a text file, which may
             hold data then.
+        of_json: whether its cells are JSON, where a text may stand for a list or record.
     """
 
     frame: pl.LazyFrame
@@ -79,6 +82,7 @@ class Table:
     mapping_file: Path
     section: str
     headless: bool = False
+    of_json: bool = False
 
     def column(self, key: str, name: str, *, lists: bool = False) -> Column:
         """The column that a key of the mapping names.
@@ -95,7 +99,7 @@ class Table:
         found = _resolved(self.schema, name)
         if found is None:
             raise SourceError(f"{self.where(key)}: {self._absent(name)}")
-        column = Column(name, *_flat(*found))
+        column = Column(name, *_flat(*found), of_json=self.of_json)
         inner = column.dtype.inner if isinstance(column.dtype, pl.List) else column.dtype
         if isinstance(inner, pl.Struct):
             fields = ", ".join(f"{name}.{field.name}" for field in inner.fields)

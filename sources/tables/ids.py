@@ -18,8 +18,8 @@ _EXACT = {32: 2**24, 64: 2**53}
 # As `crossmodal.ids.IN_PRINT`, in the words of Polars.
 _CONTROLS = r"[\p{Cc}\x{2028}\x{2029}]"
 _LETTERS_LOST = "\ufffd"
-# What is left of a list or record in a field that holds text elsewhere.
-_NESTED = r'^(\[("|-?\d).*\]|\{".*\})$'
+# What is left of a list or record in a field of JSON that holds text elsewhere.
+_NESTED = r"^(\[.*\]|\{.*\})$"
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def id_of(column: Column, what: str, form: IdForm, blanks: tuple[str, ...]) -> I
         .then(pl.lit(f"the {what} id holds control characters or line breaks; take them out"))
         .when(text.str.contains(_LETTERS_LOST, literal=True))
         .then(pl.lit(f"the {what} id holds bytes that are not of the file's encoding"))
-        .when(text.str.contains(_NESTED))
+        .when(text.str.contains(_NESTED) if column.of_json else pl.lit(False))
         .then(pl.lit(f"the {what} id is a list or record; one value is needed"))
         .when(usable_id(text).is_null())
         .then(pl.lit(f"the {what} id is longer than {LONGEST_ID} bytes"))

@@ -38,6 +38,8 @@ _EXPECTED = {
     "float_type": "a number is needed here",
     "int_parsing": "a whole number is needed here",
     "int_type": "a whole number is needed here",
+    "int_from_float": "a whole number is needed here",
+    "greater_than_equal": "a number that is not negative is needed here",
 }
 _SECTIONS: dict[str, type[BaseModel]] = {
     "interactions": EventsMapping,
@@ -102,7 +104,9 @@ def _explain(path: Path, node: Any, error: ValidationError) -> str:
         line, found = _find(node, fault["loc"])
         if fault["type"] in _WORD_EXPECTED and _is_odd(found):
             message = _reading(found)
-        if fault["type"] == "missing":
+        if fault["type"] == "missing" and isinstance(fault["loc"][-1], int):
+            message = "the list is too short"
+        elif fault["type"] == "missing":
             message = "it is missing; name its column"
             if fault["loc"][-1] == "time":
                 message += ", or write `time: none` where the events have no times"

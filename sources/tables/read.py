@@ -1,7 +1,8 @@
 """Opens the tables that a mapping names, below its root."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -87,7 +88,7 @@ def _is_table(path: Path, root: Path, below: Path, *, of_folder: bool) -> bool:
     """Whether a file is one of the table's: hidden ones are not, unless the mapping names them."""
     parts = path.relative_to(below).parts
     hidden = any(part.startswith((".", "_")) for part in parts)
-    known = _suffix(path) in _PARQUET | _JSON_LINES | _TEXT or not of_folder
+    known = _suffix(path) in _PARQUET | _ARROW | _JSON_LINES | _TEXT or not of_folder
     inside = path.resolve().is_relative_to(root)
     return not hidden and known and inside and path.is_file()
 
@@ -111,10 +112,10 @@ def _open(
 ) -> Table:
     suffix = _suffix(path)
     if suffix in _PARQUET:
-        scanned = pl.scan_parquet(path, hive_partitioning=False)
-        frame, text = first_and_last(_typed(path, scanned), sample), False
+        scan = partial(pl.scan_parquet, hive_partitioning=False)
+        frame, text = first_and_last(_typed(path, scan), sample), False
     elif suffix in _ARROW:
-        frame, text = first_and_last(_typed(path, pl.scan_ipc(path)), sample), False
+        frame, text = first_and_last(_typed(path, pl.scan_ipc), sample), False
     elif suffix in _JSON_LINES:
         frame, text = first_and_last(scan_json_lines(path, mapping.encoding), sample), False
     else:
@@ -129,7 +130,8 @@ def _open(
     schema = frame.collect_schema()
     headless = text and wanted.isdisjoint(schema)
     name = path.relative_to(root).as_posix()
-    return Table(frame, schema, path, name, mapping_file, section, headless)
+    of_json = suffix in _JSON_LINES
+    return Table(frame, schema, path, name, mapping_file, section, headless, of_json)
 
 
 def _partitions(path: Path) -> Iterator[tuple[str, str | None]]:
@@ -141,12 +143,12 @@ def _partitions(path: Path) -> Iterator[tuple[str, str | None]]:
             yield unquote(named.group(1)), None if value == _HIVE_NULL else value
 
 
-def _typed(path: Path, scanned: pl.LazyFrame) -> pl.LazyFrame:
+def _typed(path: Path, scan: Callable[[Path], pl.LazyFrame]) -> pl.LazyFrame:
     """The rows of a file that says the types of its columns."""
-    frame = scanned.with_row_index(ROW, offset=1).cast({ROW: pl.Int64})
     try:
+        frame = scan(path).with_row_index(ROW, offset=1).cast({ROW: pl.Int64})
         frame.collect_schema()
-    except pl.exceptions.PolarsError as error:
+    except (pl.exceptions.PolarsError, OSError) as error:
         raise SourceError(f"{path} cannot be read as a table ({error}).") from error
     return _faultless(frame)
 

@@ -32,9 +32,10 @@ def lines_of(path: Path) -> pl.LazyFrame:
 
 
 def text_lines(path: Path) -> Iterator[str]:
-    """The lines one by one, with their ends."""
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        yield from file
+    """The lines one by one, each with a line feed at its end; a return within one is no end."""
+    with path.open(encoding="utf-8-sig", errors="replace", newline="\n") as file:
+        for line in file:
+            yield line.rstrip("\r\n") + "\n"
 
 
 def unused(path: Path, n: int) -> list[str]:

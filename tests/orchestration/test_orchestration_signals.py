@@ -107,7 +107,7 @@ def test_a_run_that_a_signal_ends_is_recorded_as_canceled(tmp_path: Path, number
 
 
 BUSY = """
-import hashlib, subprocess, sys
+import hashlib, subprocess, sys, threading
 from pathlib import Path
 from crossmodal.paths import StatePaths
 from orchestration import interrupts
@@ -115,7 +115,8 @@ from orchestration import interrupts
 interrupts.RUN_SECONDS = 0.5
 with interrupts.interruptible(StatePaths(Path(sys.argv[1]))):
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    print(child.pid, flush=True)
+    # Said by a thread, once the library computes: before, Python itself would hear of a signal.
+    threading.Timer(0.5, print, [child.pid], {"flush": True}).start()
     hashlib.pbkdf2_hmac("sha256", b"", b"", 2_000_000_000)
 """
 

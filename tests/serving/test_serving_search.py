@@ -1,11 +1,14 @@
 """Search by words, a picture, a sound, and several at once."""
 
 import base64
+import json
+import shutil
 import sqlite3
 from pathlib import Path
 
 import polars as pl
 import pytest
+from conftest import client_of
 from fastapi.testclient import TestClient
 from test_serving_catalogue import picture, sound
 
@@ -126,3 +129,22 @@ def test_what_cannot_be_searched_by_is_refused(asking: TestClient) -> None:
         assert answer.status_code == status, (asked, answer.text)
         assert answer.headers["content-type"] == "application/problem+json"
     assert search(asking, text="still there")
+
+
+def test_a_picture_that_nothing_is_comparable_with_is_refused(copied: Settings) -> None:
+    shutil.rmtree(Workspace(copied).paths.alignment)
+    with client_of(copied) as client:
+        answer = client.post("/v1/search", json={"image": encoded(picture())})
+        assert answer.status_code == 422
+        assert "Nothing that was sent can be compared" in answer.json()["detail"]
+        assert search(client, text="a haunted house")
+
+
+def test_the_page_searches_by_every_modality(asking: TestClient) -> None:
+    script = asking.get("/page/modalities.js")
+    assert script.headers["content-type"].startswith("text/javascript")
+    names = json.loads(script.text.partition("= ")[2].rstrip(";\n"))
+    assert "./modalities.js" in asking.get("/page/app.js").text
+    assert {len(search(asking, text="a haunted house", modalities=[name])) for name in names} == {
+        20
+    }

@@ -232,8 +232,6 @@ def test_a_tar_archive_is_named_and_not_read_as_text(
     ("first", "what", "way_out"),
     [
         (b"SQLite format 3\x00", "SQLite database", "CSV or Parquet"),
-        (b"PAR1\x15\x04", "Parquet file", ".parquet"),
-        (b"ARROW1\x00\x00", "Feather file", ".feather"),
         (b"Obj\x01\x04\x14avro", "Avro file", "Parquet"),
         (b"\x89HDF\r\n\x1a\n", "HDF5 file", "CSV or Parquet"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "Excel workbook", "CSV or Parquet"),
@@ -250,6 +248,38 @@ def test_what_is_no_text_is_named(tmp_path: Path, first: bytes, what: str, way_o
         read(path)
 
 
+def test_a_table_of_another_ending_is_named(tmp_path: Path) -> None:
+    frame = pl.DataFrame(events(), schema=["user", "item", "stars", "at"], orient="row")
+    for write_to, ending in ((frame.write_parquet, "parquet"), (frame.write_ipc, "feather")):
+        path = write(tmp_path, MAPPING)
+        write_to(tmp_path / "events.csv")
+        with pytest.raises(SourceError, match=rf"give it the ending \.{ending}"):
+            read(path)
+
+
+@pytest.mark.parametrize("name", ["ORCID", "PAR1", "FEA1", "ARROW1"])
+def test_a_header_may_begin_as_another_format_does(tmp_path: Path, name: str) -> None:
+    text = events_csv().replace("user,", f"{name},", 1)
+    found, _ = read(write(tmp_path, MAPPING.replace("user: user", f"user: {name}"), events=text))
+    assert found.height == N_EVENTS
+
+
+def test_a_damaged_feather_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "events.feather").write_bytes(b"ARROW1\x00\x00 and no more")
+    path = write(tmp_path, MAPPING.replace("events.csv", "events.feather"))
+    with pytest.raises(SourceError, match=r"events\.feather cannot be read as a table"):
+        read(path)
+
+
+def test_feather_files_of_a_folder_are_read_with_the_others(tmp_path: Path) -> None:
+    folder = tmp_path / "parts"
+    parts(folder, 4)
+    pl.read_csv(folder / "part-002.csv", try_parse_dates=True).write_ipc(folder / "two.feather")
+    (folder / "part-002.csv").unlink()
+    found, rejects = read(write(tmp_path, MAPPING.replace("events.csv", "parts")))
+    assert found.height == N_EVENTS and rejects.is_empty()
+
+
 def test_a_workbook_is_named_and_not_unpacked(tmp_path: Path) -> None:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
@@ -259,9 +289,12 @@ def test_a_workbook_is_named_and_not_unpacked(tmp_path: Path) -> None:
         read(write(tmp_path, MAPPING, events=packed.getvalue()))
 
 
-def test_text_that_was_packed_twice_is_read(tmp_path: Path) -> None:
-    twice = gzip.compress(gzip.compress(events_csv().encode()))
-    found, rejects = read(write(tmp_path, MAPPING, events=twice))
+@pytest.mark.parametrize("times", [2, 3])
+def test_text_that_was_packed_again_is_read(tmp_path: Path, times: int) -> None:
+    packed = events_csv().encode()
+    for _ in range(times):
+        packed = gzip.compress(packed)
+    found, rejects = read(write(tmp_path, MAPPING, events=packed))
     assert found.height == N_EVENTS and rejects.is_empty()
 
 
@@ -288,6 +321,8 @@ def events_and(*lines: str) -> str:
     [
         '{"user": "a", "user": "b", "item": "101", "stars": 4, "at": "2021-03-01"}',
         '{"user": "a", "item": "101", "stars": 4, "at": "2021-03-01", "stars":5}',
+        '{"user": "a", "item": "101", "stars": 4, "at": "2021-03-01", "\\u0075ser": "b"}',
+        '{"user": "a", "item": "101", "stars": 4, "at": "2021", "more": {"id": 1, "id": 2}}',
     ],
 )
 def test_a_line_with_a_key_twice_is_rejected_alone(tmp_path: Path, line: str) -> None:
@@ -306,13 +341,26 @@ def test_a_key_that_a_record_has_too_is_no_repeat(tmp_path: Path) -> None:
     assert rejects["detail"].to_list() == ["the user id is a list or record; one value is needed"]
 
 
-@pytest.mark.parametrize("user", ['["a", "b"]', "[1, 2]", '{"id": 5}'])
+@pytest.mark.parametrize("user", ['["a", "b"]', "[1, 2]", '{"id": 5}', "[]", "[[true]]"])
 def test_a_list_or_a_record_is_no_id(tmp_path: Path, user: str) -> None:
     mapping = MAPPING.replace("events.csv", "events.jsonl")
     line = f'{{"user": {user}, "item": "101", "stars": 4, "at": "2021-03-01"}}'
     found, rejects = read(write(tmp_path, mapping, events__jsonl=events_and(line)))
     assert found.height == N_EVENTS
     assert rejects["detail"].to_list() == ["the user id is a list or record; one value is needed"]
+
+
+def test_brackets_in_an_id_of_a_csv_are_letters(tmp_path: Path) -> None:
+    text = events_csv(lambda e: f"{e[0]},[{e[1]}],{e[2]},{e[3].isoformat()}")
+    found, rejects = read(write(tmp_path, MAPPING, events=text))
+    assert rejects.is_empty() and set(found["item_id"]) == {f"[{n}]" for n in range(101, 126)}
+
+
+def test_a_return_within_a_line_above_the_header_is_no_line(tmp_path: Path) -> None:
+    text = "Title\r\r\n" + events_csv().replace("\n", "\r\n")
+    mapping = MAPPING.replace("user: user", "skip_lines: 1, user: user")
+    found, rejects = read(write(tmp_path, mapping, events=text))
+    assert found.height == N_EVENTS and rejects.is_empty()
 
 
 @pytest.mark.parametrize("above", ["# made by a shop\n", "Report\n\n", "a;b\nsep=,\n"])

@@ -89,6 +89,9 @@ def test_a_key_that_is_given_twice_is_named_with_its_line(
         ("value: stars", "types: like", "types: keys with their values are needed here"),
         ("value: stars", "value_range: [1, 5]", "value_range needs value, the column"),
         ("value: stars", "skip_lines: some", "skip_lines: a whole number is needed here"),
+        ("value: stars", "skip_lines: 1.5", "skip_lines: a whole number is needed here"),
+        ("value: stars", "skip_lines: -1", "skip_lines: a number that is not negative"),
+        ("value: stars", "value: stars, value_range: [1]", "the list is too short"),
     ],
 )
 def test_a_mistake_is_explained_in_plain_words(
