@@ -1,10 +1,10 @@
-"""What the GAT and the transformer have in common as recommenders: fit, refit, mask, save, load."""
+"""What the GAT and the transformer have in common as recommenders: fit, mask, save, load."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from copy import copy
 from pathlib import Path
-from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 import numpy as np
 import torch
@@ -12,17 +12,16 @@ from torch import Tensor, nn
 
 from models.averaged_training import AveragedTraining
 from models.data import Dataset, Floats, Histories, Ints, TokenTable
-from models.network_config import NetworkConfig
 from models.persistence import ModelFormatError, NotFittedError, load_state, save_state, tensor
 from models.protocol import Ranking
 from models.ranking import rank, tie_breaks
 from models.reducer_state import reducer_arrays, reducers_of
 from models.reducers import CrossFitted, fit_reducers
 from models.sequences import Scale
-from models.training import Epoch, TrainingCurve, one_thread, refit_length, seeded
+from models.trained_by_epochs import ConfigT, TrainedByEpochs
+from models.training import Epoch, one_thread, seeded
 from models.validation import network_judge
 
-ConfigT = TypeVar("ConfigT", bound=NetworkConfig)
 NetworkT = TypeVar("NetworkT", bound=nn.Module)
 Encode = Callable[[], None]
 """Makes the vectors of all items again, from the network in force."""
@@ -38,28 +37,17 @@ class NetworkTrainer(Protocol[NetworkT]):
         ...
 
 
-class NetworkRecommender(ABC, Generic[ConfigT, NetworkT]):
+class NetworkRecommender(TrainedByEpochs[ConfigT], Generic[ConfigT, NetworkT]):
     """A network that reads item tokens and histories, and keeps a vector of every item.
 
-    Args:
-        config: the settings; the defaults of its kind where there are none.
-        device: that the network is on.
-        on_epoch: called after each epoch.
+    Args and further attributes as of `TrainedByEpochs`.
 
     Attributes:
-        config: the settings.
-        device: that the network is on.
-        curve: training loss and validation loss (1 - NDCG@10) per epoch; None before a fit.
-        trained_epochs: whose weights were kept, and how long a refit trains; None before a fit.
         bias: (n_items,) popularity; zero for items without training events.
-        ties: (n_items,) the order of equal scores.
     """
 
-    name: str
     spoken: str
     """What messages call a model of this kind."""
-
-    settings_type: ClassVar[type[NetworkConfig]]
 
     def __init__(
         self,
@@ -67,13 +55,8 @@ class NetworkRecommender(ABC, Generic[ConfigT, NetworkT]):
         device: str = "cpu",
         on_epoch: Callable[[Epoch], None] | None = None,
     ) -> None:
-        self.config: ConfigT = config or self.settings_type()  # type: ignore[assignment]
-        self.device = torch.device(device)
-        self.curve: TrainingCurve | None = None
-        self.trained_epochs: int | None = None
+        super().__init__(config, device, on_epoch)
         self.bias = torch.zeros(0)
-        self.ties = np.zeros(0, dtype=np.int32)
-        self._on_epoch = on_epoch
         self._network: NetworkT | None = None
         self._reducers: dict[str, CrossFitted] = {}
         self._scale = Scale(0.0, 1.0)
@@ -115,16 +98,6 @@ class NetworkRecommender(ABC, Generic[ConfigT, NetworkT]):
         if self._network is None:
             raise NotFittedError(f"This {self.spoken} has no weights yet; call fit or load first.")
         return self._network
-
-    def fit(self, dataset: Dataset) -> Self:
-        """Learns from the training events, and stops by the validation events."""
-        return self._learn(dataset, None)
-
-    def refitted(self, dataset: Dataset) -> Self:
-        """See `models.protocol.Refittable`."""
-        length = refit_length(self.name, self.trained_epochs)
-        other = type(self)(self.config, str(self.device), self._on_epoch)
-        return other._learn(dataset, length)
 
     def masked(self, tokens: Mapping[str, TokenTable]) -> Self:
         """The same weights over other tokens of the same items; nothing is fitted again.

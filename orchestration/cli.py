@@ -279,13 +279,13 @@ app.command()(serve)
 app.add_typer(keys, name="keys")
 
 
-def _require_what_it_takes(source: str, told: dict[str, object]) -> None:
-    """Looks whether a source was told what it needs, and nothing that it does not take."""
+def _require_what_it_takes(source: str, named: dict[str, object]) -> None:
+    """Refuses a call that names less than the source needs, or what it does not take."""
     entry = source_entry(source)
     if entry is None:
         known = ", ".join(SOURCE_NAMES)
         raise typer.BadParameter(f"{source} is none of {known}.", param_hint="--source")
-    given = {f"--{name}" for name, value in told.items() if value is not None}
+    given = {f"--{name}" for name, value in named.items() if value is not None}
     takes = [f"--{name}" for name in entry.takes]
     beyond = sorted(given - set(takes))
     if beyond:

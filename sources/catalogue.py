@@ -1,4 +1,4 @@
-"""Every source: what it is, what it needs to be told, and what opens it.
+"""Every source: what it is, what it needs to be given, and what opens it.
 
 A source is its own files and an entry here.
 """
@@ -42,7 +42,7 @@ class SourceEntry:
         description: what it is, for the help text.
         open: where the function is that opens it, as module:function. It is called with a
             `SourceRequest`.
-        takes: which of `path` and `name` it can be told; one of them at least is needed.
+        takes: which of `path` and `name` it takes; one of them at least is needed.
         one_file: whether its path is one file, whose content says how the others are read.
     """
 

@@ -36,7 +36,7 @@ class EncoderEntry:
 
 @dataclass(frozen=True)
 class LoadRequest:
-    """What the function that loads an encoder is told.
+    """What the function that loads an encoder goes by.
 
     Attributes:
         name: as the setting has it.

@@ -101,7 +101,7 @@ class TreeData:
         Args:
             slices: what is learned from.
             names: of the features.
-            bins: values of a feature that are told apart.
+            bins: values of a feature that are distinguished.
         """
         return TreeData(tuple(slices), _together(slices, names, bins))
 

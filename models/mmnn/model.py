@@ -1,4 +1,4 @@
-"""The MMNN: its fit, its refit, its other catalogues, and how it is kept."""
+"""The MMNN: how it learns, its other catalogues, and how it is kept."""
 
 from collections.abc import Callable, Mapping
 from copy import copy
@@ -25,24 +25,25 @@ from models.persistence import ModelFormatError, NotFittedError, load_state, sav
 from models.ranking import tie_breaks
 from models.reducers import fit_reducers
 from models.sequences import Scale
-from models.training import Epoch, TrainingCurve, one_thread, refit_length, seeded
+from models.trained_by_epochs import TrainedByEpochs
+from models.training import Epoch, one_thread, seeded
 from models.validation import network_judge
 
 _UNFITTED = "This MMNN has no weights yet; call fit or load first."
 
 
-class MMNN(MMNNRecommender):
+class MMNN(TrainedByEpochs[MMNNConfig], MMNNRecommender):
     """Multimodal neural network: fused item tokens, users as what they did last.
 
+    Args and further attributes as of `TrainedByEpochs`.
+
     Attributes:
-        config: the settings.
-        device: where it computes.
-        curve: training loss and validation loss (1 - NDCG@10) per epoch; None before a fit.
-        trained_epochs: whose weights were kept, and how long a refit trains; None before a fit.
         task_weights: what the loss of each task was multiplied by at the end of the fit.
         ratings: what a predicted value needs in addition to the network; None without the task
             rating.
     """
+
+    settings_type = MMNNConfig
 
     def __init__(
         self,
@@ -50,14 +51,9 @@ class MMNN(MMNNRecommender):
         device: str = "cpu",
         on_epoch: Callable[[Epoch], None] | None = None,
     ) -> None:
-        self.config = config or MMNNConfig()
-        self.device = torch.device(device)
-        self.curve: TrainingCurve | None = None
-        self.trained_epochs: int | None = None
-        self.ties = np.zeros(0, dtype=np.int32)
+        super().__init__(config, device, on_epoch)
         self.task_weights: dict[TaskName, float] = {}
         self.ratings: RatingState | None = None
-        self._on_epoch = on_epoch
         self._items: FittedItems | None = None
         self._answers: FittedMMNN | None = None
 
@@ -96,20 +92,6 @@ class MMNN(MMNNRecommender):
     def modalities(self) -> tuple[str, ...]:
         """Names of the modalities, in the order of every array over them; none before a fit."""
         return self._answers.modalities if self._answers else ()
-
-    def fit(self, dataset: Dataset) -> Self:
-        """Learns from the training events, and stops by the validation events.
-
-        Without validation events the training loss takes their place: nothing else says which epoch
-        is best.
-        """
-        return self._learn(dataset, None)
-
-    def refitted(self, dataset: Dataset) -> Self:
-        """See `models.protocol.Refittable`."""
-        length = refit_length(self.name, self.trained_epochs)
-        other = type(self)(self.config, str(self.device), self._on_epoch)
-        return other._learn(dataset, length)
 
     def masked(self, tokens: Mapping[str, TokenTable]) -> Self:
         """The same weights over other tokens of the same items; nothing is fitted again.
