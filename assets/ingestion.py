@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import dagster as dg
@@ -20,6 +21,7 @@ from crossmodal.workspace import KEY_IDENTITY, Workspace
 from sources.catalogue import SourceRequest, source_entry
 from sources.factory import open_source
 from sources.protocol import Source, SourceError, SourceFile
+from sources.rejects import IN_THE_FUTURE
 from sources.sample.config import SampleConfig
 
 
@@ -352,6 +354,17 @@ def _rejects(source: Source) -> pl.DataFrame:
     return pl.concat([source.items().rejects, source.interactions().rejects]).collect()
 
 
+def _day_where_rows_wait(lake: Lake) -> date | None:
+    """Today where the last reading left out rows whose time had not come; None without such rows.
+
+    On another day their time may have come, though no file has changed.
+    """
+    if not lake.exists("rejects"):
+        return None
+    waiting = lake.scan("rejects").filter(pl.col("detail").str.starts_with(IN_THE_FUTURE))
+    return None if waiting.head(1).collect().is_empty() else datetime.now(UTC).date()
+
+
 def _reading_choices(workspace: Workspace) -> dict[str, str]:
     """What decides how rows are read besides the rows: the source, its mapping, the key."""
     settings = workspace.settings
@@ -361,6 +374,6 @@ def _reading_choices(workspace: Workspace) -> dict[str, str]:
         "source": settings.source,
         "mapping": "" if mapping is None else _sha256(mapping),
         "earliest": str(settings.earliest_event),
-        "latest": str(settings.latest_event),
+        "latest": str(settings.latest_event or _day_where_rows_wait(workspace.lake)),
         KEY_IDENTITY: key_identity(workspace.id_key()),
     }

@@ -22,6 +22,9 @@ UNKNOWN_ITEM = "unknown_item"
 Repeats = Literal["keep", "sum", "last", "reject"]
 """What becomes of events of the same user, item, type and time."""
 
+IN_THE_FUTURE = "in the future: "
+"""How the detail of a reject begins whose time has not come yet."""
+
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 """Before it nobody's doings were written down by a machine."""
 
@@ -305,7 +308,7 @@ def _event_rules(part: RawEvents, known_items: pl.Series | None, bounds: TimeBou
     value, given, time = pl.col("value"), pl.col("given_value"), pl.col("event_timestamp")
     outside = ~value.is_between(low, high) | value.is_nan()
     given_time = pl.col("given_time")
-    future = pl.concat_str(pl.lit("in the future: "), given_time)
+    future = pl.concat_str(pl.lit(IN_THE_FUTURE), given_time)
     early = pl.concat_str(
         pl.lit(f"before {bounds.earliest:%Y-%m-%d} (CROSSMODAL_EARLIEST_EVENT): "), given_time
     )

@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
@@ -16,7 +17,7 @@ from PIL import Image
 from safetensors.numpy import load_file, save_file
 from small_platform import small_settings
 
-from assets.ingestion import source_of
+from assets.ingestion import _reading_choices, source_of
 from assets.training import fitted_versions
 from crossmodal.home_lock import HomeBusyError
 from crossmodal.lake import Lake
@@ -304,6 +305,25 @@ def test_too_many_rejects_stop_the_run_and_keep_the_last_good_tables(tmp_path: P
     with pytest.raises(RunFailedError, match="value_out_of_range"):
         run_pipeline(elsewhere)
     assert json.loads((elsewhere.home / "source.json").read_text())["source"] == "tables"
+
+
+def test_a_row_whose_time_has_not_come_is_looked_at_again_on_another_day(tmp_path: Path) -> None:
+    (tmp_path / "mapping.yaml").write_text(
+        "interactions: {path: events.csv, user: u, item: i, time: t}\n"
+    )
+    lines = ["u,i,t", *(f"u{n % 7},i{n % 11},2021-03-{1 + n % 28:02d}" for n in range(70))]
+    settings = small_settings(
+        tmp_path / "home",
+        source="tables",
+        source_path=tmp_path / "mapping.yaml",
+        max_reject_share=0.1,
+    )
+    chosen = []
+    for late in ([], ["u1,i1,2999-01-01"]):
+        (tmp_path / "events.csv").write_text("\n".join([*lines, *late]))
+        run_pipeline(settings, only="group:sources or group:ingestion")
+        chosen.append(_reading_choices(Workspace(settings))["latest"])
+    assert chosen == ["None", str(datetime.now(UTC).date())]
 
 
 @pytest.mark.parametrize(
