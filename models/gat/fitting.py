@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from crossmodal.modalities import TIME_DEPENDENT
 from models.averaged_training import AveragedTraining, Batch
-from models.content import Content, content_at
+from models.content import Content
+from models.content_periods import ContentPeriods
 from models.data import Bools, Dataset, Floats, Longs
 from models.gat.config import GATConfig
 from models.gat.graph import Fanout, Graph, View
@@ -29,7 +29,6 @@ from models.sequences import (
     Scale,
     draw_rows,
     knowledge_batches,
-    period_of,
     prefixes,
     recent,
     upcoming,
@@ -59,14 +58,8 @@ class Trainer:
             torch.from_numpy(counts).to(device), torch.from_numpy(factors).to(device)
         )
         self.draw = CandidateDraw.of(counts, config.sampled_items)
-        self.behavioural = np.array([name in TIME_DEPENDENT for name in reducers], dtype=bool)
-        self.periods, self.begins = period_of(
-            self.events.timestamps, config.periods if self.behavioural.any() else 1
-        )
-        self.contents = [
-            content_at(dataset.tokens, reducers, dataset.n_items, int(begin))
-            for begin in self.begins
-        ]
+        # Drawn from on the CPU; only what a step reads goes to the device.
+        self.periods = ContentPeriods.of(dataset, reducers, config.periods, torch.device("cpu"))
         self.fanouts = (
             Fanout(config.sampled_users, config.sampled_neighbours, config.sampled_choices),
         ) * config.layers
@@ -79,7 +72,9 @@ class Trainer:
         """One pass over a draw of the training events; returns the mean loss."""
         config = self.config
         targets = draw_rows(self.events, config.epoch_examples, self.generator)
-        batches = knowledge_batches(targets, self.periods, config.batch_size, self.generator)
+        batches = knowledge_batches(
+            targets, self.periods.of_events, config.batch_size, self.generator
+        )
         return self.training.epoch(
             [Batch(partial(self._loss, period, rows), len(rows)) for period, rows in batches]
         )
@@ -107,7 +102,7 @@ class Trainer:
         return found + config.auxiliary_weight * self._auxiliary_loss(needed, period, view)
 
     def _auxiliary_loss(self, items: Tensor, period: int, view: View) -> Tensor:
-        content = shown(self.contents[period], view.kept).take(items)
+        content = shown(self.periods.contents[period], view.kept).take(items)
         known = torch.from_numpy(view.known)[items]
         loss: Tensor = self.network.items.fuse.auxiliary_loss(
             content.to(self.device), items.to(self.device), known.to(self.device)
@@ -116,7 +111,7 @@ class Trainer:
 
     def _vectors(self, items: Tensor, period: int, view: View) -> Tensor:
         near = self.graph.neighbourhood(items.numpy(), self.fanouts, view, self.rng)
-        content = shown(self.contents[period], view.kept).take(near.items)
+        content = shown(self.periods.contents[period], view.kept).take(near.items)
         known = torch.from_numpy(view.known)[near.items]
         vectors: Tensor = self.network.items(
             near.to(self.device), content.to(self.device), known.to(self.device)
@@ -139,11 +134,11 @@ class Trainer:
         """
         until = np.full(self.graph.n_users, len(self.events), dtype=np.int64)
         np.minimum.at(until, self.events.users[rows], self.stops[rows])
-        shape = (self.graph.n_items, len(self.behavioural))
+        shape = (self.graph.n_items, len(self.periods.behavioural))
         known = self.rng.random(shape[0]) >= self.config.id_dropout
         kept = self.rng.random(shape) >= self.config.modality_dropout
-        kept &= known[:, None] | ~self.behavioural
-        return View(until, int(self.begins[period]), known, kept)
+        kept &= known[:, None] | ~self.periods.behavioural
+        return View(until, int(self.periods.begins[period]), known, kept)
 
 
 def shown(content: Content, kept: Bools) -> Content:

@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from crossmodal.modalities import TIME_DEPENDENT
 from models.averaged_training import AveragedTraining, Batch
-from models.content import Content, content_at
+from models.content import Content
+from models.content_periods import ContentPeriods
 from models.data import Dataset, Floats
 from models.mmnn.config import MMNNConfig
 from models.mmnn.network import MMNNNetwork
@@ -25,7 +25,6 @@ from models.sequences import (
     Scale,
     draw_rows,
     knowledge_batches,
-    period_of,
     prefixes,
     recent,
     upcoming,
@@ -53,19 +52,12 @@ class Trainer:
         counts = np.bincount(dataset.train.items, minlength=dataset.n_items)
         self.draw = CandidateDraw.of(counts, config.sampled_items)
         network.start_from(torch.from_numpy(counts).to(device))
-        timely = [name in TIME_DEPENDENT for name in reducers]
+        self.periods = ContentPeriods.of(dataset, reducers, config.periods, device)
         self.hide = ModalityDropout(
             config.modality_dropout,
             config.id_dropout,
-            behavioural=torch.tensor(timely, dtype=torch.bool, device=device),
+            behavioural=torch.from_numpy(self.periods.behavioural).to(device),
         )
-        self.periods, begins = period_of(
-            self.events.timestamps, config.periods if any(timely) else 1
-        )
-        self.contents = [
-            content_at(dataset.tokens, reducers, dataset.n_items, int(begin)).to(device)
-            for begin in begins
-        ]
         self.context = torch.from_numpy(_standardise(dataset.context))
         self.generator = torch_generator(config.seed)
         self.losses = task_losses(config, self.generator)
@@ -81,10 +73,12 @@ class Trainer:
         """One pass over a draw of the training events; returns the mean loss."""
         config = self.config
         targets = draw_rows(self.events, config.epoch_examples, self.generator)
-        batches = knowledge_batches(targets, self.periods, config.batch_size, self.generator)
+        batches = knowledge_batches(
+            targets, self.periods.of_events, config.batch_size, self.generator
+        )
         return self.training.epoch(
             [
-                Batch(partial(self._loss, self.contents[period], rows), len(rows))
+                Batch(partial(self._loss, self.periods.contents[period], rows), len(rows))
                 for period, rows in batches
             ]
         )

@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from crossmodal.modalities import TIME_DEPENDENT
 from models.averaged_training import AveragedTraining, Batch
-from models.content import Content, content_at
+from models.content import Content
+from models.content_periods import ContentPeriods
 from models.data import Dataset
 from models.modality_dropout import ModalityDropout
 from models.reducers import CrossFitted
 from models.retrieval_loss import CandidateDraw, Candidates, focused_softmax_loss
-from models.sequences import Rows, Scale, knowledge_batches, period_of
+from models.sequences import Rows, Scale, knowledge_batches
 from models.training import torch_generator
 from models.transformer.config import TransformerConfig
 from models.transformer.network import TransformerNetwork
@@ -59,19 +59,12 @@ class Trainer:
         counts = np.bincount(self.events.items, minlength=dataset.n_items)
         self.draw = CandidateDraw.of(counts, config.sampled_items)
         self._start(dataset, counts)
-        timely = [name in TIME_DEPENDENT for name in reducers]
+        self.periods = ContentPeriods.of(dataset, reducers, config.periods, device)
         self.hide = ModalityDropout(
             config.modality_dropout,
             config.id_dropout,
-            behavioural=torch.tensor(timely, dtype=torch.bool, device=device),
+            behavioural=torch.from_numpy(self.periods.behavioural).to(device),
         )
-        self.periods, instants = period_of(
-            self.events.timestamps, config.periods if any(timely) else 1
-        )
-        self.contents = [
-            content_at(dataset.tokens, reducers, dataset.n_items, int(instant)).to(device)
-            for instant in instants
-        ]
         self.generator = torch_generator(config.seed)
         self.training = AveragedTraining(network, self._groups(), config, device)
 
@@ -101,7 +94,9 @@ class Trainer:
         drawn = torch.randperm(len(windows), generator=self.generator)[: config.epoch_windows]
         windows = windows.take(np.sort(drawn.numpy()))
         batches = [
-            Batch(partial(self._loss, self.contents[period], self.shifts[fold], own), len(own))
+            Batch(
+                partial(self._loss, self.periods.contents[period], self.shifts[fold], own), len(own)
+            )
             for fold, period, own in self._batches(windows)
         ]
         order = torch.randperm(len(batches), generator=self.generator)
@@ -113,7 +108,7 @@ class Trainer:
         for fold in range(len(self.shifts)):
             own = windows.take(np.flatnonzero(folds == fold))
             for period, firsts in knowledge_batches(
-                own.firsts, self.periods, self.config.batch_size, self.generator
+                own.firsts, self.periods.of_events, self.config.batch_size, self.generator
             ):
                 yield fold, period, own.take(np.searchsorted(own.firsts, firsts))
 

@@ -182,16 +182,7 @@ class Client:
 class AsyncClient:
     """Asks the service without holding up other tasks; see `Client`.
 
-    Args:
-        url: of the service.
-        key: of `crossmodal keys add`, where the service asks for one.
-        timeout: seconds for one try.
-        attempts: most tries of a call, at least one.
-        patience: most seconds that a call waits between its tries, in all; where the service asks
-            for a longer wait (`Retry-After`), the error comes at once and says so.
-
-    Raises:
-        ValueError: there is no try, or less than no time to wait.
+    Args and errors are those of `Client`.
     """
 
     def __init__(
