@@ -13,6 +13,7 @@ from crossmodal.ending import SERVICE_SECONDS, end_all
 _log = logging.getLogger(__name__)
 
 _MOST_FAILED_STARTS = 3
+_END = {True: "was killed", False: "ended"}
 
 
 def ending_seconds(config: uvicorn.Config) -> float:
@@ -22,6 +23,9 @@ def ending_seconds(config: uvicorn.Config) -> float:
 
 class Supervisor(Multiprocess):
     """Starts a process again that died or hangs; where none begins to serve any more, it ends all.
+
+    What a signal of somebody else has ended, the kernel's where memory is short among them, is
+    started again for ever: it says nothing of whether the service can start.
 
     Args:
         config: of each process.
@@ -54,9 +58,10 @@ class Supervisor(Multiprocess):
                 return
             if self._serves(process):
                 continue
+            ended = process.process.exitcode
             process.kill()
             process.join()
-            self._count(process)
+            self._count(process, by_signal=ended is not None and ended < 0)
             if not self.should_exit.is_set():
                 again = Process(self.config, self.sockets)
                 again.start()
@@ -88,13 +93,16 @@ class Supervisor(Multiprocess):
             self._failed_starts = 0
         return True
 
-    def _count(self, process: Process) -> None:
+    def _count(self, process: Process, *, by_signal: bool) -> None:
+        """Counts a process that ended before it served, unless somebody else ended it."""
         if process.pid in self._served:
             self._served.discard(process.pid)
             return
+        _log.error("A process of the service %s before it served.", _END[by_signal])
+        if by_signal:
+            return
         if self._another_serves(process):
             # As long as one answers, the service is worth more than its end.
-            _log.error("A process of the service ended before it served; another one answers.")
             self._failed_starts = 0
             return
         self._failed_starts += 1

@@ -124,6 +124,22 @@ def test_kills_of_starting_processes_do_not_end_a_service_that_answers(running: 
     assert running.supervisor.is_running() and kept in running.workers()
 
 
+def test_kills_of_all_processes_before_they_serve_do_not_end_the_service(running: Running) -> None:
+    for _ in range(4):
+        known = running.workers()
+        for victim in known:
+            os.kill(victim, signal.SIGKILL)
+        restarted(running, known)
+    both_answer(running)
+    assert running.supervisor.is_running()
+
+
+@patiently
+def restarted(running: Running, known: list[int]) -> None:
+    new = set(running.workers()) - set(known)
+    assert len(new) == 2
+
+
 def test_a_promotion_reaches_every_process(running: Running, copied: Settings) -> None:
     registry = ModelRegistry(Workspace(copied).paths.models)
     other = next(one.version for one in registry.versions() if one.name == "ease-user-temporal")
