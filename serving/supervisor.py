@@ -3,6 +3,7 @@
 import logging
 import signal
 import socket
+import time
 
 import psutil
 import uvicorn
@@ -13,6 +14,7 @@ from crossmodal.ending import SERVICE_SECONDS, end_all
 _log = logging.getLogger(__name__)
 
 _MOST_FAILED_STARTS = 3
+_LOOK_SECONDS = 0.2
 _END = {True: "was killed", False: "ended"}
 
 
@@ -86,12 +88,11 @@ class Supervisor(Multiprocess):
 
     def _serves(self, process: Process) -> bool:
         """Whether a process lives and answers; one that has begun to serve clears the count."""
-        if not process.is_alive(timeout=self.config.timeout_worker_healthcheck):
-            return False
-        if process.pid not in self._served and process.is_ready():
+        serving = _answer(process, self.config.timeout_worker_healthcheck)
+        if serving and process.pid not in self._served:
             self._served.add(process.pid)
             self._failed_starts = 0
-        return True
+        return serving is not None
 
     def _count(self, process: Process, *, by_signal: bool) -> None:
         """Counts a process that ended before it served, unless somebody else ended it."""
@@ -113,6 +114,23 @@ class Supervisor(Multiprocess):
     def _another_serves(self, process: Process) -> bool:
         others = (other for other in self.processes if other is not process)
         return any(other.pid in self._served and other.process.is_alive() for other in others)
+
+
+def _answer(process: Process, seconds: float) -> bool | None:
+    """Whether a process serves already; None where it is dead, or says nothing in time.
+
+    Uvicorn's own question waits the whole time for a process that has died since it was asked:
+    both ends of the pipe are open in this one, so that nothing ends.
+    """
+    end = time.monotonic() + seconds
+    try:
+        process.parent_conn.send(b"ping")
+        while process.process.is_alive() and time.monotonic() < end:
+            if process.parent_conn.poll(_LOOK_SECONDS):
+                return bool(process.parent_conn.recv())
+    except (OSError, EOFError):
+        return None
+    return None
 
 
 def _family(process: Process) -> list[psutil.Process]:
