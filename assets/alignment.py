@@ -62,7 +62,12 @@ def _alignment_asset(tower: str) -> dg.AssetsDefinition:
     inputs = (f"{tower}_features", "text_embeddings", "media", "items")
 
     def has_head(workspace: Workspace) -> bool:
-        return workspace.lake.exists(table) and _head_folder(workspace, tower).is_dir()
+        """Whether the head is there as it was fitted."""
+        if not workspace.lake.exists(table):
+            return False
+        weights = _weights(_head_folder(workspace, tower))
+        written = workspace.lake.read(table)["head_sha256"].first()
+        return weights.is_file() and _digest(weights.parent) == written
 
     @table_asset(
         name=table,
@@ -145,7 +150,11 @@ def _format_control(lake: Lake, tower: str, item_ids: pl.Series) -> np.ndarray:
 
 
 def _digest(folder: Path) -> str:
-    return hashlib.sha256((folder / "weights.safetensors").read_bytes()).hexdigest()
+    return hashlib.sha256(_weights(folder).read_bytes()).hexdigest()
+
+
+def _weights(folder: Path) -> Path:
+    return folder / "weights.safetensors"
 
 
 alignments = [_alignment_asset(tower) for tower in TOWERS]

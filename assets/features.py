@@ -114,10 +114,16 @@ def _definitions(workspace: Workspace) -> Choices:
     }
 
 
+def _applied(workspace: Workspace) -> bool:
+    from feature_repo.home_repo import has_home_repo
+
+    return workspace.paths.registry.is_file() and has_home_repo(workspace.paths)
+
+
 @table_asset(
     after=_ONLINE_TABLES,
     choices=_definitions,
-    intact=lambda workspace: workspace.paths.registry.is_file(),
+    intact=_applied,
     group="features",
     kinds={"feast"},
     code_version="1",

@@ -49,6 +49,11 @@ def write_home_repo(paths: StatePaths) -> None:
     atomic_write_bytes(paths.feast / "definitions.py", _DEFINITIONS.encode())
 
 
+def has_home_repo(paths: StatePaths) -> bool:
+    """Whether `write_home_repo` has written both files."""
+    return all((paths.feast / name).is_file() for name in ("feature_store.yaml", "definitions.py"))
+
+
 def definitions_version() -> str:
     """What the definitions hash to (hex, 16 characters), found without importing Feast."""
     digest = hashlib.sha256(version("feast").encode())

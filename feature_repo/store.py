@@ -18,7 +18,12 @@ from filelock import FileLock
 from crossmodal.atomic import atomic_path, atomic_write_bytes
 from crossmodal.lake import TableMissingError
 from crossmodal.paths import StatePaths
-from feature_repo.home_repo import definitions_version, store_settings, write_home_repo
+from feature_repo.home_repo import (
+    definitions_version,
+    has_home_repo,
+    store_settings,
+    write_home_repo,
+)
 from feature_repo.online_file import OnlineStoreError
 
 if TYPE_CHECKING:
@@ -118,7 +123,8 @@ def apply_definitions(paths: StatePaths) -> bool:
     with writing(paths):
         mark = paths.feast / "applied"
         wanted = f"{definitions_version()} {paths.lake.resolve()}".encode()
-        if paths.registry.is_file() and mark.is_file() and mark.read_bytes() == wanted:
+        there = paths.registry.is_file() and has_home_repo(paths)
+        if there and mark.is_file() and mark.read_bytes() == wanted:
             return False
         with atomic_path(paths.registry) as staged:
             stage_registry(paths, staged)

@@ -6,7 +6,7 @@ is seen from files and settings alone.
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
@@ -52,8 +52,12 @@ def choices_in_force(workspace: Workspace) -> str:
         for modality in DECLARED
     ]
     chosen["definitions"] = definitions_version()
+    digest = hashlib.sha256(json.dumps(chosen, sort_keys=True).encode())
     tuned = [] if settings.tuned == "none" else [best_file(settings.tuned)]
-    return _digest(json.dumps(chosen, sort_keys=True), [*_code(), *tuned])
+    # By their bytes: in images and checkouts, times of files may all be one.
+    for path in [*_code(), *tuned]:
+        digest.update(f"{path.name} ".encode() + path.read_bytes())
+    return digest.hexdigest()
 
 
 def remember_finished(workspace: Workspace, choices: str, assets: Sequence[str]) -> None:
@@ -68,37 +72,32 @@ def remember_finished(workspace: Workspace, choices: str, assets: Sequence[str])
     atomic_write_bytes(workspace.paths.finished, found.model_dump_json().encode())
 
 
-def current_assets(workspace: Workspace, choices: str) -> tuple[str, ...] | None:
+def current_assets(
+    workspace: Workspace, choices: str, shown: Collection[str]
+) -> tuple[str, ...] | None:
     """The assets of the last whole run, where nothing has changed since; None where it may have.
 
     What the source's own files say is not looked at.
+
+    Args:
+        workspace: of the run.
+        choices: that are in force.
+        shown: assets that Dagster knows to be materialized: its folder may have been deleted.
     """
     try:
         known = _Finished.model_validate_json(workspace.paths.finished.read_bytes())
     except (OSError, ValidationError):
         return None
     same = known.choices == choices and known.state == _state(workspace)
-    return known.assets if same else None
+    return known.assets if same and set(known.assets) <= set(shown) else None
 
 
 def _state(workspace: Workspace) -> str:
     """A digest of the files that assets keep, whatever else may be written next to them."""
     paths = workspace.paths
     folders = (paths.lake, paths.models, paths.alignment, paths.pictures, paths.feast)
-    return _digest("", (path for folder in folders for path in sorted(folder.rglob("*"))))
-
-
-def _code() -> Iterator[Path]:
-    root = Path(__file__).resolve().parent.parent
-    for package in _CODE:
-        found = sorted((root / package).rglob("*"))
-        yield from (path for path in found if "__pycache__" not in path.parts)
-
-
-def _digest(text: str, paths: Sequence[Path] | Iterator[Path]) -> str:
-    """Of a text and of the sizes and times of files."""
-    digest = hashlib.sha256(text.encode())
-    for path in paths:
+    digest = hashlib.sha256()
+    for path in (path for folder in folders for path in sorted(folder.rglob("*"))):
         try:
             facts = path.stat()
         except FileNotFoundError:
@@ -109,3 +108,10 @@ def _digest(text: str, paths: Sequence[Path] | Iterator[Path]) -> str:
         if path.is_file() and not path.name.endswith(_PASSING) and not read_only:
             digest.update(f"{path} {facts.st_size} {facts.st_mtime_ns}\n".encode())
     return digest.hexdigest()
+
+
+def _code() -> Iterator[Path]:
+    root = Path(__file__).resolve().parent.parent
+    for package in _CODE:
+        found = sorted(path for path in (root / package).rglob("*") if path.is_file())
+        yield from (path for path in found if "__pycache__" not in path.parts)

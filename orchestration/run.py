@@ -106,7 +106,8 @@ def run_pipeline(settings: Settings, only: str | None = None) -> RunSummary:
                 remember_source(settings)
             reading = _summary(read.events, read.failed_checks)
             if only is None and not reading.made and not reading.failed_checks:
-                kept = current_assets(workspace, choices)
+                shown = {key.to_user_string() for key in instance.all_asset_keys()}
+                kept = current_assets(workspace, choices, shown)
                 if kept is not None:
                     return replace(reading, kept=kept)
             tags = _month_tags(workspace, instance)

@@ -98,6 +98,7 @@ class Supervisor(Multiprocess):
         """Counts a process that ended before it served, unless somebody else ended it."""
         if process.pid in self._served:
             self._served.discard(process.pid)
+            _log.warning("A process of the service ended; another one is started.")
             return
         _log.error("A process of the service %s before it served.", _END[by_signal])
         if by_signal:

@@ -35,12 +35,13 @@ _MARKUP = (
 )
 
 
-def require_no_foreign_format(path: Path, content: Path) -> None:
-    """Refuses what is no text.
+def require_no_foreign_format(path: Path, content: Path, but: bytes = b"") -> None:
+    """Refuses what is of another format than it is read as.
 
     Args:
         path: the file, named in the error.
         content: the same, unpacked.
+        but: the first bytes of the format that it may have; text without.
 
     Raises:
         SourceError: the first bytes are of another format; the message says which and the way out.
@@ -54,7 +55,7 @@ def require_no_foreign_format(path: Path, content: Path) -> None:
         if head[offset : offset + len(magic)] == magic:
             raise SourceError(f"{path} is {what}; {way_out}.")
     for magic, what, way_out in _AT_BOTH_ENDS:
-        if head.startswith(magic) and magic in tail:
+        if magic != but and head.startswith(magic) and magic in tail:
             raise SourceError(f"{path} is {what}; {way_out}.")
     for magic, what, way_out in _MARKUP:
         if start.startswith(magic):

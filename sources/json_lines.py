@@ -17,6 +17,8 @@ _UNREADABLE = (
     "this line is no JSON object in which each key stands once; JSON has no NaN, no Infinity and "
     "no halves of characters"
 )
+# Polars makes of half a character, alone, one that says nothing.
+_HALF_CHARACTER = r"(?i)\\ud[89a-f][0-9a-f]{2}"
 # A key that is spelt with escapes may be one that stands there in letters too.
 _ESCAPED_KEY = r'\\u[0-9a-fA-F]{4}[^"]*":'
 
@@ -40,7 +42,7 @@ def scan_json_lines(path: Path, encoding: str | None = None) -> pl.LazyFrame:
         )
     try:
         frame = _scanned(plain.path)
-        faulty = _rows_with_a_key_twice(plain.path, frame.collect_schema())
+        faulty = _rows_read_wrong(plain.path, frame.collect_schema())
         if not faulty:
             return _numbered(frame, [])
     except pl.exceptions.PolarsError:
@@ -66,10 +68,11 @@ def _numbered(frame: pl.LazyFrame, faulty: list[int]) -> pl.LazyFrame:
     return numbered.with_columns(fault.alias(FAULT), pl.lit(False).alias(SHORT))
 
 
-def _rows_with_a_key_twice(path: Path, schema: pl.Schema) -> list[int]:
-    """The rows of which Polars would take one of two values without a word.
+def _rows_read_wrong(path: Path, schema: pl.Schema) -> list[int]:
+    """The rows of which Polars would make something else without a word.
 
-    Only lines that name a key more often than the schema has it are parsed one by one.
+    Only lines that name a key more often than the schema has it, or spell characters by halves, are
+    parsed one by one.
     """
     line = pl.col(LINE)
     rows = lines_of(path).filter(line.str.strip_chars() != "").select(LINE)
@@ -78,7 +81,8 @@ def _rows_with_a_key_twice(path: Path, schema: pl.Schema) -> list[int]:
         closed.str.count_matches(f"{json.dumps(name, ensure_ascii=False)}:", literal=True) > times
         for name, times in Counter(_names(schema)).items()
     ]
-    suspect = pl.any_horizontal(*often, line.str.contains(_ESCAPED_KEY))
+    doubtful = line.str.contains(_ESCAPED_KEY) | line.str.contains(_HALF_CHARACTER)
+    suspect = pl.any_horizontal(*often, doubtful)
     found = rows.with_row_index(ROW, offset=1).filter(suspect).collect(engine="streaming")
     return [row for row, text in found.iter_rows() if not _is_object(text)]
 

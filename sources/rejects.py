@@ -336,7 +336,7 @@ def _event_rules(part: RawEvents, known_items: pl.Series | None, bounds: TimeBou
         Rule(
             BAD_VALUE,
             value.is_null() | (given.is_not_null() & outside),
-            pl.coalesce(VALUE_FAULT, given),
+            pl.coalesce(VALUE_FAULT, pl.concat_str(given, _of_range(value, low, high))),
         ),
     ]
     if known_items is not None:
@@ -344,6 +344,12 @@ def _event_rules(part: RawEvents, known_items: pl.Series | None, bounds: TimeBou
         said = pl.concat_str(pl.col("item_id").cast(pl.String), _other_spelling(known_items))
         rules.append(Rule(UNKNOWN_ITEM, ~known, said))
     return rules
+
+
+def _of_range(value: pl.Expr, low: float, high: float) -> pl.Expr:
+    """Between what a number that could be read should lie."""
+    said = f"; value_range takes {low:g} to {high:g}"
+    return pl.when(value.is_not_null()).then(pl.lit(said)).otherwise(pl.lit(""))
 
 
 def _other_spelling(known_items: pl.Series) -> pl.Expr:

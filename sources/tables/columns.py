@@ -130,6 +130,9 @@ class Table:
         return [name for name in self.schema if not name.startswith("part:")]
 
     def _absent(self, name: str) -> str:
+        alike = [own for own in self.columns() if own.lower() == name.lower()]
+        if alike:
+            return f"{self.path.name} has no column {name!r} but {alike[0]!r}; write it so here."
         if self.headless:
             return (
                 f"{self.path.name} has no header with the mapped columns; where it has no header "

@@ -12,9 +12,10 @@ from sources.tables.columns import Column, Table
 _WHOLE = r"^[+-]?\d+\.0+$"
 _FRACTION = r"^[+-]?\d+\.\d*[1-9]\d*$"
 # What spreadsheets and programs make of a long number: its last digits are gone.
-_SCIENTIFIC = r"^[+-]?\d\.\d+[eE]\+\d+$"
-_EXACT = {32: 2**24, 64: 2**53}
-"""Whole numbers that a float of so many bits can count."""
+_SCIENTIFIC = r"^[+-]?\d+(?:[.,]\d+)?[eE]\+\d+$|^[+-]?\d+[.,]\d+[eE]\d+$"
+_EXACT: dict[type[pl.DataType], int] = {pl.Float16: 2**11, pl.Float32: 2**24}
+_EXACT_OF_ALL = 2**53
+"""From here on a float stands for more than one whole number."""
 # As `crossmodal.ids.IN_PRINT`, in the words of Polars.
 _CONTROLS = r"[\p{Cc}\x{2028}\x{2029}]"
 _LETTERS_LOST = "\ufffd"
@@ -76,10 +77,10 @@ def id_of(column: Column, what: str, form: IdForm, blanks: tuple[str, ...]) -> I
     lost = text.str.contains(_SCIENTIFIC)
     if form.whole:
         lost |= text.str.contains(_WHOLE) & _too_large(
-            text.cast(pl.Float64, strict=False), _EXACT[64]
+            text.cast(pl.Float64, strict=False), _EXACT_OF_ALL
         )
         text = text.str.replace(r"^([+-]?\d+)\.0+$", "${1}")
-    limit = _EXACT[32] if column.dtype == pl.Float32() else _EXACT[64]
+    limit = _EXACT.get(type(column.dtype), _EXACT_OF_ALL)
     if column.dtype.is_float():
         whole = column.expr.is_finite() & (column.expr == column.expr.floor())
         lost = whole & _too_large(column.expr, limit)
@@ -90,8 +91,8 @@ def id_of(column: Column, what: str, form: IdForm, blanks: tuple[str, ...]) -> I
         pl.when(lost)
         .then(
             pl.lit(
-                f"{column.name} is a float past {limit:,} or in scientific notation, whose last "
-                "digits are lost; write all of them, as text or integer"
+                f"{column.name} is a float of {limit:,} or more, or in scientific notation, whose "
+                "last digits are lost; write all of them, as text or integer"
             )
         )
         .when(is_blank(text, ()))
@@ -111,4 +112,4 @@ def id_of(column: Column, what: str, form: IdForm, blanks: tuple[str, ...]) -> I
 
 
 def _too_large(number: pl.Expr, limit: int) -> pl.Expr:
-    return (number.abs() > limit).fill_null(False)
+    return (number.abs() >= limit).fill_null(False)

@@ -74,7 +74,10 @@ class TableMapping(BaseModel):
         default=None, description="Names of the columns of a CSV without a header line."
     )
     skip_lines: int = Field(
-        default=0, ge=0, description="Of a CSV: so many lines stand above its header or first row."
+        default=0,
+        ge=0,
+        le=1_000_000,
+        description="Of a CSV: so many lines stand above its header or first row.",
     )
     decimal: Decimal | None = Field(
         default=None,
@@ -220,8 +223,10 @@ class EventsMapping(TableMapping):
             raise ValueError("other_types: ignore needs types, with the weight of those that count")
         if "value_range" in self.model_fields_set and self.value is None:
             raise ValueError("value_range needs value, the column that holds the value")
-        if self.value_range[0] > self.value_range[1]:
+        if not self.value_range[0] <= self.value_range[1]:
             raise ValueError("value_range must be [least, greatest]")
+        if self.user == self.item:
+            raise ValueError("user and item are two columns")
         return self
 
     @field_validator("time_format")

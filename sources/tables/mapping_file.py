@@ -39,6 +39,7 @@ _EXPECTED = {
     "int_parsing": "a whole number is needed here",
     "int_type": "a whole number is needed here",
     "int_from_float": "a whole number is needed here",
+    "less_than_equal": "a smaller number is needed here",
     "greater_than_equal": "a number that is not negative is needed here",
 }
 _SECTIONS: dict[str, type[BaseModel]] = {
@@ -69,7 +70,7 @@ def read_mapping(path: Path) -> Mapping:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise SourceError(f"{path}, line {line}: {error.problem}; this is not YAML.") from error
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
         raise SourceError(f"{path}, line 1: this is not YAML in UTF-8 ({error}).") from error
     if not isinstance(raw, dict):
         raise SourceError(f"{path}, line 1: a mapping with the key interactions is expected.")

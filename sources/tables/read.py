@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 import polars as pl
 
+from sources.foreign_formats import require_no_foreign_format
 from sources.json_lines import scan_json_lines
 from sources.own_columns import FAULT, ROW, SHORT
 from sources.plain_text import PACKED_SUFFIXES
@@ -16,10 +17,12 @@ from sources.tables.columns import Table
 from sources.tables.mapping import TableMapping
 from sources.tables.mapping_file import line_of
 from sources.tables.places import place
+from sources.tables.typed_files import require_readable_types
 from sources.text_tables import first_and_last, scan_text
 
 _PARQUET = frozenset({".parquet", ".pq", ".parq"})
 _ARROW = frozenset({".feather", ".arrow", ".ipc"})
+_OWN = {True: b"PAR1", False: b"ARROW1"}
 _JSON_LINES = frozenset({".jsonl", ".ndjson", ".json"})
 _TEXT = frozenset({".csv", ".tsv", ".txt", ".dat", ".tab"})
 _WILD = re.compile(r"[*?\[]")
@@ -111,6 +114,9 @@ def _open(
     sample: int | None,
 ) -> Table:
     suffix = _suffix(path)
+    if suffix in _PARQUET | _ARROW:
+        require_no_foreign_format(path, path, but=_OWN[suffix in _PARQUET])
+        require_readable_types(path, parquet=suffix in _PARQUET)
     if suffix in _PARQUET:
         scan = partial(pl.scan_parquet, hive_partitioning=False)
         frame, text = first_and_last(_typed(path, scan), sample), False

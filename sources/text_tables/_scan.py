@@ -4,7 +4,7 @@ from pathlib import Path
 
 import polars as pl
 
-from sources.own_columns import ROW
+from sources.own_columns import FAULT, ROW
 from sources.plain_text import plain_text
 from sources.protocol import SourceError
 from sources.text_tables._cells import split_bare, split_quoted
@@ -14,6 +14,8 @@ from sources.text_tables._header import header_of, separator_of
 from sources.text_tables._lines import LINE, holds, lines_of
 from sources.text_tables._quotes import Grammar, joined, quoted_spans
 from sources.text_tables._swallowed import require_nothing_swallowed
+
+_HEADER_AGAIN = "this line is the header again; take it out"
 
 
 def scan_text(
@@ -59,7 +61,15 @@ def scan_text(
             require_nothing_swallowed(path, lines, spans, names, grammar)
         records = first_and_last(_numbered(joined(lines, spans)), sample)
         rows = split_quoted(records, grammar, names, doubt=doubt)
-    return rows if escapes is None else escapes.shown(rows, names)
+    rows = rows if escapes is None else escapes.shown(rows, names)
+    return rows if dialect.columns is not None else _without_headers(rows, names)
+
+
+def _without_headers(rows: pl.LazyFrame, names: list[str]) -> pl.LazyFrame:
+    """Rows that are the header again, as where files were joined end to end, become faulty."""
+    again = pl.all_horizontal(pl.col(name).str.strip_chars() == name for name in names)
+    fault = pl.when(again.fill_null(False) & (len(names) > 1)).then(pl.lit(_HEADER_AGAIN))
+    return rows.with_columns(pl.coalesce(FAULT, fault).alias(FAULT))
 
 
 def first_and_last(rows: pl.LazyFrame, sample: int | None) -> pl.LazyFrame:

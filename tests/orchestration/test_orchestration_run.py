@@ -78,6 +78,16 @@ def test_where_nothing_has_changed_only_the_source_is_read(copied: Settings) -> 
     shutil.rmtree(workspace.paths.models / version)
     assert run_pipeline(copied).made == ("model_ease",)
     assert run_pipeline(copied).made == ()
+    (head,) = workspace.paths.alignment.glob("image-*")
+    (head / "weights.safetensors").unlink()
+    assert "image_alignment" in run_pipeline(copied).made
+    (workspace.paths.feast / "definitions.py").unlink()
+    assert run_pipeline(copied).made == ("feature_registry",)
+    assert run_pipeline(copied).made == ()
+    shutil.rmtree(workspace.paths.dagster)
+    run_pipeline(copied)
+    with open_instance(workspace.paths) as instance:
+        assert len(instance.all_asset_keys()) == len(again.kept), "the web UI shows all of them"
     other = small_settings(copied.home, recommendations_k=7)
     assert "recommendations" in run_pipeline(other).made
 

@@ -5,12 +5,27 @@ import io
 import json
 import tarfile
 import zipfile
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-from strange_tables import MAPPING, N_EVENTS, events, events_csv, opened, read, write
+from pyarrow import feather
+from strange_tables import (
+    MAPPING,
+    N_EVENTS,
+    WITH_ITEMS,
+    catalogue,
+    events,
+    events_csv,
+    items_csv,
+    opened,
+    read,
+    write,
+)
 
 from sources.protocol import SourceError
 from sources.tables.source import TablesSource
@@ -382,3 +397,50 @@ def test_lines_that_end_in_a_separator_are_rejected_with_the_way_out(tmp_path: P
     header, rest = text.split("\n", 1)
     found, rejects = read(write(tmp_path, MAPPING, events=f"{header},\n{rest}"))
     assert found.height == N_EVENTS and rejects.is_empty()
+
+
+def test_half_a_character_is_a_bad_line_whether_or_not_polars_reads_it(tmp_path: Path) -> None:
+    mapping = MAPPING.replace("events.csv", "events.jsonl")
+    usual = '"item": "101", "stars": 4, "at": "2021-03-01"}'
+    lines = [f'{{"user": "x\\ud83dy", {usual}', f'{{"user": "\\uD83D\\uDE00", {usual}']
+    found, rejects = read(write(tmp_path, mapping, events__jsonl=events_and(*lines)))
+    assert found.height == N_EVENTS + 1, "two halves are one character"
+    assert rejects.select("row", "reason").rows() == [(N_EVENTS + 1, "bad_line")]
+
+
+def test_a_header_within_a_file_is_no_item(tmp_path: Path) -> None:
+    items = items_csv() + "sku,name\n126,Film 126\n"
+    path = write(tmp_path, WITH_ITEMS, items=items)
+    assert catalogue(path)["item_id"].to_list() == [str(n) for n in range(101, 127)]
+    _, rejects = read(path)
+    assert rejects["detail"].to_list() == ["this line is the header again; take it out"]
+
+
+@pytest.mark.parametrize("ending", ["parquet", "feather"])
+def test_types_that_end_the_reader_are_named_by_their_column(tmp_path: Path, ending: str) -> None:
+    columns = {"user": ["a"], "item": ["b"], "stars": [1.0]}
+    times = pa.array([datetime(2021, 1, 1)], pa.timestamp("us", "+05:30"))
+    table = pa.table({**columns, "at": times})
+    save = pq.write_table if ending == "parquet" else feather.write_feather
+    save(table, str(tmp_path / f"events.{ending}"))
+    path = write(tmp_path, MAPPING.replace("events.csv", f"events.{ending}"))
+    with pytest.raises(SourceError, match=r"'at' holds times of the zone \+05:30; write them in"):
+        read(path)
+    twice = pa.Table.from_arrays([times, times], names=["at", "at"])
+    save(twice, str(tmp_path / f"events.{ending}"))
+    with pytest.raises(SourceError, match="the column 'at' twice"):
+        read(path)
+
+
+def test_a_table_that_is_not_what_its_ending_says_is_named(tmp_path: Path) -> None:
+    frame = pl.DataFrame(events(), schema=["user", "item", "stars", "at"], orient="row")
+    path = write(tmp_path, MAPPING.replace("events.csv", "events.feather"))
+    frame.write_parquet(tmp_path / "events.feather")
+    with pytest.raises(SourceError, match=r"a Parquet file; give it the ending \.parquet"):
+        read(path)
+
+
+def test_a_column_of_other_capitals_is_named(tmp_path: Path) -> None:
+    text = events_csv().replace("user,item", "User,Item", 1)
+    with pytest.raises(SourceError, match="no column 'user' but 'User'; write it so"):
+        read(write(tmp_path, MAPPING, events=text))

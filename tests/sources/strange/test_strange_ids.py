@@ -135,3 +135,29 @@ def test_an_id_that_is_spelt_in_two_ways_is_rejected_with_the_difference(
     _, rejects = read(write(tmp_path, events=text, items=catalogue))
     assert set(rejects["reason"]) == {"unknown_item"}
     assert f"the items have it {difference}" in rejects["detail"][0]
+
+
+@pytest.mark.parametrize(
+    "written", ["1,23457E+12", "1e+16", "1E+12", "12E+11", "1.2345678E7", "1.23456789012e16"]
+)
+def test_what_programs_make_of_long_numbers_is_no_id(tmp_path: Path, written: str) -> None:
+    text = events_csv().replace("user,item,stars,at", "user;item;stars;at").replace(",", ";")
+    text += f"u;{written};4;2021-03-01\n"
+    mapping = MAPPING.replace("user: user", "separator: ';', user: user")
+    _, rejects = read(write(tmp_path, mapping, events=text))
+    assert rejects["reason"].to_list() == ["bad_id"]
+    assert "scientific notation" in rejects["detail"][0]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "first"), [(pl.Float64, 2**53), (pl.Float32, 2**24), (pl.Float16, 2**11)]
+)
+def test_a_float_that_stands_for_two_numbers_is_no_id(
+    tmp_path: Path, dtype: type[pl.DataType], first: int
+) -> None:
+    users = pl.Series([float(first - 1), float(first)]).cast(dtype)
+    frame = pl.DataFrame({"user": users, "item": ["a", "b"], "stars": [1.0, 2.0]})
+    frame.with_columns(at=pl.lit("2021-03-01")).write_parquet(tmp_path / "events.parquet")
+    found, rejects = read(write(tmp_path, MAPPING.replace("events.csv", "events.parquet")))
+    assert found["user_id"].to_list() == [str(first - 1)]
+    assert rejects.select("row", "reason").rows() == [(2, "bad_id")]
