@@ -165,7 +165,7 @@ interactions:
     extract = open_tables(write(tmp_path, mapping, events=events)).interactions()
     assert extract.frame.collect()["value"].to_list() == pytest.approx([0.2, 4.0])
     assert extract.rejects.collect()["detail"].to_list() == [
-        "0.2",
+        "0.2; value_range takes 0.5 to 5",
         "event type shout has no weight; mapped: like, view",
     ]
 
