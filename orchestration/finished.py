@@ -53,7 +53,8 @@ def choices_in_force(workspace: Workspace) -> str:
     ]
     chosen["definitions"] = definitions_version()
     digest = hashlib.sha256(json.dumps(chosen, sort_keys=True).encode())
-    tuned = [] if settings.tuned == "none" else [best_file(settings.tuned)]
+    # A file that is not there is named where it is read.
+    tuned = [path for path in [best_file(settings.tuned)] if path.is_file()]
     # By their bytes: in images and checkouts, times of files may all be one.
     for path in [*_code(), *tuned]:
         digest.update(f"{path.name} ".encode() + path.read_bytes())

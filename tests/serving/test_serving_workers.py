@@ -29,6 +29,14 @@ patiently = retry(
 )
 
 
+def is_worker(process: psutil.Process) -> bool:
+    """Whether a child of a supervisor lives, and serves or is about to."""
+    try:
+        return process.status() != "zombie" and "--multiprocessing-fork" in process.cmdline()
+    except psutil.Error:
+        return False
+
+
 @dataclass(frozen=True)
 class Running:
     """A service of two processes: where it listens, and its supervisor."""
@@ -38,8 +46,7 @@ class Running:
 
     def workers(self) -> list[int]:
         """Process ids of the workers that live."""
-        living = (one for one in self.supervisor.children() if one.status() != "zombie")
-        return [one.pid for one in living if "--multiprocessing-fork" in one.cmdline()]
+        return [one.pid for one in self.supervisor.children() if is_worker(one)]
 
     def get(self, path: str) -> httpx.Response:
         """An answer of whichever process takes a new connection."""
