@@ -1,7 +1,6 @@
 """What apps report, on disk before it is acknowledged: an SQLite log that commits in groups."""
 
 import json
-import logging
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
@@ -17,8 +16,6 @@ from crossmodal.group_commit import GroupCommits
 from crossmodal.log_position import START, LogPosition, end_of, place_of
 from crossmodal.log_position import UNDONE as UNDONE
 from crossmodal.store_errors import named, require_sound, write_nothing
-
-logger = logging.getLogger(__name__)
 
 EventType = Literal["impression", "click", "play", "like", "rating", "hide", "review"]
 """What a user can have done."""
@@ -143,8 +140,6 @@ def require_usable(path: Path) -> None:
         StoreError: it cannot be used.
     """
     with named(path, _LOST):
-        if path.exists() and not path.stat().st_size:
-            logger.warning("%s is empty; if it held events, restore it from a backup.", path)
         require_sound(path)
         with closing(EventLog(path)) as log:
             # A table of another form is of something else.

@@ -1,6 +1,7 @@
 """What is wrong with a store, in words: for its operator with its path, for callers without."""
 
 import errno
+import logging
 import os
 import sqlite3
 import tempfile
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from crossmodal.durable import open_durable, readable_faults
 
+_log = logging.getLogger(__name__)
 _LOOK_SECONDS = 3.0
 """How long a start may look for damage: a log of gigabytes is looked at in part."""
 
@@ -104,6 +106,9 @@ def require_sound(path: Path) -> None:
     """
     if not path.exists():
         return
+    if not path.stat().st_size:
+        # As a process leaves it that was killed while it made one, so that it is no damage.
+        _log.warning("%s is empty; if it held anything, restore it from a backup.", path)
     end = time.monotonic() + _LOOK_SECONDS
     with closing(open_durable(path)) as connection:
         connection.set_progress_handler(

@@ -45,7 +45,7 @@ def autocast_words(device: torch.device) -> AbstractContextManager[object]:
     """Bfloat16 on CUDA and on CPUs that compute in it, full precision elsewhere.
 
     For transformers of texts: MiniLM's vectors keep a cosine of .9998 or more to those of full
-    precision. EfficientNet's fall to .995, which is more than two machines may differ by.
+    precision. Those of EfficientNet lose more by it than two machines may differ by.
     """
     if device.type == "cpu" and torch.cpu.get_capabilities().get("avx512_bf16", False):
         return torch.autocast("cpu", dtype=torch.bfloat16)

@@ -33,8 +33,7 @@ from models.encoders.protocol import Floats
 from models.media.limits import MediaLimits
 
 _LOG = logging.getLogger(__name__)
-# Four posters and what the tower makes of them fit the caches of one core: 107 a second on two
-# cores, and 45 in batches of 32 (2026-11-29).
+# So few posters, and what the tower makes of them, fit the caches of a core.
 _CPU_BATCH = 4
 _POSTER = (1, 276, 184, 3)
 

@@ -17,7 +17,6 @@ from models.encoders.fingerprints import fingerprint_of
 from models.encoders.protocol import EncoderLoadError, Floats
 
 _LOG = logging.getLogger(__name__)
-# With bfloat16 139 plots a second on two cores, and 75 in batches of 64 without (2026-11-29).
 _CPU_BATCH = 16
 _TRIAL_WORDS = "word " * 400
 
