@@ -17,8 +17,8 @@ from PIL import Image, ImageChops, ImageOps
 from models.media.jpeg_ends import ended, ended_otherwise, picture_end
 from models.media.limits import MediaError, MediaLimits
 from models.media.paths import Content, read_content
+from models.media.pixel_counts import check_pixel_count
 from models.media.png_parts import png_parts
-from models.media.uncompressed import check_uncompressed
 
 Pixels = NDArray[np.uint8]
 
@@ -196,7 +196,7 @@ def _pixels(
 ) -> Image.Image:
     with Image.open(io.BytesIO(data), formats=[decoder]) as image:
         _check_size(image.size, limits)
-        check_uncompressed(image, data)
+        check_pixel_count(image, data)
         if at_least is not None and image.format == "JPEG":
             image.draft(None, (at_least, at_least))
         image.load()

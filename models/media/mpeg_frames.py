@@ -1,6 +1,8 @@
 """Frames of MPEG sound (MP3, MP2, ADTS): distinguished from chance by several in a row."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal
 
 _CHAIN = 4
@@ -48,13 +50,36 @@ def frame_at(data: bytes, at: int) -> Frame | None:
     return _adts(head) if head[1] & 0xF6 == 0xF0 else _mpeg(head)
 
 
-def find_frames(data: bytes, start: int = 0) -> int | None:
-    """Offset of the first frame that several others of its kind follow at once, None without."""
-    at = data.find(b"\xff", start, start + _SEARCHED)
+def find_frames(data: bytes, start: int = 0, end: int | None = None) -> int | None:
+    """Offset of the first frame that several others of its kind follow at once, None without.
+
+    Args:
+        data: a file's bytes.
+        start: where the search begins.
+        end: before which the frame begins; a mebibyte is searched at most.
+    """
+    last = start + _SEARCHED if end is None else min(end, start + _SEARCHED)
+    at = data.find(b"\xff", start, last)
     while at >= 0:
-        if _chained(data, at):
+        if len(list(islice(_follow(data, at), _CHAIN))) == _CHAIN:
             return at
-        at = data.find(b"\xff", at + 1, start + _SEARCHED)
+        at = data.find(b"\xff", at + 1, last)
+    return None
+
+
+def find_frames_across(data: bytes, end: int) -> int | None:
+    """Offset of the first frame before `end` from which frames follow each other past `end`.
+
+    Where a tag says that it ends there, such frames prove that it is shorter: no frame of the sound
+    lies within a tag, and what a tag holds of other sounds does not go on after it.
+    """
+    at = find_frames(data, 0, end)
+    while at is not None:
+        last = at
+        for last in _follow(data, at):
+            if last >= end:
+                return at
+        at = find_frames(data, last + 1, end)
     return None
 
 
@@ -83,17 +108,17 @@ def _seconds(frame: Frame, count: bytes) -> float | None:
     return frames * frame.samples / frame.rate if frames else None
 
 
-def _chained(data: bytes, at: int) -> bool:
-    first = frame_at(data, at)
-    frame = first
-    for _ in range(_CHAIN - 1):
-        if frame is None or not frame.length:
-            return False
+def _follow(data: bytes, at: int) -> Iterator[int]:
+    """Offsets of frames of one kind and rate, each right after the one before it."""
+    first = frame = frame_at(data, at)
+    while first is not None and frame is not None:
+        if (frame.kind, frame.rate) != (first.kind, first.rate):
+            return
+        yield at
+        if not frame.length:
+            return
         at += frame.length
         frame = frame_at(data, at)
-        if frame is None or first is None or (frame.kind, frame.rate) != (first.kind, first.rate):
-            return False
-    return True
 
 
 def _adts(head: bytes) -> Frame | None:

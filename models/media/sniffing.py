@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from models.media.mpeg_frames import find_frames, frame_at
+from models.media.mpeg_frames import find_frames, find_frames_across, frame_at
 from models.media.refusals import known_refusal
 from models.media.tags import after_padding, after_tags, before_tags
 
@@ -97,6 +97,10 @@ def sniff(data: bytes) -> MediaType | None:
 def locate(data: bytes) -> Located | None:
     """The media in a file's bytes, None where they are of no known type."""
     tagged = after_tags(data)
+    # A tag whose size is too large would hide the first frames.
+    hidden = find_frames_across(data, tagged)
+    if hidden is not None:
+        return _of_frames(data, hidden)
     padded = after_padding(data, tagged)
     for start in dict.fromkeys((tagged, padded, after_tags(data, padded))):
         found = _beginning(data, start)
@@ -106,10 +110,17 @@ def locate(data: bytes) -> Located | None:
         return None
     # A tag whose size is wrong, or what a server or ripper wrote before the first frame.
     frames = find_frames(data, 0 if tagged == len(data) else tagged)
-    frame = None if frames is None else frame_at(data, frames)
-    if frames is None or frame is None:
-        return None
-    return _ended(data, frames, _MP3 if frame.kind == "mp3" else _AAC)
+    return None if frames is None else _of_frames(data, frames)
+
+
+def _of_frames(data: bytes, start: int) -> Located | None:
+    found = _frame_type(data, start)
+    return None if found is None else _ended(data, start, found)
+
+
+def _frame_type(data: bytes, start: int) -> MediaType | None:
+    frame = frame_at(data, start)
+    return None if frame is None else _MP3 if frame.kind == "mp3" else _AAC
 
 
 def _ended(data: bytes, start: int, found: MediaType) -> Located:
@@ -135,8 +146,7 @@ def _beginning(data: bytes, start: int) -> MediaType | None:
         return _TS
     if head.startswith(b"\x1aE\xdf\xa3"):
         return _WEBM if b"webm" in head[:64] else _MATROSKA
-    frame = frame_at(head, 0)
-    return None if frame is None else _MP3 if frame.kind == "mp3" else _AAC
+    return _frame_type(data, start)
 
 
 def _iso_media(head: bytes) -> MediaType:

@@ -20,9 +20,8 @@ def main() -> None:
         # The encoder's threads wait for each other: one that loses its core to a decoder stops all.
         os.nice(_NICENESS)
     requests = sys.stdin.buffer
-    # A codec that prints would garble the answers.
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
+    _silence_codecs()
     try:
         opening = receive(requests).facts
         limits = MediaLimits(**opening["limits"])
@@ -34,6 +33,14 @@ def main() -> None:
     except (EOFError, BrokenPipeError):
         # The owner is gone, and with it the reader of anything still buffered.
         os._exit(0)
+
+
+def _silence_codecs() -> None:
+    """What codecs print would garble the answers or scroll by; Python's own errors still show."""
+    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
 
 
 def _answer(answers: IO[bytes], root: Path, limits: MediaLimits, request: dict[str, Any]) -> None:

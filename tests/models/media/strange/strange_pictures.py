@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 Pixels = NDArray[np.uint8]
+TIFF_COMPRESSIONS = ("tiff_lzw", "tiff_adobe_deflate", "packbits", "zstd", "lzma")
 LAST_BYTES = "The file lacks its last bytes; all of its pixels are there."
 
 
@@ -26,10 +27,50 @@ class Case:
     note: str | None = None
 
 
+def grey_tiff(pixels: Pixels, rows: int, *, filled: bool = False, counted: bool = True) -> bytes:
+    """An uncompressed TIFF of (height, width) pixels.
+
+    Args:
+        pixels: grey.
+        rows: of a strip.
+        filled: whether the last strip has as many rows as the others, as some cameras write it.
+        counted: whether it says how long its strips are.
+    """
+    height, width = pixels.shape
+    strips = [pixels[top : top + rows].tobytes() for top in range(0, height, rows)]
+    if filled:
+        strips[-1] = strips[-1].ljust(rows * width, b"\0")
+    starts = np.cumsum([8, *map(len, strips)])
+    counts = [len(strip) if counted else 0 for strip in strips]
+    lists = np.array([*starts[:-1], *counts], dtype="<u4").tobytes()
+    at, count = int(starts[-1]), len(strips)
+    offsets, lengths = (at, at + 4 * count) if count > 1 else (8, counts[0])
+    tags = [(256, 1, width), (257, 1, height), (258, 1, 8), (259, 1, 1), (262, 1, 1)]
+    tags += [(273, count, offsets), (278, 1, rows), (279, count, lengths)]
+    entries = b"".join(struct.pack("<HHII", tag, 4, many, value) for tag, many, value in tags)
+    directory = struct.pack("<H", len(tags)) + entries + struct.pack("<I", 0)
+    head = struct.pack("<2sHI", b"II", 42, at + len(lists))
+    return head + b"".join(strips) + lists + directory
+
+
+def with_tiff_tag(content: bytes, tag: int, value: int) -> bytes:
+    """A little-endian TIFF with another value of a tag that holds one number."""
+    changed = bytearray(content)
+    start = int.from_bytes(content[4:8], "little")
+    (count,) = struct.unpack_from("<H", content, start)
+    for entry in range(start + 2, start + 2 + 12 * count, 12):
+        found, kind = struct.unpack_from("<HH", content, entry)
+        if found == tag:
+            struct.pack_into("<I" if kind == 4 else "<H", changed, entry + 8, value)
+    return bytes(changed)
+
+
 def formats() -> dict[str, Case]:
     """Formats that Pillow reads, told by their bytes."""
     image = Image.fromarray(smooth())
     pixels = np.asarray(image)
+    grey = pixels[:30, :, 0]
+    grey_pixels = np.repeat(grey[..., None], 3, axis=2)
     turned = Image.Exif()
     turned[0x0112] = 6
     avif = encoded(image, "AVIF", quality=95)
@@ -48,6 +89,14 @@ def formats() -> dict[str, Case]:
         "qoi": Case(encoded(image, "QOI"), pixels),
         "ppm": Case(encoded(image, "PPM"), pixels),
         "big tiff": Case(encoded(image, "TIFF", big_tiff=True), pixels),
+        **{
+            f"{compression} tiff": Case(
+                encoded(image, "TIFF", compression=compression, tiffinfo={278: 16}), pixels
+            )
+            for compression in TIFF_COMPRESSIONS
+        },
+        "tiff whose last strip is filled up": Case(grey_tiff(grey, 16, filled=True), grey_pixels),
+        "tiff that counts no bytes": Case(grey_tiff(grey, 30, counted=False), grey_pixels),
         "blank lines before png": Case(b"\r\n\r\n" + encoded(image, "PNG"), pixels),
         "a BOM before webp": Case(b"\xef\xbb\xbf" + encoded(image, "WEBP", lossless=True), pixels),
     }

@@ -109,6 +109,13 @@ def tagged() -> Cases:
             id3v2(b"\0" * 900, declared=100) + bare(plain),
             None,
         ),
+        **{
+            f"id3v2 that counts {bytes_more} bytes of the sound": (
+                id3v2(b"\0" * 90, declared=90 + bytes_more) + bare(plain),
+                None,
+            )
+            for bytes_more in (1, 128, 418, 1664)
+        },
         "id3v2 longer than the file": (id3v2(b"\0" * 90, declared=9_000_000) + bare(plain), None),
         "id3v2 before flac": (id3v2(cover) + flac, None),
         "id3v1 after flac": (flac + ID3V1, None),

@@ -87,6 +87,18 @@ def test_a_header_that_contradicts_the_file_is_named(
     assert record.status == "broken" and "pixels than the file holds" in (record.error or "")
 
 
+@pytest.mark.parametrize("compression", [None, *strange.TIFF_COMPRESSIONS])
+@pytest.mark.parametrize("rows", [16, 90], ids=["strips", "one strip"])
+@pytest.mark.parametrize(("tag", "value"), [(256, 40), (256, 67), (256, 70), (257, 40), (257, 130)])
+def test_a_tiff_whose_strips_do_not_fit_its_size_is_named(
+    path: Path, compression: str | None, rows: int, tag: int, value: int
+) -> None:
+    whole = encoded(picture(68, 90), "TIFF", compression=compression, tiffinfo={278: rows})
+    assert seen(path, whole).status == "ok"
+    record = seen(path, strange.with_tiff_tag(whole, tag, value))
+    assert record.status == "broken" and "damaged" in (record.error or "")
+
+
 def test_a_png_with_a_wrong_checksum_is_named(path: Path) -> None:
     whole = bytearray(encoded(picture(), "PNG"))
     whole[len(whole) // 2] ^= 1

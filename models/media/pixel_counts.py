@@ -1,19 +1,23 @@
-"""Uncompressed pictures whose header contradicts their size: a wrong width shears every row."""
+"""Pictures whose header contradicts their size, in formats whose pixels do not know their width."""
 
 from PIL.ImageFile import ImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 
 from models.media.limits import MediaError
+from models.media.tiff_strips import tiff_contradiction
 
 _WITH_PROFILE = 124
 _BMP_HEADER_AT = 14
 _CONTRADICTION = (
-    "The picture is damaged: its header tells of {} pixels than the file holds; get another copy "
+    "The picture is damaged: its header promises {} pixels than the file holds; get another copy "
     "of it."
 )
 
 
-def check_uncompressed(image: ImageFile, data: bytes) -> None:
-    """Compares what a header promises with what the file holds; other pictures pass.
+def check_pixel_count(image: ImageFile, data: bytes) -> None:
+    """Compares what a header promises with what the file holds: a wrong width shears every row.
+
+    Formats that check this themselves pass.
 
     Args:
         image: opened, not yet loaded.
@@ -22,7 +26,10 @@ def check_uncompressed(image: ImageFile, data: bytes) -> None:
     Raises:
         MediaError: they differ by a row or more.
     """
-    if image.format == "TIFF":
+    if isinstance(image, TiffImageFile):
+        contradiction = tiff_contradiction(image, data)
+        if contradiction:
+            raise MediaError(_CONTRADICTION.format("more" if contradiction > 0 else "fewer"))
         boxes = [tile.extents for tile in image.tile if tile.extents is not None]
         covered = sum((right - left) * (low - top) for left, top, right, low in boxes)
         if covered < image.width * image.height:
