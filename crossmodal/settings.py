@@ -74,15 +74,15 @@ class Settings(BaseSettings):
         default=0.2,
         ge=0,
         le=1,
-        description="Share of a modality's files that may be broken; past it, a run stops before "
+        description="Share of a modality's files that may be broken; above it, a run stops before "
         "anything is fitted.",
     )
     max_repeated_share: float = Field(
         default=0.2,
         gt=0,
         le=1,
-        description="Share of a modality's files that may be one and the same; past it, that file "
-        "is a placeholder, and its items count as without.",
+        description="Share of a modality's files that may be one and the same; above it, that "
+        "file is a placeholder, and its items count as having none.",
     )
     earliest_event: datetime = Field(
         default=datetime(1900, 1, 1, tzinfo=UTC),
@@ -107,8 +107,8 @@ class Settings(BaseSettings):
         default=0.1,
         ge=0,
         le=1,
-        description="Share of a picture or sound that may be damaged or missing; past it, the file "
-        "counts as broken.",
+        description="Share of a picture or sound that may be damaged or missing; above it, the "
+        "file counts as broken.",
     )
     media_timeout_seconds: float = Field(
         default=30.0, gt=0, description="Time one file may take to decode."
@@ -117,12 +117,12 @@ class Settings(BaseSettings):
 
     text_encoder: str = Field(
         default="minilm",
-        description="minilm (in the environment, no network), or any sentence-transformers model "
-        "name or folder.",
+        description="minilm (installed, no network), or any sentence-transformers model name or "
+        "folder.",
     )
     image_encoder: str = Field(
         default="efficientnet-lite0",
-        description="efficientnet-lite0 (in the environment), or MODEL/PRETRAINED of open_clip.",
+        description="efficientnet-lite0 (installed, no network), or MODEL/PRETRAINED of open_clip.",
     )
     audio_encoder: str = Field(
         default="logmel",
@@ -136,10 +136,10 @@ class Settings(BaseSettings):
     )
 
     embedding_batch: int = Field(default=64, ge=1, description="Items encoded at once on a CPU.")
-    training_epochs: int = Field(default=8, ge=1, description="Most epochs of an MMNN.")
+    training_epochs: int = Field(default=8, ge=1, description="Maximum epochs of an MMNN.")
     extra_models: tuple[str, ...] = Field(
         default=(),
-        description='Models that are left out unless named, as JSON: ["gat"].',
+        description='Models to add that are left out unless named here, as JSON: ["gat"].',
     )
     hybrid_networks: bool = Field(
         default=False,
@@ -152,14 +152,14 @@ class Settings(BaseSettings):
     )
     tuned: str = Field(
         default="none",
-        description="Best settings that models are fitted with: none, sample or ml-latest-small "
-        "(committed), or a file of `crossmodal search --best`, ending in .json.",
+        description="Best settings to fit models with: none, sample or ml-latest-small "
+        "(committed), or a file written by `crossmodal search --best`, ending in .json.",
     )
     search_models: tuple[str, ...] = Field(
         default=(),
         description='Models whose settings are searched in a run, as JSON: ["ease"].',
     )
-    search_trials: int = Field(default=20, ge=1, description="Most trials of a model.")
+    search_trials: int = Field(default=20, ge=1, description="Maximum trials per model.")
     search_seconds: float = Field(
         default=600.0, gt=0, description="Time after which no trial of a model begins."
     )
@@ -171,57 +171,69 @@ class Settings(BaseSettings):
         default=0.2,
         ge=0,
         le=1,
-        description="Share of the judged champion's lists that the version fitted to all events "
-        "must hold too; below it, the judged one answers.",
+        description="Share of the judged champion's lists that the lists of the version fitted to "
+        "all events must also hold; below it, the judged one answers.",
     )
     refit_list_seconds: float = Field(
         default=0.5,
         gt=0,
-        description="Longest time that one list of that version may take; past it, the judged one "
-        "answers.",
+        description="Longest time that one list of that version may take; above it, the judged "
+        "one answers.",
     )
     ablation_users: int = Field(
         default=300,
         ge=1,
-        description="Most users, drawn by the seed, whose lists say what a modality is worth.",
+        description="Maximum users, drawn by the seed, whose lists measure what a modality is "
+        "worth.",
     )
     ablation_models: Literal["best", "all"] = Field(
         default="best",
-        description="Models that modalities are hidden from: of each split the best and the best "
-        "other one that trains weights, or all that can be masked.",
+        description="Models that modalities are hidden from. best: two per split, the best and "
+        "the best other one that trains weights; all: every model that can be masked.",
     )
 
     serve_host: str = Field(
         default="127.0.0.1", description="Address that `crossmodal serve` listens on."
     )
-    serve_port: int = Field(default=8000, ge=0, le=65535, description="Its port; 0 takes any.")
+    serve_port: int = Field(
+        default=8000, ge=0, le=65535, description="Port of that address; 0 takes any free one."
+    )
     serve_workers: int = Field(
         default=1, ge=1, le=64, description="Processes that answer, on one port."
     )
     serve_allowed_hosts: tuple[str, ...] = Field(
         default=(),
-        description="Names under which the service may be asked, besides those of this machine, as "
-        'JSON: ["shop.example", "*.shop.example"]; "*" for any. None: with keys, any.',
+        description="Host names under which the service may be called, in addition to those of "
+        'this machine, as JSON: ["shop.example", "*.shop.example"]; "*" for any. If '
+        "empty, any name once there are keys.",
     )
     serve_max_body_bytes: int = Field(
-        default=16_000_000, gt=0, description="Longest body of a request: of a file, 16 MB."
+        default=16_000_000,
+        gt=0,
+        description="Largest body of a request, such as a file; above it, 413. JSON has lower "
+        "bounds too.",
     )
     serve_held_bytes: int = Field(
-        default=64_000_000, gt=0, description="Bytes of bodies that a process holds; past it, 503."
+        default=64_000_000,
+        gt=0,
+        description="Bytes of request bodies that a process may hold; above it, 503.",
     )
     serve_requests_at_once: int = Field(
-        default=256, ge=1, description="Requests that a process answers at once; past it, 503."
+        default=256, ge=1, description="Requests that a process answers at once; above it, 503."
     )
     serve_header_seconds: float = Field(
-        default=10.0, gt=0, description="Time to send the head of a request; past it, the end."
+        default=10.0,
+        gt=0,
+        description="Time to send the head of a request; after it, the connection is closed.",
     )
     serve_body_seconds: float = Field(
-        default=15.0, gt=0, description="Longest wait for the next part of a body; past it, 408."
+        default=15.0, gt=0, description="Longest wait for the next part of a body; after it, 408."
     )
     serve_body_pace: int = Field(
         default=64_000,
         gt=0,
-        description="Bytes a second that a body must bring once that time is over; below it, 408.",
+        description="Bytes per second that a body must average once that time is over; below it, "
+        "408.",
     )
     serve_stop_seconds: float = Field(
         default=10.0,
@@ -229,11 +241,13 @@ class Settings(BaseSettings):
         description="Time that requests have to end when the service is stopped.",
     )
     serve_waiting_batches: int = Field(
-        default=256, ge=1, description="Batches of events that may wait for the disk; past it, 429."
+        default=256,
+        ge=1,
+        description="Batches of events that may wait for the disk; above it, 429.",
     )
 
     serve_key_rate: float = Field(
-        default=200.0, gt=0, description="Requests a second of one key; past it, 429."
+        default=200.0, gt=0, description="Requests per second of one key; above it, 429."
     )
     serve_key_burst: int = Field(
         default=400, ge=1, description="Requests that a key may make at once."
@@ -241,25 +255,28 @@ class Settings(BaseSettings):
     serve_remembered_bytes: int = Field(
         default=32_000_000,
         ge=0,
-        description="Bytes of lists a process keeps for users who do nothing between two requests; "
-        "0 makes each one again.",
+        description="Bytes of lists that a process keeps for users who do nothing between two "
+        "requests; 0 keeps none.",
     )
     serve_user_state_seconds: float = Field(
         default=0.2,
         gt=0,
-        description="Time to read what a user did; past it, 503; /v1/rank goes by the lake.",
+        description="Time to read a user's events; after it, 503, but /v1/rank uses the lake's "
+        "events.",
     )
     serve_ranking_seconds: float = Field(
-        default=0.5, gt=0, description="Time to rank; past it, the stored or the popular list."
+        default=0.5, gt=0, description="Time to rank; after it, the stored or the popular list."
     )
     serve_diversity_seconds: float = Field(
-        default=0.2, gt=0, description="Time to diversify; past it, the order of the scores."
+        default=0.2, gt=0, description="Time to diversify; after it, the order of the scores."
     )
     serve_reasons_seconds: float = Field(
-        default=0.2, gt=0, description="Time to explain; past it, no reasons."
+        default=0.2, gt=0, description="Time to explain; after it, no reasons."
     )
     serve_features_seconds: float = Field(
-        default=0.2, gt=0, description="Time for Feast to find a stored list; past it, the popular."
+        default=0.2,
+        gt=0,
+        description="Time for Feast to find a stored list; after it, the popular items.",
     )
 
     @field_validator("tuned")

@@ -14,8 +14,8 @@ _HEAD = """\
 # Settings
 
 Environment variables, or lines in a file `.env` in the working folder. Lists are given as JSON.
-`crossmodal doctor` prints the values in force; a variable `CROSSMODAL_...` that is none of these is
-named in a warning.
+`crossmodal doctor` prints the values in force; an unknown variable `CROSSMODAL_...` is named in a
+warning.
 
 `crossmodal settings` prints this page.
 """
