@@ -178,7 +178,7 @@ def _context(lake: Lake, train: Bools) -> tuple[np.ndarray, tuple[str, ...]]:
     Counts are taken as log(1 + n). Where nothing was known yet, a count is 0 and a mean value is
     the mean over the training events that have one.
     """
-    frame = lake.read("training_frame")
+    frame = lake.scan("training_frame").select(*_COUNTS, *_VALUES).collect()
     means = {name: frame.filter(pl.Series(train))[name].mean() or 0.0 for name in _VALUES}
     filled = frame.select(
         *(pl.col(name).fill_null(0).log1p().cast(pl.Float32) for name in _COUNTS),

@@ -138,16 +138,16 @@ def _cold_items(log: IndexedEvents, split: Split) -> pl.DataFrame:
     inputs=["splits", "feature_registry", "item_statistics", "user_statistics"],
     group="training",
     kinds={"feast", "duckdb"},
-    code_version="1",
+    code_version="2",
 )
 def training_frame(making: Making) -> None:
     """Every event and what Feast knew of its user and item strictly before it."""
-    from feature_repo.store import historical
+    from feature_repo.store import historical_batches
 
     columns = ("user_id", "item_id", "value", "event_timestamp")
-    events = making.lake.read("splits").select(columns)
-    frame = historical(making.workspace.paths, events, "ranking")
-    making.lake.write("training_frame", frame, making.stamp)
+    splits = making.lake.path("splits")
+    with historical_batches(making.workspace.paths, splits, columns, "ranking") as batches:
+        making.lake.write_batches("training_frame", batches, making.stamp)
 
 
 _EMBEDDINGS = tuple(f"{modality}_embeddings" for modality in LASTING)

@@ -68,4 +68,5 @@ def _settings_with(registry: Path, online_store: Path) -> dict[str, Any]:
     raw: dict[str, Any] = yaml.safe_load(_YAML.read_text(encoding="utf-8"))
     raw["registry"]["path"] = str(registry)
     raw["online_store"]["path"] = str(online_store)
+    raw["offline_store"]["temp_directory"] = str(registry.parent / "spill")
     return raw

@@ -13,6 +13,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 from filelock import FileLock
 
 from crossmodal.atomic import atomic_path, atomic_write_bytes
@@ -27,9 +29,9 @@ from feature_repo.home_repo import (
 from feature_repo.online_file import OnlineStoreError
 
 if TYPE_CHECKING:
+    import pandas as pd
     from feast import FeatureStore, FeatureView, RepoConfig
-
-_ROW = "__row"
+    from feast.infra.offline_stores.offline_store import RetrievalJob
 
 Features = str | Sequence[str]
 """The name of a feature service, or references such as `item_statistics:n_events`."""
@@ -165,22 +167,13 @@ def _apply(paths: StatePaths, registry: Path) -> None:
         close_store(store)
 
 
-def historical(
-    paths: StatePaths,
-    entity_frame: pl.DataFrame,
-    features: Features,
-    chunk_rows: int = 50_000,
-) -> pl.DataFrame:
+def historical(paths: StatePaths, entity_frame: pl.DataFrame, features: Features) -> pl.DataFrame:
     """What was known of each key strictly before each instant: Feast's point-in-time join.
-
-    Feast joins every entity row with all earlier rows of its key before it keeps the newest, so
-    the frame is joined in pieces of `chunk_rows` to bound memory.
 
     Args:
         paths: the home.
         entity_frame: join keys (String) and `event_timestamp` Datetime("us", "UTC").
         features: a feature service's name or feature references.
-        chunk_rows: entity rows joined at once.
 
     Returns:
         The entity frame's rows in their order with a column `view__feature` for each feature,
@@ -191,23 +184,54 @@ def historical(
         MovedHomeError: the definitions name the tables of another home.
         KeyTypeError: a key is no text.
     """
+    job = _asked(paths, entity_frame.schema, entity_frame.to_pandas(), features)
+    with expected_warnings():
+        return pl.DataFrame(job.to_arrow())
+
+
+@contextmanager
+def historical_batches(
+    paths: StatePaths, entities: Path, columns: Sequence[str], features: Features
+) -> Iterator[pa.RecordBatchReader]:
+    """Like `historical`, for more entity rows than fit in memory.
+
+    Args:
+        paths: the home.
+        entities: Parquet file of the entity rows.
+        columns: of them that are read: join keys (String), `event_timestamp`, and any others.
+        features: a feature service's name or feature references.
+
+    Yields:
+        The rows in the file's order, as batches; the features' columns follow those of the file.
+    """
+    from feast.data_format import ParquetFormat
+    from feast.infra.offline_stores.file_source import SavedDatasetFileStorage
+
+    frame = pl.scan_parquet(entities).select(columns)
+    names = ", ".join(f'"{column}"' for column in columns)
+    quoted = str(entities.absolute()).replace("'", "''")
+    query = f"SELECT {names} FROM read_parquet('{quoted}')"
+    job = _asked(paths, frame.collect_schema(), query, features)
+    with TemporaryDirectory(dir=paths.feast) as scratch, expected_warnings():
+        answer = Path(scratch).absolute() / "answer.parquet"
+        job.persist(SavedDatasetFileStorage(str(answer), ParquetFormat()))
+        with pq.ParquetFile(answer) as file:
+            yield pa.RecordBatchReader.from_batches(file.schema_arrow, file.iter_batches())
+
+
+def _asked(
+    paths: StatePaths, schema: pl.Schema, entity_df: "pd.DataFrame | str", features: Features
+) -> "RetrievalJob":
     store = open_store(paths)
-    for key in _join_keys(store).intersection(entity_frame.columns):
-        dtype = entity_frame.schema[key]
-        if dtype != pl.String:
-            raise KeyTypeError(key, dtype.to_python().__name__)
-    wanted = _resolve(store, features)
+    for key in _join_keys(store).intersection(schema):
+        if schema[key] != pl.String:
+            raise KeyTypeError(key, schema[key].to_python().__name__)
     for name in view_names(store, features):
         require_table(paths, store.get_feature_view(name))
-    rows = entity_frame.with_row_index(_ROW)
-    pieces = []
     with expected_warnings():
-        for piece in rows.iter_slices(chunk_rows) if rows.height else [rows]:
-            job = store.get_historical_features(
-                entity_df=piece.to_pandas(), features=wanted, full_feature_names=True
-            )
-            pieces.append(pl.DataFrame(job.to_arrow()))
-    return pl.concat(pieces).sort(_ROW).drop(_ROW)
+        return store.get_historical_features(
+            entity_df=entity_df, features=_resolve(store, features), full_feature_names=True
+        )
 
 
 def online(

@@ -34,11 +34,17 @@ def check_pixel_count(image: ImageFile, data: bytes) -> None:
         covered = sum((right - left) * (low - top) for left, top, right, low in boxes)
         if covered < image.width * image.height:
             raise MediaError(_CONTRADICTION.format("more"))
+    if image.format == "BMP" and image.tile[0].offset < _bmp_header_end(data):
+        raise MediaError("The picture is damaged: its pixels begin within its header.")
     if image.format in {"BMP", "PPM"} and [tile.codec_name for tile in image.tile] == ["raw"]:
         row = _row_bytes(image)
         after = data[image.tile[0].offset + row * image.height :]
         if row and len(after) >= row and not _may_follow(image, data, after):
             raise MediaError(_CONTRADICTION.format("fewer"))
+
+
+def _bmp_header_end(data: bytes) -> int:
+    return _BMP_HEADER_AT + int.from_bytes(data[_BMP_HEADER_AT : _BMP_HEADER_AT + 4], "little")
 
 
 def _row_bytes(image: ImageFile) -> int:

@@ -58,6 +58,11 @@ def check_wav_format(data: bytes) -> None:
             if kind == _EXTENSIBLE:
                 at = body + _SUBFORMAT_AT
                 kind = int.from_bytes(data[at : at + 2], "little")
+            if kind not in _BITS and _is_uncompressed(channels, rate, byte_rate, align, bits):
+                raise MediaError(
+                    f"The sound is damaged: its header names the codec {kind:#06x}, but all else "
+                    "that it says is of samples without one; get another copy of the file."
+                )
             if kind in _BITS and not _agrees(kind, channels, rate, byte_rate, align, bits):
                 raise MediaError(
                     f"The sound is damaged: its header tells of {channels} channels of {bits} "
@@ -72,6 +77,10 @@ def _agrees(kind: int, channels: int, rate: int, byte_rate: int, align: int, bit
     # Recorders leave the bytes a second out, count one channel, or count bits.
     rates = {0, rate * whole, rate * whole * 8, rate * whole // max(1, channels)}
     return bits in _BITS[kind] and align in (0, whole) and byte_rate in rates
+
+
+def _is_uncompressed(channels: int, rate: int, byte_rate: int, align: int, bits: int) -> bool:
+    return bits >= 8 and align * 8 == channels * bits and byte_rate == rate * align > 0
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:

@@ -1,5 +1,6 @@
 """A decoding process: reads one request after another from its input, until that is closed."""
 
+import logging
 import os
 import signal
 import sys
@@ -41,6 +42,7 @@ def _silence_codecs() -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)
 
 
 def _answer(answers: IO[bytes], root: Path, limits: MediaLimits, request: dict[str, Any]) -> None:

@@ -105,7 +105,7 @@ def test_training_rows_know_only_what_was_strictly_before(
     lake.write("item_statistics", pl.DataFrame(build_item_statistics(frame(rows))), {})
     questions: list[Event] = [*rows, *(("a", "x", 0.0, instant) for instant in asked)]
     entities = frame(questions).drop("value")
-    answer = historical(applied, entities, "ranking", chunk_rows=10)
+    answer = historical(applied, entities, "ranking")
 
     assert answer.select(entities.columns).equals(entities)
     for row, known in zip(questions, answer.iter_rows(named=True), strict=True):

@@ -87,6 +87,13 @@ def test_a_header_that_contradicts_the_file_is_named(
     assert record.status == "broken" and "pixels than the file holds" in (record.error or "")
 
 
+@pytest.mark.parametrize("flip", [59, 2], ids=["before", "within"])
+def test_a_bmp_whose_pixels_begin_within_its_header_is_named(path: Path, flip: int) -> None:
+    whole = bytearray(encoded(picture(68, 90), "BMP"))
+    whole[10] ^= flip
+    assert seen(path, bytes(whole)).status == "broken"
+
+
 @pytest.mark.parametrize("compression", [None, *strange.TIFF_COMPRESSIONS])
 @pytest.mark.parametrize("rows", [16, 90], ids=["strips", "one strip"])
 @pytest.mark.parametrize(("tag", "value"), [(256, 40), (256, 67), (256, 70), (257, 40), (257, 130)])

@@ -113,6 +113,20 @@ def test_a_wav_header_that_contradicts_itself_is_named(
     assert record.status == "broken" and "its header tells of" in (record.error or "")
 
 
+@pytest.mark.parametrize("codec", [0x0078, 0x0002, 0x0011, 0x0055, 0x0000, 0x2000])
+def test_a_codec_in_a_wav_header_of_plain_samples_is_named(path: Path, codec: int) -> None:
+    whole = bytearray(strange.pcm())
+    whole[20:22] = codec.to_bytes(2, "little")
+    record = heard(path, bytes(whole))
+    assert record.status == "broken" and "names the codec" in (record.error or "")
+
+
+@pytest.mark.parametrize("codec", ["adpcm_ms", "adpcm_ima_wav", "pcm_alaw", "libmp3lame"])
+def test_a_wav_of_a_codec_is_read(path: Path, codec: str) -> None:
+    record = heard(path, sound("wav", codec, 44_100, 1, 4.0))
+    assert (record.status, record.error) == ("ok", None)
+
+
 @pytest.mark.parametrize("byte_rate", [0, 256_000])
 def test_recorders_miscount_the_bytes_a_second(path: Path, byte_rate: int) -> None:
     whole = bytearray(strange.pcm())
