@@ -90,8 +90,8 @@ class Relevance:
         """Whether each entry of the lists (n_users, k) is relevant and in the mask (n_items,)."""
         keys = np.arange(self.n_users)[:, None] * self.n_items + lists
         places = np.searchsorted(self.keys, keys)
-        found = np.append(self.keys, -1)[places] == keys
-        counted: Bools = found & (lists >= 0)
+        relevant = np.append(self.keys, -1)[places] == keys
+        counted: Bools = relevant & (lists >= 0)
         return counted if items is None else counted & items[lists]
 
 
