@@ -152,7 +152,7 @@ def leaderboard_differences(path: Path, leaderboard: pl.DataFrame) -> None:
 
 
 def modality_worth(path: Path, worth: pl.DataFrame) -> None:
-    """One panel a split: each model's Shapley values, a bar a modality, with 95 % intervals."""
+    """One panel per split: each model's Shapley values, a bar per modality, with 95 % intervals."""
     shapley = worth.filter(pl.col("measure") == "shapley")
     panels = shapley.partition_by("split", maintain_order=True)
     most = max((panel["model"].n_unique() for panel in panels), default=1)
@@ -160,8 +160,8 @@ def modality_worth(path: Path, worth: pl.DataFrame) -> None:
     for index, panel in enumerate(panels, start=1):
         axes = figure.add_subplot(len(panels), 1, index)
         models = panel["model"].unique(maintain_order=True).to_list()
-        for place, own in enumerate(panel.partition_by("model", maintain_order=True)):
-            _modality_bars(axes, place, own)
+        for place, rows in enumerate(panel.partition_by("model", maintain_order=True)):
+            _modality_bars(axes, place, rows)
         axes.axhline(0, color="black", linewidth=0.8)
         axes.set_xticks(range(len(models)), models, fontsize=7)
         axes.set_ylabel("Shapley value, NDCG@10", fontsize=7)
@@ -196,9 +196,9 @@ def _modality_legend(axes: "Axes", rows: pl.DataFrame) -> None:
 
 
 def missing_curves(path: Path, curves: pl.DataFrame) -> None:
-    """NDCG@10 by the share of items that lost a modality: a row a split, a column a modality.
+    """NDCG@10 by the share of items that lost a modality: a row per split, a column per modality.
 
-    Each model is a line, with its 95 % interval as a band; a row has one scale.
+    Each model is a line, with its 95 % interval as a band; the panels of a row share one scale.
     """
     splits = curves["split"].unique(maintain_order=True).to_list()
     modalities = [name for name in MODALITIES if name in set(curves["modality"])]
@@ -211,8 +211,8 @@ def missing_curves(path: Path, curves: pl.DataFrame) -> None:
         place = (len(splits), len(modalities), index + 1)
         axes = figure.add_subplot(*place, sharey=first)
         first = first or axes
-        own = curves.filter((pl.col("split") == split) & (pl.col("modality") == modality))
-        for line in own.partition_by("model", maintain_order=True):
+        panel = curves.filter((pl.col("split") == split) & (pl.col("modality") == modality))
+        for line in panel.partition_by("model", maintain_order=True):
             _curve(axes, line, colours[line["model"][0]])
         axes.set_title(f"{modality}, {split}", fontsize=8)
         axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "25", "50", "75", "100"], fontsize=6)
