@@ -265,7 +265,7 @@ def _compared(per_user: pl.DataFrame, samples: int, seed: int) -> Iterator[dict[
 
 
 def by_user(per_user: pl.DataFrame) -> pl.DataFrame:
-    """NDCG@10 of one split and part with a row a user, by user_id, and a column a model.
+    """NDCG@10 of one split and part with a row per user, by user_id, and a column per model.
 
     Args:
         per_user: rows of the table `metrics_per_user`.

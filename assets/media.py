@@ -120,7 +120,7 @@ def _decoded_before(lake: Lake, stamp: Stamp) -> pl.DataFrame:
 
 
 def _inspect(workspace: Workspace, files: pl.DataFrame, limits: MediaLimits) -> pl.DataFrame:
-    """Decodes files that were never seen; one row a modality and content."""
+    """Decodes files that were never seen; one row per modality and content."""
     from models.media import DecodePool
 
     schema = {"modality": pl.String, "content": pl.String, **_RECORD}

@@ -61,7 +61,7 @@ def spectrograms(path: Path, sounds: Mapping[str, np.ndarray], rate: int) -> Non
 def training_curves(
     path: Path, curves: Mapping[str, tuple[Sequence[float], Sequence[float]]]
 ) -> None:
-    """Training loss (left) and validation figure (right) by epoch, one panel a model."""
+    """Training loss (left) and validation figure (right) by epoch, one panel per model."""
     figure = _figure(3.4 * max(1, len(curves)), 2.6)
     for index, (model, (losses, validation)) in enumerate(curves.items(), start=1):
         axes = figure.add_subplot(1, len(curves), index)
@@ -79,7 +79,7 @@ def training_curves(
 
 
 def search_trials(path: Path, trials: pl.DataFrame) -> None:
-    """One panel a model: each trial's validation NDCG@10, the best so far, and the defaults'.
+    """One panel per model: each trial's validation NDCG@10, the best so far, and the defaults'.
 
     A hollow mark is a trial that was pruned: what it had reached when it was stopped.
     """
@@ -104,7 +104,7 @@ def search_trials(path: Path, trials: pl.DataFrame) -> None:
 
 
 def metric_intervals(path: Path, metrics: pl.DataFrame) -> None:
-    """One panel a split: each model's NDCG@10 over all users, with its 95 % interval."""
+    """One panel per split: each model's NDCG@10 over all users, with its 95 % interval."""
     chosen = metrics.filter(
         (pl.col("metric") == "ndcg") & (pl.col("k") == 10) & (pl.col("segment") == "all")
     )
@@ -126,7 +126,7 @@ def metric_intervals(path: Path, metrics: pl.DataFrame) -> None:
 
 
 def leaderboard_differences(path: Path, leaderboard: pl.DataFrame) -> None:
-    """One panel a split: each model's NDCG@10 less that of the best baseline, with its interval.
+    """One panel per split: each model's NDCG@10 less that of the best baseline, with its interval.
 
     A full mark is a difference that is left once all models of the panel were looked at.
     """
@@ -240,7 +240,7 @@ def _model_legend(figure: "Figure", colours: Mapping[str, str]) -> None:
 
 
 def shared_space(path: Path, vectors: Mapping[str, np.ndarray], groups: Sequence[str]) -> None:
-    """The shared space on its first two principal axes: a panel a modality, a colour a group.
+    """The shared space on its first two principal axes: a panel per modality, a colour per group.
 
     Args:
         path: of the PNG.

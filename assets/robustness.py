@@ -16,7 +16,7 @@ from assets.table_asset import Making, table_asset
 from crossmodal.settings import Settings
 
 _DRAWS = 2
-"""Draws of who loses a modality: one more costs a model three times its scores a modality."""
+"""Draws of who loses a modality: one more costs a model three times its scores per modality."""
 
 _SCHEMA = pl.Schema(
     {

@@ -23,7 +23,7 @@ _LEAST = 1e-5
 
 @dataclass(frozen=True)
 class Explanation:
-    """What moved the scores of k items a user.
+    """What moved the scores of k items per user.
 
     Attributes:
         parts: names of the m things that a score may come from: modalities, `BEHAVIOUR`,
@@ -91,7 +91,7 @@ def stacked(rows: Sequence[Explanation], parts: tuple[str, ...], k: int) -> Expl
     Args:
         rows: of one user each, with the same parts.
         parts: theirs.
-        k: items a user.
+        k: items per user.
     """
     if not rows:
         return Explanation(

@@ -45,7 +45,7 @@ def decide(
     is no user to compare on.
 
     Args:
-        candidate: (n_users,) one metric a user on the test events.
+        candidate: (n_users,) one metric per user on the test events.
         champion: (n_users,) the same users' of the model in use; None before the first one.
         popularity: (n_users,) the same users' of the popularity baseline.
         samples: bootstrap resamples.

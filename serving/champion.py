@@ -245,7 +245,7 @@ class ChampionWatch:
 
     @property
     def current(self) -> Champion:
-        """The champion of this instant: take it once a request, so that no answer mixes two.
+        """The champion of this instant: take it once per request, so that no answer mixes two.
 
         Raises:
             NoChampionError: none could be loaded yet.

@@ -101,7 +101,7 @@ class Service:
         return self.new_items.at_hand(self.champions.current)
 
     def champion(self) -> Champion:
-        """The model of this instant over the catalogue of this instant: take it once a request.
+        """The model of this instant over the catalogue of this instant: take it once per request.
 
         Raises:
             NoChampionError: none could be loaded yet, or new items cannot be read.

@@ -70,7 +70,7 @@ class ColdStartMap(ConfiguredBaseline[ColdStartMapConfig]):
     are learned (`models.baselines.block_kernel`), from errors as users would see them: X (y - f).
     A user is the vector x that the items of the history solve for, so that a new event counts at
     once. z has the blocks of the modalities, standardised, absent ones at their mean, and a
-    number a modality that says whether it is there.
+    number per modality that says whether it is there.
     (Attributes to factors: Gantner et al. 2010; kernel ridge: Saunders, Gammerman and Vovk 1998.)
     """
 

@@ -81,7 +81,7 @@ def encode_media(
         encoder: of pictures or sounds.
         limits: bounds of each file.
         workers: decoding processes.
-        batch_size: rows a batch.
+        batch_size: rows per batch.
         progress: called after each batch with the number of rows that are done.
 
     Yields:

@@ -18,7 +18,7 @@ _COUNTS_KEPT = 2_000_000
 
 @dataclass(frozen=True)
 class Intervals:
-    """Point estimates and 95 % intervals, one a column (m,) of the bootstrapped values."""
+    """Point estimates and 95 % intervals, one per column (m,) of the bootstrapped values."""
 
     value: Values
     low: Values
@@ -196,5 +196,5 @@ def _draws(n: int, samples: int, seed: int) -> Iterator[NDArray[np.uint16]]:
 
 @lru_cache(maxsize=32)
 def _kept_draws(n: int, samples: int, seed: int) -> tuple[NDArray[np.uint16], ...]:
-    """The same draws, kept: one evaluation asks for those of each segment once a model."""
+    """The same draws, kept: one evaluation asks for those of each segment once per model."""
     return tuple(_draws(n, samples, seed))

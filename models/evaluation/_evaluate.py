@@ -49,7 +49,7 @@ class Evaluation:
         rows: the figures, segment by segment.
         users: (n,) dense indexes of the users who had something to find.
         ranking: (n, max cutoff) their lists.
-        per_user: (metric, k) to one value a user (n,), for paired comparisons.
+        per_user: (metric, k) to one value per user (n,), for paired comparisons.
     """
 
     rows: tuple[MetricRow, ...]

@@ -118,7 +118,7 @@ def tested(past: Interactions, test: Interactions, n_items: int) -> tuple[Histor
 def per_user_metrics(
     hits: Bools, relevant: NDArray[np.integer], cutoffs: Iterable[int]
 ) -> Mapping[tuple[str, int], Values]:
-    """Every ranking metric at every cutoff, one value a user; NaN without a relevant item.
+    """Every ranking metric at every cutoff, one value per user; NaN without a relevant item.
 
     Args:
         hits: (n_users, K) from `Relevance.hits`.

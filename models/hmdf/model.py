@@ -228,7 +228,7 @@ class HMDF:
         return self._fitted().score_given(users, items)
 
     def recommend(self, users: Histories, k: int, exclude: Histories | None = None) -> Ranking:
-        """The k best items a user, without the items of `exclude` (same users, row by row)."""
+        """The k best items per user, without the items of `exclude` (same users, row by row)."""
         return rank(self.score, users, k, self._fitted().ties, exclude=exclude)
 
     def candidates(

@@ -1,4 +1,4 @@
-"""Model fusion: a tower and heads a modality, and a learned weight for the score of each.
+"""Model fusion: a tower and heads per modality, and a learned weight for the score of each.
 
 Late fusion (Snoek et al. 2005). A modality here is a place of `ItemTower.tokens`: also the id, and
 what stands for an item without anything. A flat code is [c_1; …; c_p; present_1 … present_p].
