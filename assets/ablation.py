@@ -66,57 +66,65 @@ def modality_ablation(making: Making) -> dict[str, int]:
     return {"most_users": most_users}
 
 
-def _ablated(one: MaskableModel, settings: Settings) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _ablated(maskable: MaskableModel, settings: Settings) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The rows of one model in the table of subsets and in that of worth."""
     from models.evaluation import subset_values
 
-    found = subset_values(one.model, one.tokens, one.modalities, one.measure)
-    return _subset_rows(one, found, settings), _worth_rows(one, found, settings)
+    by_subset = subset_values(
+        maskable.model, maskable.tokens, maskable.modalities, maskable.measure
+    )
+    return _subset_rows(maskable, by_subset, settings), _worth_rows(maskable, by_subset, settings)
 
 
-def _subset_rows(one: MaskableModel, found: "SubsetValues", settings: Settings) -> pl.DataFrame:
+def _subset_rows(
+    maskable: MaskableModel, by_subset: "SubsetValues", settings: Settings
+) -> pl.DataFrame:
     return pl.DataFrame(
         {
-            "model": one.name,
-            "split": one.split,
-            "modalities": [list(kept) for kept in found.subsets()],
-            **interval_columns(found.values, settings),
+            "model": maskable.name,
+            "split": maskable.split,
+            "modalities": [list(subset) for subset in by_subset.subsets()],
+            **interval_columns(by_subset.values, settings),
         },
         schema=_SUBSETS,
     )
 
 
-def _worth_rows(one: MaskableModel, found: "SubsetValues", settings: Settings) -> pl.DataFrame:
-    """Four figures a modality; differences are taken user by user before they are resampled."""
+def _worth_rows(
+    maskable: MaskableModel, by_subset: "SubsetValues", settings: Settings
+) -> pl.DataFrame:
+    """Four figures per modality; differences are taken per user before users are resampled."""
     from models.evaluation import shapley_values
 
-    everything = found.of(*one.modalities)
+    everything = by_subset.of(*maskable.modalities)
     measures = {
-        "shapley": shapley_values(found),
-        "left_out": [everything - _without(found, name) for name in one.modalities],
-        "alone": [found.of(name) for name in one.modalities],
-        "permuted": [everything - _permuted(one, name, settings.seed) for name in one.modalities],
+        "shapley": shapley_values(by_subset),
+        "left_out": [everything - _without(by_subset, name) for name in maskable.modalities],
+        "alone": [by_subset.of(name) for name in maskable.modalities],
+        "permuted": [
+            everything - _permuted(maskable, name, settings.seed) for name in maskable.modalities
+        ],
     }
     values = np.concatenate([*measures.values()])
     return pl.DataFrame(
         {
-            "model": one.name,
-            "split": one.split,
-            "modality": list(one.modalities) * len(measures),
-            "measure": np.repeat([*measures], len(one.modalities)).tolist(),
+            "model": maskable.name,
+            "split": maskable.split,
+            "modality": list(maskable.modalities) * len(measures),
+            "measure": np.repeat([*measures], len(maskable.modalities)).tolist(),
             **interval_columns(values, settings),
         },
         schema=_WORTH,
     )
 
 
-def _without(found: "SubsetValues", hidden: str) -> np.ndarray:
-    return found.of(*(name for name in found.modalities if name != hidden))
+def _without(by_subset: "SubsetValues", hidden: str) -> np.ndarray:
+    return by_subset.of(*(name for name in by_subset.modalities if name != hidden))
 
 
-def _permuted(one: MaskableModel, modality: str, seed: int) -> np.ndarray:
+def _permuted(maskable: MaskableModel, modality: str, seed: int) -> np.ndarray:
     """With that modality's tokens shuffled among the items that have it."""
     from models.evaluation import permuted
 
-    dealt = permuted(one.tokens[modality], seed)
-    return one.measure(one.model.masked({**one.tokens, modality: dealt}))
+    dealt = permuted(maskable.tokens[modality], seed)
+    return maskable.measure(maskable.model.masked({**maskable.tokens, modality: dealt}))

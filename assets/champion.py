@@ -86,12 +86,12 @@ def champion(making: Making) -> None:
         raise dg.Failure(f"{candidate} may not be the first champion. {decision.reason}")
     stays = not decision.promote and before is not None
     named = before if stays and before is not None else candidate
-    own = old if stays and old is not None else tested[choice.model].to_numpy()
+    named_values = old if stays and old is not None else tested[choice.model].to_numpy()
     samples = max(P_RESAMPLES, settings.bootstrap_samples)
-    rivals = _against_the_others(lake, tested, named, own, samples, settings.seed)
+    rivals = _against_the_others(lake, tested, named, named_values, samples, settings.seed)
     reason = _reason(choice, decision, named, rivals, unreadable)
     over = paired_difference(
-        own, tested["popularity"].to_numpy(), settings.bootstrap_samples, settings.seed
+        named_values, tested["popularity"].to_numpy(), settings.bootstrap_samples, settings.seed
     )
     row = _row(named, candidate, before, over, reason)
     lake.write(RIVALS, _rival_rows(named, rivals), stamp)
@@ -121,15 +121,15 @@ def _crown_unjudged(context: Context, workspace: Workspace, fault: str, stamp: S
 
 
 def judged_champion(workspace: Workspace) -> str | None:
-    """The version by which the model that answers was judged; None where there is none.
+    """The version by which the model that answers was judged; None if there is none.
 
-    What answers is as a rule fitted to everything, also to the events that judge today.
+    The model that answers is as a rule fitted to everything, including the events that judge today.
     """
     version = _named_now(workspace)
     if version is None or not has_version(workspace, version):
         return None
-    judged = open_registry(workspace).version(version).judged_by or version
-    return judged if has_version(workspace, judged) else None
+    judged_by = open_registry(workspace).version(version).judged_by or version
+    return judged_by if has_version(workspace, judged_by) else None
 
 
 def _named_now(workspace: Workspace) -> str | None:
@@ -158,14 +158,14 @@ def _judged(lake: Lake, part: str) -> pl.DataFrame:
 
 
 def _chosen(lake: Lake) -> "Choice":
-    """The candidate family with the highest NDCG@10 on validation events: never on test events."""
+    """The candidate family with the highest NDCG@10 on validation events, never on test events."""
     from models.promotion import choose
 
     candidates = [entry.name for entry in CATALOGUE if entry.candidate]
-    judged = _judged(lake, "validation").filter(pl.col("model").is_in(candidates))
-    if judged.is_empty():
+    validation = _judged(lake, "validation").filter(pl.col("model").is_in(candidates))
+    if validation.is_empty():
         raise dg.Failure("No user has events to validate on: run the splits again.")
-    values = by_user(judged).drop("user_id")
+    values = by_user(validation).drop("user_id")
     return choose({name: float(values[name].to_numpy().mean()) for name in values.columns})
 
 
@@ -184,9 +184,9 @@ def _decide(
 
 
 def _against_the_others(
-    lake: Lake, tested: pl.DataFrame, named: str, own: np.ndarray, samples: int, seed: int
+    lake: Lake, tested: pl.DataFrame, named: str, named_values: np.ndarray, samples: int, seed: int
 ) -> dict[str, "Comparison"]:
-    """The champion compared with each model of the run that is another version."""
+    """The champion compared with each model of the run of another version."""
     from models.promotion import against_all
 
     split = warm_split(lake)
@@ -195,7 +195,7 @@ def _against_the_others(
         for name in tested.columns
         if name != "user_id" and fitted_versions(lake, name).get(split) != named
     }
-    return against_all(own, others, samples=samples, seed=seed)
+    return against_all(named_values, others, samples=samples, seed=seed)
 
 
 def _judged_again(workspace: Workspace, version: str, user_ids: pl.Series) -> np.ndarray:
@@ -209,7 +209,7 @@ def _judged_again(workspace: Workspace, version: str, user_ids: pl.Series) -> np
     model = Reindexed(
         registry.load(version), registry.item_ids(version), data.dataset.item_ids, seed
     )
-    found = evaluate(
+    evaluation = evaluate(
         model,
         data.dataset,
         data.test,
@@ -217,10 +217,10 @@ def _judged_again(workspace: Workspace, version: str, user_ids: pl.Series) -> np
         run_id=version,
         config=EvaluationConfig(cutoffs=(10,), samples=1, seed=seed),
     )
-    names = np.array(data.dataset.user_ids.ids, dtype=object)[found.users]
-    judged = pl.DataFrame({"user_id": names.tolist(), "ndcg_10": found.per_user["ndcg", 10]})
+    names = np.array(data.dataset.user_ids.ids, dtype=object)[evaluation.users]
+    per_user = pl.DataFrame({"user_id": names.tolist(), "ndcg_10": evaluation.per_user["ndcg", 10]})
     ordered = pl.DataFrame({"user_id": user_ids}).join(
-        judged, on="user_id", how="left", maintain_order="left"
+        per_user, on="user_id", how="left", maintain_order="left"
     )
     return ordered["ndcg_10"].to_numpy()
 
@@ -237,10 +237,10 @@ def _reason(
 
     joined = "but" if better(rivals) else "and"
     if decision.promote:
-        said = f"{choice.said}, {joined} {confirmed(rivals)}. {decision.reason}"
+        reason = f"{choice.said}, {joined} {confirmed(rivals)}. {decision.reason}"
     else:
-        said = f"{choice.said}. {decision.reason} {named} stays, {joined} {confirmed(rivals)}."
-    return said if unreadable is None else f"{said} The one before cannot be read: {unreadable}"
+        reason = f"{choice.said}. {decision.reason} {named} stays, {joined} {confirmed(rivals)}."
+    return reason if unreadable is None else f"{reason} The one before cannot be read: {unreadable}"
 
 
 def _row(
@@ -260,18 +260,21 @@ def _row(
 
 
 def _rival_rows(named: str, rivals: dict[str, "Comparison"]) -> pl.DataFrame:
-    rows = [{"champion": named, "model": name, **vars(found)} for name, found in rivals.items()]
+    rows = [
+        {"champion": named, "model": name, **vars(comparison)}
+        for name, comparison in rivals.items()
+    ]
     return pl.DataFrame(rows, schema=_RIVALS)
 
 
 def _shown(rivals: dict[str, "Comparison"]) -> list[dict[str, Any]]:
-    """The comparisons for people: how much better the champion is than each model."""
+    """The comparisons for readers: how much better the champion is than each model."""
     return [
         {
             "model": name,
-            "champion less the model": f"{found.difference:+.4f} "
-            f"[{found.ci_low:+.4f}, {found.ci_high:+.4f}]",
-            "p (Holm)": f"{found.p_holm:.4f}",
+            "champion less the model": f"{comparison.difference:+.4f} "
+            f"[{comparison.ci_low:+.4f}, {comparison.ci_high:+.4f}]",
+            "p (Holm)": f"{comparison.p_holm:.4f}",
         }
-        for name, found in sorted(rivals.items(), key=lambda entry: entry[1].difference)
+        for name, comparison in sorted(rivals.items(), key=lambda entry: entry[1].difference)
     ]

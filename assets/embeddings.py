@@ -120,12 +120,12 @@ def _write_embeddings(
     to_shared_space: ToSharedSpace,
     stamp: Stamp,
 ) -> None:
-    """One row an item that has the modality, in the order of the items, chunk by chunk.
+    """One row per item that has the modality, in the order of the items, chunk by chunk.
 
     Args:
         workspace: whose lake holds `<modality>_features` and takes `<modality>_embeddings`.
         modality: of the tables.
-        contents: item_id, created_at (the instant from which the item was known), content_sha256.
+        contents: item_id, created_at (when the item became known), content_sha256.
         to_shared_space: tower features (n, d) to unit vectors (n, 384).
         stamp: of the new version.
     """
@@ -138,12 +138,12 @@ def _write_embeddings(
             rows = joined.select(
                 "item_id", "created_at", "content_sha256", "fingerprint", "features"
             )
-            found = rows.rename({"created_at": "event_timestamp"}).collect()
-            if found.is_empty():
+            frame = rows.rename({"created_at": "event_timestamp"}).collect()
+            if frame.is_empty():
                 continue
-            shared = to_shared_space(matrix(found["features"]))
+            shared = to_shared_space(matrix(frame["features"]))
             writer.write(
-                found.with_columns(list_column(shared, "embedding"), encoder=pl.lit(encoder))
+                frame.with_columns(list_column(shared, "embedding"), encoder=pl.lit(encoder))
             )
         writer.summarise(items_without=lake.version("items").rows - writer.rows)
 
@@ -152,9 +152,9 @@ def _draw_shared_space(workspace: Workspace, tower: str) -> None:
     """Texts next to a tower's vectors of the same items, coloured by their first category."""
     lake = workspace.lake
     texts = lake.scan("text_embeddings").select("item_id", text="embedding")
-    own = lake.scan(f"{tower}_embeddings").select("item_id", own="embedding")
+    vectors = lake.scan(f"{tower}_embeddings").select("item_id", own="embedding")
     groups = lake.scan("items").select("item_id", group=pl.col("categories").list.first())
-    both = texts.join(own, on="item_id").join(groups, on="item_id").sort("item_id")
+    both = texts.join(vectors, on="item_id").join(groups, on="item_id").sort("item_id")
     rows = both.head(_DRAWN_ITEMS).collect()
     if rows.height:
         shared_space(

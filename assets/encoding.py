@@ -62,16 +62,16 @@ def encode_incrementally(
     skipped: Callable[[int], None],
     schema: pa.Schema = FEATURES_SCHEMA,
 ) -> int:
-    """Writes one features row a content, encoding only what the last version lacks.
+    """Writes one features row per content, encoding only what the last version lacks.
 
-    Contents are taken in the order of their hash, chunk by chunk, so that memory stays flat and
-    the table does not depend on what had been encoded before.
+    Contents are taken in the order of their hash, chunk by chunk, so that memory is bounded and
+    the table does not depend on what was encoded before.
 
     Args:
         lake: holds the table.
         table: to write.
-        contents: rows of unique `content_sha256` with whatever `encode` and the schema need.
-        fingerprint: of the encoder; rows of another one are encoded again.
+        contents: rows of unique `content_sha256`, with what `encode` and the schema need.
+        fingerprint: of the encoder; rows of another encoder are encoded again.
         stamp: of the new version.
         encode: makes the features.
         skipped: called with the number of contents of a chunk that were known.
@@ -84,12 +84,12 @@ def encode_incrementally(
     encoded = 0
     with lake.writer(table, schema, stamp) as writer:
         for chunk in contents.sort("content_sha256").iter_slices(_CHUNK):
-            kept = known.join(chunk.lazy(), on="content_sha256", how="semi").collect()
-            new = chunk.join(kept, on="content_sha256", how="anti")
-            skipped(kept.height)
-            found = encode(new) if new.height else kept.clear()
-            encoded += found.height
-            features = pl.concat([kept, found]).with_columns(fingerprint=pl.lit(fingerprint))
+            reused = known.join(chunk.lazy(), on="content_sha256", how="semi").collect()
+            new = chunk.join(reused, on="content_sha256", how="anti")
+            skipped(reused.height)
+            fresh = encode(new) if new.height else reused.clear()
+            encoded += fresh.height
+            features = pl.concat([reused, fresh]).with_columns(fingerprint=pl.lit(fingerprint))
             writer.write(chunk.join(features, on="content_sha256").sort("content_sha256"))
         writer.summarise(fingerprint=fingerprint, failed=contents.height - writer.rows)
     return encoded
@@ -106,13 +106,13 @@ def features_table(
     batches: "Iterator[Encoded]", log: Callable[[str], None] | None = None
 ) -> pl.DataFrame:
     """Encoded batches as rows; each failure is logged and has no row."""
-    found = list(batches)
-    for batch in found:
+    encoded = list(batches)
+    for batch in encoded:
         for failure in batch.failures:
             if log is not None:
                 log(f"{failure.key} could not be encoded: {failure.reason}")
-    keys = [key for batch in found for key in batch.keys]
-    vectors = np.concatenate([batch.features for batch in found])
+    keys = [key for batch in encoded for key in batch.keys]
+    vectors = np.concatenate([batch.features for batch in encoded])
     column = pl.Series("content_sha256", keys, dtype=pl.String)
     return pl.DataFrame([column, list_column(vectors, "features")])
 
@@ -169,9 +169,9 @@ def _encode_files(
             batch_size=settings.embedding_batch,
             progress=watch.progress,
         )
-        found = features_table(encoded, making.context.log.warning)
+        features = features_table(encoded, making.context.log.warning)
         watch.finish(rows.height)
-        return found
+        return features
 
     table = f"{modality.name}_features"
     encoded = encode_incrementally(

@@ -81,8 +81,8 @@ def metrics(making: Making) -> None:
     workspace = making.workspace
     rows: list[MetricRow] = []
     per_user: list[pl.DataFrame] = []
-    for found, users in _judged(workspace):
-        rows += found
+    for metric_rows, users in _judged(workspace):
+        rows += metric_rows
         per_user += users
     rows += _rating_rows(workspace)
     figures = metrics_frame(rows)
@@ -90,8 +90,8 @@ def metrics(making: Making) -> None:
     making.lake.write("metrics_per_user", pl.concat(per_user), making.stamp)
     making.lake.write("metrics", figures, making.stamp, headline=_headline(figures))
     registry = open_registry(workspace)
-    for (version,), own in figures.partition_by("run_id", as_dict=True).items():
-        registry.record_metrics(str(version), own.to_dicts())
+    for (version,), version_rows in figures.partition_by("run_id", as_dict=True).items():
+        registry.record_metrics(str(version), version_rows.to_dicts())
 
 
 _Judged = tuple[list["MetricRow"], list[pl.DataFrame]]
@@ -106,10 +106,10 @@ def _judged(workspace: Workspace) -> Iterator[_Judged]:
         if (version := fitted_versions(workspace.lake, entry.name).get(split)) is not None
     ]
     workspace.progress("Judging models", 0, len(jobs))
-    found = side_by_side(_judge, jobs, processes_for(workspace.settings, len(jobs)))
-    for done, one in enumerate(found, start=1):
+    results = side_by_side(_judge, jobs, processes_for(workspace.settings, len(jobs)))
+    for done, result in enumerate(results, start=1):
         workspace.progress("Judging models", done, len(jobs))
-        yield one
+        yield result
 
 
 def _judge(settings: Settings, entry: ModelEntry, split: str, version: str) -> _Judged:
@@ -145,10 +145,10 @@ def _validated(
     from models.evaluation import evaluate, own_validation
     from models.protocol import SelfValidated
 
-    # What a model has learned from says nothing of how good it is.
+    # Events that a model has learned from do not show how good it is.
     if isinstance(model, SelfValidated):
         return own_validation(model, data.dataset)
-    found = evaluate(
+    evaluation = evaluate(
         model,
         data.dataset,
         data.dataset.validation,
@@ -158,7 +158,7 @@ def _validated(
         known=data.dataset.train,
         config=replace(config, cutoffs=(_HEADLINE[1],), samples=1),
     )
-    return found.users, found.per_user[_HEADLINE]
+    return evaluation.users, evaluation.per_user[_HEADLINE]
 
 
 def _per_user(
@@ -241,7 +241,7 @@ def comparisons(making: Making) -> None:
 
 
 def _compared(per_user: pl.DataFrame, samples: int, seed: int) -> Iterator[dict[str, Any]]:
-    """All comparisons of one split; those with one baseline are one table."""
+    """All comparisons of a split; those with the same baseline form one table."""
     from models.evaluation import compared
 
     values = by_user(per_user)
@@ -249,21 +249,23 @@ def _compared(per_user: pl.DataFrame, samples: int, seed: int) -> Iterator[dict[
     for baseline in BASELINES:
         others = [name for name in models if name != baseline]
         if baseline in models and others:
-            own = values.select(others).to_numpy()
+            compared_values = values.select(others).to_numpy()
             repeated = np.repeat(values.select(baseline).to_numpy(), len(others), axis=1)
-            for model, found in zip(others, compared(own, repeated, samples, seed), strict=True):
+            for model, comparison in zip(
+                others, compared(compared_values, repeated, samples, seed), strict=True
+            ):
                 yield {
                     "split": per_user["split"][0],
                     "model": model,
                     "baseline": baseline,
                     "metric": _HEADLINE[0],
                     "k": _HEADLINE[1],
-                    **vars(found),
+                    **vars(comparison),
                 }
 
 
 def by_user(per_user: pl.DataFrame) -> pl.DataFrame:
-    """NDCG@10 of one split and part with a row a user, by user_id, and a column a model.
+    """NDCG@10 of one split and part with a row per user, by user_id, and a column per model.
 
     Args:
         per_user: rows of the table `metrics_per_user`.

@@ -28,7 +28,7 @@ from sources.sample.config import SampleConfig
 def source_of(workspace: Workspace) -> Source:
     """The source that the settings name."""
     settings = workspace.settings
-    asked = SourceRequest(
+    request = SourceRequest(
         home_sources=workspace.paths.sources,
         path=settings.source_path,
         set_name=settings.source_name,
@@ -41,7 +41,7 @@ def source_of(workspace: Workspace) -> Source:
         earliest=settings.earliest_event,
         latest=settings.latest_event,
     )
-    return open_source(settings.source, asked)
+    return open_source(settings.source, request)
 
 
 def source_root(workspace: Workspace) -> Path:
@@ -162,16 +162,16 @@ def cleaned_source(
         lake.write("staged_items", source.items().frame.collect(), stamps["staged_items"])
 
     def make_interactions() -> None:
-        own = pseudonymize(source.interactions().frame, workspace.id_key())
+        events = pseudonymize(source.interactions().frame, workspace.id_key())
         item_ids = lake.scan("staged_items").select("item_id").collect().to_series()
-        scale = ValueScale.of(own.filter(pl.col("value") > 0)["value"].to_numpy())
+        scale = ValueScale.of(events.filter(pl.col("value") > 0)["value"].to_numpy())
         reported, unknown = reported_interactions(lake, scale, item_ids)
         if unknown:
             context.log.warning(
                 f"{unknown:,} reported events are about items that the catalogue no longer has; "
                 "they stay in reported_events."
             )
-        frame = pl.concat([own, reported])
+        frame = pl.concat([events, reported])
         frame = frame.sort("event_timestamp", "user_id", "item_id", "event_type")
         lake.write(
             "staged_interactions",
@@ -201,8 +201,8 @@ def cleaned_source(
         )
 
     def make_repairs() -> None:
-        found = pl.concat([source.items().repairs, source.interactions().repairs]).collect()
-        lake.write("repairs", found, stamps["repairs"], fields=int(found["rows"].sum()))
+        repairs = pl.concat([source.items().repairs, source.interactions().repairs]).collect()
+        lake.write("repairs", repairs, stamps["repairs"], fields=int(repairs["rows"].sum()))
 
     makers = (make_items, make_interactions, make_rejects, make_repairs)
     for name, make in zip(inputs, makers, strict=True):
@@ -319,10 +319,10 @@ def _below(root: Path, path: Path) -> str:
 
 
 def _media_stock(workspace: Workspace, source: Source) -> pl.DataFrame:
-    """Media files with checksums; one whose size and time are as they were is not read again."""
+    """Media files with checksums; a file of unchanged size and time is not read again."""
     lake = workspace.lake
-    found = source.media().collect()
-    unique = found.select("uri").unique().sort("uri")
+    files = source.media().collect()
+    unique = files.select("uri").unique().sort("uri")
     stats = [(source.root / uri).stat() for uri in unique["uri"]]
     listed = unique.with_columns(
         bytes=pl.Series([stat.st_size for stat in stats], dtype=pl.Int64),
@@ -342,7 +342,7 @@ def _media_stock(workspace: Workspace, source: Source) -> pl.DataFrame:
         listed = pl.concat([listed.filter(pl.col("sha256").is_not_null()), hashed])
         lake.write("media_checksums", listed.select([*keys, "sha256"]).sort("uri"), {})
     content = listed.select("uri", "bytes", "sha256")
-    return found.join(content, on="uri", how="left").sort("item_id", "modality")
+    return files.join(content, on="uri", how="left").sort("item_id", "modality")
 
 
 def _sha256(path: Path) -> str:

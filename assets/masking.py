@@ -91,15 +91,15 @@ def over_maskable_models(
 
 
 def _asked_about(workspace: Workspace, split: str) -> tuple[ModelEntry, ...]:
-    """The models of a split that are looked at, in the order of the catalogue."""
+    """The models of a split to look at, in the order of the catalogue."""
     lake = workspace.lake
     fitted = [entry for entry in _RANKERS if split in fitted_versions(lake, entry.name)]
-    # Only of those: the classes of others take seconds to import.
+    # Only of fitted ones, as the classes of others take seconds to import.
     reading = [entry for entry in fitted if hasattr(entry.model_class(), "masked")]
     if workspace.settings.ablation_models == "all":
         return tuple(reading)
-    judged = (pl.col("split") == split) & (pl.col("part") == "validation")
-    means = lake.scan("metrics_per_user").filter(judged).group_by("model")
+    on_validation = (pl.col("split") == split) & (pl.col("part") == "validation")
+    means = lake.scan("metrics_per_user").filter(on_validation).group_by("model")
     quality = dict(means.agg(pl.col("ndcg_10").mean()).collect().iter_rows())
     ranked = sorted(
         (entry for entry in reading if entry.name in quality),
@@ -118,7 +118,7 @@ def _answer_of(
     version: str,
     function: Callable[[MaskableModel, Settings], Answer],
 ) -> Answer | None:
-    """What the function says of one model; None where the model reads no modality."""
+    """The function's answer for one model; None if the model reads no modality."""
     from models.evaluation import user_measure
 
     workspace = Workspace(settings)
@@ -128,8 +128,8 @@ def _answer_of(
     read = modalities_read(entry, tokens)
     if not read:
         return None
-    asked = drawn_users(data.test, settings.ablation_users, settings.seed)
-    measure = user_measure(data.dataset, asked, candidates=data.candidates, seed=settings.seed)
+    drawn = drawn_users(data.test, settings.ablation_users, settings.seed)
+    measure = user_measure(data.dataset, drawn, candidates=data.candidates, seed=settings.seed)
     return function(MaskableModel(entry.name, split, model, tokens, read, measure), settings)
 
 
@@ -160,10 +160,10 @@ def interval_columns(values: np.ndarray, settings: Settings) -> dict[str, Any]:
     """Means over users of values (m, n_users) with 95 % intervals, as columns of m rows."""
     from models.evaluation import bootstrap_interval
 
-    found = bootstrap_interval(values.T, settings.bootstrap_samples, settings.seed)
+    intervals = bootstrap_interval(values.T, settings.bootstrap_samples, settings.seed)
     return {
-        "value": found.value,
-        "ci_low": found.low,
-        "ci_high": found.high,
+        "value": intervals.value,
+        "ci_low": intervals.low,
+        "ci_high": intervals.high,
         "n_users": values.shape[1],
     }

@@ -51,9 +51,9 @@ def media(making: Making) -> dict[str, int]:
     files = _files(lake)
     known = _decoded_before(lake, making.stamp)
     new = files.drop_nulls("uri").join(known, on=["modality", "content"], how="anti")
-    found = pl.concat([known, _inspect(workspace, new, limits)])
+    records = pl.concat([known, _inspect(workspace, new, limits)])
     rows = (
-        files.join(found, on=["modality", "content"], how="left")
+        files.join(records, on=["modality", "content"], how="left")
         .with_columns(
             status=pl.col("status").fill_null("missing"),
             sha256=pl.coalesce("sha256", "content"),
@@ -76,7 +76,7 @@ def media(making: Making) -> dict[str, int]:
 
 
 def _files(lake: Lake) -> pl.DataFrame:
-    """One row for every item and modality with the file it comes from, a video where no other."""
+    """One row per item and modality with its file, which is a video if there is no other."""
     raw = lake.scan("raw_media").rename({"sha256": "content"})
     wanted = (
         lake.scan("items")
@@ -86,9 +86,9 @@ def _files(lake: Lake) -> pl.DataFrame:
     video = raw.filter(pl.col("modality") == "video").select(
         "item_id", video_uri="uri", video_content="content"
     )
-    own = raw.select("item_id", "modality", "uri", "content")
+    of_modality = raw.select("item_id", "modality", "uri", "content")
     return (
-        wanted.join(own, on=["item_id", "modality"], how="left")
+        wanted.join(of_modality, on=["item_id", "modality"], how="left")
         .join(video, on="item_id", how="left")
         .select(
             "item_id",
@@ -120,7 +120,7 @@ def _decoded_before(lake: Lake, stamp: Stamp) -> pl.DataFrame:
 
 
 def _inspect(workspace: Workspace, files: pl.DataFrame, limits: MediaLimits) -> pl.DataFrame:
-    """Decodes files that were never seen; one row a modality and content."""
+    """Decodes files that were never seen; one row per modality and content."""
     from models.media import DecodePool
 
     schema = {"modality": pl.String, "content": pl.String, **_RECORD}
@@ -141,7 +141,7 @@ def _inspect(workspace: Workspace, files: pl.DataFrame, limits: MediaLimits) -> 
 def _records(
     workspace: Workspace, pool: "DecodePool", files: pl.DataFrame, modality: str
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """What each file is found to hold of one modality, by content."""
+    """What each file holds of one modality, by content."""
     from models.media import MediaError, MediaRecord
     from models.media.wire import Payload
 
@@ -150,12 +150,12 @@ def _records(
     inspected: Iterator[tuple[str, Payload | MediaError]] = pool.map(
         "inspect", tasks, {"modality": modality}
     )
-    for done, (content, found) in enumerate(inspected, start=1):
+    for done, (content, payload) in enumerate(inspected, start=1):
         workspace.progress(f"Inspecting {modality} files", done, chosen.height)
-        if isinstance(found, MediaError):
-            yield content, MediaRecord(status="broken", error=str(found)).as_dict()
+        if isinstance(payload, MediaError):
+            yield content, MediaRecord(status="broken", error=str(payload)).as_dict()
         else:
-            yield content, found.facts
+            yield content, payload.facts
 
 
 def _states(rows: pl.DataFrame) -> list[dict[str, object]]:
@@ -188,11 +188,11 @@ def _draw(workspace: Workspace, rows: pl.DataFrame, limits: MediaLimits) -> None
         for item, uri in sounds.select("item_id", "uri").iter_rows()
     }
     folder = workspace.paths.pictures
-    for name, found, draw in (
+    for name, shown, draw in (
         ("posters", posters, lambda path: contact_sheet(path, posters)),
         ("spectrograms", waves, lambda path: spectrograms(path, waves, SAMPLE_RATE)),
     ):
         path = folder / f"{name}.png"
         path.unlink(missing_ok=True)
-        if found:
+        if shown:
             draw(path)

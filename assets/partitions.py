@@ -14,19 +14,19 @@ def month_of(column: str = "event_timestamp") -> pl.Expr:
     return pl.col(column).dt.strftime(MONTH_FORMAT)
 
 
-def register_months(instance: dg.DagsterInstance, found: list[str]) -> list[str]:
-    """Makes the partitions exactly the months `found`, in order; returns them.
+def register_months(instance: dg.DagsterInstance, month_keys: list[str]) -> list[str]:
+    """Makes the partitions exactly the months of `month_keys`, in order; returns them.
 
-    Dagster lists dynamic partitions in the order they were added, and a range of them is a range
-    in that order: a late file with an older month therefore re-registers all of them. What was
+    Dagster lists dynamic partitions in the order in which they were added, and a range of them is a
+    range in that order, so a late file with an older month re-registers all of them. What was
     materialized stays known by its key.
     """
-    wanted = sorted(found)
+    wanted = sorted(month_keys)
     known = list(instance.get_dynamic_partitions(str(months.name)))
     if known == wanted:
         return wanted
-    kept = known if known == wanted[: len(known)] else []
-    for key in known[len(kept) :]:
+    prefix = known if known == wanted[: len(known)] else []
+    for key in known[len(prefix) :]:
         instance.delete_dynamic_partition(str(months.name), key)
-    instance.add_dynamic_partitions(str(months.name), wanted[len(kept) :])
+    instance.add_dynamic_partitions(str(months.name), wanted[len(prefix) :])
     return wanted

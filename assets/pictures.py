@@ -61,7 +61,7 @@ def spectrograms(path: Path, sounds: Mapping[str, np.ndarray], rate: int) -> Non
 def training_curves(
     path: Path, curves: Mapping[str, tuple[Sequence[float], Sequence[float]]]
 ) -> None:
-    """Training loss (left) and validation figure (right) by epoch, one panel a model."""
+    """Training loss (left) and validation figure (right) by epoch, one panel per model."""
     figure = _figure(3.4 * max(1, len(curves)), 2.6)
     for index, (model, (losses, validation)) in enumerate(curves.items(), start=1):
         axes = figure.add_subplot(1, len(curves), index)
@@ -79,7 +79,7 @@ def training_curves(
 
 
 def search_trials(path: Path, trials: pl.DataFrame) -> None:
-    """One panel a model: each trial's validation NDCG@10, the best so far, and the defaults'.
+    """One panel per model: each trial's validation NDCG@10, the best so far, and the defaults'.
 
     A hollow mark is a trial that was pruned: what it had reached when it was stopped.
     """
@@ -104,7 +104,7 @@ def search_trials(path: Path, trials: pl.DataFrame) -> None:
 
 
 def metric_intervals(path: Path, metrics: pl.DataFrame) -> None:
-    """One panel a split: each model's NDCG@10 over all users, with its 95 % interval."""
+    """One panel per split: each model's NDCG@10 over all users, with its 95 % interval."""
     chosen = metrics.filter(
         (pl.col("metric") == "ndcg") & (pl.col("k") == 10) & (pl.col("segment") == "all")
     )
@@ -126,7 +126,7 @@ def metric_intervals(path: Path, metrics: pl.DataFrame) -> None:
 
 
 def leaderboard_differences(path: Path, leaderboard: pl.DataFrame) -> None:
-    """One panel a split: each model's NDCG@10 less that of the best baseline, with its interval.
+    """One panel per split: each model's NDCG@10 less that of the best baseline, with its interval.
 
     A full mark is a difference that is left once all models of the panel were looked at.
     """
@@ -152,7 +152,7 @@ def leaderboard_differences(path: Path, leaderboard: pl.DataFrame) -> None:
 
 
 def modality_worth(path: Path, worth: pl.DataFrame) -> None:
-    """One panel a split: each model's Shapley values, a bar a modality, with 95 % intervals."""
+    """One panel per split: each model's Shapley values, a bar per modality, with 95 % intervals."""
     shapley = worth.filter(pl.col("measure") == "shapley")
     panels = shapley.partition_by("split", maintain_order=True)
     most = max((panel["model"].n_unique() for panel in panels), default=1)
@@ -160,8 +160,8 @@ def modality_worth(path: Path, worth: pl.DataFrame) -> None:
     for index, panel in enumerate(panels, start=1):
         axes = figure.add_subplot(len(panels), 1, index)
         models = panel["model"].unique(maintain_order=True).to_list()
-        for place, own in enumerate(panel.partition_by("model", maintain_order=True)):
-            _modality_bars(axes, place, own)
+        for place, rows in enumerate(panel.partition_by("model", maintain_order=True)):
+            _modality_bars(axes, place, rows)
         axes.axhline(0, color="black", linewidth=0.8)
         axes.set_xticks(range(len(models)), models, fontsize=7)
         axes.set_ylabel("Shapley value, NDCG@10", fontsize=7)
@@ -196,9 +196,9 @@ def _modality_legend(axes: "Axes", rows: pl.DataFrame) -> None:
 
 
 def missing_curves(path: Path, curves: pl.DataFrame) -> None:
-    """NDCG@10 by the share of items that lost a modality: a row a split, a column a modality.
+    """NDCG@10 by the share of items that lost a modality: a row per split, a column per modality.
 
-    Each model is a line, with its 95 % interval as a band; a row has one scale.
+    Each model is a line, with its 95 % interval as a band; the panels of a row share one scale.
     """
     splits = curves["split"].unique(maintain_order=True).to_list()
     modalities = [name for name in MODALITIES if name in set(curves["modality"])]
@@ -211,8 +211,8 @@ def missing_curves(path: Path, curves: pl.DataFrame) -> None:
         place = (len(splits), len(modalities), index + 1)
         axes = figure.add_subplot(*place, sharey=first)
         first = first or axes
-        own = curves.filter((pl.col("split") == split) & (pl.col("modality") == modality))
-        for line in own.partition_by("model", maintain_order=True):
+        panel = curves.filter((pl.col("split") == split) & (pl.col("modality") == modality))
+        for line in panel.partition_by("model", maintain_order=True):
             _curve(axes, line, colours[line["model"][0]])
         axes.set_title(f"{modality}, {split}", fontsize=8)
         axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "25", "50", "75", "100"], fontsize=6)
@@ -240,7 +240,7 @@ def _model_legend(figure: "Figure", colours: Mapping[str, str]) -> None:
 
 
 def shared_space(path: Path, vectors: Mapping[str, np.ndarray], groups: Sequence[str]) -> None:
-    """The shared space on its first two principal axes: a panel a modality, a colour a group.
+    """The shared space on its first two principal axes: a panel per modality, a colour per group.
 
     Args:
         path: of the PNG.

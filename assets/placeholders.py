@@ -8,19 +8,20 @@ _FEWEST = 3
 def set_aside_placeholders(
     rows: pl.DataFrame, max_share: float
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Makes items whose file stands for too many others ones without.
+    """Counts an item's file as missing where too many items have the same file.
 
     Args:
         rows: of the media table.
-        max_share: of a modality's usable files that may have the same content.
+        max_share: the largest share of a modality's usable files that may have the same content.
 
     Returns:
-        The rows, those of a placeholder missing with the reason; and one row a placeholder:
-        modality, uri of the first item that has it, items that have it, and of how many.
+        The rows, those with a placeholder set to missing and with the reason; and one row per
+        placeholder: modality, uri of the first item that has it, how many items have it, and of
+        how many.
     """
     content = ("modality", "sha256")
     usable = rows.filter(pl.col("status") == "ok")
-    found = (
+    placeholders = (
         usable.group_by(content)
         .agg(uri=pl.col("uri").first(), items=pl.len())
         .join(usable.group_by("modality").agg(of=pl.len()), on="modality")
@@ -34,10 +35,13 @@ def set_aside_placeholders(
         "of",
     )
     marked = rows.join(
-        found.select(*content, placeholder=reason), on=content, how="left", maintain_order="left"
+        placeholders.select(*content, placeholder=reason),
+        on=content,
+        how="left",
+        maintain_order="left",
     )
     known = pl.col("placeholder").is_not_null() & (pl.col("status") == "ok")
     status = pl.when(known).then(pl.lit("missing")).otherwise("status")
     error = pl.when(known).then("placeholder").otherwise("error")
-    kept = marked.with_columns(status=status, error=error).drop("placeholder")
-    return kept, found.drop("sha256")
+    updated = marked.with_columns(status=status, error=error).drop("placeholder")
+    return updated, placeholders.drop("sha256")

@@ -159,12 +159,12 @@ class _Writer:
         return rows.filter(pl.Series(ranking.items.ravel() >= 0))
 
     def _reasons(self, users: Histories, items: np.ndarray) -> list[list[str]]:
-        """One sentence an item: the part and the past items that moved its score most."""
+        """One sentence per item: the part and the past items that moved its score most."""
         from models.explaining import explain
         from models.reasons import reasons
 
-        found = explain(self.model, users, items, self.masks)
-        return [[sentence] for sentence in reasons(found, self.titles, self.unchosen[items])]
+        explanation = explain(self.model, users, items, self.masks)
+        return [[sentence] for sentence in reasons(explanation, self.titles, self.unchosen[items])]
 
 
 def _lists(
@@ -200,10 +200,10 @@ def _writer(workspace: Workspace, model: "Recommender", log: IndexedEvents) -> _
 
 
 def _tokens(lake: Lake, item_ids: Vocabulary) -> dict[str, TokenTable]:
-    """What the lake knows of the items, as their encoders say it."""
+    """What the lake holds of the items, as tokens of their encoders."""
     tables = {name: f"{name}_embeddings" for name in MODALITIES}
-    found = {name: lake.scan(table) for name, table in tables.items() if lake.exists(table)}
-    return token_tables(found, item_ids)
+    frames = {name: lake.scan(table) for name, table in tables.items() if lake.exists(table)}
+    return token_tables(frames, item_ids)
 
 
 def _gone(lake: Lake, item_ids: Vocabulary) -> np.ndarray:

@@ -61,12 +61,12 @@ def copy_log(workspace: Workspace, end: LogPosition, stamp: Stamp) -> None:
 
 
 def reported_months(workspace: Workspace) -> set[str]:
-    """The months in which apps have reported something, to the log in force or to a former one."""
-    found = set(months(workspace.paths.event_log))
+    """The months in which apps have reported events, to the current log or to an earlier one."""
+    reported = set(months(workspace.paths.event_log))
     if workspace.lake.exists(_TABLE):
         held = workspace.lake.scan(_TABLE).select(month_of().unique())
-        found.update(held.collect().to_series())
-    return found
+        reported.update(held.collect().to_series())
+    return reported
 
 
 def reported_interactions(
@@ -114,5 +114,5 @@ def _former(workspace: Workspace, end: LogPosition) -> pl.DataFrame:
 
 def _batches(workspace: Workspace, end: LogPosition) -> Iterator[pl.DataFrame]:
     for rows in read_log(workspace.paths.event_log, end.position):
-        given = {**_FRAME, "event_timestamp": pl.Int64()}
-        yield pl.DataFrame(rows, schema=given, orient="row").cast(_FRAME)
+        schema = {**_FRAME, "event_timestamp": pl.Int64()}
+        yield pl.DataFrame(rows, schema=schema, orient="row").cast(_FRAME)

@@ -16,7 +16,7 @@ from assets.table_asset import Making, table_asset
 from crossmodal.settings import Settings
 
 _DRAWS = 2
-"""Draws of who loses a modality: one more costs a model three times its scores a modality."""
+"""Draws of who loses a modality: one more costs a model three times its scores per modality."""
 
 _SCHEMA = pl.Schema(
     {
@@ -41,30 +41,30 @@ _SCHEMA = pl.Schema(
 def modality_robustness(making: Making) -> dict[str, int]:
     """What is left of the best models as a growing share of the items loses a modality."""
     workspace, most_users = making.workspace, making.settings.ablation_users
-    found = [pl.DataFrame(schema=_SCHEMA)]
-    found += over_maskable_models(workspace, "Items lose what models read", _curves)
-    curves = pl.concat(found)
+    parts = [pl.DataFrame(schema=_SCHEMA)]
+    parts += over_maskable_models(workspace, "Items lose what models read", _curves)
+    curves = pl.concat(parts)
     missing_curves(workspace.paths.pictures / "modality_robustness.png", curves)
     making.lake.write("modality_robustness", curves, making.stamp, most_users=most_users)
     return {"most_users": most_users}
 
 
-def _curves(one: MaskableModel, settings: Settings) -> pl.DataFrame:
-    return pl.concat(_curve(one, modality, settings) for modality in one.modalities)
+def _curves(maskable: MaskableModel, settings: Settings) -> pl.DataFrame:
+    return pl.concat(_curve(maskable, modality, settings) for modality in maskable.modalities)
 
 
-def _curve(one: MaskableModel, modality: str, settings: Settings) -> pl.DataFrame:
+def _curve(maskable: MaskableModel, modality: str, settings: Settings) -> pl.DataFrame:
     from models.evaluation import missing_curve
 
     seeds = range(settings.seed, settings.seed + _DRAWS)
-    found = missing_curve(one.model, one.tokens, modality, one.measure, seeds=seeds)
+    curve = missing_curve(maskable.model, maskable.tokens, modality, maskable.measure, seeds=seeds)
     return pl.DataFrame(
         {
-            "model": one.name,
-            "split": one.split,
+            "model": maskable.name,
+            "split": maskable.split,
             "modality": modality,
-            "share": found.shares,
-            **interval_columns(found.values, settings),
+            "share": curve.shares,
+            **interval_columns(curve.values, settings),
         },
         schema=_SCHEMA,
     )

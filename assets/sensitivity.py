@@ -59,16 +59,16 @@ def tie_sensitivity(making: Making) -> None:
     workspace, seed = making.workspace, making.settings.seed
     rows = []
     warm = warm_split(making.lake)
-    judged = [
+    entries = [
         entry
         for entry in (() if why_not_judged(making.lake) else _COUNTING)
         if not (entry.ordered and warm == USER_RANDOM)
     ]
-    for done, entry in enumerate(judged, start=1):
+    for done, entry in enumerate(entries, start=1):
         figures = partial(_figures, workspace, entry)
-        found = evaluation.tie_sensitivity(figures, range(seed, seed + _ORDERS))
-        rows.append(_row(entry.name, warm, found))
-        workspace.progress(f"Ties in {_ORDERS} orders", done, len(judged))
+        sensitivity = evaluation.tie_sensitivity(figures, range(seed, seed + _ORDERS))
+        rows.append(_row(entry.name, warm, sensitivity))
+        workspace.progress(f"Ties in {_ORDERS} orders", done, len(entries))
     making.lake.write("tie_sensitivity", pl.DataFrame(rows, schema=_SCHEMA), making.stamp)
 
 
@@ -86,14 +86,14 @@ def _figures(workspace: Workspace, entry: ModelEntry, seed: int) -> np.ndarray:
     return measure(model.fit(data))
 
 
-def _row(model: str, split: str, found: "TieSensitivity") -> dict[str, Any]:
+def _row(model: str, split: str, sensitivity: "TieSensitivity") -> dict[str, Any]:
     return {
         "model": model,
         "split": split,
         "metric": "ndcg",
         "k": 10,
-        "mean": found.mean,
-        "spread": found.spread,
-        "seeds": list(found.seeds),
-        "values": found.means.tolist(),
+        "mean": sensitivity.mean,
+        "spread": sensitivity.spread,
+        "seeds": list(sensitivity.seeds),
+        "values": sensitivity.means.tolist(),
     }

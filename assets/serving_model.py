@@ -77,17 +77,17 @@ def serving_model(making: Making) -> dict[str, Any]:
     made_of = {name: value for name, value in making.stamp.items() if name not in held_to}
     judged_by = _judged_by(workspace)
     registry = open_registry(workspace)
-    judged = registry.load(judged_by)
+    judged_model = registry.load(judged_by)
     started = time.perf_counter()
-    row = _decided(context, workspace, judged_by, judged, made_of)
+    row = _decided(context, workspace, judged_by, judged_model, made_of)
     seconds = time.perf_counter() - started
     if row["fault"]:
         context.log.error(row["reason"])
     frame = pl.DataFrame([row], schema=_SCHEMA)
     making.lake.write("serving_model", frame, making.stamp, **_said(row))
-    # Last, so that a run that is killed before it does all of this again.
+    # Last, so that a run that was killed earlier does all of this again.
     registry.promote(row["version"])
-    return {"fitted": int(_trains(judged)), "fit_s": round(seconds, 3)}
+    return {"fitted": int(_trains(judged_model)), "fit_s": round(seconds, 3)}
 
 
 _SCHEMA = {
@@ -104,21 +104,21 @@ def _decided(
     context: Context,
     workspace: Workspace,
     judged_by: str,
-    judged: "Recommender",
+    judged_model: "Recommender",
     made_of: Stamp,
 ) -> dict[str, Any]:
     """The table's row: whether the refitted version answers or the judged one, and why."""
-    if loss := _loss_by_newest(context, workspace, judged):
+    if loss := _loss_by_newest(context, workspace, judged_model):
         return _declined(judged_by, loss)
     data = all_events_data(workspace.lake)
-    refit = _refitted(context, judged, data)
+    refit = _refitted(context, judged_model, data)
     if isinstance(refit, str):
         return _row(judged_by, judged_by, "", refit, None)
     items = open_registry(workspace).item_ids(judged_by)
-    found = _soundness(workspace, refit, judged, items, data)
+    verdict = _soundness(workspace, refit, judged_model, items, data)
     version = _kept(workspace, refit, judged_by, data, made_of)
-    fault = "; ".join(found.faults)
-    return _row(judged_by if fault else version, judged_by, version, fault, found.overlap)
+    fault = "; ".join(verdict.faults)
+    return _row(judged_by if fault else version, judged_by, version, fault, verdict.overlap)
 
 
 def _trains(model: "Recommender") -> bool:
@@ -126,51 +126,53 @@ def _trains(model: "Recommender") -> bool:
     return any(entry.learns for entry in CATALOGUE if entry.name == model.name)
 
 
-def _loss_by_newest(context: Context, workspace: Workspace, judged: "Recommender") -> str:
-    """Why the recipe should not learn from the newest events; empty where it may.
+def _loss_by_newest(context: Context, workspace: Workspace, judged_model: "Recommender") -> str:
+    """Why the recipe should not learn from the newest events; empty if it may.
 
-    Who validates himself has learned from the validation events before he was judged.
+    A model that validates itself learned from the validation events before it was judged.
     """
     from models.failures import FIT_FAILURES
     from models.protocol import Refittable, SelfValidated
     from models.refitting import worth_of_newest
 
-    if not isinstance(judged, Refittable) or isinstance(judged, SelfValidated):
+    if not isinstance(judged_model, Refittable) or isinstance(judged_model, SelfValidated):
         return ""
     if why_not_judged(workspace.lake):
         return ""
     dataset = split_data(workspace.lake, warm_split(workspace.lake)).dataset
     try:
-        found = worth_of_newest(judged, dataset, workspace.settings.seed)
+        worth = worth_of_newest(judged_model, dataset, workspace.settings.seed)
     except FIT_FAILURES as error:
-        context.log.warning(f"What a refit of {judged.name} is worth is not known.", exc_info=error)
+        context.log.warning(
+            f"What a refit of {judged_model.name} is worth is not known.", exc_info=error
+        )
         return ""
-    if not found.high < 0:
+    if not worth.high < 0:
         return ""
     return (
         f"the newest tenth of each user's training events changed the validation NDCG@10 of its "
-        f"recipe by {found.mean:+.4f} [{found.low:+.4f}, {found.high:+.4f}]"
+        f"recipe by {worth.mean:+.4f} [{worth.low:+.4f}, {worth.high:+.4f}]"
     )
 
 
-def _refitted(context: Context, judged: "Recommender", data: Dataset) -> "Refittable | str":
+def _refitted(context: Context, judged_model: "Recommender", data: Dataset) -> "Refittable | str":
     """The judged model's recipe fitted to everything, or why it could not be."""
     from models.failures import FIT_FAILURES
     from models.protocol import Refittable
 
-    if not isinstance(judged, Refittable):
-        return f"a model of the family {judged.name} cannot be fitted again"
+    if not isinstance(judged_model, Refittable):
+        return f"a model of the family {judged_model.name} cannot be fitted again"
     try:
-        return judged.refitted(data)
+        return judged_model.refitted(data)
     except FIT_FAILURES as error:
-        context.log.warning(f"Fitting {judged.name} to all events failed.", exc_info=error)
+        context.log.warning(f"Fitting {judged_model.name} to all events failed.", exc_info=error)
         return f"fitting it to all events failed: {error}"
 
 
 def _soundness(
     workspace: Workspace,
     refit: "Recommender",
-    judged: "Recommender",
+    judged_model: "Recommender",
     judged_items: tuple[str, ...],
     data: Dataset,
 ) -> "Soundness":
@@ -182,7 +184,7 @@ def _soundness(
     drawn = np.random.default_rng(settings.seed).permutation(users)[:_ASKED_USERS]
     return soundness(
         refit,
-        Reindexed(judged, judged_items, data.item_ids, settings.seed),
+        Reindexed(judged_model, judged_items, data.item_ids, settings.seed),
         Histories.of(data.train, np.sort(drawn)),
         RefitLimits(
             settings.refit_overlap, settings.refit_list_seconds, settings.recommendations_k

@@ -62,31 +62,31 @@ def materialize_table(
     key: str | None = None,
     intact: bool = True,
 ) -> dg.MaterializeResult:
-    """Keeps the table where it was made from this stamp, else makes it; describes it either way.
+    """Leaves the table if it was made from this stamp, else makes it; describes it either way.
 
     Args:
         context: of the asset; one line goes to its log.
         workspace: whose lake holds the table.
         table: the lake table that the asset owns.
         stamp: from `made_from`.
-        make: writes the table with this stamp; may return figures of this run alone, such as how
+        make: writes the table with this stamp; may return figures of this run only, such as how
             many items it encoded.
         pictures: names of the picture files that `make` draws.
-        key: the asset of a multi-asset, None where there is only one.
-        intact: False where what the asset keeps next to its table (a model folder, the online
-            store) is gone, so that it must be made again.
+        key: the asset of a multi-asset; None if there is only one.
+        intact: False if what the asset keeps next to its table (a model folder, the online store)
+            is gone, so that it must be made again.
     """
     started = time.perf_counter()
     version = workspace.lake.current(table, stamp) if intact else None
-    kept = version is not None
+    unchanged = version is not None
     work: Mapping[str, Any] = {}
     if version is None:
         work = make() or {}
         version = workspace.lake.version(table)
     seconds = time.perf_counter() - started
-    if not kept:
+    if not unchanged:
         record_seconds(workspace, table, seconds)
-    state = "unchanged, kept" if kept else f"made in {seconds:.1f} s"
+    state = "unchanged, kept" if unchanged else f"made in {seconds:.1f} s"
     figures = _figures(work)
     context.log.info(f"{table}: {version.rows:,} rows, {state}{figures}")
     return dg.MaterializeResult(
@@ -96,7 +96,7 @@ def materialize_table(
             **describe_table(workspace.lake, table, version),
             **picture_metadata(workspace, pictures),
             **work,
-            "kept": kept,
+            "kept": unchanged,
             "seconds": round(seconds, 2),
         },
     )
@@ -141,13 +141,13 @@ def markdown_table(frame: pl.DataFrame) -> str:
 
 
 def picture_metadata(workspace: Workspace, names: tuple[str, ...]) -> dict[str, Any]:
-    """Pictures of the state folder, embedded so that the web UI shows them."""
-    found = {name: workspace.paths.pictures / f"{name}.png" for name in names}
+    """Pictures of the state folder, embedded for the web UI."""
+    paths = {name: workspace.paths.pictures / f"{name}.png" for name in names}
     return {
         name: dg.MetadataValue.md(
             f"![{name}](data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()})"
         )
-        for name, path in found.items()
+        for name, path in paths.items()
         if path.is_file()
     }
 

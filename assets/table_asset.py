@@ -78,25 +78,25 @@ def table_asset(
     table: str | None = None,
     description: str | None = None,
 ) -> Callable[[Body], dg.AssetsDefinition]:
-    """Makes an asset of a function that writes one table; kept while it is made from the same.
+    """Makes an asset of a function that writes one table, which stays while its inputs do.
 
     Args:
-        group: the stage that the web UI shows it in.
+        group: the stage under which the web UI shows it.
         kinds: what it is made with, for the web UI.
         code_version: raised when the same inputs would give another table.
-        inputs: assets whose tables it reads; a new content of one makes it again.
-        after: assets that come before it, and whose content says nothing new.
+        inputs: assets whose tables it reads; it is made again when the content of one changes.
+        after: assets that come before it, but whose content does not matter.
         also_reads: tables that it reads and that change only together with an input, or whose
             change must not make it again.
-        also_writes: tables that it writes next to its own.
+        also_writes: tables that it writes in addition to its own.
         choices: settings and fingerprints that change the table.
         pictures: names of the picture files that the body draws.
-        intact: False where what is kept next to the table (a model folder, the online store) is
-            gone, so that it must be made again.
-        settled: True where a table that is there stays, whatever it was made from.
-        name: of the asset; that of the function by default.
+        intact: False if what is kept next to the table (a model folder, the online store) is gone,
+            so that it must be made again.
+        settled: True if an existing table stays, whatever it was made from.
+        name: of the asset; the function's name by default.
         table: of the lake; the asset's name by default.
-        description: for the web UI; what the function's docstring says by default.
+        description: for the web UI; the function's docstring by default.
     """
     read = tuple(inputs)
     before = (*read, *after)
@@ -104,7 +104,7 @@ def table_asset(
 
     def declare(make: Body) -> dg.AssetsDefinition:
         asset = name or make.__name__
-        own = table or asset
+        table_name = table or asset
 
         @dg.asset(
             name=asset,
@@ -119,17 +119,20 @@ def table_asset(
             context: Context, workspace: dg.ResourceParam[Workspace]
         ) -> dg.MaterializeResult:
             declared = DeclaredWorkspace(
-                workspace.settings, workspace.progress, asset, frozenset({own, *before, *others})
+                workspace.settings,
+                workspace.progress,
+                asset,
+                frozenset({table_name, *before, *others}),
             )
             chosen = choices(declared)
             stamp = made_from(context, declared, *read, **chosen)
-            if declared.lake.exists(own) and settled(declared):
-                stamp = dict(declared.lake.version(own).stamp)
+            if declared.lake.exists(table_name) and settled(declared):
+                stamp = dict(declared.lake.version(table_name).stamp)
             making = Making(context, declared, stamp, chosen)
             return materialize_table(
                 context,
                 declared,
-                own,
+                table_name,
                 stamp,
                 partial(make, making),
                 pictures,

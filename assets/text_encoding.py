@@ -85,7 +85,7 @@ def _encode_table(
     schema: pa.Schema,
     weigh: Callable[[np.ndarray], np.ndarray] = np.asarray,
 ) -> dict[str, Any]:
-    """Writes a features row a text: the vectors of the columns side by side, weighed."""
+    """Writes one features row per text: the weighed vectors of the columns, concatenated."""
     from models.encoders.stream import encode_texts
 
     workspace = making.workspace
@@ -98,9 +98,9 @@ def _encode_table(
             texts, loaded.encoder, batch_size=_TEXTS_AT_ONCE, progress=watch.progress
         )
         weighed = (replace(part, features=weigh(part.features)) for part in encoded)
-        found = features_table(weighed)
+        features = features_table(weighed)
         watch.finish(rows.height)
-        return found
+        return features
 
     fingerprint = fingerprint_of("text", workspace.settings.text_encoder)
     encoded = encode_incrementally(

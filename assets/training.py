@@ -99,17 +99,17 @@ def splits(making: Making) -> None:
     made = [*known, cold, random_split(len(log.events), seed)]
     lake.write("cold_items", _cold_items(log, cold), making.stamp)
     frame = events[log.order.tolist()].with_columns(**{split.name: _parts(split) for split in made})
-    found = judging(frame, known[0].name)
+    judgement = judging(frame, known[0].name)
     if timeless:
         log_of_run.warning(_NO_TIMES)
-    if found.fault:
-        log_of_run.warning(f"{found.held}. No model can be judged: {found.fault}.")
+    if judgement.fault:
+        log_of_run.warning(f"{judgement.held}. No model can be judged: {judgement.fault}.")
     lake.write(
         "splits",
         frame,
         making.stamp,
         seed=seed,
-        too_few=found.fault,
+        too_few=judgement.fault,
         parts=[
             {"split": split.name, **{part: int(getattr(split, part).sum()) for part in _PARTS}}
             for split in made
@@ -167,11 +167,11 @@ def item_tokens(making: Making) -> None:
     keys = lake.scan("items").select("item_id").collect()
     listed = lake.scan("items").select(pl.col("created_at").max()).collect().item()
     now = max(newest_event(lake), listed)
-    asked = keys.with_columns(event_timestamp=pl.lit(now).dt.offset_by("1s"))
+    entity_rows = keys.with_columns(event_timestamp=pl.lit(now).dt.offset_by("1s"))
     references = [f"item_{name}_features:{name}_features" for name in LASTING]
-    found = historical(making.workspace.paths, asked, references)
+    tokens = historical(making.workspace.paths, entity_rows, references)
     renamed = {f"item_{name}_features__{name}_features": name for name in LASTING}
-    lake.write("item_tokens", found.rename(renamed), making.stamp)
+    lake.write("item_tokens", tokens.rename(renamed), making.stamp)
 
 
 def model_table(name: str) -> str:
@@ -322,14 +322,14 @@ def _show(workspace: Workspace, work: str, epoch: "Epoch") -> None:
 
 
 def _feature_worth(model: "Recommender", data: "Dataset") -> list[dict[str, Any]]:
-    """The features that count most over some users' candidates; none where it ranks by none."""
+    """The features that count most over some users' candidates; none if it ranks by none."""
     from models.protocol import FeatureRanker
 
     if not isinstance(model, FeatureRanker):
         return []
     users = np.unique(data.train.users)[:_WORTH_USERS]
     worth = model.feature_worth(data.histories(users))
-    return [asdict(one) for one in worth[:_WORTH_FEATURES]]
+    return [asdict(feature) for feature in worth[:_WORTH_FEATURES]]
 
 
 def _row(split: str, version: str, model: "Recommender") -> dict[str, Any]:
@@ -358,14 +358,14 @@ def _draw_curves(workspace: Workspace, name: str, fits: list[dict[str, Any]]) ->
 
 
 def git_commit() -> str:
-    """The commit of the checkout that this code runs from; `unknown` outside one."""
+    """The commit of the checkout from which this code runs; `unknown` outside one."""
     if shutil.which("git") is None:
         return "unknown"
     checkout = Path(__file__).resolve().parent
-    found = subprocess.run(
+    result = subprocess.run(
         ["git", "rev-parse", "HEAD"], cwd=checkout, capture_output=True, text=True, check=False
     )
-    return found.stdout.strip() if found.returncode == 0 else "unknown"
+    return result.stdout.strip() if result.returncode == 0 else "unknown"
 
 
 model_assets = [_model_asset(entry) for entry in CATALOGUE]

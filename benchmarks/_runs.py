@@ -22,18 +22,18 @@ _OUT = Path("benchmarks/out")
 
 
 def parser(doc: str | None, out: str) -> argparse.ArgumentParser:
-    """What every benchmark of models on a data set is asked with.
+    """The command line that all benchmarks of models on a data set share.
 
     Args:
         doc: of the benchmark; its first line is shown.
         out: name of the file of the figures.
     """
-    found = argparse.ArgumentParser(description=(doc or "").partition("\n")[0])
-    found.add_argument("data", type=Path, help="folder or zip of a MovieLens set")
-    found.add_argument("--source", default="movielens", choices=("movielens", "tables"))
-    found.add_argument("--home", type=Path, default=_OUT / "home")
-    found.add_argument("--out", type=Path, default=_OUT / out)
-    return found
+    argument_parser = argparse.ArgumentParser(description=(doc or "").partition("\n")[0])
+    argument_parser.add_argument("data", type=Path, help="folder or zip of a MovieLens set")
+    argument_parser.add_argument("--source", default="movielens", choices=("movielens", "tables"))
+    argument_parser.add_argument("--home", type=Path, default=_OUT / "home")
+    argument_parser.add_argument("--out", type=Path, default=_OUT / out)
+    return argument_parser
 
 
 def numbers(listed: str) -> list[int]:

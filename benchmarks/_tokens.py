@@ -92,12 +92,12 @@ class Reader:
         return Material(log, items, tokens, controls, self._reviews(events))
 
     def _files(self, modality: str) -> pl.DataFrame:
-        """item_id and uri of each item's own file, or else its video."""
+        """item_id and uri of each item's file of the modality, else of its video."""
         media = self.source.media().collect()
-        own = media.filter(pl.col("modality") == modality)
+        of_modality = media.filter(pl.col("modality") == modality)
         video = media.filter(pl.col("modality") == "video")
-        rest = video.join(own, on="item_id", how="anti")
-        return pl.concat([own, rest]).select("item_id", "uri").sort("item_id")
+        rest = video.join(of_modality, on="item_id", how="anti")
+        return pl.concat([of_modality, rest]).select("item_id", "uri").sort("item_id")
 
     def _contents(self, files: pl.DataFrame) -> list[tuple[str, ...]]:
         """Each item and its file, and the file's size and time: other bytes are other features."""
@@ -139,8 +139,8 @@ class Reader:
                 else np.zeros((0, 1), dtype=np.float32),
             }
 
-        kept = self._kept(modality, self._contents(files), encode)
-        return kept["keys"].tolist(), kept["vectors"]
+        stored = self._kept(modality, self._contents(files), encode)
+        return stored["keys"].tolist(), stored["vectors"]
 
     def _media_form(
         self, modality: str, item_ids: Vocabulary, files: pl.DataFrame, usable: set[str]
@@ -150,12 +150,12 @@ class Reader:
         pairs: list[tuple[str, str]] = files.rows()
 
         def look() -> dict[str, np.ndarray]:
-            found: list[dict[str, Any]] = []
+            facts: list[dict[str, Any]] = []
             with DecodePool(self.source.root, MediaLimits(), _WORKERS) as pool:
                 for key, seen in pool.map("inspect", pairs, {"modality": modality}):
                     if not isinstance(seen, MediaError):
-                        found.append({"item_id": key, **seen.facts})
-            table = pl.DataFrame(found, infer_schema_length=None)
+                        facts.append({"item_id": key, **seen.facts})
+            table = pl.DataFrame(facts, infer_schema_length=None)
             if table.is_empty():
                 return {"keys": np.zeros(0, dtype=np.str_), "vectors": np.zeros((0, 1))}
             numbers = table.select(
@@ -168,9 +168,9 @@ class Reader:
                 "vectors": np.hstack([numbers.to_numpy(), kinds.to_numpy()]).astype(np.float32),
             }
 
-        kept = self._kept(f"{modality}-form", self._contents(files), look)
-        rows = [row for row, key in enumerate(kept["keys"].tolist()) if key in usable]
-        return _table(item_ids, kept["keys"][rows].tolist(), kept["vectors"][rows])
+        stored = self._kept(f"{modality}-form", self._contents(files), look)
+        rows = [row for row, key in enumerate(stored["keys"].tolist()) if key in usable]
+        return _table(item_ids, stored["keys"][rows].tolist(), stored["vectors"][rows])
 
     def _reviews(self, events: pl.DataFrame) -> pl.DataFrame:
         written = events.filter(pl.col("text").fill_null("").str.strip_chars() != "")
@@ -193,8 +193,8 @@ class Reader:
             path.parent.mkdir(parents=True, exist_ok=True)
             with atomic_path(path) as temporary, temporary.open("wb") as file:
                 np.savez(file, **make())  # type: ignore[arg-type]
-        with np.load(path) as kept:
-            return dict(kept)
+        with np.load(path) as stored:
+            return dict(stored)
 
 
 def _attributes_form(items: pl.DataFrame) -> np.ndarray:
@@ -206,8 +206,8 @@ def _attributes_form(items: pl.DataFrame) -> np.ndarray:
 def _seen(path: Path) -> tuple[str, ...]:
     if not path.is_file():
         return ("missing",)
-    found = path.stat()
-    return (str(found.st_size), str(found.st_mtime_ns))
+    stat = path.stat()
+    return (str(stat.st_size), str(stat.st_mtime_ns))
 
 
 def _item_texts(items: pl.DataFrame) -> pl.DataFrame:

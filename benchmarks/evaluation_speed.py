@@ -96,7 +96,7 @@ def workload(n_users: int, n_items: int, n_events: int, seed: int) -> Workload:
 
 def everything(work: Workload) -> Figures:
     """All metrics at all cutoffs, all segments, intervals."""
-    found = evaluate(
+    evaluation = evaluate(
         work.model,
         work.dataset,
         work.test,
@@ -104,7 +104,7 @@ def everything(work: Workload) -> Figures:
         run_id="benchmark",
         categories=work.categories,
     )
-    return {f"{row.metric}@{row.k}": row.value for row in found.rows if row.segment == "all"}
+    return {f"{row.metric}@{row.k}": row.value for row in evaluation.rows if row.segment == "all"}
 
 
 def figures(work: Workload) -> Figures:
@@ -160,8 +160,8 @@ def cornac(work: Workload, rounds: int) -> tuple[float, Figures]:
         )
         command = [str(PEERS), str(FOLDER / "_cornac_evaluation.py"), str(path)]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
-    found = json.loads(done.stdout.splitlines()[-1])
-    return min(found["seconds"]), found["figures"]
+    result = json.loads(done.stdout.splitlines()[-1])
+    return min(result["seconds"]), result["figures"]
 
 
 def timed(run: Callable[[Workload], Figures], work: Workload, rounds: int) -> tuple[float, Figures]:
@@ -169,28 +169,28 @@ def timed(run: Callable[[Workload], Figures], work: Workload, rounds: int) -> tu
     taken = []
     for _ in range(rounds):
         start = time.perf_counter()
-        found = run(work)
+        result = run(work)
         taken.append(time.perf_counter() - start)
-    return min(taken), found
+    return min(taken), result
 
 
 def compare(work: Workload, rounds: int) -> dict[str, Any]:
-    """Seconds of each, and how many times as long as ours each takes for its own figures.
+    """Seconds of each, and how many times as long as ours each takes for the same figures.
 
     Raises:
-        AssertionError: somebody found another figure.
+        AssertionError: two figures differ.
     """
     results = {run.__name__: timed(run, work, rounds) for run in (figures, everything, plain_loop)}
     if PEERS.is_file():
         results["cornac"] = cornac(work, rounds)
     ours = results["figures"]
     rows = {}
-    for name, (seconds, found) in results.items():
-        shared = sorted(ours[1].keys() & found.keys())
-        np.testing.assert_allclose([found[f] for f in shared], [ours[1][f] for f in shared])
+    for name, (seconds, measured) in results.items():
+        shared = sorted(ours[1].keys() & measured.keys())
+        np.testing.assert_allclose([measured[f] for f in shared], [ours[1][f] for f in shared])
         rows[name] = {
             "seconds": round(seconds, 4),
-            "figures": len(found),
+            "figures": len(measured),
             "same_as_ours": len(shared),
             "times_figures": round(seconds / ours[0], 1),
             "times_everything": round(seconds / results["everything"][0], 1),

@@ -45,13 +45,13 @@ class Worth:
 
 
 def groups_of(hybrid: HMDF) -> dict[str, tuple[int, ...]]:
-    """Places of the features of each group: a kind of link, a part of the score, a model's scores.
+    """Places of the features by group: a kind of link, a part of the score, a model's scores.
 
     Args:
         hybrid: that has made features.
     """
     kinds = (*hybrid.link_kinds, "contemporary")
-    found: dict[str, list[int]] = {}
+    places_by_group: dict[str, list[int]] = {}
     for place, (name, part) in enumerate(
         zip(hybrid.feature_names, hybrid.feature_parts, strict=True)
     ):
@@ -66,21 +66,21 @@ def groups_of(hybrid: HMDF) -> dict[str, tuple[int, ...]]:
             group = "numbers of the item"
         else:
             group = part
-        found.setdefault(group, []).append(place)
-    return {group: tuple(places) for group, places in found.items()}
+        places_by_group.setdefault(group, []).append(place)
+    return {group: tuple(places) for group, places in places_by_group.items()}
 
 
 def without(slices: Sequence[LabelledSlice], left_out: Sequence[int]) -> list[LabelledSlice]:
     """The slices with all features but those at some places."""
-    kept = np.setdiff1d(np.arange(slices[0].candidates.features.shape[1]), left_out)
+    remaining = np.setdiff1d(np.arange(slices[0].candidates.features.shape[1]), left_out)
     return [
         replace(
-            one,
+            part,
             candidates=Candidates(
-                one.candidates.rows, one.candidates.items, one.candidates.features[:, kept]
+                part.candidates.rows, part.candidates.items, part.candidates.features[:, remaining]
             ),
         )
-        for one in slices
+        for part in slices
     ]
 
 
@@ -88,7 +88,7 @@ def judged(hybrid: HMDF, slices: Sequence[LabelledSlice], seeds: Sequence[int]) 
     """NDCG@10 (n_users,) on the last slice, the mean over trees of several seeds."""
     names = [str(place) for place in range(slices[0].candidates.features.shape[1])]
     folds = hybrid.folds(slices)
-    found = [
+    by_seed = [
         choose_rounds(
             TreeData.of(slices, names, hybrid.config.bins),
             folds,
@@ -96,7 +96,7 @@ def judged(hybrid: HMDF, slices: Sequence[LabelledSlice], seeds: Sequence[int]) 
         ).validated[0]
         for seed in seeds
     ]
-    return np.asarray(np.mean(found, axis=0))
+    return np.asarray(np.mean(by_seed, axis=0))
 
 
 def main() -> None:
@@ -120,8 +120,8 @@ def main() -> None:
             flush=True,
         )
     facts = {"data": chosen.data.name, "seed": chosen.seed, "tree_seeds": chosen.tree_seeds}
-    found = {"all": float(whole.mean()), "rows": [asdict(row) for row in rows]}
-    _runs.write(chosen.out, facts | found)
+    result = {"all": float(whole.mean()), "rows": [asdict(row) for row in rows]}
+    _runs.write(chosen.out, facts | result)
 
 
 def _longest_first(names: Sequence[str]) -> list[str]:

@@ -74,9 +74,9 @@ def _kill_after(home: Path, seconds: float) -> bool:
 
 
 def _compared(calm: Path, killed: Path) -> list[str]:
-    found = _differences(calm, killed)
-    print(f"A run has ended by itself; different: {found or 'none'}.", flush=True)
-    return found
+    differences = _differences(calm, killed)
+    print(f"A run has ended by itself; different: {differences or 'none'}.", flush=True)
+    return differences
 
 
 def _parse() -> argparse.Namespace:
@@ -113,8 +113,8 @@ def _read_all(home: Path) -> tuple[int, list[str]]:
 
 def _differences(first: Path, second: Path) -> list[str]:
     """Tables whose content is not the same in both homes."""
-    one, two = _contents(first), _contents(second)
-    return sorted(name for name in one.keys() | two.keys() if one.get(name) != two.get(name))
+    left, right = _contents(first), _contents(second)
+    return sorted(name for name in left.keys() | right.keys() if left.get(name) != right.get(name))
 
 
 def _contents(home: Path) -> dict[str, str]:

@@ -67,28 +67,28 @@ def arrived(n_items: int, seed: int) -> Bools:
 
 
 def before_arrival(dataset: Dataset, order: Ints, place: Ints, n_known: int) -> Dataset:
-    """The dataset as if the items from `n_known` on, in the order (n_items,), were not there yet.
+    """The dataset before the items from `n_known` on, in the order (n_items,), have arrived.
 
     Dense indexes follow the order, so that the same items keep them when the rest arrives.
 
     Args:
         dataset: with all items.
-        order: its items, those that arrive last.
+        order: its items, in the order of arrival.
         place: (n_items,) where each item stands in the order.
-        n_known: items that are there.
+        n_known: how many items have arrived.
     """
 
-    def kept(events: Interactions) -> Interactions:
+    def arrived(events: Interactions) -> Interactions:
         items = place[events.items]
         return replace(events, items=items).take(items < n_known)
 
     tokens = {name: _kept(table, place, 0, n_known) for name, table in dataset.tokens.items()}
-    train = kept(dataset.train)
+    train = arrived(dataset.train)
     return Dataset(
         dataset.user_ids,
         Vocabulary(tuple(dataset.item_ids.ids[item] for item in order[:n_known])),
         train,
-        kept(dataset.validation),
+        arrived(dataset.validation),
         tokens,
         np.zeros((len(train), 0), dtype=np.float32),
     )
@@ -133,7 +133,7 @@ def measured(data: SplitData, seed: int, places: int) -> dict[str, _Measured]:
 
 
 def summary(draws: Sequence[dict[str, _Measured]]) -> list[Lists]:
-    """The ways over all draws, users of every draw side by side."""
+    """Each way over all draws, with the users of all draws pooled."""
     names = list(draws[0])
     pooled = {
         name: _Measured(
@@ -148,12 +148,12 @@ def summary(draws: Sequence[dict[str, _Measured]]) -> list[Lists]:
     return [
         Lists(
             name,
-            float(own.ndcg.mean()),
-            float(own.recall.mean()),
-            float(own.counts.mean()),
-            None if name == names[0] else paired_ratio(own.ndcg, plain, _SAMPLES),
+            float(way.ndcg.mean()),
+            float(way.recall.mean()),
+            float(way.counts.mean()),
+            None if name == names[0] else paired_ratio(way.ndcg, plain, _SAMPLES),
         )
-        for name, own in pooled.items()
+        for name, way in pooled.items()
     ]
 
 
@@ -182,16 +182,16 @@ def main() -> None:
 
 
 def _kept(table: TokenTable, place: Ints, first: int, stop: int) -> TokenTable:
-    """The rows of the items whose new places are from `first` up to, not with, `stop`."""
+    """The rows of the items whose new places are from `first` up to but excluding `stop`."""
     items = place[table.items]
     rows = np.flatnonzero((items >= first) & (items < stop))
     rows = rows[np.lexsort((table.known_at[rows], items[rows]))]
-    own = (items[rows] - first).astype(np.int32)
-    return TokenTable(stop - first, own, table.known_at[rows], table.features[rows])
+    renumbered = (items[rows] - first).astype(np.int32)
+    return TokenTable(stop - first, renumbered, table.known_at[rows], table.features[rows])
 
 
 def _with_places(lists: Ranking, new: Ranking, places: int) -> Ranking:
-    kept = [
+    replaced = [
         with_places(
             lists.items[row],
             lists.scores[row],
@@ -201,7 +201,9 @@ def _with_places(lists: Ranking, new: Ranking, places: int) -> Ranking:
         )
         for row in range(len(lists.items))
     ]
-    return Ranking(np.stack([items for items, _ in kept]), np.stack([own for _, own in kept]))
+    return Ranking(
+        np.stack([items for items, _ in replaced]), np.stack([scores for _, scores in replaced])
+    )
 
 
 def _wanted(dataset: Dataset, test: Interactions, place: Ints) -> dict[int, np.ndarray]:
@@ -216,16 +218,16 @@ def _wanted(dataset: Dataset, test: Interactions, place: Ints) -> dict[int, np.n
 
 
 def _of_lists(lists: Ranking, users: Ints, wanted: dict[int, np.ndarray], new: Bools) -> _Measured:
-    asked = [row for row, user in enumerate(users) if int(user) in wanted]
-    hits = np.stack([np.isin(lists.items[row], wanted[int(users[row])]) for row in asked])
-    sizes = np.array([len(wanted[int(users[row])]) for row in asked])
+    rows = [row for row, user in enumerate(users) if int(user) in wanted]
+    hits = np.stack([np.isin(lists.items[row], wanted[int(users[row])]) for row in rows])
+    sizes = np.array([len(wanted[int(users[row])]) for row in rows])
     recall = []
-    for row in asked:
-        own = wanted[int(users[row])]
-        own = own[new[own]]
-        if len(own):
-            recall.append(np.isin(own, lists.items[row]).sum() / min(len(own), _LIST))
-    shown = lists.items[asked]
+    for row in rows:
+        relevant = wanted[int(users[row])]
+        relevant = relevant[new[relevant]]
+        if len(relevant):
+            recall.append(np.isin(relevant, lists.items[row]).sum() / min(len(relevant), _LIST))
+    shown = lists.items[rows]
     counts = ((shown >= 0) & new[np.maximum(shown, 0)]).sum(axis=1)
     return _Measured(ndcg(hits[:, :_TOP], sizes, _TOP), np.array(recall), counts)
 

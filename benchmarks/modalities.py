@@ -126,7 +126,7 @@ def per_user(
     model: Recommender, data: Dataset, split: Split, material: Material, seed: int
 ) -> np.ndarray:
     """NDCG@10 of each user who has something to find among the held-out items."""
-    found = evaluate(
+    evaluation = evaluate(
         model,
         data,
         material.log.events.take(split.test),
@@ -135,7 +135,7 @@ def per_user(
         candidates=split.test_candidates,
         config=EvaluationConfig(cutoffs=(METRIC[1],), samples=100, seed=seed),
     )
-    return found.per_user[METRIC]
+    return evaluation.per_user[METRIC]
 
 
 def measure(
@@ -154,11 +154,11 @@ def measure(
     known = [_digest(array) for array in _arrays(data, split)]
     for name, chosen in variants(material.tokens, material.controls, seed).items():
         find = partial(_fit_and_judge, build, data.with_tokens(chosen), split, material, seed)
-        found = _kept(budget, [*known, *_told(chosen)], find)
-        if found is None:
+        result = _kept(budget, [*known, *_told(chosen)], find)
+        if result is None:
             left.append(name)
             continue
-        scores[name], seconds = found
+        scores[name], seconds = result
         rows.append({"variant": name, **_interval(scores[name]), "fit_seconds": round(seconds, 1)})
         print(_line(rows[-1]), flush=True)
     if left:
@@ -209,7 +209,7 @@ def _digest(array: np.ndarray) -> str:
 def _kept(
     budget: Budget, inputs: list[str], find: Callable[[], tuple[np.ndarray, float]]
 ) -> tuple[np.ndarray, float] | None:
-    """A figure a user and the seconds of the fit: kept, or found while there is time."""
+    """A figure per user and the seconds of the fit: stored, or measured while there is time."""
     path = budget.folder / f"{key_of(budget.inputs, inputs)}.npz"
     if not path.is_file():
         if time.monotonic() > budget.ends:
@@ -218,16 +218,16 @@ def _kept(
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_path(path) as temporary, temporary.open("wb") as file:
             np.savez(file, values=values, seconds=seconds)
-    with np.load(path) as found:
-        return found["values"], float(found["seconds"])
+    with np.load(path) as stored:
+        return stored["values"], float(stored["seconds"])
 
 
 def _interval(values: np.ndarray) -> dict[str, float]:
-    found = bootstrap_interval(values[~np.isnan(values)])
+    interval = bootstrap_interval(values[~np.isnan(values)])
     return {
-        "ndcg@10": float(found.value[0]),
-        "low": float(found.low[0]),
-        "high": float(found.high[0]),
+        "ndcg@10": float(interval.value[0]),
+        "low": float(interval.low[0]),
+        "high": float(interval.high[0]),
     }
 
 
@@ -264,8 +264,8 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=60, help="no fit begins after so many")
     chosen = parser.parse_args()
     home_sources = chosen.home / "sources"
-    asked = SourceRequest(home_sources, chosen.path, sample=SampleConfig(seed=chosen.seed))
-    source = open_source(chosen.source, asked)
+    request = SourceRequest(home_sources, chosen.path, sample=SampleConfig(seed=chosen.seed))
+    source = open_source(chosen.source, request)
     material = Reader(source, chosen.home / "weights", chosen.home / "features").read()
     truth = source.root / "truth" if chosen.source == "sample" else None
     ends = time.monotonic() + 60 * chosen.minutes

@@ -74,15 +74,15 @@ def per_user(entry: Entry, data: SplitData, seed: int) -> np.ndarray:
     return np.stack([measure(model), measure(model.refitted(all_known(data.dataset)))])
 
 
-def worth(name: str, found: Sequence[np.ndarray], seconds: float) -> Worth:
+def worth(name: str, per_seed: Sequence[np.ndarray], seconds: float) -> Worth:
     """The comparison of the means over seeds.
 
     Args:
         name: of the family.
-        found: of `per_user`, one a seed.
-        seconds: that the fits took.
+        per_seed: results of `per_user`, one per seed.
+        seconds: of the fits.
     """
-    fitted, refitted = np.mean(found, axis=0)
+    fitted, refitted = np.mean(per_seed, axis=0)
     return Worth(
         name,
         float(fitted.mean()),
@@ -120,8 +120,8 @@ def main() -> None:
         modality = entries[chosen.seeds[0]][name].modality
         if modality is not None and modality not in splits[chosen.seeds[0]].dataset.tokens:
             continue
-        found = [per_user(entries[seed][name], data, seed) for seed, data in splits.items()]
-        rows.append(worth(name, found, time.perf_counter() - began))
+        per_seed = [per_user(entries[seed][name], data, seed) for seed, data in splits.items()]
+        rows.append(worth(name, per_seed, time.perf_counter() - began))
         print(line(rows[-1]), flush=True)
     facts = {"data": chosen.data.name, "seeds": chosen.seeds, "metric": list(HEADLINE)}
     _runs.write(chosen.out, {**facts, "rows": [asdict(row) for row in rows]})

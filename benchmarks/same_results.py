@@ -30,12 +30,12 @@ def main() -> int:
     chosen = parser.parse_args()
     homes = [StatePaths(home.resolve()) for home in (chosen.home, chosen.other)]
     differ = []
-    for what, found in (("table", _tables), ("model", _models)):
-        one, other = (found(paths) for paths in homes)
-        differ += [f"{what} {name}" for name in sorted(one.keys() ^ other.keys())]
-        same = [name for name in one.keys() & other.keys() if one[name] == other[name]]
-        differ += [f"{what} {name}" for name in sorted(one.keys() & other.keys() - set(same))]
-        print(f"{what}s: {len(same)} of {len(one.keys() | other.keys())} are the same")
+    for what, read in (("table", _tables), ("model", _models)):
+        first, second = (read(paths) for paths in homes)
+        differ += [f"{what} {name}" for name in sorted(first.keys() ^ second.keys())]
+        same = [name for name in first.keys() & second.keys() if first[name] == second[name]]
+        differ += [f"{what} {name}" for name in sorted(first.keys() & second.keys() - set(same))]
+        print(f"{what}s: {len(same)} of {len(first.keys() | second.keys())} are the same")
     print("\n".join(f"differs: {name}" for name in differ))
     return 1 if differ else 0
 
@@ -49,14 +49,14 @@ def _tables(paths: StatePaths) -> dict[str, str]:
 
 def _rows(lake: Lake, table: str) -> str:
     frame = lake.read(table)
-    kept = [name for name in frame.columns if name not in (*_NAMES_OF_VERSIONS, *_OF_ONE_RUN)]
-    return hashlib.sha256(frame.select(kept).write_ndjson().encode()).hexdigest()
+    columns = [name for name in frame.columns if name not in (*_NAMES_OF_VERSIONS, *_OF_ONE_RUN)]
+    return hashlib.sha256(frame.select(columns).write_ndjson().encode()).hexdigest()
 
 
 def _models(paths: StatePaths) -> dict[str, str]:
-    """The checksum of what was saved of each fitted model, by the part of its name that tells."""
-    found = ModelRegistry(paths.models).versions()
-    return {one.version.rpartition("-")[0]: one.weights_sha256 for one in found}
+    """The checksum of each fitted model's saved weights, by its name up to the last hyphen."""
+    versions = ModelRegistry(paths.models).versions()
+    return {version.version.rpartition("-")[0]: version.weights_sha256 for version in versions}
 
 
 if __name__ == "__main__":

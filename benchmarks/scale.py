@@ -87,7 +87,7 @@ def measured(name: str, n_events: int, chosen: argparse.Namespace) -> dict[str, 
 
 
 def _list_ms(model: Any, dataset: Dataset) -> tuple[float, float]:
-    """Milliseconds of the processor of a list among many, and of one that is made alone."""
+    """Milliseconds of processor time of a list among many, and of a list made alone."""
     users = dataset.histories(np.arange(min(_LISTED_USERS, dataset.n_users), dtype=np.int32))
     model.recommend(users.rows(0, 1), _LENGTH, exclude=users.rows(0, 1))
     began = time.process_time()
@@ -95,15 +95,15 @@ def _list_ms(model: Any, dataset: Dataset) -> tuple[float, float]:
     together = (time.process_time() - began) / len(users)
     alone = []
     for row in range(min(_LISTED_ALONE, len(users))):
-        one = users.rows(row, row + 1)
+        user = users.rows(row, row + 1)
         began = time.process_time()
-        model.recommend(one, _LENGTH, exclude=one)
+        model.recommend(user, _LENGTH, exclude=user)
         alone.append(time.process_time() - began)
     return together * 1000, float(np.median(alone)) * 1000
 
 
 def synthetic(n_events: int, n_items: int, seed: int) -> Dataset:
-    """Events of users who mostly choose what is near their taste and popular."""
+    """Events of users who mostly choose popular items near their taste."""
     rng = np.random.default_rng(seed)
     n_users = n_events // _EVENTS_A_USER
     taste_of_item = rng.integers(_TASTES, size=n_items)
@@ -114,9 +114,9 @@ def synthetic(n_events: int, n_items: int, seed: int) -> Dataset:
     tastes[astray] = rng.integers(_TASTES, size=int(astray.sum()))
     items = np.zeros(len(users), dtype=np.int32)
     for taste in range(_TASTES):
-        rows, own = np.flatnonzero(tastes == taste), np.flatnonzero(taste_of_item == taste)
-        shares = weight[own] / weight[own].sum()
-        items[rows] = rng.choice(own, len(rows), p=shares)
+        rows, near = np.flatnonzero(tastes == taste), np.flatnonzero(taste_of_item == taste)
+        shares = weight[near] / weight[near].sum()
+        items[rows] = rng.choice(near, len(rows), p=shares)
     times = np.tile(np.arange(_EVENTS_A_USER, dtype=np.int64) * 3_600_000_000, n_users)
     events = Interactions(users, items, np.ones(len(users), dtype=np.float32), times)
     held = (np.arange(len(users)) % _EVENTS_A_USER == _EVENTS_A_USER - 1) & (

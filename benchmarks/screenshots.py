@@ -122,20 +122,20 @@ def parsed() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def find_browser(given: Path | None) -> Path:
+def find_browser(program: Path | None) -> Path:
     """The browser's program.
 
     Raises:
         ScreenshotError: there is none where it should be.
     """
-    names = BROWSERS if given is None else (str(given),)
-    found = next(filter(None, map(shutil.which, names)), None)
-    if found is None:
+    names = BROWSERS if program is None else (str(program),)
+    path = next(filter(None, map(shutil.which, names)), None)
+    if path is None:
         raise ScreenshotError(
             f"No browser is found as {' or '.join(names)}: install Chromium, or name the program "
             "of a Chromium or Chrome with --browser."
         )
-    return Path(found)
+    return Path(path)
 
 
 @contextmanager
@@ -166,8 +166,8 @@ def served(settings: Settings, module: Sequence[str], probe: str) -> Iterator[st
             address = f"http://127.0.0.1:{port}"
             if not answers(f"{address}{probe}", server):
                 log.seek(0)
-                said = log.read().decode(errors="replace")[-2000:]
-                raise ScreenshotError(f"{module[0]} did not start. It said:\n{said}")
+                output = log.read().decode(errors="replace")[-2000:]
+                raise ScreenshotError(f"{module[0]} did not start. It said:\n{output}")
             yield address
         finally:
             stop(server)

@@ -55,9 +55,9 @@ def main() -> int:
     """Runs the benchmark from the command line; 1 where a request failed."""
     chosen = _parsed()
     with copied_home(load_settings(home=chosen.home).home) as home:
-        own, uncached, peer, figures = _measured(chosen, Workspace(load_settings(home=home)))
+        cached, uncached, peer, figures = _measured(chosen, Workspace(load_settings(home=home)))
     result = {
-        **own.figures(),
+        **cached.figures(),
         "seconds": chosen.seconds,
         **uncached.figures("uncached_"),
         "uncached_rate": chosen.uncached_rate,
@@ -70,17 +70,17 @@ def main() -> int:
     }
     for name, value in _runs.write(chosen.out, result).items():
         print(f"{name}: {value}")
-    return 1 if own.errors or uncached.errors or peer.errors else 0
+    return 1 if cached.errors or uncached.errors or peer.errors else 0
 
 
 def _measured(
     chosen: argparse.Namespace, workspace: Workspace
 ) -> tuple[Load, Load, Load, dict[str, float]]:
-    """The loads on lists, on lists made again and on Feast, and what else the service shows."""
+    """The loads on lists, on lists without a cache and on Feast, and other figures."""
     users = users_of(workspace)
     ask = lists(users, chosen.diversity)
     with server(ours(workspace, chosen.workers), "/readyz") as running:
-        own = asyncio.run(load(running.url, ask, chosen.rate, chosen.seconds))
+        cached = asyncio.run(load(running.url, ask, chosen.rate, chosen.seconds))
         remembered = _remembered_share(running.url)
         events = asyncio.run(_events(running.url, users))
         items = asyncio.run(_new_items(running.url, users[0]))
@@ -96,7 +96,7 @@ def _measured(
         "item_to_rec_s": round(max(items), 2),
         "items": workspace.lake.version("items").rows,
     }
-    return own, uncached, peer, figures
+    return cached, uncached, peer, figures
 
 
 def _parsed() -> argparse.Namespace:
@@ -153,9 +153,9 @@ def _feature_look_ups(workspace: Workspace, users: Sequence[str]) -> Ask:
 async def _events(url: str, users: Sequence[str]) -> list[float]:
     """Milliseconds from an event's acknowledgement to a list without its item.
 
-    Each list is asked for over a connection of its own, which any process may take.
+    Each list is requested over a new connection, which any process may take.
     """
-    draw, found = random.Random(SEED), []
+    draw, waits = random.Random(SEED), []
     anybody = httpx.Limits(max_keepalive_connections=0)
     async with httpx.AsyncClient(base_url=url, timeout=30, limits=anybody) as client:
         for number in range(_EVENTS):
@@ -168,16 +168,16 @@ async def _events(url: str, users: Sequence[str]) -> list[float]:
             while any(row["item_id"] == first for row in (await client.get(path)).json()["items"]):
                 if time.perf_counter() - begun > _PATIENCE_SECONDS:
                     raise RuntimeError(f"An acknowledged event on {first} changes no list.")
-            found.append((time.perf_counter() - begun) * 1000)
-    return found
+            waits.append((time.perf_counter() - begun) * 1000)
+    return waits
 
 
 async def _new_items(url: str, user: str) -> list[float]:
-    """Seconds from a new item's words and picture to its being found and in a user's list.
+    """Seconds from putting a new item's words and picture until a search and a ranking have it.
 
-    Each item is deleted again.
+    Each item is deleted afterwards.
     """
-    found, draw = [], np.random.default_rng(SEED)
+    waits, draw = [], np.random.default_rng(SEED)
     async with httpx.AsyncClient(base_url=url, timeout=30) as client:
         for number in range(_ITEMS):
             path = f"/v1/items/new-{os.getpid()}-{number}"
@@ -189,15 +189,15 @@ async def _new_items(url: str, user: str) -> list[float]:
             (await client.put(f"{path}/media/image", content=picture)).raise_for_status()
             item = path.rpartition("/")[2]
             everything = f"/v1/users/{user}/recommendations?k=200&exclude_seen=false"
-            asked = (client.post("/v1/search", json={"text": words}), client.get(everything))
-            searched, listed = [(await one).json()["items"] for one in asked]
+            requests = (client.post("/v1/search", json={"text": words}), client.get(everything))
+            searched, listed = [(await request).json()["items"] for request in requests]
             if item not in [row["item_id"] for row in searched]:
                 raise RuntimeError(f"A search for its title does not find {item}.")
             ranked = {"user_id": user, "items": [item, *(row["item_id"] for row in listed)][:1000]}
             (await client.post("/v1/rank", json=ranked)).raise_for_status()
-            found.append(time.perf_counter() - begun)
+            waits.append(time.perf_counter() - begun)
             (await client.delete(path)).raise_for_status()
-    return found
+    return waits
 
 
 def _picture(draw: np.random.Generator) -> bytes:

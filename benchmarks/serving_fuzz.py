@@ -48,7 +48,7 @@ def main() -> int:
             rounds = [_uploads(running.url, key) for _ in range(_ROUNDS)]
             grown = held_by(running.pid).rss - before
             ready = httpx.get(f"{running.url}/readyz").is_success
-    slowest, broken = max(one for one, _ in rounds), sum(failed for _, failed in rounds)
+    slowest, broken = max(seconds for seconds, _ in rounds), sum(failed for _, failed in rounds)
     print(
         f"schemathesis ended with {random}; hostile uploads: slowest {slowest:.2f} s, "
         f"{broken} answered with 5xx; memory grew by {grown / 1e6:.0f} MB; ready: {ready}."

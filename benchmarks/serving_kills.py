@@ -145,21 +145,25 @@ async def _kill(client: httpx.AsyncClient, supervisor: psutil.Process, kills: in
 
 
 async def _workers(client: httpx.AsyncClient, supervisor: psutil.Process) -> list[int]:
-    """Living workers, once somebody answers: a service without any has nothing to acknowledge."""
+    """Living workers, once one answers: a service without any acknowledges nothing."""
     while True:
         try:
             (await client.get("/readyz")).raise_for_status()
         except httpx.HTTPError:
             await asyncio.sleep(0.1)
             continue
-        living = [one for one in supervisor.children() if one.status() != psutil.STATUS_ZOMBIE]
-        found = [one.pid for one in living if "--multiprocessing-fork" in one.cmdline()]
-        if found:
-            return found
+        living = [
+            process for process in supervisor.children() if process.status() != psutil.STATUS_ZOMBIE
+        ]
+        workers = [
+            process.pid for process in living if "--multiprocessing-fork" in process.cmdline()
+        ]
+        if workers:
+            return workers
 
 
-def _faults(where: str, found: list[str], acknowledged: set[str]) -> list[str]:
-    counts = Counter(name for name in found if name.startswith("drill-"))
+def _faults(where: str, event_ids: list[str], acknowledged: set[str]) -> list[str]:
+    counts = Counter(name for name in event_ids if name.startswith("drill-"))
     lost = len(acknowledged - counts.keys())
     twice = sum(count > 1 for count in counts.values())
     counts = {"lost": lost, "more than once": twice}

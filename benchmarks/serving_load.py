@@ -163,9 +163,12 @@ class Held:
 
 
 def held_by(pid: int) -> Held:
-    """What a process and all that descend from it hold."""
+    """What a process and all its descendants hold."""
     family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
-    return Held(sum(one.memory_info().rss for one in family), sum(one.num_fds() for one in family))
+    return Held(
+        sum(process.memory_info().rss for process in family),
+        sum(process.num_fds() for process in family),
+    )
 
 
 @contextmanager

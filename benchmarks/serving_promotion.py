@@ -44,12 +44,14 @@ def main() -> int:
     try:
         with server(ours(workspace, chosen.workers), "/readyz") as running:
             drill = _Drill(running.url, registry, versions, users, chosen.workers)
-            found, slowest = asyncio.run(drill.run(chosen.rate, chosen.promotions))
+            totals, slowest = asyncio.run(drill.run(chosen.rate, chosen.promotions))
     finally:
         registry.promote(first)
-    print(f"{len(found.latencies)} requests, {found.errors} failed, {drill.mixed} mixed; ", end="")
+    print(
+        f"{len(totals.latencies)} requests, {totals.errors} failed, {drill.mixed} mixed; ", end=""
+    )
     print(f"every process followed within {slowest:.1f} s.")
-    return int(bool(found.errors or drill.mixed))
+    return int(bool(totals.errors or drill.mixed))
 
 
 def _parsed() -> argparse.Namespace:

@@ -73,12 +73,12 @@ def _query(vectors: Floats, ties: Ints, number: int, threads: int) -> float:
 
 def _require_exact(vectors: Floats, ties: Ints) -> None:
     query = np.random.default_rng(_SEED).normal(size=_WIDTH).astype(np.float32)
-    found = nearest_rows(vectors, query, _K, ties).items[0]
+    rows = nearest_rows(vectors, query, _K, ties).items[0]
     scores = np.concatenate(
         [vectors[start : start + _AT_ONCE] @ query for start in range(0, len(vectors), _AT_ONCE)]
     )
     expected = np.sort(scores)[::-1][:_K]
-    np.testing.assert_allclose(scores[found], expected, rtol=1e-5)
+    np.testing.assert_allclose(scores[rows], expected, rtol=1e-5)
 
 
 def _write(path: Path, rows: int) -> None:
@@ -91,18 +91,18 @@ def _write(path: Path, rows: int) -> None:
 
 
 def _memory(path: Path) -> float:
-    """Megabytes of all processes together beyond what the first holds for itself alone."""
+    """Megabytes of all processes together, beyond the first one's private memory."""
     spawn = get_context("spawn")
     barrier, answers = spawn.Barrier(_PROCESSES), spawn.Queue()
     workers = [
         spawn.Process(target=_work, args=(path, barrier, answers)) for _ in range(_PROCESSES)
     ]
-    for one in workers:
-        one.start()
-    found = [answers.get(timeout=300) for _ in workers]
-    for one in workers:
-        one.join()
-    return float((sum(pss for pss, _ in found) - found[0][1]) / _MEGABYTE)
+    for worker in workers:
+        worker.start()
+    sizes = [answers.get(timeout=300) for _ in workers]
+    for worker in workers:
+        worker.join()
+    return float((sum(pss for pss, _ in sizes) - sizes[0][1]) / _MEGABYTE)
 
 
 def _work(path: Path, barrier: Barrier, answers: "Queue[tuple[int, int]]") -> None:

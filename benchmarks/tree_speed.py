@@ -26,14 +26,14 @@ GROUPS, GROUP = 100, 100
 
 
 def drawn(rows: int, n_features: int, seed: int) -> Floats:
-    """Counts, sparse numbers and dense ones, a third of the columns with NaN."""
+    """A third each of counts, sparse and dense columns; every third column has NaN."""
     rng = np.random.default_rng(seed)
-    found = rng.standard_normal((rows, n_features)).astype(np.float32)
+    features = rng.standard_normal((rows, n_features)).astype(np.float32)
     third = n_features // 3
-    found[:, :third] = np.round(np.abs(found[:, :third]) * 4)
-    found[:, third : 2 * third] *= rng.random((rows, third)) < 0.4
-    found[:, ::3][rng.random(found[:, ::3].shape) < 0.3] = np.nan
-    return found
+    features[:, :third] = np.round(np.abs(features[:, :third]) * 4)
+    features[:, third : 2 * third] *= rng.random((rows, third)) < 0.4
+    features[:, ::3][rng.random(features[:, ::3].shape) < 0.3] = np.nan
+    return features
 
 
 def ranker(n_features: int, trees: int, leaves: int, seed: int) -> lgb.Booster:
@@ -77,17 +77,17 @@ def compare(booster: lgb.Booster, rows: Sequence[int], rounds: int) -> dict[str,
     start = time.process_time()
     compiled = CompiledTrees([booster])
     ready = time.process_time() - start
-    own = LightGBMTrees([booster])
-    asked = drawn(max(*rows, EXPLAINED), booster.num_feature(), 1)
-    np.testing.assert_array_equal(compiled.score(asked), own.score(asked))
-    few = asked[:EXPLAINED]
+    reference = LightGBMTrees([booster])
+    features = drawn(max(*rows, EXPLAINED), booster.num_feature(), 1)
+    np.testing.assert_array_equal(compiled.score(features), reference.score(features))
+    few = features[:EXPLAINED]
     np.testing.assert_allclose(
-        compiled.contributions(few)[0], own.contributions(few)[0], rtol=1e-4, atol=1e-9
+        compiled.contributions(few)[0], reference.contributions(few)[0], rtol=1e-4, atol=1e-9
     )
-    found: dict[str, Any] = {"seconds_until_compiled_trees_answer": round(ready, 2)}
-    for name, trees in {"compiled": compiled, "lightgbm": own}.items():
+    figures: dict[str, Any] = {"seconds_until_compiled_trees_answer": round(ready, 2)}
+    for name, trees in {"compiled": compiled, "lightgbm": reference}.items():
         times = {
-            f"score_{count}": milliseconds(lambda n=count, t=trees: t.score(asked[:n]), rounds)  # type: ignore[misc]
+            f"score_{count}": milliseconds(lambda n=count, t=trees: t.score(features[:n]), rounds)  # type: ignore[misc]
             for count in rows
         }
         times[f"contributions_{EXPLAINED}"] = milliseconds(
@@ -95,8 +95,8 @@ def compare(booster: lgb.Booster, rows: Sequence[int], rounds: int) -> dict[str,
             rounds,
             5,
         )
-        found[name] = times
-    return found
+        figures[name] = times
+    return figures
 
 
 def main() -> None:
@@ -112,14 +112,14 @@ def main() -> None:
     arguments = parser.parse_args()
     booster = ranker(arguments.features, arguments.trees, arguments.leaves, arguments.seed)
     settings = vars(arguments) | {"out": str(arguments.out)}
-    found = {
+    result = {
         "settings": settings,
         "machine": platform.processor(),
         "cpu_milliseconds": compare(booster, arguments.rows, arguments.rounds),
     }
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(json.dumps(found, indent=2) + "\n", "utf-8")
-    print(json.dumps(found, indent=2))
+    arguments.out.write_text(json.dumps(result, indent=2) + "\n", "utf-8")
+    print(json.dumps(result, indent=2))
 
 
 if __name__ == "__main__":

@@ -31,21 +31,21 @@ RUN_SECONDS = 30.0
 def on_ending(handler: Handler) -> Iterator[None]:
     """Calls the handler on each signal that asks the process to end, for the block.
 
-    One that was ignored stays so: what `nohup` starts outlives its terminal. Only the main thread
-    can be asked; in another the block runs as it is.
+    A signal that was ignored stays ignored: what `nohup` starts outlives its terminal. Only the
+    main thread can handle signals; in another, the block runs as it is.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {one: signal.getsignal(one) for one in ENDING}
-    before = {one: known for one, known in before.items() if known is not signal.SIG_IGN}
-    for one in before:
-        signal.signal(one, handler)
+    before = {signum: signal.getsignal(signum) for signum in ENDING}
+    before = {signum: known for signum, known in before.items() if known is not signal.SIG_IGN}
+    for signum in before:
+        signal.signal(signum, handler)
     try:
         yield
     finally:
-        for one, known in before.items():
-            signal.signal(one, known)
+        for signum, known in before.items():
+            signal.signal(signum, known)
 
 
 def end_all(processes: Iterable[psutil.Process], seconds: float) -> bool:

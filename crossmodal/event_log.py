@@ -180,10 +180,10 @@ def position_in(path: Path, recorded: LogPosition) -> int:
 
 
 def read_log(path: Path, up_to: int, rows: int = 50_000) -> Iterator[list[tuple[Any, ...]]]:
-    """The log up to and with a position, in its order, some rows at a time.
+    """The log up to and including a position, in its order, some rows at a time.
 
-    Each time is a transaction of its own: one that was open from the first to the last would keep
-    the write-ahead log from being cut meanwhile.
+    Each batch is read in its own transaction: one that stayed open from the first to the last would
+    keep the write-ahead log from being cut meanwhile.
 
     Yields:
         Rows of position and the fields of `LoggedEvent`.
@@ -195,9 +195,9 @@ def read_log(path: Path, up_to: int, rows: int = 50_000) -> Iterator[list[tuple[
         return
     with named(path, _LOST), closing(_reader(path)) as connection:
         after = 0
-        while found := connection.execute(_NEXT, (after, up_to, rows)).fetchall():
-            yield found
-            (after, *_) = found[-1]
+        while batch := connection.execute(_NEXT, (after, up_to, rows)).fetchall():
+            yield batch
+            (after, *_) = batch[-1]
 
 
 def acts_after(path: Path, position: int) -> list[tuple[Any, ...]]:
@@ -325,9 +325,9 @@ class EventLog:
     def choices_after(self, position: int) -> list[Choice]:
         """What users wanted, or undid, after a position, in the order of the log."""
         signs = json.dumps(sorted(SIGNS_OF_INTEREST))
-        asked = {"undone": UNDONE, "after": position, "signs": signs}
-        found = self._reader().execute(_CHOICES, asked)
-        return [Choice(at, item, when, bool(undone)) for at, item, when, undone in found]
+        parameters = {"undone": UNDONE, "after": position, "signs": signs}
+        rows = self._reader().execute(_CHOICES, parameters)
+        return [Choice(at, item, when, bool(undone)) for at, item, when, undone in rows]
 
     def why_unwritable(self) -> str | None:
         """Why no event can be written now, in words without a path; None where one can."""
@@ -356,9 +356,9 @@ def _insert(connection: sqlite3.Connection, events: Sequence[LoggedEvent]) -> in
 
 
 def _undo(connection: sqlite3.Connection, event_id: str) -> int:
-    found = connection.execute(_BY_ID, (event_id,)).fetchone()
-    if found is None:
+    row = connection.execute(_BY_ID, (event_id,)).fetchone()
+    if row is None:
         return 0
-    if found[0] != UNDONE:
+    if row[0] != UNDONE:
         connection.execute(_TAKE_BACK, (UNDONE, event_id))
     return 1

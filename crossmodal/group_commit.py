@@ -138,8 +138,8 @@ class GroupCommits:
         with closing(self._connection):
             while True:
                 changes = self._next(bound)
-                # Who has gone meanwhile got no answer: what they sent need not be taken.
-                waited = [one for one in changes if one is not None and one.begins()]
+                # A caller that has gone meanwhile got no answer, so its change can be dropped.
+                waited = [change for change in changes if change is not None and change.begins()]
                 if waited:
                     self._commit(waited)
                 if changes and changes[-1] is None:
@@ -148,17 +148,17 @@ class GroupCommits:
                 bound.keep(self._connection)
 
     def _next(self, bound: LogBound) -> "list[_Change | None]":
-        """What waits; nothing where a write-ahead log that is too long should be cut meanwhile."""
+        """The waiting changes; none if a write-ahead log that is too long should be cut first."""
         try:
-            found = [self._waiting.get(timeout=_CUT_AGAIN_SECONDS if bound.exceeded() else None)]
+            changes = [self._waiting.get(timeout=_CUT_AGAIN_SECONDS if bound.exceeded() else None)]
         except queue.Empty:
             return []
-        while found[-1] is not None and len(found) <= _AT_ONCE:
+        while changes[-1] is not None and len(changes) <= _AT_ONCE:
             try:
-                found.append(self._waiting.get_nowait())
+                changes.append(self._waiting.get_nowait())
             except queue.Empty:
                 break
-        return found
+        return changes
 
     def _commit(self, changes: list[_Change]) -> None:
         """One transaction for all changes; where it fails, each caller gets the error.

@@ -44,21 +44,21 @@ def _with_zone(read: datetime | None) -> datetime | None:
 Instant = Annotated[datetime | None, BeforeValidator(_one_way_to_read), AfterValidator(_with_zone)]
 
 
-def event_instant(given: datetime | None) -> int:
-    """When an event happened, in UTC microseconds: now where the app does not say.
+def event_instant(timestamp: datetime | None) -> int:
+    """When an event happened, in UTC microseconds; now if the app does not say.
 
     Raises:
         ValueError: the time has no zone, or lies before 1970 or in the future.
     """
     now = time.time_ns() // 1000
-    if given is None:
+    if timestamp is None:
         return now
-    if given.tzinfo is None:
+    if timestamp.tzinfo is None:
         raise ValueError("The time has no zone; add one, such as Z.")
-    found = round(given.timestamp() * _MICROSECONDS)
-    if not 0 <= found <= now + _CLOCKS_APART:
+    instant = round(timestamp.timestamp() * _MICROSECONDS)
+    if not 0 <= instant <= now + _CLOCKS_APART:
         raise ValueError(
             "The time is before 1970 or more than five minutes in the future: look at the clock, "
             "and at how it was made of a number (seconds or milliseconds)."
         )
-    return found
+    return instant

@@ -193,29 +193,29 @@ class ItemLog:
         only_new: bool = False,
         key: PutKey | None = None,
     ) -> bool:
-        """Describes an item; one that was deleted comes back, without the media it had been given.
+        """Describes an item; a deleted one comes back, without the media it had.
 
         Args:
-            item_id: which.
-            description: what it is.
-            text: of its words.
+            item_id: of the item.
+            description: its words and categories.
+            text: vector of its words.
             known: whether the catalogue has it without this log.
-            only_new: refuse where it is there already.
-            key: what the put is known by: one that was taken before changes nothing.
+            only_new: refuse if it is there already.
+            key: identifies the put: one that was taken before changes nothing.
 
         Returns:
-            Whether it is new, or was when the same put was taken.
+            Whether it is new, or was when the same put was first taken.
 
         Raises:
             ItemExistsError: it is there, and should not be.
-            PutDiffersError: the key came with something else before.
+            PutDiffersError: the key came with another put before.
         """
         with self._change():
             before = None if key is None else outcome_of(self._writer, item_id, key)
             if before is not None:
                 return before
-            found = self._state(item_id)
-            there = known if found is None else not found
+            deleted = self._state(item_id)
+            there = known if deleted is None else not deleted
             if there and only_new:
                 raise ItemExistsError(f"There is an item {item_id!r} already.")
             self._writer.execute(_TOUCH, (item_id,))
@@ -304,9 +304,9 @@ class ItemLog:
             self._bound.keep(self._writer)
 
     def _state(self, item_id: str) -> bool | None:
-        """Whether an item is deleted; None where the log has not heard of it."""
-        asked = "SELECT deleted FROM items WHERE item_id = ?"
-        row = self._writer.execute(asked, (item_id,)).fetchone()
+        """Whether an item is deleted; None if the log does not know it."""
+        query = "SELECT deleted FROM items WHERE item_id = ?"
+        row = self._writer.execute(query, (item_id,)).fetchone()
         return None if row is None else bool(row[0])
 
     def _require(self, item_id: str, known: bool) -> None:
@@ -334,8 +334,8 @@ class ItemLog:
             return
         with self._change():
             for sha256 in contents:
-                asked = "SELECT 1 FROM media WHERE sha256 = ?"
-                if self._writer.execute(asked, (sha256,)).fetchone() is None:
+                query = "SELECT 1 FROM media WHERE sha256 = ?"
+                if self._writer.execute(query, (sha256,)).fetchone() is None:
                     (self._uploads / sha256).unlink(missing_ok=True)
 
 

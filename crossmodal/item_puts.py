@@ -40,17 +40,17 @@ class PutKey:
 
 
 def outcome_of(connection: sqlite3.Connection, item_id: str, put: PutKey) -> bool | None:
-    """Whether an earlier put of this key made the item new; None where there was none.
+    """Whether an earlier put with this key created the item; None if there was none.
 
     Raises:
         PutDiffersError: it said something else.
     """
-    asked = "SELECT said, created FROM puts WHERE item_id = ? AND key = ?"
-    row = connection.execute(asked, (item_id, put.key)).fetchone()
+    query = "SELECT said, created FROM puts WHERE item_id = ? AND key = ?"
+    row = connection.execute(query, (item_id, put.key)).fetchone()
     if row is None:
         return None
-    said, created = row
-    if said != put.said:
+    earlier, created = row
+    if earlier != put.said:
         raise PutDiffersError(
             f"The Idempotency-Key {put.key!r} came with another put of {item_id!r}."
         )

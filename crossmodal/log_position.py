@@ -54,18 +54,18 @@ START = LogPosition()
 
 def end_of(connection: sqlite3.Connection) -> LogPosition:
     """Where a log ends."""
-    found = connection.execute(_END).fetchone()
-    return LogPosition(*found) if found else START
+    row = connection.execute(_END).fetchone()
+    return LogPosition(*row) if row else START
 
 
 def place_of(connection: sqlite3.Connection, recorded: LogPosition) -> int:
-    """The position in a log up to which what was recorded has everything; 0 for another log."""
+    """The position up to which the recorded state has all of a log; 0 for another log."""
     if not recorded.event_id:
         return recorded.position if recorded.position <= end_of(connection).position else 0
-    found = connection.execute(_PLACE, (recorded.event_id,)).fetchone()
-    if found is None:
+    row = connection.execute(_PLACE, (recorded.event_id,)).fetchone()
+    if row is None:
         return 0
     # An event that was undone has moved to the end of its log.
-    position, event_type = found
+    position, event_type = row
     moved = event_type == UNDONE and position > recorded.position
     return recorded.position if moved or position == recorded.position else 0

@@ -11,13 +11,13 @@ class StatePaths:
     home: Path
 
     def kept(self, path: Path) -> str:
-        """A path as tables keep it: relative below the home, so that the home can be moved."""
+        """A path as tables store it: relative if below the home, so that the home can be moved."""
         home, path = self.home.resolve(), path.resolve()
         return str(path.relative_to(home) if path.is_relative_to(home) else path)
 
-    def located(self, kept: str) -> Path:
-        """Where the path is that `kept` wrote."""
-        return self.home / kept
+    def located(self, stored: str) -> Path:
+        """The path that `kept` has stored."""
+        return self.home / stored
 
     @property
     def lake(self) -> Path:

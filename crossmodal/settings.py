@@ -326,17 +326,17 @@ class RememberedSourceError(RuntimeError):
 
 
 def load_settings(**chosen: Any) -> Settings:
-    """The settings in force; `chosen` values, where not None, come before all others.
+    """The settings in force; `chosen` values that are not None override all others.
 
-    Where neither the caller nor the environment names a source, the one that the home was last
-    made from is taken, so that the web UI, the schedule and the command line agree on it.
+    If neither the caller nor the environment names a source, it is the one from which the home was
+    last made, so that the web UI, the schedule and the command line agree on it.
 
     Raises:
         RememberedSourceError: what the home was made from is damaged.
         ValidationError: a value cannot be used.
     """
-    given = {name: value for name, value in chosen.items() if value is not None}
-    settings = Settings(**given)
+    overrides = {name: value for name, value in chosen.items() if value is not None}
+    settings = Settings(**overrides)
     remembered = _source_file(settings)
     if settings.model_fields_set & set(RememberedSource.model_fields) or not remembered.is_file():
         return settings
@@ -350,14 +350,14 @@ def load_settings(**chosen: Any) -> Settings:
     known = source.model_dump(exclude_none=True)
     if source.source_path is not None:
         known["source_path"] = StatePaths(settings.home).located(str(source.source_path))
-    return Settings(**given, **known)
+    return Settings(**overrides, **known)
 
 
 def unread_variables() -> tuple[str, ...]:
-    """Variables of the environment or of `.env` that look like settings, and that nothing reads."""
-    given = {*os.environ, *dotenv_values(_ENV_FILE)}
+    """Variables of the environment or of `.env` that look like settings but that nothing reads."""
+    variables = {*os.environ, *dotenv_values(_ENV_FILE)}
     read = {f"{ENV_PREFIX}{name}".upper() for name in Settings.model_fields}
-    ours = {name for name in given if name.upper().startswith(ENV_PREFIX)}
+    ours = {name for name in variables if name.upper().startswith(ENV_PREFIX)}
     return tuple(sorted(name for name in ours if name.upper() not in read))
 
 

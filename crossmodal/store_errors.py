@@ -99,7 +99,7 @@ def way_out(error: BaseException) -> str:
 
 
 def require_sound(path: Path) -> None:
-    """Looks for damage in a database, for some seconds; one that is not there is sound.
+    """Looks for damage in a database, for some seconds; a missing one is sound.
 
     Raises:
         sqlite3.DatabaseError: it is damaged.
@@ -107,7 +107,7 @@ def require_sound(path: Path) -> None:
     if not path.exists():
         return
     if not path.stat().st_size:
-        # As a process leaves it that was killed while it made one, so that it is no damage.
+        # A process that is killed while it makes a database leaves this, so it is no damage.
         _log.warning("%s is empty; if it held anything, restore it from a backup.", path)
     end = time.monotonic() + _LOOK_SECONDS
     with closing(open_durable(path)) as connection:
@@ -116,14 +116,14 @@ def require_sound(path: Path) -> None:
         )
         try:
             with readable_faults():
-                (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+                (outcome,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         except sqlite3.OperationalError as error:
             # Python's own errors have no code.
             if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
                 return
             raise
-    if found != "ok":
-        raise sqlite3.DatabaseError(found)
+    if outcome != "ok":
+        raise sqlite3.DatabaseError(outcome)
 
 
 def require_writable(folder: Path) -> None:

@@ -28,8 +28,8 @@ class ValueScale:
         middle, strong = np.quantile(values, [_MIDDLE, _STRONG]).tolist()
         return ValueScale(middle, strong)
 
-    def value(self, event_type: str, given: float | None) -> float:
-        """What an event counts: what the app says, else strong for a like, middle for others."""
-        if given is not None:
-            return given
+    def value(self, event_type: str, reported: float | None) -> float:
+        """The value of an event: what the app says, else strong for a like, middle for others."""
+        if reported is not None:
+            return reported
         return self.strong if event_type == "like" else self.middle

@@ -41,25 +41,25 @@ class WriteHealth:
 
     def failed(self, error: sqlite3.Error | OSError) -> None:
         """Notes a write that could not be made."""
-        found = reason(error)
-        if self._changes_to(found):
+        problem = reason(error)
+        if self._changes_to(problem):
             _log.error(
                 "%s cannot be written to %s: %s (%s); %s.",
                 self._what,
                 self._path,
-                found,
+                problem,
                 error,
                 way_out(error),
             )
 
     def late(self, seconds: float) -> None:
-        """Notes a write that has waited for some seconds, and waits still."""
-        found = f"a write has waited {seconds:g} s for the disk, or for who locks the file"
-        if self._changes_to(found):
-            _log.error("%s cannot be written to %s: %s.", self._what, self._path, found)
+        """Notes a write that has waited for some seconds and still waits."""
+        problem = f"a write has waited {seconds:g} s for the disk, or for who locks the file"
+        if self._changes_to(problem):
+            _log.error("%s cannot be written to %s: %s.", self._what, self._path, problem)
 
-    def _changes_to(self, found: str | None) -> bool:
+    def _changes_to(self, problem: str | None) -> bool:
         with self._lock:
-            changes = found != self._reason
-            self._reason, self._at = found, time.monotonic()
+            changes = problem != self._reason
+            self._reason, self._at = problem, time.monotonic()
         return changes

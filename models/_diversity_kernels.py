@@ -50,8 +50,8 @@ def _next(
 
 
 @compiled_in_any_order
-def _product(vectors: Floats, one: int, other: int) -> np.float32:
+def _product(vectors: Floats, first: int, second: int) -> np.float32:
     total = np.float32(0)
     for column in range(vectors.shape[1]):
-        total += vectors[one, column] * vectors[other, column]
+        total += vectors[first, column] * vectors[second, column]
     return total

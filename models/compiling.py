@@ -32,7 +32,7 @@ def compiled_in_any_order(function: Function) -> Function:
 
 def _compiled(function: Function, **options: Any) -> Function:
     try:
-        found = numba.njit(nogil=True, cache=True, **options)(function)
+        dispatcher = numba.njit(nogil=True, cache=True, **options)(function)
     except RuntimeError as error:
         _log.warning(
             "Machine code of %s cannot be kept: each process will spend seconds on it. "
@@ -41,5 +41,5 @@ def _compiled(function: Function, **options: Any) -> Function:
             Path(function.__code__.co_filename).parent,
             error,
         )
-        found = numba.njit(nogil=True, **options)(function)
-    return cast(Function, found)
+        dispatcher = numba.njit(nogil=True, **options)(function)
+    return cast(Function, dispatcher)

@@ -1,4 +1,4 @@
-"""What a network reads of items: a few well-scaled numbers a modality, and a mask."""
+"""What a network reads of items: a few well-scaled numbers per modality, and a mask."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

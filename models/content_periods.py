@@ -20,7 +20,7 @@ class ContentPeriods:
     Attributes:
         of_events: (n,) the period of each training event.
         begins: (p,) UTC microseconds at which each begins.
-        contents: of all items, one a period.
+        contents: of all items, one per period.
         behavioural: (m,) which modalities are made of what users did; without any of them there is
             one period, since nothing changes.
     """

@@ -89,7 +89,7 @@ class Masks:
 def masks_of(model: Recommender, tokens: Callable[[], Mapping[str, TokenTable]]) -> Masks | None:
     """What `explain` needs of a model that reads modalities and does not explain itself.
 
-    Made once a model: each mask is the model itself over other arrays.
+    Made once per model: each mask is the model itself over other arrays.
 
     Args:
         model: fitted.
@@ -102,11 +102,11 @@ def masks_of(model: Recommender, tokens: Callable[[], Mapping[str, TokenTable]])
         return None
     if not model.modalities:
         return None
-    found = {name: table for name, table in tokens().items() if name in model.modalities}
-    read = [name for name in MODALITIES if name in found and len(found[name].items)]
-    n_items = max((table.n_items for table in found.values()), default=0)
+    tables = {name: table for name, table in tokens().items() if name in model.modalities}
+    read = [name for name in MODALITIES if name in tables and len(tables[name].items)]
+    n_items = max((table.n_items for table in tables.values()), default=0)
     others = np.unique(np.linspace(0, max(0, n_items - 1), _OTHERS).astype(np.int32))
-    without = {name: model.masked(_all_but(found, name)) for name in read}
+    without = {name: model.masked(_all_but(tables, name)) for name in read}
     return Masks(without, model.masked({}), others) if read else None
 
 
@@ -157,15 +157,15 @@ def _of_one(
 ) -> Explanation:
     """Explains items (k,) to one user."""
     real = items >= 0
-    asked = np.where(real, items, 0).astype(np.int32)
+    valid_items = np.where(real, items, 0).astype(np.int32)
     past = _last_items(user)
-    found = model.score(_without_each(user, past), asked)  # whole, without each, without all
-    whole = np.where(real, found[0], np.float32(-np.inf))
-    lost = less(np.broadcast_to(whole, found[1:].shape), found[1:])  # l + 1, k
+    scores = model.score(_without_each(user, past), valid_items)  # whole, without each, without all
+    whole = np.where(real, scores[0], np.float32(-np.inf))
+    lost = less(np.broadcast_to(whole, scores[1:].shape), scores[1:])  # l + 1, k
     if masks is None:
         shares, moved = _behaviour_or_popularity(whole, lost)
     else:
-        shares, moved = shares_of(_by_masking(masks, user, asked, whole))
+        shares, moved = shares_of(_by_masking(masks, user, valid_items, whole))
     named, weights = strongest(lost[:-1].T, past)
     return Explanation(parts, shares[None], moved[None], named[None], weights[None])
 
@@ -180,13 +180,13 @@ def _behaviour_or_popularity(whole: Floats, lost: Floats) -> tuple[Floats, Float
 
 
 def _by_masking(masks: Masks, user: Histories, items: Ints, whole: Floats) -> Floats:
-    """What each modality and behaviour brought (k, m + 1) to scores (k,) of items (k,)."""
+    """What each modality, and behaviour, added (k, m + 1) to scores (k,) of items (k,)."""
     modalities = [less(whole, model.score(user, items)[0]) for model in masks.without.values()]
     bare = masks.bare.score(user, np.concatenate([items, masks.others]))[0]
-    own, others = bare[: len(items)], bare[len(items) :]
+    of_items, others = bare[: len(items)], bare[len(items) :]
     average = others[np.isfinite(others)].mean() if np.isfinite(others).any() else 0
-    own = np.where(np.isfinite(own) & np.isfinite(whole), own, average)
-    behaviour = less(own, np.full_like(own, average))
+    of_items = np.where(np.isfinite(of_items) & np.isfinite(whole), of_items, average)
+    behaviour = less(of_items, np.full_like(of_items, average))
     return np.stack([*modalities, behaviour], axis=1)
 
 
@@ -200,19 +200,19 @@ def _last_items(user: Histories) -> Ints:
 
 
 def _without_each(user: Histories, items: Ints) -> Histories:
-    """One user as 2 + l: as is, without the events on each of items (l,), without any event."""
-    kept = np.ones((2 + len(items), len(user.items)), dtype=bool)
-    kept[1:-1] = user.items != items[:, None]
-    kept[-1] = False
-    offsets = np.zeros(len(kept) + 1, dtype=np.int64)
-    np.cumsum(kept.sum(axis=1), out=offsets[1:])
-    events = np.nonzero(kept)[1]
+    """A user as 2 + l rows: as is, without the events on each of items (l,), without any event."""
+    included = np.ones((2 + len(items), len(user.items)), dtype=bool)
+    included[1:-1] = user.items != items[:, None]
+    included[-1] = False
+    offsets = np.zeros(len(included) + 1, dtype=np.int64)
+    np.cumsum(included.sum(axis=1), out=offsets[1:])
+    events = np.nonzero(included)[1]
     return Histories(
         offsets,
         user.items[events],
         user.values[events],
         user.timestamps[events],
-        np.repeat(user.users, len(kept)),
+        np.repeat(user.users, len(included)),
     )
 
 

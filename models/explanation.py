@@ -23,7 +23,7 @@ _LEAST = 1e-5
 
 @dataclass(frozen=True)
 class Explanation:
-    """What moved the scores of k items a user.
+    """What moved the scores of k items per user.
 
     Attributes:
         parts: names of the m things that a score may come from: modalities, `BEHAVIOUR`,
@@ -60,14 +60,14 @@ def shares_of(brought: Floats) -> tuple[Floats, Floats]:
 
 
 def strongest(brought: Floats, items: Ints) -> tuple[Ints, Floats]:
-    """Those of l past items (l,) that brought most to k scores (k, l): items and scores (k, 3)."""
+    """The past items (l,) that added most (k, l) to k scores: items and what they added (k, 3)."""
     named = np.full((len(brought), PAST_ITEMS), -1, dtype=np.int32)
     weights = np.zeros((len(brought), PAST_ITEMS), dtype=np.float32)
     order = np.argsort(-brought, axis=1, kind="stable")[:, :PAST_ITEMS]
     most = np.take_along_axis(brought, order, axis=1)
-    found = most > 0
-    named[:, : order.shape[1]][found] = items[order[found]]
-    weights[:, : order.shape[1]][found] = most[found]
+    positive = most > 0
+    named[:, : order.shape[1]][positive] = items[order[positive]]
+    weights[:, : order.shape[1]][positive] = most[positive]
     return named, weights
 
 
@@ -91,7 +91,7 @@ def stacked(rows: Sequence[Explanation], parts: tuple[str, ...], k: int) -> Expl
     Args:
         rows: of one user each, with the same parts.
         parts: theirs.
-        k: items a user.
+        k: items per user.
     """
     if not rows:
         return Explanation(

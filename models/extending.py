@@ -10,12 +10,12 @@ from models.data import Floats, Ints, TokenTable
 _log = logging.getLogger(__name__)
 
 
-def placed(rows: np.ndarray, places: Ints, own: np.ndarray) -> np.ndarray:
-    """Rows (n, …) with those of `own` (k, …) at their places (k,), which may lie beyond n."""
+def placed(rows: np.ndarray, places: Ints, new_rows: np.ndarray) -> np.ndarray:
+    """Rows (n, …) with `new_rows` (k, …) at their places (k,), which may lie beyond n."""
     n = max(len(rows), int(places.max(initial=-1)) + 1)
     grown = np.zeros((n, *rows.shape[1:]), dtype=rows.dtype)
     grown[: len(rows)] = rows
-    grown[places] = own
+    grown[places] = new_rows
     return grown
 
 
@@ -26,17 +26,17 @@ def further_ties(ties: Ints, places: Ints) -> Ints:
 
 
 def of_width(tokens: Mapping[str, TokenTable], widths: Mapping[str, int]) -> dict[str, TokenTable]:
-    """The tables whose modality a model knows, and whose width is that of its fit.
+    """The tables whose modality a model knows, and whose width is the same as at its fit.
 
-    Another width comes of a catalogue that has got other categories, or of another encoder, since
-    the fit: what its numbers mean is not known to the model.
+    Another width means that the catalogue has other categories, or another encoder, since the fit:
+    the model does not know what its numbers mean.
     """
-    kept = {}
+    usable = {}
     for name, table in tokens.items():
         if name not in widths or not len(table.items):
             continue
         if table.features.shape[1] == widths[name]:
-            kept[name] = table
+            usable[name] = table
             continue
         _log.warning(
             "The %s of new items has %d numbers and that of the fit %d: it is left out. Fit the "
@@ -45,7 +45,7 @@ def of_width(tokens: Mapping[str, TokenTable], widths: Mapping[str, int]) -> dic
             table.features.shape[1],
             widths[name],
         )
-    return kept
+    return usable
 
 
 def tokens_of(
@@ -58,19 +58,19 @@ def tokens_of(
         known_at: (k,) UTC microseconds from which each item was known.
     """
     tables = {}
-    for name, own in features.items():
-        if own:
-            items = np.array(sorted(own), dtype=np.int32)
-            stacked = np.stack([own[int(item)] for item in items]).astype(np.float32)
+    for name, by_item in features.items():
+        if by_item:
+            items = np.array(sorted(by_item), dtype=np.int32)
+            stacked = np.stack([by_item[int(item)] for item in items]).astype(np.float32)
             tables[name] = TokenTable(len(known_at), items, known_at[items], stacked)
     return tables
 
 
-def of_places(table: TokenTable, kept: np.ndarray) -> TokenTable:
-    """The rows of the items (k,) of a table, which become the items 0, 1, 2, ... of another."""
+def of_places(table: TokenTable, items: np.ndarray) -> TokenTable:
+    """The rows of `items` (k,) of a table, which become the items 0, 1, 2, ... of another."""
     place = np.full(table.n_items, -1, dtype=np.int32)
-    place[kept] = np.arange(len(kept), dtype=np.int32)
+    place[items] = np.arange(len(items), dtype=np.int32)
     rows = place[table.items] >= 0
     return TokenTable(
-        len(kept), place[table.items[rows]], table.known_at[rows], table.features[rows]
+        len(items), place[table.items[rows]], table.known_at[rows], table.features[rows]
     )

@@ -26,8 +26,8 @@ class ModalityDropout:
     behavioural: Tensor
 
     def __call__(self, content: Content, known: Tensor) -> tuple[Content, Tensor]:
-        """What is left of the content of n items, and of `known` (n,) bool, whose id is read."""
-        kept = torch.rand(content.present.shape, device=known.device) >= self.modality
+        """What is left of the content of n items, and of `known` (n,) bool: whose id is read."""
+        visible = torch.rand(content.present.shape, device=known.device) >= self.modality
         touched = torch.rand(known.shape, device=known.device) >= self.id
-        kept &= touched.unsqueeze(1) | ~self.behavioural
-        return Content(content.features, content.present & kept), known & touched
+        visible &= touched.unsqueeze(1) | ~self.behavioural
+        return Content(content.features, content.present & visible), known & touched

@@ -65,37 +65,37 @@ class ByNeighbours:
     def score(self, users: Histories, items: Ints | None = None) -> Floats:
         """Scores (n_users, n_items) of `items`, all by default; -inf where nothing is near.
 
-        The model is asked for `items` and for what is near to them, and no more.
+        The model scores `items` and what is near to them, and no more.
         """
         past = translated(users, self._stands_for)
         if items is None:
             known = self._model.score(past)
-            asked = np.unique(self._near).astype(np.int32)
-            near_by = score_given(self._model, past, asked)
-            further = _means(near_by[:, np.searchsorted(asked, self._near)], self._weights)
+            needed = np.unique(self._near).astype(np.int32)
+            near_by = score_given(self._model, past, needed)
+            further = _means(near_by[:, np.searchsorted(needed, self._near)], self._weights)
             return np.concatenate([known, further], axis=1, dtype=np.float32)
         new = items >= self._n_items
-        own = items[new] - self._n_items
-        near, weights = self._near[own], self._weights[own]
-        asked = np.unique(np.concatenate([items[~new], near.ravel()])).astype(np.int32)
-        known = score_given(self._model, past, asked)
+        slots = items[new] - self._n_items
+        near, weights = self._near[slots], self._weights[slots]
+        needed = np.unique(np.concatenate([items[~new], near.ravel()])).astype(np.int32)
+        known = score_given(self._model, past, needed)
         scores = np.empty((len(users), len(items)), dtype=np.float32)
-        scores[:, ~new] = known[:, np.searchsorted(asked, items[~new])]
-        scores[:, new] = _means(known[:, np.searchsorted(asked, near)], weights)
+        scores[:, ~new] = known[:, np.searchsorted(needed, items[~new])]
+        scores[:, new] = _means(known[:, np.searchsorted(needed, near)], weights)
         return scores
 
     def recommend(self, users: Histories, k: int, exclude: Histories | None = None) -> Ranking:
-        """The k best items a user, without the items of `exclude` (same users, row by row)."""
+        """The k best items per user, without the items of `exclude` (same users, row by row)."""
         return rank(self.score, users, k, self._ties, exclude=exclude)
 
     def explain(self, users: Histories, items: Ints) -> Explanation:
-        """What moved the scores of items (n_users, k); of a further item, that of its nearest."""
+        """What moved the scores of items (n_users, k); for a further item, its nearest's score."""
         stands = np.where(items >= 0, self._stands_for[items], -1)
         past = translated(users, self._stands_for)
-        found = explain(self._model, past, stands, self._masks)
+        explanation = explain(self._model, past, stands, self._masks)
         return replace(
-            found,
-            past_items=as_done(users, found.past_items, self._stands_for, self._n_items),
+            explanation,
+            past_items=as_done(users, explanation.past_items, self._stands_for, self._n_items),
             nearest=np.where(items >= self._n_items, stands, -1).astype(np.int32),
         )
 
@@ -130,11 +130,11 @@ def as_done(users: Histories, past_items: Ints, stands_for: Ints, n_known: int) 
 
 def _side_by_side(further: Sequence[Neighbourhood]) -> tuple[Ints, Floats]:
     """Items (f, k) and weights (f, k) of neighbourhoods, weight 0 where one has fewer than k."""
-    widest = max((len(one.items) for one in further), default=0)
+    widest = max((len(near.items) for near in further), default=0)
     shape = (len(further), max(1, widest))
     items, weights = np.zeros(shape, dtype=np.int32), np.zeros(shape, dtype=np.float32)
-    for row, one in enumerate(further):
-        items[row, : len(one.items)], weights[row, : len(one.items)] = one.items, one.weights
+    for row, near in enumerate(further):
+        items[row, : len(near.items)], weights[row, : len(near.items)] = near.items, near.weights
     return items, weights
 
 

@@ -45,7 +45,7 @@ def decide(
     is no user to compare on.
 
     Args:
-        candidate: (n_users,) one metric a user on the test events.
+        candidate: (n_users,) one metric per user on the test events.
         champion: (n_users,) the same users' of the model in use; None before the first one.
         popularity: (n_users,) the same users' of the popularity baseline.
         samples: bootstrap resamples.
@@ -98,27 +98,27 @@ def choose(validation: Mapping[str, float]) -> Choice:
 def against_all(
     champion: Values, others: Mapping[str, Values], *, samples: int, seed: int = 42
 ) -> dict[str, Comparison]:
-    """The champion compared with all others on the test events; p is corrected for all of them.
+    """The champion compared with all others on the test events; p is corrected for their number.
 
     Args:
-        champion: (n_users,) one metric a user.
-        others: (n_users,) the same users' of each other model, by name.
-        samples: resamples of the users; see `models.evaluation.holm` for how many it takes.
+        champion: (n_users,) a metric per user.
+        others: (n_users,) the same of each other model, by name.
+        samples: resamples of the users; see `models.evaluation.holm` for how many are needed.
         seed: draws them.
     """
     if not others:
         return {}
     others_values = np.stack(list(others.values()), axis=1)
-    own = np.repeat(champion[:, None], len(others), axis=1)
-    return dict(zip(others, compared(own, others_values, samples, seed), strict=True))
+    repeated = np.repeat(champion[:, None], len(others), axis=1)
+    return dict(zip(others, compared(repeated, others_values, samples, seed), strict=True))
 
 
 def better(compared_with: Mapping[str, Comparison]) -> list[str]:
     """The models that beat the champion after Holm's correction, the best of them first."""
     beating = [
         name
-        for name, found in compared_with.items()
-        if found.difference < 0 and found.p_holm < SIGNIFICANT
+        for name, comparison in compared_with.items()
+        if comparison.difference < 0 and comparison.p_holm < SIGNIFICANT
     ]
     return sorted(beating, key=lambda name: compared_with[name].difference)
 
@@ -133,11 +133,11 @@ def confirmed(compared_with: Mapping[str, Comparison]) -> str:
 
 def is_better(model: str, champion_less_model: Comparison) -> str:
     """That a model beats the champion, and by how much, in words."""
-    found = champion_less_model
-    interval = f"[{-found.ci_high:+.4f}, {-found.ci_low:+.4f}]"
+    comparison = champion_less_model
+    interval = f"[{-comparison.ci_high:+.4f}, {-comparison.ci_low:+.4f}]"
     return (
-        f"{model} is better by {-found.difference:+.4f} {interval}, "
-        f"p = {found.p_holm:.2g} (Holm), {found.n_users} users"
+        f"{model} is better by {-comparison.difference:+.4f} {interval}, "
+        f"p = {comparison.p_holm:.2g} (Holm), {comparison.n_users} users"
     )
 
 

@@ -79,13 +79,13 @@ def top_k(
     )
     if scores.size:
         places = ties if items is None else ties[columns]
-        rows, found = _contenders(scores, places, min(k, len(columns)))
-        order = np.lexsort((places[found], -scores[rows, found], rows))
-        rows, found = rows[order], found[order]
+        rows, contenders = _contenders(scores, places, min(k, len(columns)))
+        order = np.lexsort((places[contenders], -scores[rows, contenders], rows))
+        rows, contenders = rows[order], contenders[order]
         ranks = np.arange(len(rows)) - np.searchsorted(rows, rows)
-        rows, found, ranks = (part[ranks < k] for part in (rows, found, ranks))
-        ranking.items[rows, ranks] = columns[found]
-        ranking.scores[rows, ranks] = scores[rows, found]
+        rows, contenders, ranks = (part[ranks < k] for part in (rows, contenders, ranks))
+        ranking.items[rows, ranks] = columns[contenders]
+        ranking.scores[rows, ranks] = scores[rows, contenders]
     return ranking
 
 
@@ -135,9 +135,9 @@ def rank(
         ties: (n_items,) from `tie_breaks`.
         items: (m,) dense indexes that may be shown; the whole vocabulary by default.
         exclude: items never to show, row by row for the same users.
-        block: users scored at once.
+        block: how many users are scored at once.
     """
-    found = Ranking(
+    ranking = Ranking(
         np.full((len(users), k), -1, dtype=np.int32),
         np.full((len(users), k), -np.inf, dtype=np.float32),
     )
@@ -146,8 +146,8 @@ def rank(
         hidden = None if exclude is None else exclude.rows(start, stop)
         scores = score(users.rows(start, stop), items)
         best = top_k(scores, k, ties, items=items, exclude=hidden)
-        found.items[start:stop], found.scores[start:stop] = best.items, best.scores
-    return found
+        ranking.items[start:stop], ranking.scores[start:stop] = best.items, best.scores
+    return ranking
 
 
 def nearest_rows(
@@ -155,15 +155,15 @@ def nearest_rows(
 ) -> Ranking:
     """The exact k rows of a large matrix with the largest products with a vector.
 
-    A block of rows at a time, so that a matrix mapped from a file is read once, in order, and only
-    one number a row is kept.
+    One block of rows at a time, so that a matrix mapped from a file is read once, in order, and
+    only one number per row stays in memory.
 
     Args:
         vectors: (n, d) float32.
         query: (d,) float32.
         k: list length.
         ties: (n,) from `tie_breaks`.
-        threads: that read blocks side by side; NumPy's own should then be held to one.
+        threads: that read blocks in parallel; NumPy's own should then be limited to one.
         block: rows of a block.
 
     Returns:
@@ -172,9 +172,9 @@ def nearest_rows(
 
     def of_block(start: int) -> tuple[Ints, Floats]:
         stop = start + block
-        found = top_k((vectors[start:stop] @ query)[None], k, ties[start:stop])
-        there = found.items[0] >= 0
-        return found.items[0][there] + np.int32(start), found.scores[0][there]
+        ranking = top_k((vectors[start:stop] @ query)[None], k, ties[start:stop])
+        there = ranking.items[0] >= 0
+        return ranking.items[0][there] + np.int32(start), ranking.scores[0][there]
 
     with ThreadPoolExecutor(threads) as pool:
         parts = list(pool.map(of_block, range(0, len(vectors), block)))

@@ -28,7 +28,7 @@ def reasons(
         titles: (n_items,) what people call an item.
         unchosen: (n_users, k) which of the items have no event; none by default.
     """
-    # As lists: a row is a few numbers, of which Python itself finds the largest sooner.
+    # As lists: Python finds the largest of a few numbers faster than NumPy.
     shares = explanation.shares.reshape(-1, len(explanation.parts)).tolist()
     most = explanation.past_items.shape[-1]
     past = explanation.past_items.reshape(-1, most)[:, :_NAMED_PAST_ITEMS].tolist()
@@ -38,13 +38,13 @@ def reasons(
     return [
         _sentence(
             explanation.parts,
-            own,
+            item_shares,
             [titles[item] for item in named if item >= 0],
             titles[near] if near >= 0 else None,
-            # In place of an item that the model does not know, it speaks of one that it knows.
+            # For an item that the model does not know, the sentence speaks of one that it knows.
             UNCHOSEN if is_new and near < 0 else PLAIN,
         )
-        for own, named, near, is_new in zip(shares, past, stands, new, strict=True)
+        for item_shares, named, near, is_new in zip(shares, past, stands, new, strict=True)
     ]
 
 
@@ -55,8 +55,8 @@ def _sentence(
     near: str | None,
     plain: str,
 ) -> str:
-    own = _of_known(parts, shares, " and ".join(f"“{title}”" for title in past), plain)
-    return own if near is None else f"its nearness to “{near}”, as it is new: {own}"
+    sentence = _of_known(parts, shares, " and ".join(f"“{title}”" for title in past), plain)
+    return sentence if near is None else f"its nearness to “{near}”, as it is new: {sentence}"
 
 
 def _of_known(parts: tuple[str, ...], shares: list[float], past: str, plain: str) -> str:

@@ -12,13 +12,15 @@ _PARTS = ("mean", "components", "fold_of")
 
 
 def reducer_arrays(reducers: Mapping[str, CrossFitted]) -> dict[str, np.ndarray]:
-    """Of each modality the regression of all items, then those of the folds, stacked."""
+    """For each modality, the regression on all items and those of the folds, stacked."""
     arrays: dict[str, np.ndarray] = {}
     for name, reducer in reducers.items():
         fitted = (reducer.whole, *reducer.folds)
         arrays |= {
-            f"features.{name}.mean": np.stack([one.mean for one in fitted]),
-            f"features.{name}.components": np.stack([one.components for one in fitted]),
+            f"features.{name}.mean": np.stack([regression.mean for regression in fitted]),
+            f"features.{name}.components": np.stack(
+                [regression.components for regression in fitted]
+            ),
             f"features.{name}.fold_of": reducer.fold_of,
         }
     return arrays
@@ -37,6 +39,6 @@ def reducers_of(
         means, components, fold_of = (
             tensor(arrays, f"features.{name}.{part}", folder) for part in _PARTS
         )
-        whole, *folds = (Reducer(*one) for one in zip(means, components, strict=True))
+        whole, *folds = (Reducer(*parts) for parts in zip(means, components, strict=True))
         reducers[name] = CrossFitted(whole, tuple(folds), fold_of)
     return reducers

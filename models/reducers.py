@@ -108,16 +108,16 @@ class CrossFitted:
             choices: (n_items, n_users) who chose what.
             n_components: most directions kept.
             seed: draws the folds.
-            n_blocks: of how many parts of equal width the features are.
+            n_blocks: into how many blocks of equal width the features divide.
         """
         behaviour = behaviour_factors(choices[items], n_components)
         behaviour /= max(np.sqrt((behaviour**2).mean()), 1e-12)
         fold_of = np.full(choices.shape[0], -1, dtype=np.int32)
         fold_of[items] = np.random.default_rng(seed).permutation(len(items)) % _FOLDS
-        own = fold_of[items]
+        item_folds = fold_of[items]
         weights = _block_weights(features, behaviour, n_blocks)
         folds = tuple(
-            Reducer.fit(features[own != fold], behaviour[own != fold], weights)
+            Reducer.fit(features[item_folds != fold], behaviour[item_folds != fold], weights)
             for fold in range(_FOLDS if len(items) >= _FEWEST_TO_SPLIT else 0)
         )
         return CrossFitted(Reducer.fit(features, behaviour, weights), folds, fold_of)
@@ -139,8 +139,8 @@ def _spectrum(matrix: Floats) -> tuple[Floats, Floats]:
     """Squared singular values (r,) above zero and right singular vectors (p, r) of (n, p)."""
     wide = matrix.shape[0] < matrix.shape[1]
     values, vectors = np.linalg.eigh(matrix @ matrix.T if wide else matrix.T @ matrix)
-    kept = values > 1e-9 * max(values.max(initial=0.0), 1e-12)
-    values, vectors = values[kept], vectors[:, kept]
+    positive = values > 1e-9 * max(values.max(initial=0.0), 1e-12)
+    values, vectors = values[positive], vectors[:, positive]
     return values, matrix.T @ vectors / np.sqrt(values) if wide else vectors
 
 
@@ -175,10 +175,10 @@ def _ridge(centred: Floats, targets: Floats) -> tuple[Floats, float]:
     remains = strengths[:, None] / (strengths[:, None] + variances)  # s r
     errors = unexplained + remains**2 @ energy  # s c
     freedom = n - 1 - (1 - remains).sum(axis=1)
-    judged = errors / np.maximum(freedom, 1e-9)[:, None] ** 2
-    chosen = judged.argmin(axis=0)
+    gcv = errors / np.maximum(freedom, 1e-9)[:, None] ** 2
+    chosen = gcv.argmin(axis=0)
     components = np.asarray(axes @ (projected / (variances[:, None] + strengths[chosen])))
-    return components, float(judged.min(axis=0).sum())
+    return components, float(gcv.min(axis=0).sum())
 
 
 def fit_reducers(

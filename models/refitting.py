@@ -53,10 +53,10 @@ class Soundness:
 
 
 def worth_of_newest(model: Refittable, dataset: Dataset, seed: int = 42) -> PairedDifference:
-    """What it is worth to a recipe to learn from the newest tenth of what each user did.
+    """What a recipe gains by learning from the newest tenth of each user's events.
 
     It is fitted with and without the newest tenth of each user's training events, and judged by the
-    validation events (NDCG@10), of which neither knows. Not for a model that validates itself.
+    validation events (NDCG@10), which neither fit sees. Not for a model that validates itself.
 
     Args:
         model: whose recipe it is; stays as it is.
@@ -64,20 +64,20 @@ def worth_of_newest(model: Refittable, dataset: Dataset, seed: int = 42) -> Pair
         seed: orders equal scores.
 
     Returns:
-        The difference over users that the newest events make.
+        The difference that the newest events make, over users.
     """
     train = dataset.train
     older = user_temporal(train, dataset.n_users)
     nothing = dataset.validation.take(np.zeros(len(dataset.validation), dtype=bool))
 
     def fitted(events: Bools) -> Recommender:
-        own = replace(
+        subset = replace(
             dataset,
             train=train.take(events),
             context=dataset.context[events],
             validation=nothing,
         )
-        return model.refitted(own)
+        return model.refitted(subset)
 
     measure = user_measure(dataset, dataset.validation, known=train, seed=seed)
     whole = measure(fitted(np.ones(len(train), dtype=bool)))
@@ -85,34 +85,34 @@ def worth_of_newest(model: Refittable, dataset: Dataset, seed: int = 42) -> Pair
 
 
 def soundness(
-    refitted: Recommender, judged: Recommender, users: Histories, limits: RefitLimits
+    refitted: Recommender, reference: Recommender, users: Histories, limits: RefitLimits
 ) -> Soundness:
-    """Holds a refitted model against the version that was judged.
+    """Compares a refitted model with the version that was judged.
 
-    Both are asked about the same users with all that they did. Scores may be -inf where a model has
-    none, also for other items than the judged version's: a hybrid scores its candidates alone. So
-    it is the lists that must be as long.
+    Both rank for the same users with their whole histories. Scores may be -inf where a model has
+    none, even for other items than the judged version's, since a hybrid scores only its candidates.
+    So it is the lists that must be equally long.
 
     Args:
         refitted: fitted to everything.
-        judged: the version that it was judged by, in the indexes of the same catalogue
+        reference: the judged version, in the indexes of the same catalogue
             (`models.reindexed.Reindexed`).
         users: some users' histories.
         limits: see `RefitLimits`.
     """
     newcomer = Histories.empty()
-    for asked in (users, newcomer):
-        scores = refitted.score(asked)
+    for histories in (users, newcomer):
+        scores = refitted.score(histories)
         if np.isnan(scores).any() or np.isposinf(scores).any():
             return Soundness(float("nan"), float("nan"), ("some of its scores are no numbers",))
-    lists, expected = (_lists(model, users, limits.k) for model in (refitted, judged))
+    lists, expected = (_lists(model, users, limits.k) for model in (refitted, reference))
     overlap = _overlap(lists, expected)
     seconds = _seconds(refitted, users if len(users) else newcomer, limits.k)
     faults = []
     if _shorter(lists, expected).any():
         short = int(_shorter(lists, expected).sum())
         faults.append(f"{short} of {len(users)} users get fewer than {limits.k} items")
-    offered, usual = (_lists(model, newcomer, limits.k) for model in (refitted, judged))
+    offered, usual = (_lists(model, newcomer, limits.k) for model in (refitted, reference))
     if not (offered >= 0).any() or _shorter(offered, usual).any():
         faults.append("a newcomer gets no whole list")
     if len(users) and overlap < limits.overlap:
@@ -132,14 +132,14 @@ def _lists(model: Recommender, users: Histories, k: int) -> Ints:
 def _overlap(lists: Ints, expected: Ints) -> float:
     """Mean share of each row of `expected` (n_users, k) that the same row of `lists` holds.
 
-    Someone who had every item has an empty list, which says nothing.
+    A user who had every item has an empty list, which says nothing.
     """
     longest = (expected >= 0).sum(axis=1)
-    asked = longest > 0
-    if not asked.any():
+    nonempty = longest > 0
+    if not nonempty.any():
         return float("nan")
     there = (expected[:, :, None] == lists[:, None, :]).any(axis=2) & (expected >= 0)
-    return float(np.mean(there.sum(axis=1)[asked] / longest[asked]))
+    return float(np.mean(there.sum(axis=1)[nonempty] / longest[nonempty]))
 
 
 def _shorter(lists: Ints, expected: Ints) -> NDArray[np.bool_]:
@@ -149,11 +149,11 @@ def _shorter(lists: Ints, expected: Ints) -> NDArray[np.bool_]:
 
 
 def _seconds(model: Recommender, users: Histories, k: int) -> float:
-    """Median processor time of one user's list, after one that makes everything ready."""
+    """Median processor time of one user's list, after a first one to warm up."""
     _lists(model, users.rows(0, 1), k)
-    asked = min(len(users), _TIMED_USERS)
+    n_users = min(len(users), _TIMED_USERS)
     instants = [time.process_time()]
-    for row in range(asked):
+    for row in range(n_users):
         _lists(model, users.rows(row, row + 1), k)
         instants.append(time.process_time())
     return float(np.median([after - before for before, after in pairwise(instants)]))

@@ -110,8 +110,8 @@ class ModelRegistry:
 
     def versions(self) -> list[ModelVersion]:
         """All versions, by name."""
-        found = sorted(path.parent.name for path in self.root.glob(f"[!.]*/{MANIFEST}"))
-        return [self.version(version) for version in found]
+        names = sorted(path.parent.name for path in self.root.glob(f"[!.]*/{MANIFEST}"))
+        return [self.version(version) for version in names]
 
     def metrics(self, version: str) -> list[dict[str, Any]]:
         """The metrics rows kept with a version."""
@@ -240,13 +240,13 @@ def _write_json(path: Path, content: Any) -> None:
 
 
 def _weights_sha256(folder: Path) -> str:
-    """Of a model's weights, and of every file of the models that it is made of."""
-    own = _sha256(folder / WEIGHTS)
+    """SHA-256 of a model's weights and of every file of the models that it is made of."""
+    checksum = _sha256(folder / WEIGHTS)
     inner = sorted(path for path in folder.glob("*/**/*") if path.is_file())
     if not inner:
-        return own
+        return checksum
     named = [f"{path.relative_to(folder).as_posix()} {_sha256(path)}" for path in inner]
-    return hashlib.sha256("\n".join([own, *named]).encode()).hexdigest()
+    return hashlib.sha256("\n".join([checksum, *named]).encode()).hexdigest()
 
 
 def _sha256(path: Path) -> str:

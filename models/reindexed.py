@@ -45,7 +45,7 @@ class Reindexed:
         return scores
 
     def recommend(self, users: Histories, k: int, exclude: Histories | None = None) -> Ranking:
-        """The k best items a user, without the items of `exclude` (same users, row by row)."""
+        """The k best items per user, without the items of `exclude` (same users, row by row)."""
         return rank(self.score, users, k, self._ties, exclude=exclude)
 
     def save(self, folder: Path) -> None:
@@ -59,12 +59,12 @@ class Reindexed:
 
 
 def translated(users: Histories, new_index: Ints) -> Histories:
-    """Histories whose items are renamed by `new_index` (n_items,); those without (-1) left out."""
+    """Histories with items renamed by `new_index` (n_items,), without those at -1."""
     renamed = new_index[users.items]
-    kept = renamed >= 0
-    owners = np.repeat(np.arange(len(users)), users.lengths)[kept]
+    known = renamed >= 0
+    owners = np.repeat(np.arange(len(users)), users.lengths)[known]
     offsets = np.zeros(len(users) + 1, dtype=np.int64)
     np.cumsum(np.bincount(owners, minlength=len(users)), out=offsets[1:])
     return Histories(
-        offsets, renamed[kept], users.values[kept], users.timestamps[kept], users.users
+        offsets, renamed[known], users.values[known], users.timestamps[known], users.users
     )

@@ -59,11 +59,11 @@ class CandidateDraw:
 def focused_softmax_loss(
     logits: Tensor, hits: Tensor, weights: Tensor, log_inclusion: Tensor, focus: float
 ) -> Tensor:
-    """The weighted mean (…) of (1 - p^q) / q over each row's wanted columns; 0 where none is.
+    """The weighted mean (…) of (1 - p^q) / q over each row's wanted columns; 0 without any.
 
     q = `focus` in (0, 1] scales the gradient of -log p by p^q (generalised cross-entropy, Zhang and
-    Sabuncu 2018): items that no model could foresee, of which a list shows none, count for little.
-    q = 0 is -log p itself.
+    Sabuncu 2018): items that no model could predict, and that no list shows, count for little. At
+    q = 0 it is -log p itself.
 
     Each candidate stands for 1 / chance items (sampled softmax, Bengio and Senécal 2008; Horvitz
     and Thompson 1952); a chance of 1 for all makes it the exact softmax.
@@ -76,9 +76,9 @@ def focused_softmax_loss(
         focus: q.
     """
     normaliser = torch.logsumexp(logits.float() - log_inclusion, dim=-1, keepdim=True)
-    found = logits.gather(-1, hits).float()
-    weights = weights * torch.isfinite(found)
-    losses = (normaliser - found).masked_fill(weights == 0, 0.0)
+    hit_logits = logits.gather(-1, hits).float()
+    weights = weights * torch.isfinite(hit_logits)
+    losses = (normaliser - hit_logits).masked_fill(weights == 0, 0.0)
     if focus > 0:
         losses = -torch.expm1(-focus * losses) / focus
     return (losses * weights).sum(dim=-1) / weights.sum(dim=-1).clamp(min=1e-12)
@@ -110,9 +110,9 @@ def softmax_loss(logits: Tensor, hits: Tensor, present: Tensor, log_inclusion: T
         log_inclusion: (c,) log of the chance with which each candidate was drawn.
     """
     normaliser = torch.logsumexp(logits.float() - log_inclusion, dim=1, keepdim=True)
-    found = logits.float().gather(1, hits)
-    present = present & torch.isfinite(found)
-    losses = (normaliser - found).masked_fill(~present, 0.0)
+    hit_logits = logits.float().gather(1, hits)
+    present = present & torch.isfinite(hit_logits)
+    losses = (normaliser - hit_logits).masked_fill(~present, 0.0)
     return (losses.sum(dim=1) / present.sum(dim=1).clamp(min=1)).mean()
 
 

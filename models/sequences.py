@@ -139,13 +139,13 @@ def knowledge_batches(
 ) -> Iterator[tuple[int, Rows]]:
     """Every target once, in shuffled batches: (period, rows).
 
-    What a batch may know is what was known when `period` began, which is never after its rows. A
-    row's period is drawn from its own and all before it: batches of one stretch of time each would
+    A batch may know what was known when `period` began, which is never after its rows. A row's
+    period is drawn from its own and all earlier ones: batches of one stretch of time each would
     pull the weights from one time's taste to another's.
     """
-    own = periods[targets]
+    target_periods = periods[targets]
     draw = torch.rand(len(targets), generator=generator, dtype=torch.float64).numpy()
-    chosen_periods = (draw * (own + 1)).astype(np.int64)
+    chosen_periods = (draw * (target_periods + 1)).astype(np.int64)
     batches = []
     for period in np.unique(chosen_periods):
         rows = targets[chosen_periods == period]

@@ -46,8 +46,10 @@ def _whole(
     left = np.zeros((matrix.shape[0], rank), dtype=matrix.dtype)
     values = np.zeros(rank, dtype=matrix.dtype)
     right = np.zeros((rank, matrix.shape[1]), dtype=matrix.dtype)
-    inner, found, outer = np.linalg.svd(matrix[rows][:, columns].toarray(), full_matrices=False)
-    kept = min(rank, len(found))
-    left[rows, :kept], values[:kept] = inner[:, :kept], found[:kept]
-    right[:kept, columns] = outer[:kept]
+    inner, singular_values, outer = np.linalg.svd(
+        matrix[rows][:, columns].toarray(), full_matrices=False
+    )
+    size = min(rank, len(singular_values))
+    left[rows, :size], values[:size] = inner[:, :size], singular_values[:size]
+    right[:size, columns] = outer[:size]
     return left, values, right

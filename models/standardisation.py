@@ -33,9 +33,9 @@ class Standardisation:
         return Standardisation(features.mean(axis=0), np.where(differs, deviation, np.float32(1)))
 
     def standardised(self, features: Floats) -> Floats:
-        """The features (n, p) with this mean and deviation taken out."""
-        found: Floats = (features - self.mean) / self.deviation
-        return found
+        """The features (n, p) minus this mean, divided by this deviation."""
+        scaled: Floats = (features - self.mean) / self.deviation
+        return scaled
 
     def unit(self, features: Floats) -> Floats:
         """Unit vectors (n, p) of the standardised features; zeros for an item at the mean."""

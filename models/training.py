@@ -241,7 +241,7 @@ def minibatches(n: int, size: int, generator: torch.Generator) -> Iterator[Tenso
 
     Args:
         n: number of examples.
-        size: examples a batch.
+        size: examples per batch.
         generator: where the order comes from; its device is the indexes' device.
     """
     order = torch.randperm(n, generator=generator, device=generator.device)

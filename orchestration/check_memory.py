@@ -22,17 +22,17 @@ def remembered(
     further: tuple[str, ...] = (),
     state: str = "",
 ) -> dg.AssetCheckResult:
-    """The finding of a check, from memory where it passed on exactly this content and state.
+    """The result of a check, from memory if it passed on exactly this content and state.
 
     A failed check is never remembered.
 
     Args:
         workspace: whose tables are checked.
-        asset: the table that the check is of.
+        asset: the checked table.
         name: of the check.
-        test: finds out.
+        test: runs the check.
         further: other tables that the test reads.
-        state: what the test reads that is no table: a setting, or a mark of a file.
+        state: what the test reads besides tables: a setting, or a mark of a file.
     """
     file = workspace.paths.checks
     known = json.loads(file.read_bytes()) if file.is_file() else {}
@@ -42,11 +42,11 @@ def remembered(
     if entry is not None and entry["content"] == content:
         description = f"{entry['description']} (unchanged since it was checked)"
         return dg.AssetCheckResult(passed=True, description=description)
-    found = test(workspace)
-    if found.passed:
-        known[f"{asset}/{name}"] = {"content": content, "description": found.description}
+    result = test(workspace)
+    if result.passed:
+        known[f"{asset}/{name}"] = {"content": content, "description": result.description}
         atomic_write_bytes(file, json.dumps(known, indent=2).encode())
-    return found
+    return result
 
 
 def _summary(workspace: Workspace, table: str) -> str:

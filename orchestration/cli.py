@@ -79,8 +79,8 @@ def run(
         f"Done: {len(summary.made)} assets made, {len(summary.kept)} kept unchanged; "
         f"{summary.encoded:,} encoded, {summary.fitted} fitted."
     )
-    for found in summary.failed_checks:
-        typer.echo(found, err=True)
+    for failure in summary.failed_checks:
+        typer.echo(failure, err=True)
 
 
 @app.command()
@@ -96,8 +96,8 @@ def evaluate(
     settings = read_settings(ablation_models="all" if full else None)
     summary = _run_pipeline(settings, "group:evaluation")
     typer.echo(f"Done: {', '.join(summary.made) or 'nothing was stale'}.")
-    for found in summary.failed_checks:
-        typer.echo(found, err=True)
+    for failure in summary.failed_checks:
+        typer.echo(failure, err=True)
 
 
 @app.command()
@@ -110,18 +110,18 @@ def check(
     from sources.tables.check import check_mapping
 
     try:
-        found = check_mapping(
+        reading = check_mapping(
             mapping, earliest=settings.earliest_event, latest=settings.latest_event
         )
     except SourceError as error:
         fail(str(error))
-    for line in found.lines:
+    for line in reading.lines:
         typer.echo(line)
-    if not found.usable:
+    if not reading.usable:
         fail("No event can be used: of those that the files hold, above, none is left.")
-    if found.rejected > settings.max_reject_share:
+    if reading.rejected > settings.max_reject_share:
         fail(
-            f"A run would stop: {found.rejected:.1%} of the rows looked at cannot be used, and "
+            f"A run would stop: {reading.rejected:.1%} of the rows looked at cannot be used, and "
             f"CROSSMODAL_MAX_REJECT_SHARE allows {settings.max_reject_share:.1%}."
         )
 
@@ -152,11 +152,11 @@ def search(
     from orchestration.search import found_settings, render_found
 
     _run_pipeline(settings, "key:hyperparameter_search")
-    found = found_settings(settings)
-    typer.echo(render_found(found))
+    best_settings = found_settings(settings)
+    typer.echo(render_found(best_settings))
     try:
         if best is not None:
-            write_best(best, found)
+            write_best(best, best_settings)
     except BestSettingsError as error:
         fail(str(error))
 
@@ -200,10 +200,10 @@ def recommend(
     from orchestration.lookup import LookupFailedError, recommendations_of, render_recommendations
 
     try:
-        found = recommendations_of(settings, user)
+        answer = recommendations_of(settings, user)
     except LookupFailedError as error:
         fail(str(error))
-    render_recommendations(found, k)
+    render_recommendations(answer, k)
 
 
 @app.command()
@@ -280,17 +280,17 @@ app.add_typer(keys, name="keys")
 
 
 def _require_what_it_takes(source: str, named: dict[str, object]) -> None:
-    """Refuses a call that names less than the source needs, or what it does not take."""
+    """Refuses a call that names less than the source needs, or options that it does not take."""
     entry = source_entry(source)
     if entry is None:
         known = ", ".join(SOURCE_NAMES)
         raise typer.BadParameter(f"{source} is none of {known}.", param_hint="--source")
-    given = {f"--{name}" for name, value in named.items() if value is not None}
+    options = {f"--{name}" for name, value in named.items() if value is not None}
     takes = [f"--{name}" for name in entry.takes]
-    beyond = sorted(given - set(takes))
+    beyond = sorted(options - set(takes))
     if beyond:
         raise typer.BadParameter(f"{source} takes no {' and no '.join(beyond)}.")
-    if takes and not given:
+    if takes and not options:
         needed = f"{source} needs {' or '.join(takes)}: {entry.description}."
         raise typer.BadParameter(needed, param_hint="--source")
 

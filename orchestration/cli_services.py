@@ -89,7 +89,7 @@ def add_key(
     from serving.keys import KeyFileError, KeyNameError
 
     try:
-        typer.echo(_key_ring().add(name, [one.value for one in scope]))
+        typer.echo(_key_ring().add(name, [choice.value for choice in scope]))
     except (KeyFileError, KeyNameError) as problem:
         fail(str(problem))
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def read_settings(**chosen: Any) -> "Settings":
-    """The settings in force; one that cannot be used ends the command with 2."""
+    """The settings in force; an unusable one ends the command with status 2."""
     from pydantic import ValidationError
     from pydantic_settings import SettingsError
 
@@ -28,8 +28,8 @@ def read_settings(**chosen: Any) -> "Settings":
     except ValidationError as error:
         problem = error.errors()[0]
         name = "_".join(str(part) for part in problem["loc"]).upper()
-        said = problem["msg"].removeprefix("Value error, ")
-        typer.echo(f"Setting CROSSMODAL_{name}: {said}." if name else f"{said}.", err=True)
+        message = problem["msg"].removeprefix("Value error, ")
+        typer.echo(f"Setting CROSSMODAL_{name}: {message}." if name else f"{message}.", err=True)
         raise typer.Exit(2) from error
     except SettingsError as error:
         typer.echo(

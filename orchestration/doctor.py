@@ -102,9 +102,9 @@ def _key_of_users(settings: Settings) -> str | None:
 def _tables(lake: Lake) -> dict[str, str]:
     names = [path.relative_to(lake.root) for path in sorted(lake.root.rglob("*.parquet"))]
     singles = [str(name.with_suffix("")) for name in names if len(name.parts) == 1]
-    found = {name: _table_state(lake, name) for name in singles}
+    states = {name: _table_state(lake, name) for name in singles}
     months = len(lake.partitions("interactions"))
-    return {**found, "interactions": f"{months} months"} if months else found
+    return {**states, "interactions": f"{months} months"} if months else states
 
 
 def _table_state(lake: Lake, name: str) -> str:
@@ -120,7 +120,7 @@ def _mib(path: Any) -> float | None:
 
 
 def _online(paths: StatePaths) -> str | None:
-    """Whether the online store is what the last run left; None where no run has filled it."""
+    """Whether the online store is as the last run left it; None if no run has filled it."""
     from assets.features import recorded_keys
     from feature_repo.online_file import departures
 
@@ -129,9 +129,9 @@ def _online(paths: StatePaths) -> str | None:
     recorded = {view: keys for table in tables for view, keys in recorded_keys(lake, table).items()}
     if not recorded:
         return None
-    found = departures(paths, recorded)
-    if found:
-        return f"not as the last run left it, the next run makes it again: {'; '.join(found)}"
+    differences = departures(paths, recorded)
+    if differences:
+        return f"not as the last run left it, the next run makes it again: {'; '.join(differences)}"
     return f"{len(recorded)} views, {sum(recorded.values()):,} keys, as the last run left it"
 
 

@@ -38,28 +38,28 @@ def interruptible(paths: StatePaths) -> Iterator[Interruption]:
     """Raises KeyboardInterrupt in the block on SIGINT, SIGTERM and SIGHUP.
 
     Python's own handlers wait while a library computes. A thread hears of the signal from the
-    system itself: where the work does not end in time, it ends the process and all that it started.
+    system itself: if the work does not end in time, it ends the process and all its children.
 
     Args:
-        paths: of the home whose run is recorded as canceled then.
+        paths: of the home whose run is then recorded as canceled.
     """
-    found = Interruption()
+    interruption = Interruption()
     if threading.current_thread() is not threading.main_thread():
-        yield found
+        yield interruption
         return
     reading, writing = socket.socketpair()
     writing.setblocking(False)
     before = signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
-    watch = threading.Thread(target=_watch, args=(reading, found, paths), daemon=True)
+    watch = threading.Thread(target=_watch, args=(reading, interruption, paths), daemon=True)
     watch.start()
     try:
         with _handled(_handler()):
-            yield found
+            yield interruption
     finally:
         signal.set_wakeup_fd(before)
         writing.close()
-        if not found.number:
-            found._over.set()
+        if not interruption.number:
+            interruption._over.set()
             watch.join()
             reading.close()
 
@@ -95,13 +95,13 @@ def _handled(handler: Handler) -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _watch(reading: socket.socket, found: Interruption, paths: StatePaths) -> None:
+def _watch(reading: socket.socket, interruption: Interruption, paths: StatePaths) -> None:
     while numbers := reading.recv(64):
-        asked = [number for number in numbers if number in ENDING]
-        if asked:
-            found.number = asked[0]
-            if not found._over.wait(RUN_SECONDS):
-                _give_up(paths, found.exit_code)
+        endings = [number for number in numbers if number in ENDING]
+        if endings:
+            interruption.number = endings[0]
+            if not interruption._over.wait(RUN_SECONDS):
+                _give_up(paths, interruption.exit_code)
             return
 
 

@@ -47,13 +47,13 @@ def make_jobs() -> list[UnresolvedAssetJobDefinition]:
     ]
 
 
-def month_range_tags(found: list[str]) -> dict[str, str]:
+def month_range_tags(month_keys: list[str]) -> dict[str, str]:
     """Run tags that ask for every month from the first to the last in a single run."""
-    return {RANGE_START: found[0], RANGE_END: found[-1]} if found else {}
+    return {RANGE_START: month_keys[0], RANGE_END: month_keys[-1]} if month_keys else {}
 
 
 def nightly_schedule(workspace: Workspace) -> dg.ScheduleDefinition:
-    """Every night at three: read the source again, and make again whatever is stale."""
+    """Every night at three, reads the source again and makes again whatever is stale."""
 
     @dg.schedule(
         name="nightly",
@@ -68,8 +68,8 @@ def nightly_schedule(workspace: Workspace) -> dg.ScheduleDefinition:
         current = Workspace(load_settings(home=workspace.settings.home))
         if not current.lake.exists("raw_interactions"):
             return dg.SkipReason("Nothing was ingested yet: run `crossmodal run` once first.")
-        found = register_months(context.instance, source_months(current))
-        return dg.RunRequest(tags=month_range_tags(found))
+        month_keys = register_months(context.instance, source_months(current))
+        return dg.RunRequest(tags=month_range_tags(month_keys))
 
     return nightly
 
@@ -92,17 +92,19 @@ def reported_events_sensor(workspace: Workspace) -> dg.SensorDefinition:
         if end.position <= event_log.position_in(log, published(lake).position):
             return dg.SkipReason("The lake has every reported event.")
         known = lake.version("staged_interactions").summary["months"]
-        found = register_months(context.instance, sorted({*known, *reported_months(workspace)}))
-        # The key asks for one run a position, however often the sensor looks before it has ended;
-        # the same position of another log is another one.
+        month_keys = register_months(
+            context.instance, sorted({*known, *reported_months(workspace)})
+        )
+        # The key asks for one run per position, however often the sensor looks before it has ended;
+        # the same position of another log is another key.
         key = f"up to {end.position}, {end.event_id}"
-        return dg.RunRequest(run_key=key, tags=month_range_tags(found))
+        return dg.RunRequest(run_key=key, tags=month_range_tags(month_keys))
 
     return reported
 
 
 def source_months(workspace: Workspace) -> list[str]:
-    """Months in which the source or the apps have events, read as they are now."""
+    """Months in which the source or the apps have events now."""
     events = source_of(workspace).interactions().frame
-    own = events.select(month_of().unique()).collect().to_series().to_list()
-    return sorted({*own, *reported_months(workspace)})
+    of_source = events.select(month_of().unique()).collect().to_series().to_list()
+    return sorted({*of_source, *reported_months(workspace)})

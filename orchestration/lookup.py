@@ -52,7 +52,7 @@ class Answer:
 
 
 def recommendations_of(settings: Settings, user: str) -> Answer:
-    """The stored list of a user; the list for newcomers where the user is unknown.
+    """The stored list of a user; the list for newcomers if the user is unknown.
 
     Raises:
         LookupFailedError: no recommendations were made yet, or the key of the users is missing.
@@ -61,9 +61,9 @@ def recommendations_of(settings: Settings, user: str) -> Answer:
     if not paths.online_store.is_file():
         raise LookupFailedError("Nothing was recommended yet: run `crossmodal run` first.")
     lake = Lake(paths.lake)
-    own = _list_of(paths, lake, _pseudonym(settings, user))
-    known = own["item_ids"] is not None
-    shown = own if known else _list_of(paths, lake, NEW_USER)
+    personal = _list_of(paths, lake, _pseudonym(settings, user))
+    known = personal["item_ids"] is not None
+    shown = personal if known else _list_of(paths, lake, NEW_USER)
     if shown["item_ids"] is None:
         raise LookupFailedError("Nothing was recommended yet: run `crossmodal run` first.")
     titles = _titles(lake)
@@ -77,8 +77,8 @@ def recommendations_of(settings: Settings, user: str) -> Answer:
 
 def _list_of(paths: StatePaths, lake: Lake, key: str) -> dict[str, Any]:
     features = {view: names for view, names in _features(lake, "user") if view == _LISTS}
-    found = _online(paths, "user_id", key, features)
-    return {name.removeprefix(f"{_LISTS}__"): value for name, value in found.items()}
+    values = _online(paths, "user_id", key, features)
+    return {name.removeprefix(f"{_LISTS}__"): value for name, value in values.items()}
 
 
 def render_recommendations(answer: Answer, k: int) -> None:
@@ -94,22 +94,22 @@ def features_of(settings: Settings, entity: str, key: str) -> dict[str, Any]:
     """Every online feature of a user or an item.
 
     Raises:
-        LookupFailedError: nothing is in the online store, or not this key, or the key that names
+        LookupFailedError: the online store is empty or lacks this entity, or the key that names
             users is missing.
     """
     paths = StatePaths(settings.home)
     _require_store(paths)
     stored = _pseudonym(settings, key) if entity == "user" else key
     features = dict(_features(Lake(paths.lake), entity))
-    found = _online(paths, f"{entity}_id", stored, features)
-    if all(value is None for value in found.values()):
+    values = _online(paths, f"{entity}_id", stored, features)
+    if all(value is None for value in values.values()):
         raise LookupFailedError(f"No features of {entity} {key!r} are in the online store.")
-    return found
+    return values
 
 
-def render_features(found: Mapping[str, Any]) -> str:
+def render_features(features: Mapping[str, Any]) -> str:
     """Features as JSON."""
-    return _NUMBERS.sub(_on_one_line, json.dumps(found, indent=2, default=str))
+    return _NUMBERS.sub(_on_one_line, json.dumps(features, indent=2, default=str))
 
 
 def feast_key(settings: Settings, user: str) -> str:
@@ -142,8 +142,8 @@ def _features(lake: Lake, entity: str) -> Iterator[tuple[str, list[str]]]:
         views = lake.read("feature_registry")
     except TableMissingError as error:
         raise LookupFailedError(str(error)) from error
-    own = views.filter((pl.col("entity") == entity) & pl.col("online"))
-    for view, fields in own.select("view", "fields").iter_rows():
+    entity_views = views.filter((pl.col("entity") == entity) & pl.col("online"))
+    for view, fields in entity_views.select("view", "fields").iter_rows():
         yield view, fields.split(", ")
 
 

@@ -116,13 +116,13 @@ def render_text(collected: dict[str, Any]) -> None:
 
 
 def _board_tables(rows: list[dict[str, Any]]) -> Iterator["Table"]:
-    """The leaderboard, a table a split, narrow enough for a terminal."""
+    """The leaderboard, one table per split, narrow enough for a terminal."""
     from rich import box
     from rich.markup import escape
     from rich.table import Table
 
-    for split, own in groupby(rows, key=lambda row: row["split"]):
-        board = [readable(row, digits=3) for row in own]
+    for split, split_rows in groupby(rows, key=lambda row: row["split"]):
+        board = [readable(row, digits=3) for row in split_rows]
         title = f"Leaderboard, {split}; best baseline {board[0]['best baseline']}, p after Holm"
         heads = _BOARD_COLUMNS.values()
         table = Table(*heads, title=title, box=box.SIMPLE, pad_edge=False)
@@ -132,15 +132,15 @@ def _board_tables(rows: list[dict[str, Any]]) -> Iterator["Table"]:
 
 
 def _worth(rows: list[dict[str, Any]]) -> Iterator["Table"]:
-    """Shapley values of the modalities, a table a split."""
+    """Shapley values of the modalities, one table per split."""
     from rich import box
     from rich.table import Table
 
     shapley = [row for row in rows if row["measure"] == "shapley"]
-    for split, own in groupby(shapley, key=lambda row: row["split"]):
+    for split, split_rows in groupby(shapley, key=lambda row: row["split"]):
         title = f"What each modality is worth, {split} (Shapley values of NDCG@10)"
         table = Table("model", *MODALITIES, title=title, box=box.SIMPLE, pad_edge=False)
-        for model, worth in groupby(own, key=lambda row: row["model"]):
+        for model, worth in groupby(split_rows, key=lambda row: row["model"]):
             values = {row["modality"]: f"{row['value']:+.3f}" for row in worth}
             table.add_row(model, *(values.get(name, "") for name in MODALITIES))
         yield table
@@ -190,10 +190,10 @@ def _counts(lake: Lake) -> dict[str, int]:
 
 def _media(lake: Lake) -> dict[str, dict[str, int]]:
     states = lake.scan("media").group_by("modality", "status").len().collect()
-    found = {(modality, status): count for modality, status, count in states.iter_rows()}
+    counts = {(modality, status): count for modality, status, count in states.iter_rows()}
     return {
         modality: {
-            status: found.get((modality, status), 0) for status in ("ok", "missing", "broken")
+            status: counts.get((modality, status), 0) for status in ("ok", "missing", "broken")
         }
         for modality in MEDIA_KINDS
     }
@@ -230,10 +230,10 @@ def _timings(workspace: Workspace) -> dict[str, float]:
 
 
 def _embedded_pictures(workspace: Workspace) -> dict[str, str]:
-    found = {title: workspace.paths.pictures / f"{name}.png" for name, title in _PICTURES.items()}
+    paths = {title: workspace.paths.pictures / f"{name}.png" for name, title in _PICTURES.items()}
     return {
         title: base64.b64encode(path.read_bytes()).decode()
-        for title, path in found.items()
+        for title, path in paths.items()
         if path.is_file()
     }
 
@@ -279,7 +279,7 @@ def _thumbnails(workspace: Workspace, items: list[str]) -> dict[str, str]:
         & pl.col("item_id").is_in(items)
         & pl.col("mime").str.starts_with("image/")
     )
-    found: dict[str, str] = {}
+    thumbnails: dict[str, str] = {}
     for item, uri in files.select("item_id", "uri").collect().iter_rows():
         try:
             picture = decode_image(resolve_inside(root, uri), limits)
@@ -288,5 +288,5 @@ def _thumbnails(workspace: Workspace, items: list[str]) -> dict[str, str]:
         picture.thumbnail(_THUMBNAIL)
         buffer = io.BytesIO()
         picture.save(buffer, "JPEG", quality=80)
-        found[item] = base64.b64encode(buffer.getvalue()).decode()
-    return found
+        thumbnails[item] = base64.b64encode(buffer.getvalue()).decode()
+    return thumbnails

@@ -75,8 +75,8 @@ class RunSummary:
 def run_pipeline(settings: Settings, only: str | None = None) -> RunSummary:
     """Materializes everything that is stale, or the assets of a Dagster selection string.
 
-    The source is read first, in a run of its own: only then are the months known that the
-    partitioned assets of the second run cover. Where it said nothing new, and nothing else has
+    The source is read first, in a run of its own, since the months that the partitioned assets of
+    the second run cover are only known then. If the source has nothing new, and nothing else has
     changed since the last whole run, there is no second run.
 
     Raises:
@@ -107,9 +107,9 @@ def run_pipeline(settings: Settings, only: str | None = None) -> RunSummary:
             reading = _summary(read.events, read.failed_checks)
             if only is None and not reading.made and not reading.failed_checks:
                 shown = {key.to_user_string() for key in instance.all_asset_keys()}
-                kept = current_assets(workspace, choices, shown)
-                if kept is not None:
-                    return replace(reading, kept=kept)
+                current = current_assets(workspace, choices, shown)
+                if current is not None:
+                    return replace(reading, kept=current)
             tags = _month_tags(workspace, instance)
             made = _materialize(definitions, instance, chosen - _READING, tags)
             events = (*read.events, *made.events)
@@ -143,19 +143,19 @@ def _require_assets(
 ) -> None:
     graph = definitions.resolve_job_def("everything").asset_layer.asset_graph
     try:
-        found = chosen.resolve(graph)
+        resolved = chosen.resolve(graph)
     except dg.DagsterInvalidSubsetError:
-        found = set()
-    if not found:
+        resolved = set()
+    if not resolved:
         raise UnknownSelectionError(f"There is no asset {only!r}; the web UI shows their names.")
 
 
 def _month_tags(workspace: Workspace, instance: dg.DagsterInstance) -> dict[str, str]:
-    """The range of all months that the source holds; nothing before it was read."""
+    """The range of all months that the source holds; empty before it was read."""
     if not workspace.lake.exists("staged_interactions"):
         return {}
-    found = workspace.lake.version("staged_interactions").summary["months"]
-    return month_range_tags(register_months(instance, found))
+    month_keys = workspace.lake.version("staged_interactions").summary["months"]
+    return month_range_tags(register_months(instance, month_keys))
 
 
 def _materialize(
@@ -250,16 +250,16 @@ def _summary(
         }
         for event in events
     }
-    kept = tuple(name for name, figures in values.items() if figures.get("kept"))
+    unchanged = tuple(name for name, figures in values.items() if figures.get("kept"))
     return RunSummary(
-        made=tuple(name for name in values if name not in kept),
-        kept=kept,
+        made=tuple(name for name in values if name not in unchanged),
+        kept=unchanged,
         encoded=sum(int(figures.get("encoded", 0)) for figures in values.values()),
         fitted=sum(int(figures.get("fitted", 0)) for figures in values.values()),
         seconds={
             name: float(figures.get("seconds", 0.0))
             for name, figures in values.items()
-            if name not in kept
+            if name not in unchanged
         },
         failed_checks=failed_checks,
     )

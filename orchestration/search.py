@@ -28,10 +28,10 @@ def search_command(settings: Settings) -> str:
     )
 
 
-def render_found(found: Mapping[str, BestSettings]) -> str:
-    """One line per model: its validation figure next to that of the defaults, and the settings."""
+def render_found(best_settings: Mapping[str, BestSettings]) -> str:
+    """One line per model: its validation figure, that of the defaults, and the settings."""
     lines = []
-    for model, best in found.items():
+    for model, best in best_settings.items():
         before = best.default_validation
         compared = "" if before is None else f", defaults {before:.4f}"
         named = ", ".join(f"{name} {value}" for name, value in best.settings.items())

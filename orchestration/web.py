@@ -54,14 +54,14 @@ def _end(dagster: "subprocess.Popen[bytes]") -> None:
 
 
 def _session(leader: int) -> list[psutil.Process]:
-    """The processes of a session, those whose parent has ended too; on Windows, of a family."""
+    """The processes of a session, including orphaned ones; on Windows, those of a family."""
     if not hasattr(os, "getsid"):
         try:
             first = psutil.Process(leader)
             return [first, *first.children(recursive=True)]
         except psutil.NoSuchProcess:
             return []
-    return [one for one in psutil.process_iter() if _session_of(one.pid) == leader]
+    return [process for process in psutil.process_iter() if _session_of(process.pid) == leader]
 
 
 def _session_of(pid: int) -> int | None:

@@ -138,10 +138,10 @@ class _Body:
                 )
 
     def whole(self) -> bytes:
-        """All parts together, which are let go of."""
-        found = b"".join(self._parts)
+        """All parts together, after which they are forgotten."""
+        body = b"".join(self._parts)
         self._parts.clear()
-        return found
+        return body
 
 
 def _too_long(most_bytes: int) -> Problem:

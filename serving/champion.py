@@ -44,16 +44,16 @@ UNUSABLE = (
 
 
 class NoChampionError(RuntimeError):
-    """There is no model that could answer.
+    """No model can answer.
 
     Args:
-        said: a sentence for callers; where there is no cause, it says what to run.
+        message: a sentence for callers; where there is no cause, it says what to run.
         cause: what lies behind it, for the log alone: it may name files.
     """
 
-    def __init__(self, said: str, cause: BaseException | None = None) -> None:
-        super().__init__(said if cause is None else f"{said} {cause}")
-        self.said, self.cause = said, cause
+    def __init__(self, message: str, cause: BaseException | None = None) -> None:
+        super().__init__(message if cause is None else f"{message} {cause}")
+        self.message, self.cause = message, cause
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,8 @@ class Vectors:
 
     def cosines(self, query: Floats) -> Floats:
         """Closeness (n_items,) to a unit vector (384,)."""
-        found: Floats = self.unit @ query
-        return found
+        cosines: Floats = self.unit @ query
+        return cosines
 
     def rows(self, items: Ints) -> Floats:
         """Vectors (k, 384) of dense items (k,)."""
@@ -156,7 +156,9 @@ def load_champion(workspace: Workspace, version: str) -> Champion:
     registry, lake = ModelRegistry(workspace.paths.models), workspace.lake
     try:
         model, item_ids = registry.load(version), registry.item_ids(version)
-        if len(set(item_ids)) != len(item_ids) or not all(type(one) is str for one in item_ids):
+        if len(set(item_ids)) != len(item_ids) or not all(
+            type(item_id) is str for item_id in item_ids
+        ):
             raise ValueError("Its list of items holds one twice, or what is no id.")
         items = _items(lake, item_ids)
         # First: of a run that publishes meanwhile, events count twice at worst, and none is lost.
@@ -166,7 +168,7 @@ def load_champion(workspace: Workspace, version: str) -> Champion:
         known = events.filter(pl.col("item_id").is_in(item_ids)).select(columns).collect()
         arrays = SharedArrays(workspace.paths.shared_arrays)
         log = _mapped(indexed_events(known, item_ids, workspace.settings.seed), arrays)
-        found = {name: _vectors(lake, name, log, arrays) for name in MODALITIES}
+        by_modality = {name: _vectors(lake, name, log, arrays) for name in MODALITIES}
         arrays.sweep()
         champion = Champion(
             version,
@@ -176,7 +178,7 @@ def load_champion(workspace: Workspace, version: str) -> Champion:
             tuple(tuple(names or ()) for names in items["categories"].to_list()),
             items["listed"].to_numpy(),
             items["created_at"].dt.timestamp("us").fill_null(0).to_numpy(),
-            {name: one for name, one in found.items() if one is not None},
+            {name: vectors for name, vectors in by_modality.items() if vectors is not None},
             media_files(workspace, log.item_ids),
             _popular_first(log, item_ids, workspace.settings.seed),
             taken.scale or ValueScale.of(log.events.values),
@@ -196,10 +198,10 @@ def _popular_first(log: IndexedEvents, item_ids: tuple[str, ...], seed: int) -> 
 
 
 def _tokens(lake: Lake, item_ids: Vocabulary) -> dict[str, TokenTable]:
-    """What the lake knows of the items, as their encoders say it."""
+    """What the lake holds of the items, as tokens of their encoders."""
     tables = {name: f"{name}_embeddings" for name in MODALITIES}
-    found = {name: lake.scan(table) for name, table in tables.items() if lake.exists(table)}
-    return token_tables(found, item_ids)
+    frames = {name: lake.scan(table) for name, table in tables.items() if lake.exists(table)}
+    return token_tables(frames, item_ids)
 
 
 def _require_answer(version: str, model: Recommender, n_items: int) -> None:
@@ -243,7 +245,7 @@ class ChampionWatch:
 
     @property
     def current(self) -> Champion:
-        """The champion of this instant: take it once a request, so that no answer mixes two.
+        """The champion of this instant: take it once per request, so that no answer mixes two.
 
         Raises:
             NoChampionError: none could be loaded yet.
@@ -264,21 +266,21 @@ class ChampionWatch:
             self._thread.join()
 
     def look(self) -> None:
-        """Takes over a newly named champion; one that cannot be loaded is refused once, loudly."""
+        """Takes over a newly named champion; refuses and logs once one that cannot be loaded."""
         named = self._named()
         now = None if self._current is None else self._current.version
         if named is None or named == now or self._refused == (named, self._touched(named)):
             return
         try:
-            found = load_champion(self._workspace, named)
+            champion = load_champion(self._workspace, named)
         except NoChampionError as error:
             self._refused, self._why = (named, self._touched(named)), _said(error)
             _log.error("%s %s", error, f"{now} goes on." if now else "Nobody answers.")
             self._on_refusal()
             return
         # First, so that nobody waits for what a first list takes.
-        self._on_change(found)
-        self._current, self._refused = found, None
+        self._on_change(champion)
+        self._current, self._refused = champion, None
         _log.info("%s answers.", named)
 
     def _named(self) -> str | None:
@@ -309,7 +311,11 @@ class ChampionWatch:
 
 
 def _said(error: NoChampionError) -> str:
-    return error.said if error.cause is None else f"{error.said} The log of the service says why."
+    return (
+        error.message
+        if error.cause is None
+        else f"{error.message} The log of the service says why."
+    )
 
 
 def _items(lake: Lake, item_ids: tuple[str, ...]) -> pl.DataFrame:
@@ -339,10 +345,10 @@ def _vectors(lake: Lake, modality: str, log: IndexedEvents, arrays: SharedArrays
     rows = lake.scan(table).sort("event_timestamp").group_by("item_id", maintain_order=True)
     newest = rows.agg(pl.col("embedding").last()).collect()
     places = log.item_ids.indexes(newest["item_id"].to_list())
-    found = newest["embedding"].filter(pl.Series(places >= 0))
-    if not len(found):
+    embeddings = newest["embedding"].filter(pl.Series(places >= 0))
+    if not len(embeddings):
         return None
-    vectors = matrix(found)
+    vectors = matrix(embeddings)
     unit = np.zeros((len(log.item_ids), vectors.shape[1]), dtype=np.float32)
     present = np.zeros(len(log.item_ids), dtype=bool)
     unit[places[places >= 0]], present[places[places >= 0]] = vectors, True

@@ -98,11 +98,11 @@ class BoundedHeads(HttpToolsProtocol):
             raise _HeadTooLongError
 
     def _refuse(self, status: HTTPStatus) -> None:
-        said = {
+        details = {
             _TOO_LONG: "The address and the headers are longer than 64 KB together.",
             HTTPStatus.BAD_REQUEST: "This is no request in HTTP/1.1 that can be read.",
         }
-        answer = document(status, said[status], headers={"connection": "close"})
+        answer = document(status, details[status], headers={"connection": "close"})
         lines = [f"HTTP/1.1 {status.value} {status.phrase}".encode()]
         lines += [name + b": " + value for name, value in answer.raw_headers]
         self.transport.write(b"\r\n".join([*lines, b"", bytes(answer.body)]))

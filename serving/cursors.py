@@ -81,7 +81,7 @@ class Cursor:
     def unseen(self, item_ids: Sequence[str]) -> Bools:
         """Which items (n,) have not been shown."""
         shown = frozenset(self.marks)
-        return np.array([_mark(one) not in shown for one in item_ids], dtype=bool)
+        return np.array([_mark(item_id) not in shown for item_id in item_ids], dtype=bool)
 
     def room(self, k: int) -> int:
         """How many of k items the next page may have."""
@@ -97,12 +97,12 @@ class Cursor:
 
 def _read(token: str) -> tuple[bytes, tuple[bytes, ...]]:
     try:
-        found = base64.b64decode(token + "=" * (-len(token) % 4), b"-_", validate=True)
+        decoded = base64.b64decode(token + "=" * (-len(token) % 4), b"-_", validate=True)
     except (binascii.Error, ValueError) as error:
         raise CursorError(_damaged()) from error
-    content = found[len(_FORMAT) + _CHECK :]
+    content = decoded[len(_FORMAT) + _CHECK :]
     begins = _FORMAT + _checksum(content)
-    if len(token) > LONGEST or len(content) < _OF or not found.startswith(begins):
+    if len(token) > LONGEST or len(content) < _OF or not decoded.startswith(begins):
         raise CursorError(_damaged())
     of, marks = content[:_OF], content[_OF:]
     if len(marks) % _MARK:

@@ -48,7 +48,7 @@ class OnlineFeatures:
             return self._services
 
     def look_up(self, service: str, keys: Mapping[str, Sequence[str]]) -> dict[str, list[Any]]:
-        """What Feast answers: a value a key in every column, None where nothing is known.
+        """What Feast answers: a value per key in every column, None where nothing is known.
 
         Args:
             service: name of a feature service.

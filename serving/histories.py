@@ -33,14 +33,14 @@ class UserState:
 def user_state(champion: Champion, user_id: str | None, acts: Sequence[LoggedEvent]) -> UserState:
     """The state of a user.
 
-    The newest act that says yes or no to an item decides: after a hide, or a value of 0 or less, it
-    is no part of the history, until the user wants it again. What was undone never was, also where
-    the lake has it still.
+    The newest act for or against an item decides: after a hide, or a value of 0 or less, the item
+    is no part of the history until the user wants it again. An act that was undone does not count,
+    even while the lake still has it.
 
     Args:
         champion: in whose indexes the answer is made.
         user_id: a pseudonym; None for someone without an account.
-        acts: what the log has of the user, in its order, without impressions, and what was undone
+        acts: those of the user in the log, in its order, without impressions, and those undone
             since the lake was read.
     """
     undone = [act for act in acts if act.event_type == UNDONE]
@@ -54,9 +54,9 @@ def user_state(champion: Champion, user_id: str | None, acts: Sequence[LoggedEve
         [champion.scale.value(event.event_type, event.value) for event in acts], dtype=np.float32
     )
     times = np.array([event.event_timestamp for event in acts], dtype=np.int64)
-    said = np.isin(types, list(SIGNS_OF_INTEREST)) & (items >= 0)
+    signs = np.isin(types, list(SIGNS_OF_INTEREST)) & (items >= 0)
     hides = (types == HIDE) & (items >= 0)
-    yes, no = said & (values > 0), said & (values <= 0) | hides
+    yes, no = signs & (values > 0), signs & (values <= 0) | hides
     everything = np.concatenate([known.items, items])
     order = np.argsort(np.concatenate([known.timestamps, times]), kind="stable")
     before = np.zeros(len(known.items), dtype=bool)
@@ -65,7 +65,7 @@ def user_state(champion: Champion, user_id: str | None, acts: Sequence[LoggedEve
         _refused(everything[order], wanted, np.concatenate([before, why])[order])
         for why in (no, hides)
     )
-    # What a run has taken into the lake since would count twice.
+    # Events that a run has taken into the lake since would count twice.
     new = yes & ~_among(items, times, known.items, known.timestamps)
     history = _one_row(
         np.concatenate([known.items, items[new]]),
@@ -98,7 +98,7 @@ def guest_history(champion: Champion, items: Ints, values: Sequence[float | None
 
 
 def _refused(items: Ints, wanted: Bools, refused: Bools) -> Ints:
-    """The items whose newest refusal (n,) is newer than what shows that they were wanted (n,).
+    """The items whose newest refusal is newer than the newest act that wants them.
 
     Args:
         items: (n,) of acts, the oldest first.
@@ -110,8 +110,8 @@ def _refused(items: Ints, wanted: Bools, refused: Bools) -> Ints:
     rank = np.arange(len(items))
     np.maximum.at(yes, place[wanted], rank[wanted])
     np.maximum.at(no, place[refused], rank[refused])
-    found: Ints = names[no > yes].astype(np.int32)
-    return found
+    refused_items: Ints = names[no > yes].astype(np.int32)
+    return refused_items
 
 
 def _from_lake(champion: Champion, user_id: str | None) -> Histories:
@@ -147,10 +147,10 @@ def _without(known: Histories, champion: Champion, undone: Sequence[LoggedEvent]
 
 
 def _among(items: Ints, times: np.ndarray, others: Ints, their_times: np.ndarray) -> np.ndarray:
-    """Which events (n,) are of an item and instant that some others have too."""
+    """Which events (n,) share their item and instant with some other event."""
     taken = set(zip(others.tolist(), their_times.tolist(), strict=True))
-    own = zip(items.tolist(), times.tolist(), strict=True)
-    return np.array([pair in taken for pair in own], dtype=bool)
+    pairs = zip(items.tolist(), times.tolist(), strict=True)
+    return np.array([pair in taken for pair in pairs], dtype=bool)
 
 
 def _one_row(items: Ints, values: Floats, times: np.ndarray, user: int, without: Ints) -> Histories:

@@ -48,10 +48,10 @@ class AllowedHosts:
         if scope["type"] != "http" or self._answers(scope):
             await self._app(scope, receive, send)
             return
-        asked = ", ".join(_asked(scope)) or "no name at all"
+        names = ", ".join(_asked(scope)) or "no name at all"
         answer = document(
             HTTPStatus.BAD_REQUEST,
-            f"This service is not known as {asked[:_MOST_SHOWN]}: ask it as localhost, or name the "
+            f"This service is not known as {names[:_MOST_SHOWN]}: ask it as localhost, or name the "
             "host in CROSSMODAL_SERVE_ALLOWED_HOSTS.",
         )
         await answer(scope, receive, send)
@@ -78,10 +78,10 @@ def _asked(scope: Scope) -> list[str]:
 
 
 def _host(scope: Scope) -> str | None:
-    """The one name that a request asks for, without its port; None for none, several or no name."""
-    asked = _asked(scope)
-    found = _HOST.fullmatch(asked[0].lower()) if len(asked) == 1 else None
-    return found and (found["ipv6"] or found["name"].removesuffix("."))
+    """The name that a request asks for, without its port; None unless there is exactly one."""
+    names = _asked(scope)
+    match = _HOST.fullmatch(names[0].lower()) if len(names) == 1 else None
+    return match and (match["ipv6"] or match["name"].removesuffix("."))
 
 
 def _local(host: str) -> bool:

@@ -24,19 +24,19 @@ class Said:
 
 
 def said_of(lake: Lake, put: Description | None, item_id: str) -> Said:
-    """What the lake says of an item, and apps in its place.
+    """What the lake says of an item, or apps where they have put it.
 
     Args:
         lake: of the last run; it may not know the item.
-        put: what apps said of it; they can put no numbers, so that those of the lake stay.
+        put: what apps said of it; they cannot put numbers, so those of the lake stay.
         item_id: of the catalogue.
     """
-    own = lake.scan("items").filter(pl.col("item_id") == item_id)
-    row = next(own.select("text", "attributes").collect().iter_rows(named=True), {})
+    rows = lake.scan("items").filter(pl.col("item_id") == item_id)
+    row = next(rows.select("text", "attributes").collect().iter_rows(named=True), {})
     named = row.get("attributes") or ()
     numbers = {
-        one["name"]: one["value"]
-        for one in named
-        if one["value"] is not None and math.isfinite(one["value"])
+        attribute["name"]: attribute["value"]
+        for attribute in named
+        if attribute["value"] is not None and math.isfinite(attribute["value"])
     }
     return Said((row.get("text") or "") if put is None else put.text, numbers)

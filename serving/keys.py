@@ -77,10 +77,10 @@ class KeyRing:
         return tuple(key for _, key in sorted(self._read().items()))
 
     def asked(self) -> bool:
-        """Whether callers need a key: from the first one on, also when all are revoked again."""
-        # Read every time, so that nobody is answered while the file is damaged.
-        found = bool(self._read())
-        self._asked = self._asked or found
+        """Whether callers need a key: from the first key on, even after all are revoked."""
+        # Read each time, so that nobody is answered while the file is damaged.
+        has_keys = bool(self._read())
+        self._asked = self._asked or has_keys
         return self._asked
 
     def report(self, error: KeyFileError) -> None:
@@ -129,7 +129,7 @@ class KeyRing:
         return key if key and same and prefix == _PREFIX else None
 
     def _read(self) -> dict[str, ApiKey]:
-        """The keys by name, of which there are none before the first was made.
+        """The keys by name; none before the first was made.
 
         Raises:
             KeyFileError: there is a file that cannot be read.
@@ -144,12 +144,12 @@ class KeyRing:
         now = (facts.st_ino, facts.st_mtime_ns)
         if now != self._seen:
             try:
-                found = _FILE.validate_json(self._path.read_bytes())
+                keys = _FILE.validate_json(self._path.read_bytes())
             except ValueError as error:
                 raise self._unreadable("it is damaged") from error
             except OSError as error:
                 raise self._unreadable(str(error.strerror)) from error
-            self._keys, self._seen = {key.name: key for key in found}, now
+            self._keys, self._seen = {key.name: key for key in keys}, now
             self._reported = None
         return self._keys
 

@@ -74,31 +74,31 @@ class LiveChoices:
         self._undone: set[tuple[str, int]] = set()
 
     def _follow(self, since: int, end: int) -> None:
-        """Reads the log on to its end.
+        """Reads the rest of the log.
 
-        An event that is undone leaves its place and comes again at the end of the log, as one of
-        the type `UNDONE`. What it was does not stand there, so that nothing can be taken off again:
-        everything since `since` is read once more, of which it is no part now.
+        An event that is undone leaves its place and comes again at the end of the log, with the
+        type `UNDONE`. The log no longer says what it was, so it cannot be subtracted: everything
+        since `since` is read again, now without it.
 
         Args:
             since: the position up to which the lake has everything.
-            end: of the log, as it was asked before.
+            end: of the log, read before.
         """
         if since != self._since:
             self._forget(since)
         if end <= self._end:
             return
         new = self._log.choices_after(self._end)
-        if any(one.undone for one in new):
+        if any(choice.undone for choice in new):
             self._forget(since)
             new = self._log.choices_after(since)
-        for one in new:
-            if one.undone:
-                self._undone.add((one.item_id, one.event_timestamp))
+        for choice in new:
+            if choice.undone:
+                self._undone.add((choice.item_id, choice.event_timestamp))
             else:
-                self._slots.append(self._names.setdefault(one.item_id, len(self._names)))
-                self._times.append(one.event_timestamp)
-        # What is no choice moves the end too, and what came after `end` was asked has been read.
+                self._slots.append(self._names.setdefault(choice.item_id, len(self._names)))
+                self._times.append(choice.event_timestamp)
+        # Events that are no choices move the end too; those that came after `end` are read already.
         self._end = max(end, new[-1].position if new else 0)
 
     def _in_indexes_of(self, champion: Champion) -> Live:

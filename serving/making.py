@@ -45,7 +45,7 @@ class NewPlaces:
 class _Ranking:
     """Items and scores, best first, what explains them, and new items where they were asked for."""
 
-    found: tuple[Ints, Floats]
+    ranked: tuple[Ints, Floats]
     explainer: Explainer
     new: tuple[Ints, Floats] | None = None
 
@@ -53,19 +53,19 @@ class _Ranking:
 class ListInMaking:
     """The list of one request.
 
-    Its steps find without changing anything; what one has found is kept before the next begins, so
-    that a late one never reaches into an answer that is being written.
+    Its steps compute without changing anything; the result of one is kept before the next begins,
+    so that a late step never changes an answer that is being written.
 
-    What they find is the list from its first item on, that of earlier pages too: what was shown is
-    left out last (`_unshown`), so that diversity sees the same order on every page. The reasons are
-    of what `_page` gives, which the answer takes as well: the two must be item by item the same.
+    They rank the list from its first item on, including earlier pages: what was shown is left out
+    last (`_unshown`), so that diversity sees the same order on every page. Both the reasons and the
+    answer take their items from `_page`: the two must agree item by item.
 
     Args:
         champion: ranks and explains.
         allowed: (n_items,) what may be shown before anything is known of the user.
         k: most items.
         diversity: see `recommending.diverse`.
-        given: (n,) the app's own candidates, all of which are answered; None for the catalogue.
+        candidates: (n,) the app's own, all of which are answered; None for the catalogue.
         new: places that are kept for items without an event; None for no such places.
         shown: what earlier pages of the list have shown, which this one does not.
 
@@ -79,11 +79,16 @@ class ListInMaking:
         allowed: Bools,
         k: int,
         diversity: float = 0.0,
-        given: Ints | None = None,
+        candidates: Ints | None = None,
         new: NewPlaces | None = None,
         shown: Cursor | None = None,
     ) -> None:
-        self._champion, self._allowed, self._given, self._new = champion, allowed, given, new
+        self._champion, self._allowed, self._candidates, self._new = (
+            champion,
+            allowed,
+            candidates,
+            new,
+        )
         self._k, self._diversity = k, diversity
         self._shown = shown or Cursor.begin()
         # Fewer than k on the last page: all pages of a list together have so many at most.
@@ -91,8 +96,8 @@ class ListInMaking:
         # The stages find k items more than were shown, so that k are left without those.
         self._n_shown = len(self._shown.marks)
         self.history = Histories.empty()
-        self._found: tuple[Ints, Floats] | None = None
-        self._found_new: tuple[Ints, Floats] | None = None
+        self._ranked: tuple[Ints, Floats] | None = None
+        self._ranked_new: tuple[Ints, Floats] | None = None
         self._explainer: Explainer | None = None
         self._reasons: Sequence[Reason] | None = None
 
@@ -105,26 +110,26 @@ class ListInMaking:
 
     def steps(self) -> list[Step]:
         """Ranking, diversity where it is asked for, and reasons."""
-        asked = [Step("ranking", self._rank, self._keep_ranking, needed=True)]
+        steps = [Step("ranking", self._rank, self._keep_ranking, needed=True)]
         if self._diversity > 0:
-            asked.append(Step("diversity", self._diversify, self._keep_found))
-        return [*asked, Step("reasons", self._explain, self._keep_reasons)]
+            steps.append(Step("diversity", self._diversify, self._keep_reranked))
+        return [*steps, Step("reasons", self._explain, self._keep_reasons)]
 
     @property
     def ranked(self) -> bool:
         """Whether the champion has ranked the items."""
-        return self._found is not None
+        return self._ranked is not None
 
     def take(self, items: Ints) -> None:
         """Makes the list of items (n,) that were found elsewhere, best first."""
         usable = items[items >= 0]
         usable = usable[self._allowed[usable]]
         if len(usable):
-            self._found = usable, np.arange(len(usable), 0, -1, dtype=np.float32)
+            self._ranked = usable, np.arange(len(usable), 0, -1, dtype=np.float32)
 
     def answer(self) -> list[Ranked]:
         """The list as far as it has come; without a ranking, the popular items."""
-        items, scores = self._page() if self._found else self._unshown(self._popular())
+        items, scores = self._page() if self._ranked else self._unshown(self._popular())
         items, scores = items[: self._room], scores[: self._room]
         why = self._reasons or self._unasked(items)
         return [
@@ -134,66 +139,70 @@ class ListInMaking:
 
     def _rank(self) -> _Ranking:
         champion, history = self._champion, self.history
-        if self._given is not None:
-            found = best_given(champion, history, self._given)
-            return _Ranking(found, explainer(champion, history))
+        if self._candidates is not None:
+            ranked = best_given(champion, history, self._candidates)
+            return _Ranking(ranked, explainer(champion, history))
         scores, explain = scored_by(champion, history, self._allowed)
         size = self._k, self._diversity, self._n_shown
-        found, new = best(champion, scores, self._allowed, *size), None
+        ranked, new = best(champion, scores, self._allowed, *size), None
         if self._new is not None:
             new = best_new(champion, scores, self._allowed, self._new.impressions_of)
-        if len(found[0]) < min(wanted(*size), int(self._allowed.sum())):
-            found = with_popular(champion, history, found, self._allowed)
+        if len(ranked[0]) < min(wanted(*size), int(self._allowed.sum())):
+            ranked = with_popular(champion, history, ranked, self._allowed)
             explain = explainer(champion, history)
-        return _Ranking(found, explain, new)
+        return _Ranking(ranked, explain, new)
 
     def _diversify(self) -> tuple[Ints, Floats]:
-        assert self._found is not None
-        items, scores = self._found
+        assert self._ranked is not None
+        items, scores = self._ranked
         return diverse_pages(self._champion, items, scores, self._k, self._diversity, self._n_shown)
 
     def _explain(self) -> Sequence[Reason]:
-        assert self._found is not None and self._explainer is not None
+        assert self._ranked is not None and self._explainer is not None
         return reasons_of(self._champion, self._explainer, self._page()[0])
 
     def _keep_ranking(self, ranking: _Ranking) -> None:
-        self._found, self._explainer = ranking.found, ranking.explainer
-        self._found_new = ranking.new
+        self._ranked, self._explainer = ranking.ranked, ranking.explainer
+        self._ranked_new = ranking.new
 
     def _page(self) -> tuple[Ints, Floats]:
         """The page as it is answered: with places kept for new items below its first half."""
-        assert self._found is not None
-        items, scores = self._unshown(self._found)
+        assert self._ranked is not None
+        items, scores = self._unshown(self._ranked)
         items, scores = items[: self._room], scores[: self._room]
-        if self._new is None or self._found_new is None:
+        if self._new is None or self._ranked_new is None:
             return items, scores
-        new = self._unshown(self._found_new)
+        new = self._unshown(self._ranked_new)
         return with_places(items, scores, new, self._new.places, self._k // 2)
 
-    def _unshown(self, found: tuple[Ints, Floats]) -> tuple[Ints, Floats]:
-        """What was found less what earlier pages have shown, in its order."""
+    def _unshown(self, ranked: tuple[Ints, Floats]) -> tuple[Ints, Floats]:
+        """The ranked items without those that earlier pages have shown, in the same order."""
         if not self._n_shown:
-            return found
+            return ranked
         ids = self._champion.log.item_ids.ids
-        unseen = self._shown.unseen([ids[item] for item in found[0]])
-        return found[0][unseen], found[1][unseen]
+        unseen = self._shown.unseen([ids[item] for item in ranked[0]])
+        return ranked[0][unseen], ranked[1][unseen]
 
-    def _keep_found(self, found: tuple[Ints, Floats]) -> None:
-        self._found = found
+    def _keep_reranked(self, ranked: tuple[Ints, Floats]) -> None:
+        self._ranked = ranked
 
-    def _keep_reasons(self, found: Sequence[Reason]) -> None:
-        self._reasons = found
+    def _keep_reasons(self, reasons: Sequence[Reason]) -> None:
+        self._reasons = reasons
 
     def _unasked(self, items: Ints) -> Sequence[Reason]:
-        """Reasons of items (n,) that no explainer was asked about, or none answered in time."""
-        return unexplained(len(items)) if self._found else by_popularity(self._champion, items)
+        """Reasons of items (n,) for which no explainer was asked, or none answered in time."""
+        return unexplained(len(items)) if self._ranked else by_popularity(self._champion, items)
 
     def _popular(self) -> tuple[Ints, Floats]:
         order = self._champion.most_popular
-        found = order[self._allowed[order]] if self._given is None else self._given_popular(order)
-        return found, self._champion.popularity[found].astype(np.float32)
+        items = (
+            order[self._allowed[order]]
+            if self._candidates is None
+            else self._popular_candidates(order)
+        )
+        return items, self._champion.popularity[items].astype(np.float32)
 
-    def _given_popular(self, order: Ints) -> Ints:
-        given = np.zeros(len(order), dtype=bool)
-        given[self._given] = True
-        return order[given[order]]
+    def _popular_candidates(self, order: Ints) -> Ints:
+        is_candidate = np.zeros(len(order), dtype=bool)
+        is_candidate[self._candidates] = True
+        return order[is_candidate[order]]

@@ -26,10 +26,10 @@ class MediaFile:
     mime: str
 
     def path(self) -> Path | None:
-        """Where it lies; None where it is gone, or has come to lead out of its root."""
-        found = (self.root / self.uri).resolve()
-        inside = found.is_relative_to(self.root.resolve())
-        return found if inside and found.is_file() else None
+        """Where it lies; None where it is gone, or now leads out of its root."""
+        file = (self.root / self.uri).resolve()
+        inside = file.is_relative_to(self.root.resolve())
+        return file if inside and file.is_file() else None
 
 
 def media_files(
@@ -47,8 +47,8 @@ def media_files(
 def _of(
     workspace: Workspace, usable: pl.LazyFrame, modality: str, item_ids: Vocabulary
 ) -> dict[int, MediaFile]:
-    own = (pl.col("modality") == modality) & pl.col("mime").str.starts_with(f"{modality}/")
-    rows = usable.filter(own).select("item_id", "root", "uri", "mime").collect()
+    of_modality = (pl.col("modality") == modality) & pl.col("mime").str.starts_with(f"{modality}/")
+    rows = usable.filter(of_modality).select("item_id", "root", "uri", "mime").collect()
     places = item_ids.indexes(rows["item_id"].to_list())
     return {
         int(place): MediaFile(workspace.paths.located(root), uri, mime)

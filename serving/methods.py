@@ -22,31 +22,33 @@ class HeadAsGet:
         if scope["type"] != "http" or scope["method"] != "HEAD":
             await self._app(scope, receive, send)
             return
-        # A copy, since the server looks into its own for whether a body is sent.
-        asked = {**scope, "method": "GET"}
+        # A copy, since the server reads its own to decide whether a body is sent.
+        as_get = {**scope, "method": "GET"}
         try:
-            await self._app(asked, receive, send)
+            await self._app(as_get, receive, send)
         finally:
-            scope["route"] = asked.get("route")
+            scope["route"] = as_get.get("route")
 
 
 def methods_of(request: Request) -> list[str]:
     """The methods that the path of a request has.
 
-    An id may hold slashes, so that a path may be read as two: that of the route counts which is
-    tried first, as in the description of the calls.
+    An id may hold slashes, so that a path may match two routes: the one that is tried first counts,
+    as in the description of the calls.
     """
     described = request.app.openapi()["paths"]
-    own = described.get(getattr(request.scope.get("route"), "path_format", None), ())
-    found = {method.upper() for method in own} or {one for one in _METHODS if _has(request, one)}
-    return sorted(found | {"HEAD"} if "GET" in found else found)
+    operations = described.get(getattr(request.scope.get("route"), "path_format", None), ())
+    methods = {method.upper() for method in operations} or {
+        method for method in _METHODS if _has(request, method)
+    }
+    return sorted(methods | {"HEAD"} if "GET" in methods else methods)
 
 
 def _has(request: Request, method: str) -> bool:
-    asked = {key: request.scope[key] for key in ("type", "path", "headers")}
+    scope = {key: request.scope[key] for key in ("type", "path", "headers")}
     return any(
         # Of files, which are only read.
         method == "GET" if isinstance(route, Mount) else True
         for route in request.app.routes
-        if route.matches({**asked, "method": method})[0] == Match.FULL
+        if route.matches({**scope, "method": method})[0] == Match.FULL
     )

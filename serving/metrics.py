@@ -148,7 +148,7 @@ class _Own(Collector):
     def collect(self) -> Iterator[Metric]:
         """The figures of this instant."""
         figures: Iterable[Metric] = self._all.collect()  # type: ignore[no-untyped-call]
-        return (one for one in figures if one.name.startswith(_OWN))
+        return (metric for metric in figures if metric.name.startswith(_OWN))
 
 
 def _forget_the_dead(folder: Path) -> None:

@@ -38,28 +38,28 @@ class ExtendedVectors(Vectors):
         unit: (n, 384) of the catalogue.
         present: (n_items,), further items included.
         places: (k,) ascending dense indexes of the items that have a vector of their own.
-        own: (k, 384).
+        vectors: (k, 384) theirs.
     """
 
     places: Ints
-    own: Floats
+    vectors: Floats
 
     def cosines(self, query: Floats) -> Floats:
         """Closeness (n_items,) to a unit vector (384,)."""
-        found = np.zeros(len(self.present), dtype=np.float32)
-        found[: len(self.unit)] = self.unit @ query
-        found[self.places] = self.own @ query
-        return found
+        cosines = np.zeros(len(self.present), dtype=np.float32)
+        cosines[: len(self.unit)] = self.unit @ query
+        cosines[self.places] = self.vectors @ query
+        return cosines
 
     def rows(self, items: Ints) -> Floats:
         """Vectors (k, 384) of dense items (k,)."""
-        found = np.zeros((len(items), self.unit.shape[1]), dtype=np.float32)
+        rows = np.zeros((len(items), self.unit.shape[1]), dtype=np.float32)
         inside = items < len(self.unit)
-        found[inside] = self.unit[items[inside]]
+        rows[inside] = self.unit[items[inside]]
         slots = np.searchsorted(self.places, items)
         put = np.isin(items, self.places)
-        found[put] = self.own[slots[put]]
-        return found
+        rows[put] = self.vectors[slots[put]]
+        return rows
 
 
 @dataclass(frozen=True)
@@ -88,21 +88,21 @@ class Changes:
 
     @staticmethod
     def of(base: Champion, logged: Collection[LoggedItem]) -> "Changes":
-        """The changes to a champion's catalogue; its own items keep their indexes."""
+        """The changes to a champion's catalogue, whose own items keep their indexes."""
         index_of = base.log.item_ids.index_of
         n_items = len(base.listed)
         deleted = [
-            index_of[one.item_id] for one in logged if one.deleted and one.item_id in index_of
+            index_of[item.item_id] for item in logged if item.deleted and item.item_id in index_of
         ]
-        changed = [one for one in logged if not one.deleted and one.item_id in index_of]
+        changed = [item for item in logged if not item.deleted and item.item_id in index_of]
         new = [
-            one
-            for one in logged
-            if not one.deleted and one.description is not None and one.item_id not in index_of
+            item
+            for item in logged
+            if not item.deleted and item.description is not None and item.item_id not in index_of
         ]
-        placed = {index_of[one.item_id]: one for one in changed}
+        placed = {index_of[item.item_id]: item for item in changed}
         ordered = {place: placed[place] for place in sorted(placed)}
-        ordered |= dict(enumerate(sorted(new, key=lambda one: one.item_id), start=n_items))
+        ordered |= dict(enumerate(sorted(new, key=lambda item: item.item_id), start=n_items))
         return Changes(n_items, np.array(deleted, dtype=np.int32), ordered)
 
 
@@ -127,11 +127,11 @@ def overlaid(
     changes = Changes.of(base, logged)
     if not changes.items and not len(changes.deleted):
         return base
-    own = _own_features(changes, space, fingerprints, lake)
+    features = _own_features(changes, space, fingerprints, lake)
     ids = (*base.log.item_ids.ids, *(item.item_id for item in changes.further))
-    vectors = _vectors(base, changes, space, own)
+    vectors = _vectors(base, changes, space, features)
     listed = _listed(base, changes)
-    read = partial(_all_features, changes, own, lake)
+    read = partial(_all_features, changes, features, lake)
     model, masks, neighbours_score = _model(base, changes, vectors, listed, read)
     titles, categories, created_at = _described(base, changes)
     return replace(
@@ -186,28 +186,28 @@ def _own_features(
     changes: Changes, space: SharedSpace, fingerprints: Mapping[str, str], lake: Lake
 ) -> dict[str, dict[int, Floats]]:
     """Features of what was put: of words, pictures and sounds, and of the categories."""
-    own: dict[str, dict[int, Floats]] = {name: {} for name in MODALITIES}
+    features: dict[str, dict[int, Floats]] = {name: {} for name in MODALITIES}
     for place, item in changes.items.items():
         for name, vector in item.vectors.items():
             if vector.fingerprint == fingerprints[name]:
-                own[name][place] = np.frombuffer(vector.features, dtype=np.float32)
+                features[name][place] = np.frombuffer(vector.features, dtype=np.float32)
             else:
                 _log.warning("Another encoder made the %s of an item: put it again.", name)
     before = _lake_features(lake, "attributes", changes)
     for place, item in changes.items.items():
         if item.description is not None:
             named = item.description.categories
-            found = with_categories(space.attribute_names, named, before.get(place))
-            if found is not None:
-                own["attributes"][place] = found
-    return own
+            attributes = with_categories(space.attribute_names, named, before.get(place))
+            if attributes is not None:
+                features["attributes"][place] = attributes
+    return features
 
 
 def _all_features(
-    changes: Changes, own: Mapping[str, Mapping[int, Floats]], lake: Lake
+    changes: Changes, put: Mapping[str, Mapping[int, Floats]], lake: Lake
 ) -> dict[str, dict[int, Floats]]:
-    """What was put, and what the catalogue's own items have in addition."""
-    return {name: {**_lake_features(lake, name, changes), **own[name]} for name in MODALITIES}
+    """What was put, and what else the catalogue's own items have."""
+    return {name: {**_lake_features(lake, name, changes), **put[name]} for name in MODALITIES}
 
 
 def _lake_features(lake: Lake, modality: str, changes: Changes) -> dict[int, Floats]:
@@ -223,14 +223,14 @@ def _lake_features(lake: Lake, modality: str, changes: Changes) -> dict[int, Flo
 
 
 def _vectors(
-    base: Champion, changes: Changes, space: SharedSpace, own: Features
+    base: Champion, changes: Changes, space: SharedSpace, put: Features
 ) -> dict[str, Vectors]:
     vectors: dict[str, Vectors] = {}
     n_new = len(changes.further)
     for name, known in base.vectors.items():
         width = known.unit.shape[1]
-        found = {place: space.vector(name, features) for place, features in own[name].items()}
-        usable = {at: row for at, row in sorted(found.items()) if row is not None}
+        by_place = {place: space.vector(name, features) for place, features in put[name].items()}
+        usable = {at: row for at, row in sorted(by_place.items()) if row is not None}
         usable = {at: row for at, row in usable.items() if len(row) == width}
         places = np.array(list(usable), dtype=np.int32)
         rows = np.array(list(usable.values()), dtype=np.float32).reshape(-1, width)
@@ -261,31 +261,34 @@ def _model(
     new = places[places >= changes.n_items]
     known = listed[: changes.n_items]
     near = [_neighbourhood(base, vectors, known, int(place)) for place in new]
-    judged = ByNeighbours(base.model, near, base.ties, base.masks)
-    return judged, None, frozenset(new.tolist())
+    by_neighbours = ByNeighbours(base.model, near, base.ties, base.masks)
+    return by_neighbours, None, frozenset(new.tolist())
 
 
 def _tokens(changes: Changes, features: Features) -> dict[str, TokenTable]:
     slot_of = {place: slot for slot, place in enumerate(changes.items)}
     by_slot = {
-        name: {slot_of[place]: row for place, row in own.items()} for name, own in features.items()
+        name: {slot_of[place]: row for place, row in rows.items()}
+        for name, rows in features.items()
     }
     descriptions = [item.description for item in changes.items.values()]
-    known_at = [0 if one is None else one.created_at for one in descriptions]
+    known_at = [
+        0 if description is None else description.created_at for description in descriptions
+    ]
     return tokens_of(by_slot, np.array(known_at, dtype=np.int64))
 
 
 def _neighbourhood(
     base: Champion, vectors: Mapping[str, Vectors], listed: Bools, place: int
 ) -> Neighbourhood:
-    """Of the `listed` items (n_items,) those nearest to a further one, by mean cosine."""
+    """The `listed` items (n_items,) nearest to a further one, by mean cosine."""
     n_items = len(base.listed)
     total, counts = np.zeros(n_items, dtype=np.float32), np.zeros(n_items, dtype=np.int32)
-    for name, own in vectors.items():
-        if own.present[place]:
-            query = own.rows(np.array([place], dtype=np.int32))[0]
+    for name, extended in vectors.items():
+        if extended.present[place]:
+            query = extended.rows(np.array([place], dtype=np.int32))[0]
             both = base.vectors[name].present
-            total += np.where(both, own.cosines(query)[:n_items], 0)
+            total += np.where(both, extended.cosines(query)[:n_items], 0)
             counts += both
     means = np.divide(total, counts, out=np.zeros_like(total), where=counts > 0)
     means[~listed] = 0

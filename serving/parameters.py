@@ -10,7 +10,7 @@ from serving.problems import MOST_ERRORS, FieldError, Problem
 
 
 async def only_known(request: Request) -> None:
-    """A dependency of routes whose callers must hear of a parameter that would do nothing.
+    """A dependency of routes that refuse a parameter which would do nothing.
 
     Raises:
         Problem: 422, which names the parameter and those that there are.
@@ -27,7 +27,7 @@ async def only_known(request: Request) -> None:
         if (message := _fault(name, count, takes_several))
     ][:MOST_ERRORS]
     if errors:
-        names = ", ".join(one.field for one in errors)
+        names = ", ".join(error.field for error in errors)
         raise Problem(
             HTTPStatus.UNPROCESSABLE_ENTITY, f"The request cannot be used: {names}.", tuple(errors)
         )
@@ -38,9 +38,9 @@ def _parameters(request: Request) -> Mapping[str, bool]:
     path = request.app.openapi()["paths"][request.scope["route"].path_format]
     described = path[request.method.lower()].get("parameters", ())
     return {
-        one["name"]: one["schema"].get("type") == "array"
-        for one in described
-        if one["in"] == "query"
+        parameter["name"]: parameter["schema"].get("type") == "array"
+        for parameter in described
+        if parameter["in"] == "query"
     }
 
 

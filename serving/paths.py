@@ -30,15 +30,15 @@ def slashes_of_ids(params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def require_no_route(request: Request) -> None:
-    """Refuses to take the path of another route for an id, where the method is none of that route.
+    """Refuses to take another route's path for an id, where that route lacks the method.
 
     Raises:
-        Problem: 405, a slip would make or delete an item of that name.
+        Problem: 405, as a slip would make or delete an item of that name.
     """
-    found = _OF_A_ROUTE.search(str(request.path_params.get("item_id", "")))
-    if found is None or request.method not in _CHANGES:
+    match = _OF_A_ROUTE.search(str(request.path_params.get("item_id", "")))
+    if match is None or request.method not in _CHANGES:
         return
-    takes = "GET, HEAD" if found[1] == "similar" else "GET, HEAD, PUT"
+    takes = "GET, HEAD" if match[1] == "similar" else "GET, HEAD, PUT"
     raise Problem(
         HTTPStatus.METHOD_NOT_ALLOWED,
         f"This path does not take {request.method}; it takes {takes}. In an id, write a slash as "

@@ -101,17 +101,17 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-def unavailable(said: str, error: BaseException) -> Problem:
-    """A 503 whose cause the log alone names, since its words may hold paths of this machine.
+def unavailable(message: str, error: BaseException) -> Problem:
+    """A 503 whose cause only the log names, since its words may hold paths of this machine.
 
     Args:
-        said: to the caller, what cannot be done now, as a sentence.
+        message: to the caller, what cannot be done now, as a sentence.
         error: what lies behind it.
     """
-    _log.error("%s %s", said, error)
+    _log.error("%s %s", message, error)
     return Problem(
         HTTPStatus.SERVICE_UNAVAILABLE,
-        f"{said} The log of the service says why; try again later.",
+        f"{message} The log of the service says why; try again later.",
         headers={"Retry-After": "5"},
     )
 
@@ -137,13 +137,17 @@ async def _problem(request: Request, error: Exception) -> JSONResponse:
 async def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     faults = error.errors()[:MOST_ERRORS]
-    broken = next((one for one in faults if one["type"] == _BROKEN_JSON), None)
+    broken = next((fault for fault in faults if fault["type"] == _BROKEN_JSON), None)
     if broken is not None:
         reason = str(broken["ctx"]["error"]).removesuffix(" at")
         return _no_json(f"{reason}, at character {int(broken['loc'][-1]) + 1}")
-    found = tuple(FieldError(field=_place(one["loc"]), message=sentence(one)) for one in faults)
-    names = ", ".join(one.field for one in found)
-    return document(HTTPStatus.UNPROCESSABLE_ENTITY, f"The request cannot be used: {names}.", found)
+    errors = tuple(
+        FieldError(field=_place(fault["loc"]), message=sentence(fault)) for fault in faults
+    )
+    names = ", ".join(field_error.field for field_error in errors)
+    return document(
+        HTTPStatus.UNPROCESSABLE_ENTITY, f"The request cannot be used: {names}.", errors
+    )
 
 
 def _no_json(reason: str) -> JSONResponse:
@@ -162,13 +166,13 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
     # FastAPI says no more than that a body cannot be parsed; what it found is the cause.
     if error.status_code == HTTPStatus.BAD_REQUEST and error.__cause__ is not None:
         return _no_json(_UNREAD.get(type(error.__cause__), "it cannot be read"))
-    headers, said = dict(error.headers or {}), str(error.detail)
+    headers, detail = dict(error.headers or {}), str(error.detail)
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = ", ".join(methods_of(request))
-        said = f"This path does not take {request.method}; it takes {headers['Allow']}."
-    elif said == HTTPStatus.NOT_FOUND.phrase:
-        said = "There is nothing at this path; /openapi.json lists what there is."
-    return document(error.status_code, said, headers=headers)
+        detail = f"This path does not take {request.method}; it takes {headers['Allow']}."
+    elif detail == HTTPStatus.NOT_FOUND.phrase:
+        detail = "There is nothing at this path; /openapi.json lists what there is."
+    return document(error.status_code, detail, headers=headers)
 
 
 async def _gone(request: Request, error: Exception) -> Response:

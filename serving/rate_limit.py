@@ -45,7 +45,7 @@ class RateLimit:
 
     Args:
         path: of the SQLite file; made where it is missing. Losing it gives everyone a full bucket.
-        per_second: requests a second of one key, in the long run.
+        per_second: requests per second of one key, in the long run.
         burst: requests of one key at once.
     """
 

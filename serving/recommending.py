@@ -84,21 +84,21 @@ def best(
     """The best items that are allowed and their scores (n,), best first.
 
     Args:
-        champion: says which of equal ones comes first.
-        scores: (n_items,) its own.
+        champion: says which of several items with equal scores comes first.
+        scores: (n_items,) its scores.
         allowed: (n_items,) what may be shown.
         k: length of the list that is made of them.
-        diversity: with more than 0, more than k are found, for `diverse` to choose from.
-        past: items that earlier pages have shown; so many more are found.
+        diversity: above 0, more than k are returned, for `diverse` to choose from.
+        past: how many items earlier pages have shown; as many more are returned.
 
     Returns:
         Fewer where fewer items are allowed.
     """
     scores = np.where(allowed, scores, np.float32(-np.inf))
     pool = wanted(k, diversity, past)
-    found = top_k(scores[None], min(pool, len(scores)), champion.ties)
-    there = found.items[0] >= 0
-    return found.items[0][there], found.scores[0][there]
+    top = top_k(scores[None], min(pool, len(scores)), champion.ties)
+    there = top.items[0] >= 0
+    return top.items[0][there], top.scores[0][there]
 
 
 def wanted(k: int, diversity: float, past: int) -> int:
@@ -108,28 +108,28 @@ def wanted(k: int, diversity: float, past: int) -> int:
 
 
 def with_popular(
-    champion: Champion, history: Histories, found: tuple[Ints, Floats], allowed: Bools
+    champion: Champion, history: Histories, ranked: tuple[Ints, Floats], allowed: Bools
 ) -> tuple[Ints, Floats]:
-    """What was found, and after it the allowed items that are chosen most, 500 of them.
+    """The ranked items, followed by the 500 most chosen of the other allowed ones.
 
-    For a champion that has scores of its own candidates alone, of which too few are allowed. The
-    popular ones come in the order of their own scores, which are moved below those that were found:
-    so a longer list begins as the shorter one does.
+    For a champion that scores only its own candidates, of which too few are allowed. The popular
+    ones come in the order of their own scores, which are moved below those of the ranked ones, so
+    that a longer list begins as the shorter one does.
 
     Args:
-        champion: scores whatever it is asked for.
+        champion: scores any item on request.
         history: one row.
-        found: items (n,) and their scores, best first.
+        ranked: items (n,) and their scores, best first.
         allowed: (n_items,) what may be shown.
     """
     most = champion.most_popular
-    others = np.setdiff1d(most[allowed[most]][:_MOST_POPULAR], found[0])
+    others = np.setdiff1d(most[allowed[most]][:_MOST_POPULAR], ranked[0])
     if not len(others):
-        return found
+        return ranked
     items, scores = best_given(champion, history, others)
-    if len(found[1]):
-        scores = scores + min(np.float32(0), found[1][-1] - scores[0])
-    return np.concatenate([found[0], items]), np.concatenate([found[1], scores])
+    if len(ranked[1]):
+        scores = scores + min(np.float32(0), ranked[1][-1] - scores[0])
+    return np.concatenate([ranked[0], items]), np.concatenate([ranked[1], scores])
 
 
 def best_new(
@@ -138,16 +138,16 @@ def best_new(
     allowed: Bools,
     impressions_of: Callable[[Sequence[str]], Mapping[str, int]],
 ) -> tuple[Ints, Floats]:
-    """The 100 best allowed items without an event and their scores, those to be shown first first.
+    """The 100 best allowed items without an event and their scores, in the order to show them.
 
-    What was shown often and chosen by nobody stands behind what was not (`upper_bounds`).
+    Those that were shown often and chosen by nobody come after the others (`upper_bounds`).
     """
-    items, own = best(champion, scores, allowed & (champion.popularity == 0), _LEAST_POOL)
+    items, new_scores = best(champion, scores, allowed & (champion.popularity == 0), _LEAST_POOL)
     ids = [champion.log.item_ids.ids[item] for item in items]
     shown = impressions_of(ids) if ids else {}
     impressions = np.array([shown.get(name, 0) for name in ids], dtype=np.int64)
-    order = np.argsort(-upper_bounds(own, impressions), kind="stable")
-    return items[order], own[order]
+    order = np.argsort(-upper_bounds(new_scores, impressions), kind="stable")
+    return items[order], new_scores[order]
 
 
 def best_given(champion: Champion, history: Histories, items: Ints) -> tuple[Ints, Floats]:
@@ -160,10 +160,10 @@ def best_given(champion: Champion, history: Histories, items: Ints) -> tuple[Int
 def diverse_pages(
     champion: Champion, items: Ints, scores: Floats, k: int, diversity: float, past: int = 0
 ) -> tuple[Ints, Floats]:
-    """`diverse` as far as to a page of k items that comes after `past` items of earlier pages.
+    """`diverse` up to and including a page of k items after `past` items of earlier pages.
 
-    Each choice goes by those before it, so that the order of a pool is the same however far it is
-    followed: pages end where the next one begins. Once a pool is used up, the next best follow.
+    Each choice depends on those before it, so the order of a pool is the same however far it is
+    followed, and each page ends where the next one begins. After a pool come the next best items.
     """
     size, reach = _pool(k), k + past
     pools = [
@@ -172,7 +172,7 @@ def diverse_pages(
     ]
     if not pools:
         return items, scores
-    return np.concatenate([own for own, _ in pools]), np.concatenate([own for _, own in pools])
+    return np.concatenate([page for page, _ in pools]), np.concatenate([page for _, page in pools])
 
 
 def diverse(
@@ -188,8 +188,10 @@ def diverse(
     spread = scores.max() - scores.min()
     relevance = (scores - scores.min()) / spread if spread > 0 else np.ones_like(scores)
     # The modalities' own vectors, side by side: each is a unit vector or zero.
-    vectors = np.concatenate([one.rows(items) for one in champion.vectors.values()], axis=1)
-    parts = np.sum([one.present[items] for one in champion.vectors.values()], axis=0)
+    vectors = np.concatenate(
+        [modality.rows(items) for modality in champion.vectors.values()], axis=1
+    )
+    parts = np.sum([modality.present[items] for modality in champion.vectors.values()], axis=0)
     places = marginal_relevance(
         vectors, np.sqrt(np.maximum(parts, 1)), relevance, min(k, len(items)), diversity
     )
@@ -214,19 +216,19 @@ def by_popularity(champion: Champion, items: Ints) -> list[Reason]:
 
 def reasons_of(champion: Champion, explainer: Explainer, items: Ints) -> Sequence[Reason]:
     """Why each of the items (n,) is in the list."""
-    found = explainer(items[None])
-    # What was deleted is named to nobody, also where it still counts.
-    shown = np.where(champion.listed[found.past_items], found.past_items, -1)
-    found = replace(found, past_items=shown.astype(np.int32))
-    sentences = reasons(found, champion.titles, champion.popularity[items] == 0)
+    explanation = explainer(items[None])
+    # Deleted items are named to nobody, even where they still count.
+    shown = np.where(champion.listed[explanation.past_items], explanation.past_items, -1)
+    explanation = replace(explanation, past_items=shown.astype(np.int32))
+    sentences = reasons(explanation, champion.titles, champion.popularity[items] == 0)
     ids = champion.log.item_ids.ids
     return [
         Reason(
             sentence,
-            dict(zip(found.parts, shares.tolist(), strict=True)),
+            dict(zip(explanation.parts, shares.tolist(), strict=True)),
             tuple(ids[item] for item in past.tolist() if item >= 0),
         )
         for sentence, shares, past in zip(
-            sentences, found.shares[0], found.past_items[0], strict=True
+            sentences, explanation.shares[0], explanation.past_items[0], strict=True
         )
     ]

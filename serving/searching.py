@@ -63,8 +63,8 @@ def nearest(champion: Champion, queries: Sequence[Query], allowed: Bools, k: int
     """The k items nearest to some queries.
 
     Cosines of different modalities are not on one scale: each becomes (cosine - mean) / deviation
-    over all items, and `fused` puts those of an item together. No ranks are fused, which hardly
-    tell an item that is what was asked for from the next best.
+    over all items, and `fused` combines those of an item. Ranks are not fused, as they hardly
+    distinguish the item that was asked for from the next best.
 
     Args:
         champion: holds the vectors.
@@ -75,34 +75,40 @@ def nearest(champion: Champion, queries: Sequence[Query], allowed: Bools, k: int
     if not queries:
         return []
     usable = np.array([_usable(champion, query) for query in queries])
-    cosines = np.array([champion.vectors[one.modality].cosines(one.vector) for one in queries])
+    cosines = np.array(
+        [champion.vectors[query.modality].cosines(query.vector) for query in queries]
+    )
     cosines = np.where(usable, cosines, np.float32(np.nan))
     fusion = fused(
-        np.array([_standardised(own, has) for own, has in zip(cosines, usable, strict=True)]),
+        np.array([_standardised(row, has) for row, has in zip(cosines, usable, strict=True)]),
         usable,
         np.array([query.weight for query in queries]),
         np.array([query.scale for query in queries]),
     )
     scores: Floats = np.where(allowed, fusion, -np.inf).astype(np.float32)
-    found = top_k(scores[None], k, champion.ties).items[0]
+    top = top_k(scores[None], k, champion.ties).items[0]
     nearness = _by_modality(queries, cosines)
     return [
         Match(
             int(item),
             float(scores[item]),
-            {name: float(own[item]) for name, own in nearness.items() if np.isfinite(own[item])},
+            {
+                name: float(values[item])
+                for name, values in nearness.items()
+                if np.isfinite(values[item])
+            },
         )
-        for item in found[found >= 0]
+        for item in top[top >= 0]
     ]
 
 
 def fused(standardised: Doubles, usable: Bools, weights: Doubles, scales: Doubles) -> Doubles:
-    """One score (n_items,) of q comparisons; -inf for an item that no weighted one reaches.
+    """One score (n_items,) from q comparisons; -inf for an item without a weighted comparison.
 
     The weighted sum over the comparisons that an item has, divided by the deviation of such a sum
-    (Stouffer's method for correlated tests, Strube 1985). A bare sum would put a new item, about
-    which nobody has written yet, behind others. A mean would put it before them: the mean of few
-    scores strays further than that of many.
+    (Stouffer's method for correlated tests, Strube 1985). A plain sum would put a new item, about
+    which nobody has written yet, after others. A mean would put it before them: the mean of few
+    scores varies more than that of many.
 
     Args:
         standardised: (q, n_items) of mean 0 and deviation 1; read where it is usable.
@@ -116,21 +122,21 @@ def fused(standardised: Doubles, usable: Bools, weights: Doubles, scales: Double
     counted = shares[:, None] * usable
     variances = np.einsum("qi,qp,pi->i", counted, _correlations(known, usable), counted)
     total = ((shares * scales)[:, None] * known).sum(axis=0)
-    found: Doubles = np.full(len(total), -np.inf)
-    np.divide(total, np.sqrt(variances), out=found, where=variances > 0)
-    return found
+    scores: Doubles = np.full(len(total), -np.inf)
+    np.divide(total, np.sqrt(variances), out=scores, where=variances > 0)
+    return scores
 
 
 def _correlations(known: Doubles, usable: Bools) -> Doubles:
     """Correlations (q, q) over the items that two comparisons share.
 
-    What a few items say can lie anywhere: what is below 0, where a sum's deviation could vanish,
-    counts as none.
+    Estimates from a few items can lie anywhere: one below 0, with which a sum's deviation could
+    vanish, counts as 0.
     """
     overlaps = usable.astype(np.float64) @ usable.T
-    found: Doubles = np.clip(known @ known.T / np.maximum(overlaps, 1), 0, 1)
-    np.fill_diagonal(found, 1)
-    return found
+    correlations: Doubles = np.clip(known @ known.T / np.maximum(overlaps, 1), 0, 1)
+    np.fill_diagonal(correlations, 1)
+    return correlations
 
 
 def _usable(champion: Champion, query: Query) -> Bools:
@@ -140,10 +146,10 @@ def _usable(champion: Champion, query: Query) -> Bools:
 
 def _by_modality(queries: Sequence[Query], cosines: Floats) -> dict[str, Floats]:
     """The largest cosine (n_items,) of each modality; NaN for an item without it."""
-    found: dict[str, Floats] = {}
-    for query, own in zip(queries, cosines, strict=True):
-        found[query.modality] = np.fmax(found.get(query.modality, own), own)
-    return found
+    largest: dict[str, Floats] = {}
+    for query, row in zip(queries, cosines, strict=True):
+        largest[query.modality] = np.fmax(largest.get(query.modality, row), row)
+    return largest
 
 
 def _standardised(cosines: Floats, usable: Bools) -> Doubles:
@@ -151,17 +157,17 @@ def _standardised(cosines: Floats, usable: Bools) -> Doubles:
     known = cosines[usable].astype(np.float64)
     if not len(known) or known.std() < _ALIKE:
         return np.zeros(len(cosines))
-    found: Doubles = (cosines - known.mean()) / known.std()
-    return found
+    scores: Doubles = (cosines - known.mean()) / known.std()
+    return scores
 
 
 def queries_like(champion: Champion, item: int) -> dict[str, Query]:
     """The vectors of an item, for each modality that it has."""
     place = np.array([item], dtype=np.int32)
     return {
-        name: Query(name, own.rows(place)[0])
-        for name, own in champion.vectors.items()
-        if own.present[item]
+        name: Query(name, vectors.rows(place)[0])
+        for name, vectors in champion.vectors.items()
+        if vectors.present[item]
     }
 
 
@@ -173,7 +179,7 @@ def queries_by(
     weight: float,
     wanted: Collection[str] | None,
 ) -> list[Query]:
-    """What words, a picture or a sound are compared with.
+    """The comparisons to make for words, a picture or a sound.
 
     By default words are compared with everything; a picture or sound with those of the items, and
     with the words of items that have none.
@@ -195,10 +201,10 @@ def queries_by(
         }
         whole = sum(shares.values())
         return [Query(name, vector, weight * share / whole) for name, share in shares.items()]
-    own = [Query(kind, vector, weight)] if kind in names else []
-    without = ~champion.vectors[kind].present if own else None
+    same_kind = [Query(kind, vector, weight)] if kind in names else []
+    without = ~champion.vectors[kind].present if same_kind else None
     words = Query("text", vector, weight, _ACROSS, without)
-    return [*own, words] if "text" in names else own
+    return [*same_kind, words] if "text" in names else same_kind
 
 
 def by_taste(champion: Champion, matches: Sequence[Match], history: Histories) -> list[Match]:
@@ -209,14 +215,16 @@ def by_taste(champion: Champion, matches: Sequence[Match], history: Histories) -
         matches: of a search, best first.
         history: one row.
     """
-    items = np.array([one.item for one in matches], dtype=np.int32)
+    items = np.array([match.item for match in matches], dtype=np.int32)
     if not len(items):
         return []
     liked = np.lexsort((champion.ties[items], -champion.model.score(history, items)[0]))
     places = np.empty(len(items))
     places[liked] = 1 + np.arange(len(items))
-    found = [
-        replace(one, score=1 / (_RANK_OFFSET + rank) + 1 / (_RANK_OFFSET + float(places[rank - 1])))
-        for rank, one in enumerate(matches, start=1)
+    rescored = [
+        replace(
+            match, score=1 / (_RANK_OFFSET + rank) + 1 / (_RANK_OFFSET + float(places[rank - 1]))
+        )
+        for rank, match in enumerate(matches, start=1)
     ]
-    return sorted(found, key=lambda one: -one.score)
+    return sorted(rescored, key=lambda match: -match.score)

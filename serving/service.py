@@ -101,7 +101,7 @@ class Service:
         return self.new_items.at_hand(self.champions.current)
 
     def champion(self) -> Champion:
-        """The model of this instant over the catalogue of this instant: take it once a request.
+        """The model of this instant over the catalogue of this instant: take it once per request.
 
         Raises:
             NoChampionError: none could be loaded yet, or new items cannot be read.
@@ -149,8 +149,8 @@ class Service:
         Raises:
             NotAppliedError: there is no online store.
         """
-        found = self.features.look_up(_STORED_LISTS, {"user_id": [self.pseudonym(user_id)]})
-        return champion.log.item_ids.indexes(found[_STORED_ITEMS][0] or ())
+        columns = self.features.look_up(_STORED_LISTS, {"user_id": [self.pseudonym(user_id)]})
+        return champion.log.item_ids.indexes(columns[_STORED_ITEMS][0] or ())
 
     def said_of(self, item_id: str) -> Said:
         """What the lake and apps say of an item of the catalogue, as far as no list needs it.

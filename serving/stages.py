@@ -159,13 +159,13 @@ class Stages:
             progress.begin(place, step.stage)
             try:
                 with self._metrics.stage(step.stage):
-                    found = step.find()
+                    result = step.find()
             except FAILURES as error:
                 failed = partial(self._failed, progress, step, error)
                 if not progress.in_time(failed) or step.needed:
                     return
             else:
-                if not progress.in_time(partial(step.keep, found)):
+                if not progress.in_time(partial(step.keep, result)):
                     return
 
     def _failed(self, progress: _Progress, step: Step, error: BaseException) -> None:

@@ -78,11 +78,11 @@ class Supervisor(Multiprocess):
 
     def terminate_all(self) -> None:
         """Asks all processes to end."""
-        # Known before, since nobody finds the children of a process that has ended.
-        self._family = [one for process in self.processes for one in _family(process)]
+        # Listed first, since the children of a process that has ended cannot be found.
+        self._family = [child for process in self.processes for child in _family(process)]
         for process in self.processes:
             if process.pid not in self._served and not process.is_ready(timeout=1):
-                # It has taken nothing yet, and would first get ready before it looks at a signal.
+                # It has taken no request yet, and would not look at a signal before it is ready.
                 process.kill()
         super().terminate_all()
 

@@ -110,10 +110,10 @@ class Uploads:
             field: where it stands in the request, for errors.
 
         Raises:
-            Problem: 415 it is no picture or sound; 422 it is empty, damaged, or beyond the limits
-                on pixels and time; 503 too many wait, or nothing can be decoded.
+            Problem: 415 if it is no picture or sound; 422 if it is empty, damaged, or beyond the
+                limits on pixels and time; 503 if too many wait, or nothing can be decoded.
         """
-        found = _type(kind, data, field)
+        media_type = _type(kind, data, field)
         if not self._room.acquire(blocking=False):
             raise Problem(
                 HTTPStatus.SERVICE_UNAVAILABLE,
@@ -125,21 +125,21 @@ class Uploads:
                 modality.name: self._features(modality.name, kind, data, field)
                 for modality in made_of_media(kind)
             }
-            return Upload(found.mime, features)
+            return Upload(media_type.mime, features)
         finally:
             self._room.release()
 
     def _warm_up(self) -> None:
-        """Starts every decoding process and lets it load what sounds need."""
+        """Starts all decoding processes and lets each load what sounds need."""
         assert self._pool is not None
         encoder = self._encoders["audio"]
         workers = range(self._workspace.settings.media_workers)
         with self._file(_silence()) as name:
             tasks = [(worker, name) for worker in workers]
             try:
-                for _, found in self._pool.map(encoder.task, tasks, encoder.task_options):
-                    if isinstance(found, MediaError):
-                        _log.info("A decoding process does not work. %s", found)
+                for _, outcome in self._pool.map(encoder.task, tasks, encoder.task_options):
+                    if isinstance(outcome, MediaError):
+                        _log.info("A decoding process does not work. %s", outcome)
             except (WorkerStartError, CancelledError, RuntimeError) as error:
                 _log.info("Decoding processes are not ready. %s", error)
 
@@ -150,22 +150,22 @@ class Uploads:
             raise _unusable(HTTPStatus.UNPROCESSABLE_ENTITY, field, str(decoded))
         features: Floats = encoder.encode([decoded])[0]
         if not np.isfinite(features).all():
-            said = f"The {_WORDS[kind]} cannot be put in numbers; send another."
-            raise _unusable(HTTPStatus.UNPROCESSABLE_ENTITY, field, said)
+            message = f"The {_WORDS[kind]} cannot be put in numbers; send another."
+            raise _unusable(HTTPStatus.UNPROCESSABLE_ENTITY, field, message)
         return features
 
     def _decoded(self, encoder: "MediaEncoder", data: bytes) -> np.ndarray | MediaError:
         assert self._pool is not None
         with self._file(data) as name:
             try:
-                ((_, found),) = self._pool.map(encoder.task, [(0, name)], encoder.task_options)
+                ((_, outcome),) = self._pool.map(encoder.task, [(0, name)], encoder.task_options)
             except WorkerStartError as error:
                 raise Problem(
                     HTTPStatus.SERVICE_UNAVAILABLE,
                     f"Pictures and sounds cannot be read now: {error}",
                     headers={"Retry-After": "5"},
                 ) from error
-        return found if isinstance(found, MediaError) else found.arrays[0]
+        return outcome if isinstance(outcome, MediaError) else outcome.arrays[0]
 
     @contextmanager
     def _file(self, data: bytes) -> Iterator[str]:
@@ -195,18 +195,18 @@ def _type(kind: MediaKind, data: bytes, field: str) -> MediaType:
     """
     if not data:
         raise _unusable(HTTPStatus.UNPROCESSABLE_ENTITY, field, "The file is empty.")
-    found = sniff(data)
-    if found is not None and kind == "audio" and found.mime in _HEARD:
-        return replace(found, mime=_HEARD[found.mime])
-    if found is None or found.kind != _WORDS[kind]:
-        what = "of a kind that is not known" if found is None else found.mime
+    media_type = sniff(data)
+    if media_type is not None and kind == "audio" and media_type.mime in _HEARD:
+        return replace(media_type, mime=_HEARD[media_type.mime])
+    if media_type is None or media_type.kind != _WORDS[kind]:
+        what = "of a kind that is not known" if media_type is None else media_type.mime
         raise _unusable(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
             field,
             f"The file is no {_WORDS[kind]} but {what}; send "
             + ("a JPEG, PNG, WebP or GIF." if kind == "image" else "a WAV, MP3, Ogg or FLAC."),
         )
-    return found
+    return media_type
 
 
 def _unusable(status: int, field: str, message: str) -> Problem:

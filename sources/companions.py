@@ -39,17 +39,17 @@ FOLDERS = {"image": "posters", "audio": "audio", "video": "video"}
 def find_media(root: Path, parent: Path) -> pl.LazyFrame:
     """Files of `posters/`, `audio/` and `video/` of `parent`, in the columns of `MEDIA`.
 
-    The name without its ending is the item id. Where an item has several files of a modality the
-    first by name is taken, one that can be read before others. A link that leads out of `root` is
-    not followed: its file has no row.
+    The name without its ending is the item id. Of several files of an item in a modality the first
+    by name is taken, readable ones first. A link that leads out of `root` is not followed: its file
+    has no row.
     """
     rows: list[tuple[str, str, str]] = []
     for modality, folder in FOLDERS.items():
-        found: dict[str, str] = {}
+        uris: dict[str, str] = {}
         for suffixes in (SUFFIXES[modality], UNREAD[modality]):
             for path in _files(parent / folder, root, suffixes):
-                found.setdefault(path.stem, path.relative_to(root).as_posix())
-        rows += [(item, modality, uri) for item, uri in found.items()]
+                uris.setdefault(path.stem, path.relative_to(root).as_posix())
+        rows += [(item, modality, uri) for item, uri in uris.items()]
     frame = pl.DataFrame(rows, schema=MEDIA, orient="row")
     return frame.sort("item_id", "modality").lazy()
 

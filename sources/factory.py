@@ -21,12 +21,12 @@ def require_known_source(name: str) -> SourceEntry:
     return entry
 
 
-def open_source(name: str, asked: SourceRequest) -> Source:
+def open_source(name: str, request: SourceRequest) -> Source:
     """The source of a name in `sources.catalogue`.
 
     Raises:
         SourceError: the name is unknown, or the source lacks what it needs.
     """
     # Imported where it is opened: codecs and network clients take seconds.
-    opened: Source = resolve_name(require_known_source(name).open)(asked)
+    opened: Source = resolve_name(require_known_source(name).open)(request)
     return opened

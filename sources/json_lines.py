@@ -69,10 +69,10 @@ def _numbered(frame: pl.LazyFrame, faulty: list[int]) -> pl.LazyFrame:
 
 
 def _rows_read_wrong(path: Path, schema: pl.Schema) -> list[int]:
-    """The rows of which Polars would make something else without a word.
+    """The rows that Polars would read as something else without an error.
 
-    Only lines that name a key more often than the schema has it, or spell characters by halves, are
-    parsed one by one.
+    Only lines that name a key more often than the schema does, or spell a character as two halves,
+    are parsed one by one.
     """
     line = pl.col(LINE)
     rows = lines_of(path).filter(line.str.strip_chars() != "").select(LINE)
@@ -83,8 +83,8 @@ def _rows_read_wrong(path: Path, schema: pl.Schema) -> list[int]:
     ]
     doubtful = line.str.contains(_ESCAPED_KEY) | line.str.contains(_HALF_CHARACTER)
     suspect = pl.any_horizontal(*often, doubtful)
-    found = rows.with_row_index(ROW, offset=1).filter(suspect).collect(engine="streaming")
-    return [row for row, text in found.iter_rows() if not _is_object(text)]
+    suspects = rows.with_row_index(ROW, offset=1).filter(suspect).collect(engine="streaming")
+    return [row for row, text in suspects.iter_rows() if not _is_object(text)]
 
 
 def _names(fields: Any) -> Iterator[str]:
@@ -118,20 +118,20 @@ def _lines(path: Path) -> Iterator[str]:
 
 
 def _is_object(line: str) -> bool:
-    """Whether it is JSON's own: no key twice, no NaN or Infinity, no halves of characters."""
+    """Whether it is valid JSON: no key twice, no NaN or Infinity, no half of a character alone."""
     try:
-        found = json.loads(line, parse_constant=_refuse, object_pairs_hook=_each_once)
-        json.dumps(found, ensure_ascii=False).encode()
+        parsed = json.loads(line, parse_constant=_refuse, object_pairs_hook=_each_once)
+        json.dumps(parsed, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         return False
-    return isinstance(found, dict)
+    return isinstance(parsed, dict)
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    record = dict(pairs)
+    if len(record) < len(pairs):
         raise ValueError("a key stands twice")
-    return found
+    return record
 
 
 def _refuse(word: str) -> None:

@@ -111,13 +111,13 @@ def _plain(path: Path, encoding: str | None, size: int, mtime_ns: int) -> PlainT
     if not size:
         raise SourceError(f"{path} is empty; give a file with a header.")
     raw = _unpacked(path)
-    found = _Bytes.of(raw)
-    if not found.size:
+    scan = _Bytes.of(raw)
+    if not scan.size:
         raise SourceError(f"{path} is empty; give a file with a header.")
     require_no_foreign_format(path, raw)
-    name, guessed = _named(path, raw, encoding) if encoding else _encoding(path, raw, found)
+    name, guessed = _named(path, raw, encoding) if encoding else _encoding(path, raw, scan)
     is_utf8 = codecs.lookup(name).name in {_UTF8, "utf-8-sig"}
-    damaged = is_utf8 and not found.utf8
+    damaged = is_utf8 and not scan.utf8
     if guessed:
         logger.warning(
             "%s is not UTF-8: it is read as %s. Where letters come out wrong, name its encoding "
@@ -125,10 +125,10 @@ def _plain(path: Path, encoding: str | None, size: int, mtime_ns: int) -> PlainT
             path.name,
             name,
         )
-    if is_utf8 and found.feeds:
+    if is_utf8 and scan.feeds:
         return PlainText(raw, name, guessed, damaged)
     target = private_copy(path.name)
-    _rewrite(path, raw, target, name, found.feeds)
+    _rewrite(path, raw, target, name, scan.feeds)
     return PlainText(target, name, guessed, damaged)
 
 
@@ -192,8 +192,8 @@ def _mark(raw: Path) -> str | None:
     return next((name for mark, name in _MARKS if head.startswith(mark)), None)
 
 
-def _encoding(path: Path, raw: Path, found: _Bytes) -> tuple[str, bool]:
-    """The encoding of a file that nothing names, and whether it is a guess."""
+def _encoding(path: Path, raw: Path, scan: _Bytes) -> tuple[str, bool]:
+    """The encoding of a file for which none is named, and whether it is a guess."""
     mark = _mark(raw)
     if mark:
         return mark, False
@@ -202,7 +202,7 @@ def _encoding(path: Path, raw: Path, found: _Bytes) -> tuple[str, bool]:
     if wide:
         return wide, True
     # A file of UTF-8 with a few broken bytes is UTF-8: the rest of its letters are right.
-    if found.utf8 or found.letters > found.strays:
+    if scan.utf8 or scan.letters > scan.strays:
         return _UTF8, False
     if _neighbours(raw) > _MOST_NEIGHBOURS:
         raise SourceError(
@@ -239,15 +239,15 @@ def _neighbours(path: Path) -> float:
 
 
 def _unpacked(path: Path) -> Path:
-    """The file itself, or its content in a file of its own, also where it is packed twice."""
-    found = path
+    """The file itself, or a file of its unpacked content, even if it was packed twice."""
+    unpacked = path
     for _ in range(_MOST_PACKINGS + 1):
-        with found.open("rb") as file:
+        with unpacked.open("rb") as file:
             head = file.read(8)
         kind = next((name for magic, name in _PACKED.items() if head.startswith(magic)), None)
         if kind is None:
-            return found
-        found = _unpacked_once(path, found, kind)
+            return unpacked
+        unpacked = _unpacked_once(path, unpacked, kind)
     raise SourceError(f"{path} is packed more than {_MOST_PACKINGS} times; unpack it first.")
 
 

@@ -177,8 +177,8 @@ def clean_events(
         parts: events of each file.
         known_items: ids (of the dtype of `item_id`) that the catalogue has; None skips the check.
         bounds: of their times.
-        repeats: `reject` rejects rows that agree in text and `WHOLE` as well; `sum` and `last`
-            leave one event of the same user, item, type and time, and count the others as repairs.
+        repeats: `reject` rejects rows that also agree in text and `WHOLE`; `sum` and `last` leave
+            one event per user, item, type and time, and count the others as repairs.
     """
     split_parts = [
         split(part.frame, _event_rules(part, known_items, bounds), part.source_file)
@@ -193,9 +193,9 @@ def clean_events(
         ]
     )
     files = [part.source_file for part in parts]
-    kept, rejected, merged = _without_repeats(valid, files, repeats)
-    frame = kept.select(pl.col(name).cast(dtype) for name, dtype in INTERACTIONS.items())
-    rejects = [found for _, found in split_parts]
+    events, rejected, merged = _without_repeats(valid, files, repeats)
+    frame = events.select(pl.col(name).cast(dtype) for name, dtype in INTERACTIONS.items())
+    rejects = [bad for _, bad in split_parts]
     repairs = [
         count_repairs(
             usable,
@@ -209,7 +209,7 @@ def clean_events(
 
 
 def first_event(parts: Sequence[RawEvents], bounds: TimeBounds) -> datetime | None:
-    """The time of the first event that has a usable one."""
+    """The time of the first event with a usable time."""
     time = pl.col("event_timestamp")
     firsts = [
         part.frame.filter(
@@ -217,8 +217,8 @@ def first_event(parts: Sequence[RawEvents], bounds: TimeBounds) -> datetime | No
         ).select(time.min())
         for part in parts
     ]
-    found = pl.concat(firsts).select(time.min()).collect(engine="streaming").item()
-    return found if isinstance(found, datetime) else None
+    earliest = pl.concat(firsts).select(time.min()).collect(engine="streaming").item()
+    return earliest if isinstance(earliest, datetime) else None
 
 
 def join_rejects(parts: Sequence[pl.LazyFrame]) -> pl.LazyFrame:
@@ -235,14 +235,14 @@ def _without_repeats(
     """Sorted events, the rejects, and the repairs."""
     if repeats == "reject":
         detail = "the same user, item, time, event type and text again; `repeats: keep` keeps it"
-        kept, again = split_duplicates(valid, (*_EVENT_KEY, WHOLE), files, detail)
-        return kept, [again], []
+        unique, again = split_duplicates(valid, (*_EVENT_KEY, WHOLE), files, detail)
+        return unique, [again], []
     ordered = valid.sort(*_EVENT_KEY, PART, ROW, nulls_last=True)
     if repeats == "keep":
         return ordered, [], []
     ordered = valid.sort(*_SAME, PART, ROW, nulls_last=True)
     later = pl.all_horizontal(pl.col(name).eq_missing(pl.col(name).shift(-1)) for name in _SAME)
-    said = pl.lit(_OUTDATED if repeats == "last" else _SUMMED)
+    repair = pl.lit(_OUTDATED if repeats == "last" else _SUMMED)
     names = pl.Series(files, dtype=pl.String)
     merged = (
         ordered.filter(later)
@@ -251,7 +251,7 @@ def _without_repeats(
         .select(
             source_file=pl.lit(names).gather(pl.col(PART)),
             column=pl.lit(""),
-            what=said,
+            what=repair,
             rows=pl.col("rows").cast(REPAIRS["rows"]),
         )
     )
@@ -266,9 +266,9 @@ def _without_repeats(
     return summed, [], [merged]
 
 
-def _or_empty(said: pl.Expr) -> pl.Expr:
-    """What a row said; that it said nothing, where it did."""
-    return pl.when(said.str.strip_chars() != "").then(said).otherwise(pl.lit(_EMPTY))
+def _or_empty(text: pl.Expr) -> pl.Expr:
+    """The text of a row; `_EMPTY` where it is blank."""
+    return pl.when(text.str.strip_chars() != "").then(text).otherwise(pl.lit(_EMPTY))
 
 
 def _no_time(part: RawEvents, given_time: pl.Expr) -> pl.Expr:
@@ -305,7 +305,7 @@ def _hint(part: RawEvents, given_time: pl.Expr) -> pl.Expr:
 
 def _event_rules(part: RawEvents, known_items: pl.Series | None, bounds: TimeBounds) -> list[Rule]:
     low, high = part.value_range
-    value, given, time = pl.col("value"), pl.col("given_value"), pl.col("event_timestamp")
+    value, value_text, time = pl.col("value"), pl.col("given_value"), pl.col("event_timestamp")
     outside = ~value.is_between(low, high) | value.is_nan()
     given_time = pl.col("given_time")
     future = pl.concat_str(pl.lit(IN_THE_FUTURE), given_time)
@@ -335,25 +335,25 @@ def _event_rules(part: RawEvents, known_items: pl.Series | None, bounds: TimeBou
         Rule(BAD_TIME, time < bounds.earliest, early),
         Rule(
             BAD_VALUE,
-            value.is_null() | (given.is_not_null() & outside),
-            pl.coalesce(VALUE_FAULT, pl.concat_str(given, _of_range(value, low, high))),
+            value.is_null() | (value_text.is_not_null() & outside),
+            pl.coalesce(VALUE_FAULT, pl.concat_str(value_text, _of_range(value, low, high))),
         ),
     ]
     if known_items is not None:
         known = pl.col("item_id").is_in(known_items.implode())
-        said = pl.concat_str(pl.col("item_id").cast(pl.String), _other_spelling(known_items))
-        rules.append(Rule(UNKNOWN_ITEM, ~known, said))
+        detail = pl.concat_str(pl.col("item_id").cast(pl.String), _other_spelling(known_items))
+        rules.append(Rule(UNKNOWN_ITEM, ~known, detail))
     return rules
 
 
 def _of_range(value: pl.Expr, low: float, high: float) -> pl.Expr:
-    """Between what a number that could be read should lie."""
-    said = f"; value_range takes {low:g} to {high:g}"
-    return pl.when(value.is_not_null()).then(pl.lit(said)).otherwise(pl.lit(""))
+    """The range that a number should lie in, where one could be read."""
+    hint = f"; value_range takes {low:g} to {high:g}"
+    return pl.when(value.is_not_null()).then(pl.lit(hint)).otherwise(pl.lit(""))
 
 
 def _other_spelling(known_items: pl.Series) -> pl.Expr:
-    """In what the id of a known item differs from the row's, where it is the same otherwise."""
+    """How a known item's id differs from the row's, where it is the same otherwise."""
     item, known = pl.col("item_id").cast(pl.String), known_items.cast(pl.String)
     written = (
         ("in another case", item.str.to_lowercase(), known.str.to_lowercase()),
@@ -365,10 +365,10 @@ def _other_spelling(known_items: pl.Series) -> pl.Expr:
     )
     return pl.coalesce(
         *(
-            pl.when(own.is_in(others.unique().implode())).then(
+            pl.when(row_id.is_in(known_ids.unique().implode())).then(
                 pl.lit(f"; the items have it {difference}: write both alike")
             )
-            for difference, own, others in written
+            for difference, row_id, known_ids in written
         ),
         pl.lit(""),
     )

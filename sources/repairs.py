@@ -18,7 +18,7 @@ LEFT_OUT = "left out by the mapping"
 
 
 def count_repairs(
-    rows: pl.LazyFrame, found: Mapping[tuple[str, str], pl.Expr], source_file: str
+    rows: pl.LazyFrame, flags: Mapping[tuple[str, str], pl.Expr], source_file: str
 ) -> pl.LazyFrame:
     """How many of some rows were repaired, in the columns of `REPAIRS`.
 
@@ -27,11 +27,11 @@ def count_repairs(
         found: by column and kind of repair, whether a row of `rows` had it.
         source_file: their file.
     """
-    if not found:
+    if not flags:
         return no_repairs()
-    names = pl.Series([column for column, _ in found], dtype=pl.String)
-    kinds = pl.Series([what for _, what in found], dtype=pl.String)
-    counts = pl.concat_list(expr.fill_null(False).sum().cast(pl.Int64) for expr in found.values())
+    names = pl.Series([column for column, _ in flags], dtype=pl.String)
+    kinds = pl.Series([what for _, what in flags], dtype=pl.String)
+    counts = pl.concat_list(expr.fill_null(False).sum().cast(pl.Int64) for expr in flags.values())
     return (
         rows.select(rows=counts)
         .explode("rows")

@@ -28,15 +28,15 @@ def main() -> int:
         print(f"needs {', '.join(missing)}, which this environment lacks", file=sys.stderr)
         return MISSING_PACKAGE
     limits = {"configurations": chosen.configurations, "seconds": chosen.seconds}
-    given = {key: value for key, value in limits.items() if value is not None}
-    budget = replace(entry.budget, **given)
+    overrides = {key: value for key, value in limits.items() if value is not None}
+    budget = replace(entry.budget, **overrides)
     grid = (json.loads(chosen.settings),) if chosen.settings else entry.grid
     # The libraries warn of their own deprecations at every call.
     warnings.simplefilter("ignore", FutureWarning)
     warnings.simplefilter("ignore", DeprecationWarning)
-    found = answer(entry.builder(), grid, read_task(chosen.task), budget)
-    facts = {**found.facts, "library": f"{entry.library} {version(entry.library)}"}
-    write_answer(chosen.answer, Answer(found.lists, found.predictions, facts))
+    result = answer(entry.builder(), grid, read_task(chosen.task), budget)
+    facts = {**result.facts, "library": f"{entry.library} {version(entry.library)}"}
+    write_answer(chosen.answer, Answer(result.lists, result.predictions, facts))
     return 0
 
 

@@ -35,9 +35,9 @@ class CornacModel:
     """A model that knows its users by what it has learned from them."""
 
     def __init__(self, kind: type, settings: Settings, seed: int) -> None:
-        own = {key: value for key, value in settings.items() if key != "values"}
+        parameters = {key: value for key, value in settings.items() if key != "values"}
         self._stars = settings.get("values", "ones") == "stars"
-        self._model = kind(**own, **_accepted(kind, {"seed": seed, "verbose": False}))
+        self._model = kind(**parameters, **_accepted(kind, {"seed": seed, "verbose": False}))
 
     def fit(self, events: Events, task: Task) -> None:
         """Learns from the events."""

@@ -130,8 +130,8 @@ def write_task(path: Path, task: Task) -> None:
 
 def read_task(path: Path) -> Task:
     """Reads what `write_task` wrote."""
-    with np.load(path, allow_pickle=False) as kept:
-        arrays = dict(kept)
+    with np.load(path, allow_pickle=False) as stored:
+        arrays = dict(stored)
     scalars = json.loads(str(arrays.pop("scalars")))
     events: dict[str, Any] = {
         name: Events(**{part.name: arrays.pop(f"{name}.{part.name}") for part in fields(Events)})
@@ -148,5 +148,5 @@ def write_answer(path: Path | IO[bytes], answer: Answer) -> None:
 
 def read_answer(path: Path) -> Answer:
     """Reads what `write_answer` wrote."""
-    with np.load(path, allow_pickle=False) as kept:
-        return Answer(kept["lists"], kept["predictions"], json.loads(str(kept["facts"])))
+    with np.load(path, allow_pickle=False) as stored:
+        return Answer(stored["lists"], stored["predictions"], json.loads(str(stored["facts"])))

@@ -59,19 +59,19 @@ def _best(scores: Doubles, k: int) -> NDArray[np.intp]:
     return close[np.argsort(-scores[close], kind="stable")][:k]
 
 
-def mean_ndcg(lists: Ints, users: Ints, past: Events, asked: Events, k: int = 10) -> float:
-    """NDCG@k over the users who had something to find that they had not done before.
+def mean_ndcg(lists: Ints, users: Ints, past: Events, held_out: Events, k: int = 10) -> float:
+    """NDCG@k over the users with a held-out item that is new to them.
 
     Args:
         lists: (n_users, >= k) of `users`.
         users: dense indexes, sorted.
-        past: what they had done; it cannot be found again.
-        asked: the events that judge.
+        past: their earlier events, whose items do not count.
+        held_out: the events that judge.
         k: cutoff.
     """
     gains = 1 / np.log2(np.arange(2, k + 2))
     values = []
-    pairs = zip(lists, past.histories(users), asked.histories(users), strict=True)
+    pairs = zip(lists, past.histories(users), held_out.histories(users), strict=True)
     for shown, history, wanted in pairs:
         relevant = np.setdiff1d(wanted, history)
         if len(relevant):

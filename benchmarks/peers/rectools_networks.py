@@ -14,8 +14,8 @@ _COMMON: dict[str, Any] = {
 
 def esasrec(**settings: Any) -> SASRecModel:
     """eSASRec (arXiv:2508.06450): SASRec's objective, LiGR layers, sampled softmax."""
-    own = {"transformer_layers_type": LiGRLayers, "loss": "sampled_softmax"}
-    return SASRecModel(**_COMMON, **own, **settings)
+    defaults = {"transformer_layers_type": LiGRLayers, "loss": "sampled_softmax"}
+    return SASRecModel(**_COMMON, **defaults, **settings)
 
 
 def hstu(**settings: Any) -> HSTUModel:

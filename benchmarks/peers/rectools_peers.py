@@ -45,7 +45,7 @@ class RecToolsModel:
         known = users[[len(history) > 0 for history in histories]]
         if not len(known):
             return scores
-        found = self._model.recommend(
+        recommended = self._model.recommend(
             users=known,
             dataset=self._dataset,
             k=min(self._asked, self._n_items),
@@ -54,8 +54,8 @@ class RecToolsModel:
             on_unsupported_targets="ignore",
             context=self._context(known),
         )
-        rows = np.searchsorted(users, found[Columns.User].to_numpy())
-        scores[rows, found[Columns.Item].to_numpy()] = found[Columns.Score].to_numpy()
+        rows = np.searchsorted(users, recommended[Columns.User].to_numpy())
+        scores[rows, recommended[Columns.Item].to_numpy()] = recommended[Columns.Score].to_numpy()
         return scores
 
     def predict(self, users: Ints, items: Ints) -> Floats:

@@ -110,14 +110,16 @@ def tune(build: Build, grid: Sequence[Settings], task: Task, budget: Budget) -> 
 
 
 def _validated(peer: Peer, task: Task, budget: Budget) -> float:
-    """NDCG@10 of the validation events, or for ratings minus their squared error."""
-    asked = task.validation
+    """NDCG@10 on the validation events; for ratings, minus the squared error."""
+    validation = task.validation
     if task.kind == RATING:
-        return -float(np.mean((peer.predict(asked.users, asked.items) - asked.values) ** 2))
-    users = np.unique(asked.users)
+        return -float(
+            np.mean((peer.predict(validation.users, validation.items) - validation.values) ** 2)
+        )
+    users = np.unique(validation.users)
     if len(users) > budget.users:
         drawn = np.random.default_rng(task.seed).choice(users, budget.users, replace=False)
         users = np.sort(drawn)
     candidates = task.validation_candidates
     lists = best_items(peer.score, users, task.train, candidates, task.ties, CHOICE_K)
-    return mean_ndcg(lists, users, task.train, asked, CHOICE_K)
+    return mean_ndcg(lists, users, task.train, validation, CHOICE_K)

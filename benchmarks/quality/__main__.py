@@ -58,56 +58,60 @@ def main() -> int:
         open_source(chosen.source, SourceRequest(chosen.home / "sources", chosen.data)).fetch()
     except (PageError, SourceError) as error:
         sys.exit(str(error))
-    found = _on_seed(run, chosen, chosen.splits)
+    split_figures = _on_seed(run, chosen, chosen.splits)
     for split, seeds in ((USER_TEMPORAL, chosen.tie_seeds), (COLD_ITEM, chosen.draws)):
-        again = replace(run, settings=_tuned(found, split))
-        there = {part.seed for part in found if part.split == split}
+        again = replace(run, settings=_tuned(split_figures, split))
+        there = {part.seed for part in split_figures if part.split == split}
         for seed in dict.fromkeys(seed for seed in seeds if seed not in there):
-            found += _on_seed(replace(again, seed=seed), chosen, (split,))
-    _write(chosen, found, time.perf_counter() - started)
-    failed = [row["model"] for part in found for row in part.skipped if row["failed"]]
+            split_figures += _on_seed(replace(again, seed=seed), chosen, (split,))
+    _write(chosen, split_figures, time.perf_counter() - started)
+    failed = [row["model"] for part in split_figures for row in part.skipped if row["failed"]]
     if failed:
         print(f"Failed: {', '.join(failed)}. The reasons are in {chosen.out}.", file=sys.stderr)
     return 1 if failed else 0
 
 
-def _tuned(found: list[SplitFigures], split: str) -> dict[str, Settings]:
+def _tuned(split_figures: list[SplitFigures], split: str) -> dict[str, Settings]:
     """The settings of each peer that was tuned on the split."""
-    models = [row for part in found for row in part.models if row["split"] == split]
+    models = [row for part in split_figures for row in part.models if row["split"] == split]
     return {row["model"]: row["settings"] for row in models if row["kind"] == PEER}
 
 
 def _on_seed(run: Run, chosen: argparse.Namespace, splits: tuple[str, ...]) -> list[SplitFigures]:
-    """All models on the splits, with the order of ties that the run's seed gives."""
+    """All models on the splits, with the order of ties from the run's seed."""
     source, material = _runs.read(chosen, run.seed)
     config = EvaluationConfig(samples=chosen.samples, seed=run.seed)
-    found = []
+    split_figures = []
     for name in splits:
         print(f"{name}, seed {run.seed}: {'squared error' if name == RANDOM else 'NDCG@10'}")
-        found.append(_on_split(run, split_data(material, source, name, run.seed), material, config))
-    return found
+        split_figures.append(
+            _on_split(run, split_data(material, source, name, run.seed), material, config)
+        )
+    return split_figures
 
 
 def _on_split(
     run: Run, data: SplitData, material: Material, config: EvaluationConfig
 ) -> SplitFigures:
-    given = []
-    for one in answers(run, data, material):
-        measured = measured_of(one, data, config)
-        given.append((one, measured))
-        print(line(one, measured), flush=True)
-    return figures_of(data, given, config)
+    measurements = []
+    for reply in answers(run, data, material):
+        measured = measured_of(reply, data, config)
+        measurements.append((reply, measured))
+        print(line(reply, measured), flush=True)
+    return figures_of(data, measurements, config)
 
 
-def _write(chosen: argparse.Namespace, found: list[SplitFigures], seconds: float) -> None:
+def _write(chosen: argparse.Namespace, split_figures: list[SplitFigures], seconds: float) -> None:
     result = {
         "data": chosen.data.name,
         "seed": chosen.seed,
         "commit": commit(),
         "seconds": seconds,
         **machine(),
-        **{name: [row for part in found for row in getattr(part, name)] for name in _TABLES},
-        **_pooled(chosen, found),
+        **{
+            name: [row for part in split_figures for row in getattr(part, name)] for name in _TABLES
+        },
+        **_pooled(chosen, split_figures),
     }
     result = _finite(result)
     text = json.dumps(result, indent=1, allow_nan=False) + "\n"
@@ -119,9 +123,9 @@ def _write(chosen: argparse.Namespace, found: list[SplitFigures], seconds: float
         print(f"The tables of {chosen.page} are new.")
 
 
-def _pooled(chosen: argparse.Namespace, found: list[SplitFigures]) -> dict[str, list[Row]]:
-    """The tables of all draws of cold items together; empty where there is one."""
-    draws = [part for part in found if part.split == COLD_ITEM]
+def _pooled(chosen: argparse.Namespace, split_figures: list[SplitFigures]) -> dict[str, list[Row]]:
+    """The tables of all draws of cold items together; empty if there is only one."""
+    draws = [part for part in split_figures if part.split == COLD_ITEM]
     config = EvaluationConfig(samples=chosen.samples, seed=chosen.seed)
     rows, comparisons = pooled(draws, config) if len(draws) > 1 else ([], [])
     if rows:
@@ -132,10 +136,10 @@ def _pooled(chosen: argparse.Namespace, found: list[SplitFigures]) -> dict[str, 
 
 
 def _command(chosen: argparse.Namespace) -> str:
-    """What makes the same tables again, without the paths of this machine."""
-    usual = {name: value for name, value in _DEFAULTS.items() if getattr(chosen, name) != value}
-    given = {
-        **{name: str(getattr(chosen, name)) for name in usual},
+    """The command that makes the same tables, without the paths of this machine."""
+    changed = {name: value for name, value in _DEFAULTS.items() if getattr(chosen, name) != value}
+    options = {
+        **{name: str(getattr(chosen, name)) for name in changed},
         "only": ",".join(sorted(chosen.only)),
         "splits": ",".join(chosen.splits if chosen.splits != SPLITS else ()),
         "tie-seeds": ",".join(map(str, chosen.tie_seeds)),
@@ -143,7 +147,7 @@ def _command(chosen: argparse.Namespace) -> str:
         "page": f"{chosen.page.parent.name}/{chosen.page.name}",
     }
     flags = ["--skip-peers"] if chosen.skip_peers else []
-    flags += [f"--{name} {value}" for name, value in given.items() if value]
+    flags += [f"--{name} {value}" for name, value in options.items() if value]
     return f'make bench-quality DATA={chosen.data.name} ARGS="{" ".join(flags)}"'
 
 
@@ -180,8 +184,8 @@ def _run(chosen: argparse.Namespace) -> Run:
     return run
 
 
-def _require_known(what: str, asked: frozenset[str], there: set[str]) -> None:
-    unknown = asked - there
+def _require_known(what: str, names: frozenset[str], there: set[str]) -> None:
+    unknown = names - there
     if unknown:
         sys.exit(
             f"No {what} is named {', '.join(sorted(unknown))}; there are "
@@ -190,11 +194,11 @@ def _require_known(what: str, asked: frozenset[str], there: set[str]) -> None:
 
 
 def _peers(chosen: argparse.Namespace) -> tuple[PeerEntry, ...]:
-    """All peers, with the table's budgets or what the command line says in their place."""
+    """All peers, with the table's budgets or those of the command line."""
     limits = {"configurations": chosen.configurations, "seconds": chosen.seconds}
-    given = {key: value for key, value in limits.items() if value is not None}
+    overrides = {key: value for key, value in limits.items() if value is not None}
     return tuple(
-        replace(entry, budget=replace(entry.budget, **given)) for entry in entries().values()
+        replace(entry, budget=replace(entry.budget, **overrides)) for entry in entries().values()
     )
 
 

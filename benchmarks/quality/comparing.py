@@ -19,27 +19,27 @@ def compare(
 ) -> list[dict[str, Any]]:
     """Differences and ratios of NDCG@10 to every other model, with 95 % intervals over users.
 
-    p is that of the paired bootstrap; p_holm holds for all models of a segment together.
+    p is that of the paired bootstrap; p_holm is corrected for all models of a segment.
 
     Args:
-        best: the model that is held against the others, of which there is at least one.
+        best: the model to compare with the others, of which there is at least one.
         per_user: NDCG@10 (n_users,) of each model, for the same users, without NaN.
         segments: users (n_users,) of each segment.
         split: name for the rows.
         config: resamples and seed.
-        counts: (n_users,) of how many NDCG@10 each user's figure is the sum; 1 by default.
+        counts: (n_users,) how many values of NDCG@10 each user's figure sums up; 1 by default.
     """
     others = [name for name in per_user if name != best]
     rows: list[dict[str, Any]] = []
     for segment, users in segments.items():
-        own = np.repeat(per_user[best][users, None], len(others), axis=1)
+        best_values = np.repeat(per_user[best][users, None], len(others), axis=1)
         others_values = np.stack([per_user[other][users] for other in others], axis=1)
         summed = None if counts is None else counts[users]
-        found = compared(own, others_values, config.samples, config.seed, summed)
+        comparisons = compared(best_values, others_values, config.samples, config.seed, summed)
         label = {"split": split, "segment": segment, "model": best}
         headline = {"metric": HEADLINE[0], "k": HEADLINE[1]}
         rows += [
-            {**label, "other": other, **headline, **vars(one)}
-            for other, one in zip(others, found, strict=True)
+            {**label, "other": other, **headline, **vars(comparison)}
+            for other, comparison in zip(others, comparisons, strict=True)
         ]
     return rows

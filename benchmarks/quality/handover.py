@@ -42,11 +42,11 @@ def task(data: SplitData, features: Floats, seed: int) -> Task:
 
 
 def tested_users(data: SplitData) -> Ints:
-    """Users (n,) who have something to find in the test that they had not done before."""
+    """Users (n,) with a test item that is new to them."""
     users = np.unique(data.test.users).astype(np.int32)
     histories = Histories.of(known_events(data.dataset), users)
-    found = Relevance.of(data.test, histories, data.dataset.n_items).counts() > 0
-    return users[found]
+    has_relevant = Relevance.of(data.test, histories, data.dataset.n_items).counts() > 0
+    return users[has_relevant]
 
 
 def _events(events: Interactions) -> Events:

@@ -59,23 +59,23 @@ def array_digest(array: np.ndarray) -> str:
 
 def events_digest(data: SplitData) -> str:
     """The same for the same events and candidates."""
-    found = hashlib.sha256(data.name.encode())
+    hasher = hashlib.sha256(data.name.encode())
     events = (data.dataset.train, data.dataset.validation, data.test)
     arrays = [array for part in events for array in vars(part).values()]
     for array in (*arrays, data.candidates, data.validation_candidates):
-        found.update(np.ascontiguousarray(array).tobytes())
+        hasher.update(np.ascontiguousarray(array).tobytes())
     for vocabulary in (data.dataset.user_ids, data.dataset.item_ids):
-        found.update(repr(vocabulary.ids).encode())
-    return found.hexdigest()[:12]
+        hasher.update(repr(vocabulary.ids).encode())
+    return hasher.hexdigest()[:12]
 
 
 def digest(data: SplitData) -> str:
     """The same for the same events, candidates and tokens."""
-    found = hashlib.sha256(events_digest(data).encode())
+    hasher = hashlib.sha256(events_digest(data).encode())
     for table in data.dataset.tokens.values():
         for array in (table.items, table.known_at, table.features):
-            found.update(np.ascontiguousarray(array).tobytes())
-    return found.hexdigest()[:12]
+            hasher.update(np.ascontiguousarray(array).tobytes())
+    return hasher.hexdigest()[:12]
 
 
 def _split(material: Material, name: str, seed: int) -> Split:
@@ -90,7 +90,7 @@ def _split(material: Material, name: str, seed: int) -> Split:
 
 
 def _reviews(material: Material, source: Source, split: Split) -> TokenTable:
-    """Reviews, without those of held-out events; with one cut in time none from after it."""
+    """Reviews, without those of held-out events, or for a split by time, without those after it."""
     log = material.log
     held_out = log.events.take(~split.train)
     keys = pl.DataFrame(
@@ -111,14 +111,14 @@ def _reviews(material: Material, source: Source, split: Split) -> TokenTable:
     known = known.sort("item_id", "event_timestamp", "user_id", "text")
     items = log.item_ids.indexes(known["item_id"].to_list())
     times = known["event_timestamp"].dt.timestamp("us").to_numpy()
-    found = cumulative_reviews(items, times, matrix(known["vector"]))
-    return TokenTable(len(log.item_ids), *found)
+    columns = cumulative_reviews(items, times, matrix(known["vector"]))
+    return TokenTable(len(log.item_ids), *columns)
 
 
 def _standardised(features: Floats, present: Bools) -> Floats:
     known = features[present]
     if not len(known):
         return features
-    found = Standardisation.of(known)
-    scaled = (features - found.mean) / found.deviation
+    scale = Standardisation.of(known)
+    scaled = (features - scale.mean) / scale.deviation
     return np.where(present[:, None], scaled, np.float32(0))

@@ -88,7 +88,7 @@ def measure(name: str, answer: Answer, data: SplitData, config: EvaluationConfig
         return Measured(rows, np.zeros(0))
     users = tested_users(data)
     require_lists(name, answer.lists, users, data)
-    found = evaluate(
+    evaluation = evaluate(
         Listed(name, users, answer.lists, data.dataset.n_items),  # type: ignore[arg-type]
         data.dataset,
         data.test,
@@ -98,7 +98,7 @@ def measure(name: str, answer: Answer, data: SplitData, config: EvaluationConfig
         categories=data.categories,
         config=config,
     )
-    return Measured(found.rows, found.per_user[HEADLINE])
+    return Measured(evaluation.rows, evaluation.per_user[HEADLINE])
 
 
 def require_lists(name: str, lists: Ints, users: Ints, data: SplitData) -> None:

@@ -27,14 +27,14 @@ CHOICE = ("ndcg", 10)
 
 
 def answer(entry: Entry, data: SplitData, seed: int) -> Answer:
-    """The same answer as a peer's: lists or predictions, and how they came about."""
+    """An answer like a peer's: lists or predictions, and how they were made."""
     started = time.perf_counter()
     tried: list[dict[str, Any]] = []
     fitted: dict[int, tuple[Recommender, float]] = {}
-    given = training_alone(data.dataset) if entry.refits else data.dataset
+    learned_from = training_alone(data.dataset) if entry.refits else data.dataset
     for place, settings in enumerate(entry.grid):
         begun = time.perf_counter()
-        fitted[place] = _fit(entry, given, settings)
+        fitted[place] = _fit(entry, learned_from, settings)
         model = fitted[place][0]
         if isinstance(model, SelfValidated) and not entry.refits:
             value = model.validated
@@ -68,23 +68,23 @@ def _fit(entry: Entry, dataset: Dataset, settings: Settings) -> tuple[Recommende
 
 
 def _validated(model: Recommender, data: SplitData, seed: int) -> float:
-    """NDCG@10 of the validation events, or for ratings minus their squared error."""
-    asked = data.dataset.validation
+    """NDCG@10 on the validation events; for ratings, minus the squared error."""
+    validation = data.dataset.validation
     if data.name == RANDOM:
         assert isinstance(model, RatingPredictor)
-        errors = model.predict_ratings(asked.users, asked.items) - asked.values
+        errors = model.predict_ratings(validation.users, validation.items) - validation.values
         return -float(np.mean(errors**2))
-    found = evaluate(
+    evaluation = evaluate(
         model,
         data.dataset,
-        asked,
+        validation,
         split=data.name,
         run_id="validation",
         candidates=data.validation_candidates,
         known=data.dataset.train,
         config=EvaluationConfig(cutoffs=(CHOICE[1],), samples=1, seed=seed),
     )
-    return float(found.per_user[CHOICE].mean())
+    return float(evaluation.per_user[CHOICE].mean())
 
 
 def _asked(model: Recommender, data: SplitData, seed: int) -> tuple[Ints, Floats]:

@@ -53,8 +53,8 @@ def write_page(path: Path, result: Row, command: str, date: str) -> None:
 
 def tables(result: Row, command: str, date: str) -> str:
     """All tables of a run as Markdown."""
-    own = (row["split"] for row in result["rows"] if row["seed"] == result["seed"])
-    splits = list(dict.fromkeys(own))
+    split_names = (row["split"] for row in result["rows"] if row["seed"] == result["seed"])
+    splits = list(dict.fromkeys(split_names))
     parts = [
         f"{date}, commit {result['commit']}, {result['cpus']} CPU cores, seed {result['seed']}, "
         f"data `{result['data']}`:\n\n    {command}"
@@ -66,10 +66,10 @@ def tables(result: Row, command: str, date: str) -> str:
 
 
 def _leaderboard(result: Row, split: str) -> str:
-    """A row a model on one split, the best first."""
-    own = [row for row in result["rows"] if _is(row, split, result["seed"], "all")]
-    figures = {(row["model"], row["metric"], row["k"]): row for row in own}
-    names = list(dict.fromkeys(row["model"] for row in own))
+    """One row per model on a split, the best first."""
+    rows = [row for row in result["rows"] if _is(row, split, result["seed"], "all")]
+    figures = {(row["model"], row["metric"], row["k"]): row for row in rows}
+    names = list(dict.fromkeys(row["model"] for row in rows))
     rated = any(metric == "mse" for _, metric, _ in figures)
     headline = ("mse", None) if rated else HEADLINE
     others = [] if rated else [name for name in _SHOWN if (names[0], name, 10) in figures]
@@ -94,21 +94,21 @@ def _leaderboard(result: Row, split: str) -> str:
 
 def _comparisons(result: Row, split: str) -> str:
     """The best model of ours compared with every other, for all users and those who come back."""
-    own = [row for row in result["comparisons"] if _is(row, split, result["seed"])]
-    return _beside(own, split) if own else ""
+    rows = [row for row in result["comparisons"] if _is(row, split, result["seed"])]
+    return _beside(rows, split) if rows else ""
 
 
-def _beside(own: Sequence[Row], place: str) -> str:
+def _beside(rows: Sequence[Row], place: str) -> str:
     """One model compared with all others, in order of the ratio; `place` ends the heading."""
-    by = {(row["segment"], row["other"]): row for row in own}
-    segments = list(dict.fromkeys(row["segment"] for row in own))
+    by = {(row["segment"], row["other"]): row for row in rows}
+    segments = list(dict.fromkeys(row["segment"] for row in rows))
 
     def ratio(name: str) -> float:
-        """Infinite, and so no number in JSON, compared with a model that finds nothing."""
-        found = by[segments[0], name]["ratio"]
-        return math.inf if found is None else float(found)
+        """Infinite (null in JSON) compared with a model that finds nothing."""
+        value = by[segments[0], name]["ratio"]
+        return math.inf if value is None else float(value)
 
-    others = sorted({row["other"] for row in own}, key=ratio)
+    others = sorted({row["other"] for row in rows}, key=ratio)
     lines = [
         [
             name,
@@ -127,7 +127,7 @@ def _beside(own: Sequence[Row], place: str) -> str:
         "p (Holm)",
         *(f"ratio, {segment}" for segment in segments),
     ]
-    return f"### {own[0]['model']} compared with the others, {place}\n\n{_table(head, lines)}"
+    return f"### {rows[0]['model']} compared with the others, {place}\n\n{_table(head, lines)}"
 
 
 def _pooled(result: Row) -> str:
@@ -179,8 +179,8 @@ def _skipped(result: Row) -> str:
 
 
 def _is(row: Row, split: str, seed: int, segment: str | None = None) -> bool:
-    asked = (split, seed, segment or row.get("segment"))
-    return (row["split"], row["seed"], row.get("segment")) == asked
+    wanted = (split, seed, segment or row.get("segment"))
+    return (row["split"], row["seed"], row.get("segment")) == wanted
 
 
 def _interval(row: Row, value: str, low: str, high: str, digits: int = 4) -> str:

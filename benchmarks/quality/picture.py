@@ -28,13 +28,13 @@ _SHORTEST_S = 0.05
 
 def points(result: Mapping[str, Any], split: str) -> list[Mapping[str, Any]]:
     """The models' headline figures on a split, the best first."""
-    own = [
+    rows = [
         row
         for row in result["rows"]
         if (row["split"], row["segment"], row["seed"]) == (split, "all", result["seed"])
         and (row["metric"], row["k"]) == HEADLINE
     ]
-    return sorted(own, key=lambda row: -row["value"])
+    return sorted(rows, key=lambda row: -row["value"])
 
 
 def draw(path: Path, results: Sequence[Mapping[str, Any]], mixed: Mapping[str, Any] | None) -> None:

@@ -20,28 +20,30 @@ Row = dict[str, Any]
 def pooled(draws: Sequence[SplitFigures], config: EvaluationConfig) -> tuple[list[Row], list[Row]]:
     """Rows of the models that answered in every draw, and comparisons of our best with the others.
 
-    A figure is the mean over all pairs of a draw and a user. What is resampled are users with all
-    their draws, since what a user likes is the same in each. Validation is the mean over draws of
-    each one's mean, NaN where a draw has none, as of a peer whose settings were given.
+    A figure is the mean over all pairs of a draw and a user. Users are resampled with all their
+    draws, since a user's taste is the same in each. Validation is the mean over draws of the mean
+    of each, NaN if a draw has none, as for a peer whose settings were fixed.
 
     Args:
         draws: two or more of one split, of the same users' vocabulary.
         config: resamples and seed.
     """
-    names = [name for name in draws[0].per_user if all(name in one.per_user for one in draws)]
+    names = [name for name in draws[0].per_user if all(name in draw.per_user for draw in draws)]
     if not names:
         return [], []
-    clusters, place = np.unique(np.concatenate([one.users for one in draws]), return_inverse=True)
+    clusters, place = np.unique(np.concatenate([draw.users for draw in draws]), return_inverse=True)
     counts = np.bincount(place).astype(np.float64)
     sums = {
-        name: np.bincount(place, np.concatenate([one.per_user[name] for one in draws]))
+        name: np.bincount(place, np.concatenate([draw.per_user[name] for draw in draws]))
         for name in names
     }
-    by_model = [{row["model"]: row for row in one.models} for one in draws]
-    label = {"split": draws[0].split, "draws": [one.seed for one in draws]}
+    by_model = [{row["model"]: row for row in draw.models} for draw in draws]
+    label = {"split": draws[0].split, "draws": [draw.seed for draw in draws]}
     rows: list[Row] = []
     for name in names:
-        found = bootstrap_ratio(sums[name][:, None], counts[:, None], config.samples, config.seed)
+        interval = bootstrap_ratio(
+            sums[name][:, None], counts[:, None], config.samples, config.seed
+        )
         rows.append(
             label
             | {
@@ -49,10 +51,10 @@ def pooled(draws: Sequence[SplitFigures], config: EvaluationConfig) -> tuple[lis
                 "kind": by_model[0][name]["kind"],
                 "metric": HEADLINE[0],
                 "k": HEADLINE[1],
-                "value": float(found.value[0]),
-                "ci_low": float(found.low[0]),
-                "ci_high": float(found.high[0]),
-                "by_draw": [float(one.per_user[name].mean()) for one in draws],
+                "value": float(interval.value[0]),
+                "ci_low": float(interval.low[0]),
+                "ci_high": float(interval.high[0]),
+                "by_draw": [float(draw.per_user[name].mean()) for draw in draws],
                 "validation": float(np.mean([of_draw[name]["validation"] for of_draw in by_model])),
                 "validation_by_draw": [of_draw[name]["validation"] for of_draw in by_model],
                 "n_users": len(clusters),

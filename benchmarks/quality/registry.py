@@ -61,8 +61,8 @@ def _of_catalogue(entry: ModelEntry, seed: int) -> Entry:
     benchmark = entry.benchmark
     assert benchmark is not None
 
-    def build(data: Dataset, own: Settings) -> Trainable:
-        return entry.build({**entry.fixed, "seed": seed, **own})
+    def build(data: Dataset, settings: Settings) -> Trainable:
+        return entry.build({**entry.fixed, "seed": seed, **settings})
 
     return Entry(
         entry.name,
@@ -76,8 +76,8 @@ def _of_catalogue(entry: ModelEntry, seed: int) -> Entry:
 
 
 def _of_late(days: int, seed: int) -> Entry:
-    def build(data: Dataset, own: Settings) -> Trainable:
-        config = RecentPopularityConfig(half_life_days=math.inf, seed=seed, **own)
+    def build(data: Dataset, settings: Settings) -> Trainable:
+        config = RecentPopularityConfig(half_life_days=math.inf, seed=seed, **settings)
         return RecentPopularity(config)
 
     grid = ({"window_days": days},)
@@ -89,12 +89,12 @@ def _variants(seed: int) -> tuple[Entry, ...]:
     of_scores = MMNNConfig(fusion_level="model", seed=seed)
     cold = HMDFConfig(seed=seed, slices=5)
     return (
-        Entry("mmnn_model_fusion", OURS, WARM_AND_COLD, lambda data, own: MMNN(of_scores)),
+        Entry("mmnn_model_fusion", OURS, WARM_AND_COLD, lambda data, settings: MMNN(of_scores)),
         Entry(
             HYBRID,
             OURS,
             (COLD_ITEM,),
-            lambda data, own: HMDF(cold, slicing=OF_ITEMS),
+            lambda data, settings: HMDF(cold, slicing=OF_ITEMS),
             refits=True,
         ),
     )

@@ -32,21 +32,21 @@ def key_of(*parts: Any) -> str:
 
 
 def code_digest(paths: Iterable[str], without: str | None = None) -> str:
-    """A key of files and folders of code, relative to the repository: what they say.
+    """A key of the content of files and folders of code, named relative to the repository.
 
     Args:
         paths: of the files and folders.
         without: a folder below one of them that does not count.
     """
     left_out = None if without is None else _ROOT / without
-    found = hashlib.sha256()
+    hasher = hashlib.sha256()
     for name in paths:
         path = _ROOT / name
         files = sorted(path.rglob("*.py")) if path.is_dir() else [path]
         files = [file for file in files if left_out is None or left_out not in file.parents]
         for file in files:
-            found.update(str(file.relative_to(_ROOT)).encode() + file.read_bytes())
-    return found.hexdigest()[:12]
+            hasher.update(str(file.relative_to(_ROOT)).encode() + file.read_bytes())
+    return hasher.hexdigest()[:12]
 
 
 def commit() -> str:

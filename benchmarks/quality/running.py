@@ -92,10 +92,10 @@ def answers(run: Run, data: SplitData, material: Material) -> Iterator[Given]:
     for entry in _ours(run, data):
         code = whole if entry.name == HYBRID else without_hybrid
         key = key_of(known, entry.grid, entry.refits, run.seed, code)
-        found = kept(run.folder / data.name, entry.name, key)
-        if found is None:
+        answer = kept(run.folder / data.name, entry.name, key)
+        if answer is None:
             try:
-                found = _stamped(ours.answer(entry, data, run.seed), stamp)
+                answer = _stamped(ours.answer(entry, data, run.seed), stamp)
             except NothingToLearnError as error:
                 yield Given(entry.name, entry.kind, Skipped(str(error), failed=False))
                 continue
@@ -104,8 +104,8 @@ def answers(run: Run, data: SplitData, material: Material) -> Iterator[Given]:
                 _log.exception("%s failed on %s.", entry.name, data.name)
                 yield Given(entry.name, entry.kind, Skipped(repr(error), failed=True))
                 continue
-            keep(run.folder / data.name, entry.name, key, found)
-        yield Given(entry.name, entry.kind, found)
+            keep(run.folder / data.name, entry.name, key, answer)
+        yield Given(entry.name, entry.kind, answer)
     yield from _their_answers(run, data, material, stamp)
 
 
@@ -113,7 +113,7 @@ def _their_answers(run: Run, data: SplitData, material: Material, stamp: str) ->
     features = content_features(material)
     content = array_digest(features) if data.name == COLD_ITEM else ""
     known = events_digest(data) + content
-    asked: Task | None = None
+    peer_task: Task | None = None
     for entry in run.peers:
         if not run.takes(entry.name) or data.name not in entry.splits:
             continue
@@ -122,8 +122,8 @@ def _their_answers(run: Run, data: SplitData, material: Material, stamp: str) ->
         key = key_of(known, asks, run.seed, _peer_code(entry))
         answer: Answer | Skipped | None = kept(run.folder / data.name, entry.name, key)
         if answer is None:
-            asked = asked or task(data, features, run.seed)
-            answer = theirs.answer(entry, asked, chosen)
+            peer_task = peer_task or task(data, features, run.seed)
+            answer = theirs.answer(entry, peer_task, chosen)
             if isinstance(answer, Answer):
                 answer = _stamped(answer, stamp)
                 keep(run.folder / data.name, entry.name, key, answer)
@@ -131,9 +131,9 @@ def _their_answers(run: Run, data: SplitData, material: Material, stamp: str) ->
 
 
 def _peer_code(entry: PeerEntry) -> str:
-    """A key of the code that answers for the peer, without that of other libraries."""
-    own = sorted(path.name for path in _PEERS.glob(f"{entry.library}_*.py"))
-    files = [f"benchmarks/peers/{name}" for name in own]
+    """A key of the code of the peer, without that for other libraries."""
+    names = sorted(path.name for path in _PEERS.glob(f"{entry.library}_*.py"))
+    files = [f"benchmarks/peers/{name}" for name in names]
     lock = f"benchmarks/peers/environments/{entry.environment}.txt"
     return code_digest((*_PEER_CODE, *files, lock))
 

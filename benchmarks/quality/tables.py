@@ -49,53 +49,53 @@ class SplitFigures:
 
 
 def figures_of(
-    data: SplitData, given: list[tuple[Given, Measured | None]], config: EvaluationConfig
+    data: SplitData, measurements: list[tuple[Given, Measured | None]], config: EvaluationConfig
 ) -> SplitFigures:
     """All tables of one split."""
     rows: list[Row] = []
     models: list[Row] = []
     skipped: list[Row] = []
     per_user: dict[str, np.ndarray] = {}
-    for one, measured in given:
-        label = {"model": one.name, "kind": one.kind, "split": data.name, "seed": config.seed}
-        if measured is None or not isinstance(one.answer, Answer):
-            assert not isinstance(one.answer, Answer)
-            skipped.append(label | vars(one.answer))
+    for reply, measured in measurements:
+        label = {"model": reply.name, "kind": reply.kind, "split": data.name, "seed": config.seed}
+        if measured is None or not isinstance(reply.answer, Answer):
+            assert not isinstance(reply.answer, Answer)
+            skipped.append(label | vars(reply.answer))
             continue
-        rows += _rows(label, one.answer, measured)
-        models.append(label | dict(one.answer.facts))
+        rows += _rows(label, reply.answer, measured)
+        models.append(label | dict(reply.answer.facts))
         if data.name != RANDOM:
-            per_user[one.name] = measured.per_user
+            per_user[reply.name] = measured.per_user
     comparisons = _comparisons(data, models, per_user, config)
     tables = (rows, comparisons, models, skipped)
     return SplitFigures(data.name, config.seed, *tables, tested_users(data), per_user)
 
 
 def best_of_ours(models: Sequence[Row]) -> str:
-    """The name of our model that is best on validation; of any where none is ours."""
-    own = [row for row in models if row["kind"] == OURS] or list(models)
-    best = max(own, key=lambda row: float(np.nan_to_num(row["validation"], nan=-1.0)))
+    """The name of our model that is best on validation; of any model if none is ours."""
+    candidates = [row for row in models if row["kind"] == OURS] or list(models)
+    best = max(candidates, key=lambda row: float(np.nan_to_num(row["validation"], nan=-1.0)))
     return str(best["model"])
 
 
-def measured_of(one: Given, data: SplitData, config: EvaluationConfig) -> Measured | None:
-    """The figures of one answer; None where there is no answer."""
-    if not isinstance(one.answer, Answer):
+def measured_of(reply: Given, data: SplitData, config: EvaluationConfig) -> Measured | None:
+    """The figures of one answer; None if there is no answer."""
+    if not isinstance(reply.answer, Answer):
         return None
-    return measure(one.name, one.answer, data, config)
+    return measure(reply.name, reply.answer, data, config)
 
 
-def line(one: Given, measured: Measured | None) -> str:
-    """What people see of one model while the run goes on."""
-    if measured is None or not isinstance(one.answer, Answer):
-        assert not isinstance(one.answer, Answer)
-        return f"  {one.name:<22} {one.kind:<9} skipped: {one.answer.reason}"
-    facts = one.answer.facts
+def line(reply: Given, measured: Measured | None) -> str:
+    """The line that a run prints for one model."""
+    if measured is None or not isinstance(reply.answer, Answer):
+        assert not isinstance(reply.answer, Answer)
+        return f"  {reply.name:<22} {reply.kind:<9} skipped: {reply.answer.reason}"
+    facts = reply.answer.facts
     first = next((row for row in measured.rows if _is_headline(row.metric, row.k)), None)
     if first is None:
-        return f"  {one.name:<22} {one.kind:<9} no user to judge it by"
+        return f"  {reply.name:<22} {reply.kind:<9} no user to judge it by"
     return (
-        f"  {one.name:<22} {one.kind:<9} {first.value:.4f} [{first.ci_low:.4f}, "
+        f"  {reply.name:<22} {reply.kind:<9} {first.value:.4f} [{first.ci_low:.4f}, "
         f"{first.ci_high:.4f}]  validation {abs(facts['validation']):.4f}  "
         f"fit {facts['fit_s']:.1f} s  lists {facts['predict_s']:.1f} s  "
         f"tuning {facts['tuning_s']:.0f} s"
@@ -155,5 +155,5 @@ def _comparisons(
     if len(per_user) < 2:
         return []
     best = best_of_ours(models)
-    found = compare(best, per_user, segment_users(data), data.name, config)
-    return [row | {"seed": config.seed} for row in found]
+    comparisons = compare(best, per_user, segment_users(data), data.name, config)
+    return [row | {"seed": config.seed} for row in comparisons]

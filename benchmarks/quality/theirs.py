@@ -40,8 +40,8 @@ def require_environments(peers: Iterable[PeerEntry]) -> None:
     Raises:
         PeersMissingError: one is not.
     """
-    asked = dict.fromkeys(entry.environment for entry in peers)
-    missing = [name for name in asked if not python_of(name).is_file()]
+    environments = dict.fromkeys(entry.environment for entry in peers)
+    missing = [name for name in environments if not python_of(name).is_file()]
     if missing:
         raise PeersMissingError(
             f"The peers' environment {', '.join(missing)} is missing: run `make bench-env`, or "
@@ -52,17 +52,17 @@ def require_environments(peers: Iterable[PeerEntry]) -> None:
 def answer(
     entry: PeerEntry, task: Task, settings: Mapping[str, Any] | None = None
 ) -> Answer | Skipped:
-    """What the peer says; settings given are taken as they are, without tuning."""
+    """The peer's answer; given settings are used as they are, without tuning."""
     with tempfile.TemporaryDirectory() as folder:
-        asked, said = Path(folder) / "task.npz", Path(folder) / "answer.npz"
-        write_task(asked, task)
+        task_file, answer_file = Path(folder) / "task.npz", Path(folder) / "answer.npz"
+        write_task(task_file, task)
         command = [
             str(python_of(entry.environment)),
             "-m",
             "peers",
             entry.name,
-            str(asked),
-            str(said),
+            str(task_file),
+            str(answer_file),
         ]
         command += ["--configurations", str(entry.budget.configurations)]
         command += ["--seconds", str(entry.budget.seconds)]
@@ -72,7 +72,7 @@ def answer(
             command, cwd=_FOLDER, env=_environment(), capture_output=True, text=True, check=False
         )
         if done.returncode == 0:
-            return read_answer(said)
+            return read_answer(answer_file)
         last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         if done.returncode == MISSING_PACKAGE:
             return Skipped(last, failed=False)

@@ -25,7 +25,7 @@ def contrastive_heads(
         features: (n, d) of the tower.
         anchors: (n, dim) unit text vectors, locked.
         epochs: passes over the items.
-        seed: of the order of the items; the same seed gives the same heads on a CPU.
+        seed: for the order of the items; the same seed gives the same heads on a CPU.
     """
     order = torch.Generator().manual_seed(seed)
     inputs = torch.from_numpy(((features - start.mean) / start.scale).astype(np.float32))
@@ -37,10 +37,10 @@ def contrastive_heads(
         for rows in torch.split(torch.randperm(len(inputs), generator=order), _BATCH):
             mapped = torch.nn.functional.normalize(inputs[rows] @ weight + bias, dim=-1)
             logits = mapped @ targets[rows].T / _TEMPERATURE
-            own = torch.arange(len(rows))
+            labels = torch.arange(len(rows))
             loss = (
-                torch.nn.functional.cross_entropy(logits, own)
-                + torch.nn.functional.cross_entropy(logits.T, own)
+                torch.nn.functional.cross_entropy(logits, labels)
+                + torch.nn.functional.cross_entropy(logits.T, labels)
             ) / 2
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]

@@ -50,5 +50,5 @@ def _blocks(
         block = queries[start : start + _BLOCK]
         scores = block @ anchors.T
         rows = np.arange(len(block))
-        own = scores[rows, start + rows][:, None]
-        yield (scores > own).sum(axis=1), (scores == own).sum(axis=1) - 1
+        matching = scores[rows, start + rows][:, None]
+        yield (scores > matching).sum(axis=1), (scores == matching).sum(axis=1) - 1

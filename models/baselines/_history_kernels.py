@@ -16,16 +16,16 @@ def newest_of_each_item(
     columns: Ints,
     values: Floats,
 ) -> int:
-    """The newest event of each item in each history, items ascending; how many there are.
+    """Finds the newest event of each item in each history, items ascending; returns their number.
 
     Args:
         offsets: (n_users + 1,) where each history begins.
         items: (n_events,) of the histories, oldest first.
-        weights: (w,) of an event by how many came after it; events with more of them do not count.
+        weights: (w,) by how many events came after; an event with w or more after it is ignored.
         marks: (n_items,) all -1; is changed.
-        starts: (n_users + 1,) is filled: where each user's items begin.
-        columns: (n_events,) its beginning is filled: the items.
-        values: (n_events,) its beginning is filled: their weights.
+        starts: (n_users + 1,) is filled with where each user's items begin.
+        columns: (n_events,) its beginning is filled with the items.
+        values: (n_events,) its beginning is filled with their weights.
     """
     stop = 0
     for user in range(len(offsets) - 1):
@@ -37,9 +37,9 @@ def newest_of_each_item(
                 marks[item] = stop
                 columns[stop], values[stop] = item, weights[rank]
                 stop += 1
-        own = slice(starts[user], stop)
-        order = np.argsort(columns[own])
-        columns[own], values[own] = columns[own][order], values[own][order]
+        span = slice(starts[user], stop)
+        order = np.argsort(columns[span])
+        columns[span], values[span] = columns[span][order], values[span][order]
     starts[-1] = stop
     return stop
 

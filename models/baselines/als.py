@@ -72,7 +72,7 @@ def fold_in(
     gram: Floats,
     config: ALSConfig,
 ) -> Floats:
-    """Vectors (n_users, f) of users by what they did: the equations of `solved`, solved exactly.
+    """Vectors (n_users, f) of users by their histories: the equations of `solved`, solved exactly.
 
     Args:
         history: how much each event counts, at most 1.
@@ -82,14 +82,14 @@ def fold_in(
     """
     factors = vectors.shape[1]
     ridge = gram + config.strength * np.eye(factors, dtype=np.float32)
-    found = np.zeros((len(history.starts) - 1, factors), dtype=np.float32)
-    for begin in range(0, len(found), _USERS_AT_ONCE):
+    user_vectors = np.zeros((len(history.starts) - 1, factors), dtype=np.float32)
+    for begin in range(0, len(user_vectors), _USERS_AT_ONCE):
         part = history._replace(starts=history.starts[begin : begin + _USERS_AT_ONCE + 1])
         left = np.repeat(ridge[None], len(part.starts) - 1, axis=0)
         right = np.zeros((len(left), factors), dtype=np.float32)
         add_choices(*part, vectors, config.confidence, left, right)
-        found[begin : begin + len(left)] = np.linalg.solve(left, right[..., None])[..., 0]
-    return found
+        user_vectors[begin : begin + len(left)] = np.linalg.solve(left, right[..., None])[..., 0]
+    return user_vectors
 
 
 def factorise(choices: sparse.csr_array, config: ALSConfig) -> tuple[Floats, Floats]:

@@ -55,7 +55,7 @@ class Baseline(ABC):
         """Scores (n_users, n_items) of `items`, all by default; -inf where it has none."""
 
     def recommend(self, users: Histories, k: int, exclude: Histories | None = None) -> Ranking:
-        """The k best items a user, without the items of `exclude` (same users, row by row)."""
+        """The k best items per user, without the items of `exclude` (same users, row by row)."""
         return rank(self.score, users, k, self.learned("ties"), exclude=exclude)
 
     def save(self, folder: Path) -> None:

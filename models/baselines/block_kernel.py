@@ -71,26 +71,25 @@ def _learned(blocks: Sequence[Floats], targets: np.ndarray) -> Strengths:
         linear.grad = linear.exp() * torch.tensordot(inner, slope, 2)
         penalty.grad = penalty.exp() * slope.trace()
         optimizer.step()
-    found = [np.exp(x.numpy()).astype(np.float32) for x in logs]
-    return Strengths(found[0], found[1], float(found[2][0]))
+    strengths = [np.exp(x.numpy()).astype(np.float32) for x in logs]
+    return Strengths(strengths[0], strengths[1], float(strengths[2][0]))
 
 
 def _slope(kernel: Tensor, wanted: Tensor) -> Tensor:
     """∂E/∂A (n, n) of E = Σ_i ‖c_i / (A⁻¹)_ii‖² with c = A⁻¹ Y.
 
     With C = A⁻¹ and e_i = c_i / C_ii it is C diag(2 ‖e_i‖² / C_ii) C - (C g) cᵀ, g_i = 2 e_i /
-    C_ii. In closed form, since automatic differentiation through the inverse takes four times as
-    long.
+    C_ii. In closed form, as automatic differentiation through the inverse takes four times as long.
 
     Args:
         kernel: A = K + λI (n, n).
         wanted: Y (n, f).
     """
     inverse = torch.cholesky_inverse(torch.linalg.cholesky(kernel))
-    solved, own = inverse @ wanted, inverse.diagonal()[:, None]
-    errors = solved / own
-    weights = 2 * errors.square().sum(dim=1) / own[:, 0]
-    return (inverse * weights) @ inverse - (inverse @ (2 * errors / own)) @ solved.T
+    solved, diagonal = inverse @ wanted, inverse.diagonal()[:, None]
+    errors = solved / diagonal
+    weights = 2 * errors.square().sum(dim=1) / diagonal[:, 0]
+    return (inverse * weights) @ inverse - (inverse @ (2 * errors / diagonal)) @ solved.T
 
 
 def _distances(inner: Tensor) -> Tensor:

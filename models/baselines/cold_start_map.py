@@ -70,7 +70,7 @@ class ColdStartMap(ConfiguredBaseline[ColdStartMapConfig]):
     are learned (`models.baselines.block_kernel`), from errors as users would see them: X (y - f).
     A user is the vector x that the items of the history solve for, so that a new event counts at
     once. z has the blocks of the modalities, standardised, absent ones at their mean, and a
-    number a modality that says whether it is there.
+    number per modality that says whether it is there.
     (Attributes to factors: Gantner et al. 2010; kernel ridge: Saunders, Gammerman and Vovk 1998.)
     """
 
@@ -100,16 +100,16 @@ class ColdStartMap(ConfiguredBaseline[ColdStartMapConfig]):
         tokens, config = _timeless(dataset.tokens), self.config
         content = ContentBlocks.fit(tokens, warm, config.blocks, config.widest, config.components)
         taste = self._targets(dataset)
-        # Of later items nobody could have chosen one: they say nothing of those who did not.
+        # Nobody could have chosen later items, so not having chosen them says nothing.
         self._remember(dataset, taste=taste, taste_gram=taste.T @ taste, **content.arrays())
         most = min(int(warm.sum()), config.anchors)
         rows: Ints = np.argsort(-counts, kind="stable")[:most].astype(np.int32)
         offset = taste[rows].mean(axis=0) if len(rows) else np.zeros(taste.shape[1])
         parts = content.parts(tokens, dataset.n_items, config.left_out)
         judges = rows[: config.judges]
-        found = learned_strengths([x[judges] for x in parts], self._as_seen(judges, dataset))
+        strengths = learned_strengths([x[judges] for x in parts], self._as_seen(judges, dataset))
         z, widths = np.hstack(parts), [x.shape[1] for x in parts]
-        self.arrays |= _regressed(z[rows], taste[rows] - offset, found, widths)
+        self.arrays |= _regressed(z[rows], taste[rows] - offset, strengths, widths)
         self.arrays["offset"] = offset.astype(np.float32)
         self.arrays["codes"] = self._codes(z)
         return self
@@ -131,9 +131,9 @@ class ColdStartMap(ConfiguredBaseline[ColdStartMapConfig]):
     def extended(self, tokens: Mapping[str, TokenTable], places: Ints) -> Self:
         """The same map over further and changed items; see `models.protocol.Extendable`.
 
-        In a history, an item that has no taste yet has the one that its content predicts.
+        An item of a history that has no taste yet gets the one that its content predicts.
         """
-        own = self._codes(
+        codes = self._codes(
             self._content(
                 of_width(_timeless(tokens), ContentBlocks.of_arrays(self.arrays).widths),
                 len(places),
@@ -144,8 +144,8 @@ class ColdStartMap(ConfiguredBaseline[ColdStartMapConfig]):
         other = type(self)(self.config)
         other.arrays = {
             **self.arrays,
-            "codes": placed(self.learned("codes"), places, own),
-            "taste": placed(taste, places[new], own[new]),
+            "codes": placed(self.learned("codes"), places, codes),
+            "taste": placed(taste, places[new], codes[new]),
             "ties": further_ties(self.learned("ties"), places),
         }
         return other
@@ -205,12 +205,12 @@ class ContentPopularity(ColdStartMap):
 
 
 def _regressed(
-    anchors: Floats, targets: np.ndarray, found: Strengths, widths: list[int]
+    anchors: Floats, targets: np.ndarray, strengths: Strengths, widths: list[int]
 ) -> dict[str, np.ndarray]:
     """The ridge regression of targets (a, f) on anchors (a, q), parts of the given widths."""
-    near, linear = np.repeat(found.near, widths), np.repeat(found.linear, widths)
+    near, linear = np.repeat(strengths.near, widths), np.repeat(strengths.linear, widths)
     kernel = _nearness(anchors, anchors, near).astype(np.float64) + (anchors * linear) @ anchors.T
-    kernel.flat[:: len(kernel) + 1] += found.penalty
+    kernel.flat[:: len(kernel) + 1] += strengths.penalty
     solved = np.zeros(targets.shape)
     if len(kernel):
         factor = cho_factor(kernel, lower=True, overwrite_a=True)
@@ -225,12 +225,12 @@ def _regressed(
 
 def _nearness(content: Floats, anchors: Floats, weights: Floats) -> Floats:
     """exp(-‖z - z_a‖²_w) (n, a) of content (n, q) to anchors (a, q), of weights w (q,)."""
-    own, others = content * np.sqrt(weights), anchors * np.sqrt(weights)
-    lengths = np.einsum("aq,aq->a", others, others)
+    scaled_content, scaled_anchors = content * np.sqrt(weights), anchors * np.sqrt(weights)
+    lengths = np.einsum("aq,aq->a", scaled_anchors, scaled_anchors)
     # In place: there are tens of millions of pairs.
-    near: Floats = own @ (2 * others).T
+    near: Floats = scaled_content @ (2 * scaled_anchors).T
     near -= lengths
-    near -= np.einsum("nq,nq->n", own, own)[:, None]
+    near -= np.einsum("nq,nq->n", scaled_content, scaled_content)[:, None]
     np.minimum(near, 0, out=near)
     return np.exp(near, out=near)
 

@@ -44,17 +44,17 @@ class ConfiguredBaseline(Baseline, Generic[Settings]):
         return self.config.model_dump()
 
     def matrix(self, name: str, n_columns: int) -> sparse.csr_array:
-        """The matrix whose arrays `sparse_arrays` named, checked once and not for every score.
+        """The matrix whose arrays `sparse_arrays` named, checked once rather than at every score.
 
         Raises:
             NotFittedError: the model was neither fitted nor loaded.
         """
         starts = self.learned(f"{name}.starts")
-        kept = self._matrices.get(name)
-        if kept is None or kept[0] is not starts:
-            kept = starts, _sparse_matrix(name, self.arrays, n_columns)
-            self._matrices = {**self._matrices, name: kept}
-        return kept[1]
+        cached = self._matrices.get(name)
+        if cached is None or cached[0] is not starts:
+            cached = starts, _sparse_matrix(name, self.arrays, n_columns)
+            self._matrices = {**self._matrices, name: cached}
+        return cached[1]
 
     @classmethod
     def load(cls, folder: Path) -> Self:

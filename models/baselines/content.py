@@ -95,16 +95,16 @@ class Content(Baseline):
     def extended(self, tokens: Mapping[str, TokenTable], places: Ints) -> Self:
         """The same model over further and changed items; see `models.protocol.Extendable`."""
         scale = Standardisation(self.learned("mean"), self.learned("deviation"))
-        own = np.zeros((len(places), len(scale.mean)), dtype=np.float32)
+        vectors = np.zeros((len(places), len(scale.mean)), dtype=np.float32)
         there = np.zeros(len(places), dtype=bool)
         readable = of_width(tokens, {self.config.modality: len(scale.mean)})
         if readable:
             features, there = readable[self.config.modality].at()
-            own = _cosine_vectors(scale, features, there)
+            vectors = _cosine_vectors(scale, features, there)
         other = type(self)(self.config)
         other.arrays = {
             **self.arrays,
-            "vectors": placed(self.learned("vectors"), places, own),
+            "vectors": placed(self.learned("vectors"), places, vectors),
             "present": placed(self.learned("present"), places, there),
             "ties": further_ties(self.learned("ties"), places),
         }

@@ -41,26 +41,28 @@ class ContentBlocks:
         widest: int,
         components: int,
     ) -> "ContentBlocks":
-        """Standardises each block by what some items have in it.
+        """Standardises each block by the features of some items.
 
         Args:
             tokens: of the items.
             learned_from: (n_items,) which items.
-            names: of a modality's blocks, which are parts of equal width of its features; a
-                modality that is not named is one block of its own name.
-            widest: a block with more numbers is cut to `components` principal components.
-            components: see there.
+            names: of each modality's blocks, which are parts of equal width of its features; a
+                modality that is not named is one block with its own name.
+            widest: a block with more columns is cut to `components` principal components.
+            components: see `widest`.
         """
-        found = []
+        blocks = []
         for modality, table in sorted(tokens.items()):
             features, present = table.at()
             known = features[present & learned_from].astype(np.float64)
             known = known if len(known) else np.zeros((1, features.shape[1]))
-            own = names.get(modality, (modality,))
-            for name, x in zip(own, np.array_split(known, len(own), axis=1), strict=True):
+            block_names = names.get(modality, (modality,))
+            for name, x in zip(
+                block_names, np.array_split(known, len(block_names), axis=1), strict=True
+            ):
                 axes = _axes(x, widest, components).astype(np.float32)
-                found.append(Block(modality, name, x.mean(axis=0).astype(np.float32), axes))
-        return ContentBlocks(tuple(found))
+                blocks.append(Block(modality, name, x.mean(axis=0).astype(np.float32), axes))
+        return ContentBlocks(tuple(blocks))
 
     def parts(
         self, tokens: Mapping[str, TokenTable], n_items: int, left_out: Collection[str] = ()
@@ -99,12 +101,12 @@ class ContentBlocks:
         return widths
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The blocks as named arrays, to be kept as state."""
-        found: dict[str, np.ndarray] = {}
+        """The blocks as named arrays, to be stored as state."""
+        arrays: dict[str, np.ndarray] = {}
         for place, block in enumerate(self.blocks):
             name = f"{_PREFIX}.{place:03}.{block.modality}.{block.name}"
-            found |= {f"{name}.mean": block.mean, f"{name}.axes": block.axes}
-        return found
+            arrays |= {f"{name}.mean": block.mean, f"{name}.axes": block.axes}
+        return arrays
 
     @staticmethod
     def of_arrays(arrays: Mapping[str, np.ndarray]) -> "ContentBlocks":
@@ -122,9 +124,9 @@ class ContentBlocks:
 
     def _columns(self, modality: str, features: Floats) -> Iterator[tuple[str, Floats]]:
         """Each block's columns of a modality's features (n, p)."""
-        own = self._of(modality)
-        parts = np.array_split(features, len(own), axis=1)
-        return ((block.name, part) for block, part in zip(own, parts, strict=True))
+        blocks = self._of(modality)
+        parts = np.array_split(features, len(blocks), axis=1)
+        return ((block.name, part) for block, part in zip(blocks, parts, strict=True))
 
 
 def _axes(x: np.ndarray, widest: int, components: int) -> np.ndarray:

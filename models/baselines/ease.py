@@ -57,22 +57,22 @@ class EASE(ConfiguredBaseline[EASEConfig]):
 
     @one_blas_thread()
     def fit(self, dataset: Dataset) -> Self:
-        """Inverts one matrix of the smaller side of the training choices.
+        """Inverts one matrix, of the smaller side of the training choices.
 
         Raises:
             SingularError: the penalty is too small for the machine's precision.
         """
         train = dataset.train
         choices = choice_matrix(train.users, train.items, dataset.n_users, dataset.n_items)
-        kept = self._most_chosen(choices)
-        choices = choices[:, kept]
-        if dataset.n_users < len(kept):
+        most_chosen = self._most_chosen(choices)
+        choices = choices[:, most_chosen]
+        if dataset.n_users < len(most_chosen):
             gram = (choices @ choices.T).toarray()
             left = inverse(gram, self.config.strength) @ choices  # K X: u n
             explained = choices.multiply(left).sum(axis=0)
             self._remember(
                 dataset,
-                kept=kept,
+                kept=most_chosen,
                 left=np.asarray(left, dtype=np.float32),
                 told=np.asarray(explained, dtype=np.float32),
                 **sparse_arrays("choosers", sparse.csr_array(choices.T)),
@@ -82,21 +82,21 @@ class EASE(ConfiguredBaseline[EASEConfig]):
             left = inverse(gram, self.config.strength)
             left /= -np.diag(left)
             np.fill_diagonal(left, 0)
-            self._remember(dataset, kept=kept, left=left)
+            self._remember(dataset, kept=most_chosen, left=left)
         return self
 
     def score(self, users: Histories, items: Ints | None = None) -> Floats:
         """Scores (n_users, n_items); 0 for items without training events or beyond the most."""
-        n_items, kept = len(self.learned("ties")), self.learned("kept")
+        n_items, most_chosen = len(self.learned("ties")), self.learned("kept")
         history = history_matrix(users, n_items, self.config.decay)
-        if len(kept) == n_items:
+        if len(most_chosen) == n_items:
             return self._of_kept(history, slice(None) if items is None else items)
-        asked = np.arange(n_items) if items is None else items
+        wanted = np.arange(n_items) if items is None else items
         place = np.full(n_items, -1)
-        place[kept] = np.arange(len(kept))
-        told_of = place[asked] >= 0
-        scores = np.zeros((len(users), len(asked)), dtype=np.float32)
-        scores[:, told_of] = self._of_kept(history[:, kept], place[asked][told_of])
+        place[most_chosen] = np.arange(len(most_chosen))
+        scored = place[wanted] >= 0
+        scores = np.zeros((len(users), len(wanted)), dtype=np.float32)
+        scores[:, scored] = self._of_kept(history[:, most_chosen], place[wanted][scored])
         return scores
 
     def _of_kept(self, history: sparse.csr_array, chosen: Ints | slice) -> Floats:
@@ -106,10 +106,10 @@ class EASE(ConfiguredBaseline[EASEConfig]):
             return np.asarray(history @ left[:, chosen], dtype=np.float32)
         choosers = self.matrix("choosers", len(left))
         alike = sums_over(history, choosers, None)  # h Xᵀ: b u
-        own = history[:, chosen].toarray()
+        past = history[:, chosen].toarray()
         explained = self.arrays["told"][chosen]
         return np.asarray(
-            (alike @ left[:, chosen] - explained * own) / (1 - explained), dtype=np.float32
+            (alike @ left[:, chosen] - explained * past) / (1 - explained), dtype=np.float32
         )
 
     def _most_chosen(self, choices: sparse.csr_array) -> Ints:

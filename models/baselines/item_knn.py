@@ -68,18 +68,18 @@ class ItemKNN(ConfiguredBaseline[ItemKNNConfig]):
         return sums_over(history, similarity, items)
 
     def _neighbours(
-        self, own: sparse.csr_array, others: sparse.csr_array, lengths: np.ndarray, start: int
+        self, block: sparse.csr_array, others: sparse.csr_array, lengths: np.ndarray, start: int
     ) -> sparse.csr_array:
-        """Similarities (b, n) of a block of items to all, all but the nearest left out."""
-        common = (own @ others.T).toarray()
+        """Similarities (b, n) of a block of items to all items, of which only the nearest stay."""
+        common = (block @ others.T).toarray()
         rows = np.arange(len(common))
         product = lengths[start : start + len(common), None] * lengths
         alike = common / np.maximum(product + self.config.shrinkage, 1e-12)
         alike[rows, start + rows] = 0
-        kept = min(self.config.neighbours, alike.shape[1])
-        nearest = np.argpartition(-alike, kept - 1, axis=1)[:, :kept]
+        n_neighbours = min(self.config.neighbours, alike.shape[1])
+        nearest = np.argpartition(-alike, n_neighbours - 1, axis=1)[:, :n_neighbours]
         values = np.take_along_axis(alike, nearest, axis=1)
-        owners = np.repeat(rows, kept)
+        owners = np.repeat(rows, n_neighbours)
         pairs = (values.ravel().astype(np.float32), (owners, nearest.ravel()))
         matrix = sparse.csr_array(sparse.coo_array(pairs, shape=alike.shape))
         matrix.eliminate_zeros()

@@ -26,27 +26,27 @@ class HistoryWeights(NamedTuple):
 def history_weights(
     users: Histories, n_items: int, decay: float = 1.0, last: int | None = None
 ) -> HistoryWeights:
-    """Weights of what each user did: decay^rank, the newest has rank 0.
+    """Weights of each user's events: decay^rank, where the newest has rank 0.
 
-    An item that a user did more than once has the weight of the newest time.
+    An item with several events of a user has the weight of the newest.
 
     Args:
         users: their histories.
         n_items: size of the item vocabulary.
-        decay: weight of an event over that of the one after it; 1 forgets nothing.
+        decay: weight of an event divided by that of the next one; 1 forgets nothing.
         last: how many of the newest events count; all by default.
     """
     longest = int(users.lengths.max(initial=0))
     ranks = np.arange(longest if last is None else min(last, longest))
-    found = HistoryWeights(
+    buffers = HistoryWeights(
         np.empty(len(users) + 1, dtype=np.int64),
         np.empty(len(users.items), dtype=np.int32),
         np.empty(len(users.items), dtype=np.float32),
     )
     marks = np.full(n_items, -1, dtype=np.int64)
     by_rank = np.power(decay, ranks, dtype=np.float32)
-    stop = newest_of_each_item(users.offsets, users.items, by_rank, marks, *found)
-    return HistoryWeights(found.starts, found.items[:stop], found.weights[:stop])
+    stop = newest_of_each_item(users.offsets, users.items, by_rank, marks, *buffers)
+    return HistoryWeights(buffers.starts, buffers.items[:stop], buffers.weights[:stop])
 
 
 def history_matrix(

@@ -13,9 +13,9 @@ sparse sums."""
 def sums_over(history: sparse.csr_array, rows: sparse.csr_array, items: Ints | None) -> Floats:
     """Σ_i h_ui R_ij of histories h (n_users, n) and rows R (n, m): (n_users, k) of `items`.
 
-    Only the rows of items that some history has are read, and of them only the columns asked for.
-    The terms are added in the order of i, whatever is asked, so that the same sum is the same
-    number.
+    Only the rows of items that some history has are read, and only the columns in `items`. The
+    terms are always added in the order of i, so a sum is the same number whichever columns are
+    asked for.
 
     Args:
         history: sorted by column within each row.
@@ -23,11 +23,11 @@ def sums_over(history: sparse.csr_array, rows: sparse.csr_array, items: Ints | N
         items: (k,) columns; all m by default.
     """
     done = np.unique(history.indices)
-    own, weights = rows[done], history[:, done]
+    done_rows, weights = rows[done], history[:, done]
     if items is None:
-        return _product(weights, own)
+        return _product(weights, done_rows)
     wanted, places = np.unique(items, return_inverse=True)
-    return _product(weights, _columns(own, wanted))[:, places]
+    return _product(weights, _columns(done_rows, wanted))[:, places]
 
 
 def _product(weights: sparse.csr_array, rows: sparse.csr_array) -> Floats:
@@ -38,11 +38,11 @@ def _product(weights: sparse.csr_array, rows: sparse.csr_array) -> Floats:
 
 
 def _columns(rows: sparse.csr_array, wanted: Ints) -> sparse.csr_array:
-    """The columns `wanted` (k,), ascending and each once. SciPy would sort all to find them."""
+    """The columns `wanted` (k,), ascending and distinct. SciPy would sort all to find them."""
     place = np.full(rows.shape[1], -1, dtype=rows.indices.dtype)
     place[wanted] = np.arange(len(wanted))
-    found = place[rows.indices]
-    kept = found >= 0
-    starts = np.append(0, np.cumsum(kept))[rows.indptr].astype(rows.indptr.dtype)
+    positions = place[rows.indices]
+    present = positions >= 0
+    starts = np.append(0, np.cumsum(present))[rows.indptr].astype(rows.indptr.dtype)
     shape = (rows.shape[0], len(wanted))
-    return sparse.csr_array((rows.data[kept], found[kept], starts), shape=shape)
+    return sparse.csr_array((rows.data[present], positions[present], starts), shape=shape)

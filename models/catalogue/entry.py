@@ -102,8 +102,10 @@ class ModelEntry:
         return USER_TEMPORAL in self.splits and not self.control
 
     def choose(self, settings: Settings) -> Choices:
-        """What the platform's settings say about it, best settings left aside."""
-        values = {own: getattr(settings, theirs) for own, theirs in self.from_platform.items()}
+        """What the platform's settings say about it, without the best settings of a search."""
+        values = {
+            option: getattr(settings, setting) for option, setting in self.from_platform.items()
+        }
         return {**self.fixed, **values}
 
     def model_class(self) -> type["Trainable"]:

@@ -78,18 +78,18 @@ def with_categories(
     Args:
         names: of the catalogue's columns, as `AttributeFeatures.names`.
         categories: of the item; one that has no column is left out.
-        before: (d,) the item's features so far, whose numbers stay; no number is known by default.
+        before: (d,) the item's features so far, whose numbers stay; by default none is known.
 
     Returns:
         None where nothing is known of the item.
     """
-    own = np.array([name.removeprefix(_CATEGORY) in categories for name in names], dtype=bool)
+    member = np.array([name.removeprefix(_CATEGORY) in categories for name in names], dtype=bool)
     about = np.array([name.startswith(_CATEGORY) for name in names], dtype=bool)
     missing = np.array([name.endswith(_MISSING) for name in names], dtype=bool)
-    if before is None and not (own & about).any():
+    if before is None and not (member & about).any():
         return None
     numbers = missing.astype(np.float32) if before is None else before
-    return np.where(about, own, numbers).astype(np.float32)
+    return np.where(about, member, numbers).astype(np.float32)
 
 
 def _multi_hot(
@@ -105,9 +105,9 @@ def _multi_hot(
     )
     names = counted["value"].sort().to_list()
     hot = np.zeros((len(categories), len(names)), dtype=np.float32)
-    kept = pairs.filter(pl.col("value").is_in(names))
-    columns = np.searchsorted(np.array(names, dtype=str), kept["value"].to_numpy().astype(str))
-    hot[kept["row"].to_numpy(), columns] = 1.0
+    frequent = pairs.filter(pl.col("value").is_in(names))
+    columns = np.searchsorted(np.array(names, dtype=str), frequent["value"].to_numpy().astype(str))
+    hot[frequent["row"].to_numpy(), columns] = 1.0
     return names, hot
 
 
@@ -121,9 +121,9 @@ def _numbers(attributes: pl.Series, min_support: int) -> tuple[list[str], NDArra
     support = pairs.group_by("name").len().filter(pl.col("len") >= min_support)
     names = support["name"].sort().to_list()
     values = np.full((len(attributes), len(names)), np.nan)
-    kept = pairs.filter(pl.col("name").is_in(names))
-    columns = np.searchsorted(np.array(names, dtype=str), kept["name"].to_numpy().astype(str))
-    values[kept["row"].to_numpy(), columns] = kept["value"].to_numpy()
+    frequent = pairs.filter(pl.col("name").is_in(names))
+    columns = np.searchsorted(np.array(names, dtype=str), frequent["name"].to_numpy().astype(str))
+    values[frequent["row"].to_numpy(), columns] = frequent["value"].to_numpy()
     return names, values
 
 

@@ -15,17 +15,17 @@ class WeightsMismatchError(RuntimeError):
 
 
 def verify_file(path: Path, expected: str, remedy: str) -> None:
-    """Holds a file against its SHA-256 (hex).
+    """Checks a file against its SHA-256 (hex).
 
     Raises:
         WeightsMismatchError: the file is missing or differs; the message ends with `remedy`.
     """
     if not path.is_file():
         raise WeightsMismatchError(f"The weights file {path} is missing; {remedy}.")
-    found = sha256_of(path)
-    if found != expected:
+    actual = sha256_of(path)
+    if actual != expected:
         raise WeightsMismatchError(
-            f"The weights file {path} has SHA-256 {found[:16]}…, expected {expected[:16]}…; "
+            f"The weights file {path} has SHA-256 {actual[:16]}…, expected {expected[:16]}…; "
             f"{remedy}."
         )
 

@@ -68,11 +68,11 @@ class ClipImageEncoder:
         return np.asarray(features.float().cpu().numpy())
 
     def _find_batch(self, blank: NDArray[np.uint8]) -> int:
-        one = self._prepared([blank])
-        return largest_batch(lambda size: self._features(np.repeat(one, size, 0)), start=16)
+        prepared = self._prepared([blank])
+        return largest_batch(lambda size: self._features(np.repeat(prepared, size, 0)), start=16)
 
 
-def load_clip(asked: LoadRequest) -> ClipImageEncoder:
+def load_clip(request: LoadRequest) -> ClipImageEncoder:
     """An open_clip model by name.
 
     The name is `MODEL/PRETRAINED` (a tag or a weights file), `hf-hub:…`, or a folder with
@@ -81,14 +81,14 @@ def load_clip(asked: LoadRequest) -> ClipImageEncoder:
     Raises:
         EncoderLoadError: there is no such model, or its weights cannot be read or fetched.
     """
-    name = asked.name
+    name = request.name
     model_name, pretrained = _parsed(name)
     try:
         model, preprocess = open_clip.create_model_from_pretrained(
             model_name,
             pretrained=pretrained,
-            device=asked.device,
-            cache_dir=str(asked.weights / "open_clip"),
+            device=request.device,
+            cache_dir=str(request.weights / "open_clip"),
             weights_only=True,
         )
     except (OSError, ValueError, RuntimeError, KeyError) as error:
@@ -97,7 +97,7 @@ def load_clip(asked: LoadRequest) -> ClipImageEncoder:
             f"The image encoder {name!r} cannot be loaded ({reason}); set CROSSMODAL_IMAGE_ENCODER "
             "to efficientnet-lite0, MODEL/PRETRAINED of open_clip (with a network) or a folder."
         ) from error
-    return ClipImageEncoder(name, model, preprocess, torch.device(asked.device), asked.limits)
+    return ClipImageEncoder(name, model, preprocess, torch.device(request.device), request.limits)
 
 
 def _parsed(name: str) -> tuple[str, str | None]:

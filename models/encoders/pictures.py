@@ -84,12 +84,12 @@ class BucketedImageEncoder:
         def run(size: int) -> None:
             self._features(np.zeros((size, *_POSTER[1:]), dtype=np.uint8))
 
-        found = largest_batch(run, start=64, most=1024)
-        _LOG.info("Pictures: batches of %d fit %s.", found, self.device)
-        return found
+        batch_size = largest_batch(run, start=64, most=1024)
+        _LOG.info("Pictures: batches of %d fit %s.", batch_size, self.device)
+        return batch_size
 
 
-def load_lite0(asked: LoadRequest) -> BucketedImageEncoder:
+def load_lite0(request: LoadRequest) -> BucketedImageEncoder:
     """EfficientNet-Lite0 with ImageNet weights and MiniLM, as one open_clip model.
 
     Raises:
@@ -97,10 +97,10 @@ def load_lite0(asked: LoadRequest) -> BucketedImageEncoder:
     """
     model = open_clip.CustomTextCLIP(**_model_config())
     trunk, words = model.visual.trunk, model.text.transformer
-    trunk.load_state_dict(_lite0_tensors(asked.weights, trunk.state_dict()), strict=True)
+    trunk.load_state_dict(_lite0_tensors(request.weights, trunk.state_dict()), strict=True)
     words.load_state_dict(_minilm_tensors(words.state_dict()), strict=True)
-    device = torch.device(asked.device)
-    return BucketedImageEncoder(LITE0, model.eval(), device, asked.limits)
+    device = torch.device(request.device)
+    return BucketedImageEncoder(LITE0, model.eval(), device, request.limits)
 
 
 def _model_config() -> dict[str, Any]:

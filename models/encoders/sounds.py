@@ -69,6 +69,6 @@ class LogMelEncoder:
         return torch.cat(parts)
 
 
-def load_logmel(asked: LoadRequest) -> LogMelEncoder:
+def load_logmel(request: LoadRequest) -> LogMelEncoder:
     """The encoder; it has no weights."""
-    return LogMelEncoder(torch.device(asked.device), asked.limits)
+    return LogMelEncoder(torch.device(request.device), request.limits)

@@ -81,7 +81,7 @@ def encode_media(
         encoder: of pictures or sounds.
         limits: bounds of each file.
         workers: decoding processes.
-        batch_size: rows a batch.
+        batch_size: rows per batch.
         progress: called after each batch with the number of rows that are done.
 
     Yields:
@@ -128,21 +128,21 @@ def encode_texts(
 def _encode_batch(
     batch: list[tuple[MediaRow, Payload | MediaError]], encoder: MediaEncoder
 ) -> Encoded:
-    judged = [(row, _usable(row, found)) for row, found in batch]
-    good = [(row.key, found) for row, found in judged if isinstance(found, np.ndarray)]
-    failures = [Failure(row.key, found) for row, found in judged if isinstance(found, str)]
+    checked = [(row, _usable(row, payload)) for row, payload in batch]
+    good = [(row.key, array) for row, array in checked if isinstance(array, np.ndarray)]
+    failures = [Failure(row.key, reason) for row, reason in checked if isinstance(reason, str)]
     if not good:
         return Encoded([], np.zeros((0, encoder.dim), dtype=np.float32), failures)
     return Encoded([key for key, _ in good], encoder.encode([a for _, a in good]), failures)
 
 
-def _usable(row: MediaRow, found: Payload | MediaError) -> np.ndarray | str:
+def _usable(row: MediaRow, payload: Payload | MediaError) -> np.ndarray | str:
     """The decoded array, or why there is none."""
-    if isinstance(found, MediaError):
-        return str(found)
-    if row.sha256 is not None and found.facts["sha256"] != row.sha256:
+    if isinstance(payload, MediaError):
+        return str(payload)
+    if row.sha256 is not None and payload.facts["sha256"] != row.sha256:
         return "The file has changed since it was inspected; run again."
-    return found.arrays[0]
+    return payload.arrays[0]
 
 
 def _batches(values: Iterator[Value], size: int) -> Iterator[list[Value]]:

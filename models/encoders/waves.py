@@ -61,23 +61,23 @@ class WaveEncoder:
         return np.asarray(pooled.cpu().numpy())
 
 
-def load_waves(asked: LoadRequest) -> WaveEncoder:
+def load_waves(request: LoadRequest) -> WaveEncoder:
     """A bundle of torchaudio by its name, or a folder with a model of one's own.
 
     Raises:
         EncoderLoadError: there is no such bundle or model, or it cannot be read or fetched.
     """
-    folder = Path(asked.name).expanduser()
-    return _of_folder(folder, asked) if folder.is_dir() else _of_bundle(asked)
+    folder = Path(request.name).expanduser()
+    return _of_folder(folder, request) if folder.is_dir() else _of_bundle(request)
 
 
-def _of_bundle(asked: LoadRequest) -> WaveEncoder:
+def _of_bundle(request: LoadRequest) -> WaveEncoder:
     """A bundle of `torchaudio.pipelines`, fetched once into the folder of the weights.
 
     Raises:
         EncoderLoadError: there is no such bundle, it has no features, or it cannot be fetched.
     """
-    name = asked.name
+    name = request.name
     bundle = getattr(torchaudio.pipelines, name, None)
     if not isinstance(bundle, torchaudio.pipelines.Wav2Vec2Bundle):
         raise EncoderLoadError(
@@ -86,7 +86,7 @@ def _of_bundle(asked: LoadRequest) -> WaveEncoder:
         )
     if bundle.sample_rate != SAMPLE_RATE:
         raise EncoderLoadError(f"The bundle {name} wants {bundle.sample_rate} Hz; {_REMEDY}.")
-    folder = asked.weights / "torchaudio"
+    folder = request.weights / "torchaudio"
     folder.mkdir(parents=True, exist_ok=True)
     try:
         model = bundle.get_model(dl_kwargs={"model_dir": str(folder)})
@@ -94,16 +94,16 @@ def _of_bundle(asked: LoadRequest) -> WaveEncoder:
         raise EncoderLoadError(
             f"The audio encoder {name!r} cannot be fetched ({error}); {_REMEDY}."
         ) from error
-    return WaveEncoder(name, model, torch.device(asked.device), asked.limits)
+    return WaveEncoder(name, model, torch.device(request.device), request.limits)
 
 
-def _of_folder(folder: Path, asked: LoadRequest) -> WaveEncoder:
+def _of_folder(folder: Path, request: LoadRequest) -> WaveEncoder:
     """A wav2vec 2.0 family model of one's own.
 
     Args:
         folder: holds `model.safetensors` and `config.json`, an object with `architecture` (a
             function of `torchaudio.models` such as `wav2vec2_model`) and its `arguments`.
-        asked: the rest.
+        request: the rest.
 
     Raises:
         EncoderLoadError: a file is missing or does not fit.
@@ -126,4 +126,4 @@ def _of_folder(folder: Path, asked: LoadRequest) -> WaveEncoder:
             f"The folder {folder} holds no audio encoder ({error}); it needs config.json with "
             "architecture and arguments, and model.safetensors."
         ) from error
-    return WaveEncoder(asked.name, model, torch.device(asked.device), asked.limits)
+    return WaveEncoder(request.name, model, torch.device(request.device), request.limits)

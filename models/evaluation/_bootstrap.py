@@ -18,7 +18,7 @@ _COUNTS_KEPT = 2_000_000
 
 @dataclass(frozen=True)
 class Intervals:
-    """Point estimates and 95 % intervals, one a column (m,) of the bootstrapped values."""
+    """Point estimates and 95 % intervals, one per column (m,) of the bootstrapped values."""
 
     value: Values
     low: Values
@@ -165,11 +165,11 @@ def paired_ratios(
     with np.errstate(divide="ignore", invalid="ignore"):
         drawn = _resampled(a, b, samples, seed)
         ratio = a.sum(axis=0) / b.sum(axis=0)
-    # A resample in which b found nothing bounds the ratio from above by nothing.
+    # A resample in which b is 0 gives no upper bound of the ratio.
     drawn = np.where(np.isfinite(drawn), drawn, np.inf)
     low, high = np.quantile(drawn, [0.025, 0.975], axis=0, method="inverted_cdf")
-    found = np.where(b.any(axis=0), [ratio, low, high], nan).T.tolist()
-    return tuple(PairedRatio(value, least, most, n_users) for value, least, most in found)
+    rows = np.where(b.any(axis=0), [ratio, low, high], nan).T.tolist()
+    return tuple(PairedRatio(value, least, most, n_users) for value, least, most in rows)
 
 
 def _resampled(numerators: Values, denominators: Values, samples: int, seed: int) -> Values:
@@ -196,5 +196,5 @@ def _draws(n: int, samples: int, seed: int) -> Iterator[NDArray[np.uint16]]:
 
 @lru_cache(maxsize=32)
 def _kept_draws(n: int, samples: int, seed: int) -> tuple[NDArray[np.uint16], ...]:
-    """The same draws, kept: one evaluation asks for those of each segment once a model."""
+    """The same draws, kept: one evaluation asks for those of each segment once per model."""
     return tuple(_draws(n, samples, seed))

@@ -36,20 +36,20 @@ class Comparison:
 
 
 def compared(
-    own: Values, other: Values, samples: int, seed: int, counts: Values | None = None
+    values: Values, other: Values, samples: int, seed: int, counts: Values | None = None
 ) -> list[Comparison]:
-    """Each column of `own` (n_users, m) compared with the same one of `other`, all of one table.
+    """Each column of `values` (n_users, m) compared with that of `other`, all of one table.
 
     Args:
-        own: a figure a user and model.
-        other: of the same users.
+        values: a figure per user and model.
+        other: figures of the same users.
         samples: resamples of the users.
         seed: draws them.
-        counts: (n_users,) of how many figures each user's is the sum; 1 by default.
+        counts: (n_users,) how many figures each user's figure sums up; 1 by default.
     """
-    differences = paired_differences(own, other, samples, seed, counts)
-    ratios = paired_ratios(own, other, samples, seed)
-    adjusted = holm(np.array([found.p for found in differences])).tolist()
+    differences = paired_differences(values, other, samples, seed, counts)
+    ratios = paired_ratios(values, other, samples, seed)
+    adjusted = holm(np.array([difference.p for difference in differences])).tolist()
     return [
         Comparison(
             difference.mean,

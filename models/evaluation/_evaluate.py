@@ -49,7 +49,7 @@ class Evaluation:
         rows: the figures, segment by segment.
         users: (n,) dense indexes of the users who had something to find.
         ranking: (n, max cutoff) their lists.
-        per_user: (metric, k) to one value a user (n,), for paired comparisons.
+        per_user: (metric, k) to one value per user (n,), for paired comparisons.
     """
 
     rows: tuple[MetricRow, ...]
@@ -70,14 +70,14 @@ class _Judge:
     def means(
         self, segment: str, values: Mapping[tuple[str, int], Values], users: Bools | None = None
     ) -> Iterator[MetricRow]:
-        """Means over the users who have a value; all columns have one at the same users."""
+        """Means over the users who have a value; those are the same users in all columns."""
         table = np.stack(list(values.values()), axis=1)
         measured = ~np.isnan(table[:, 0]) if users is None else ~np.isnan(table[:, 0]) & users
         table = table[measured]
-        found = bootstrap_interval(table, self.config.samples, self.config.seed)
+        intervals = bootstrap_interval(table, self.config.samples, self.config.seed)
         for column, (metric, k) in enumerate(values):
-            interval = (float(found.low[column]), float(found.high[column]))
-            yield self.row(segment, metric, k, found.value[column], len(table), interval)
+            interval = (float(intervals.low[column]), float(intervals.high[column]))
+            yield self.row(segment, metric, k, intervals.value[column], len(table), interval)
 
     def row(
         self,

@@ -27,13 +27,13 @@ class SubsetValues:
     modalities: tuple[str, ...]
     values: Values
 
-    def of(self, *kept: str) -> Values:
+    def of(self, *modalities: str) -> Values:
         """Values (n_users,) of the subset that keeps these modalities.
 
         Raises:
             ValueError: a name is not among the modalities.
         """
-        row = sum(1 << self.modalities.index(name) for name in set(kept))
+        row = sum(1 << self.modalities.index(name) for name in set(modalities))
         values: Values = self.values[row]
         return values
 
@@ -49,14 +49,14 @@ def subset_values(
     modalities: Sequence[str],
     measure: Measure,
 ) -> SubsetValues:
-    """Measures a model under each of the 2^m subsets of m modalities, with nothing fitted again.
+    """Measures a model under each of the 2^m subsets of m modalities, without fitting it again.
 
-    What a subset leaves out is absent for every item, those of the histories too. A modality that
-    no item has changes nothing, and is not measured twice.
+    What a subset leaves out is absent for every item, including those of the histories. A modality
+    that no item has changes nothing, so nothing is measured twice for it.
 
     Args:
         model: fitted.
-        tokens: of the model's items; modalities of theirs that are not named are always kept.
+        tokens: of the model's items; those of modalities that are not named always stay.
         modalities: m distinct names.
         measure: from `user_measure`, or any other function of a model.
     """
@@ -64,8 +64,8 @@ def subset_values(
     measured: dict[tuple[str, ...], Values] = {}
 
     def value(row: int) -> Values:
-        kept = compress(modalities, _bits(row, len(modalities)))
-        there = tuple(name for name in kept if name in tokens)
+        subset = compress(modalities, _bits(row, len(modalities)))
+        there = tuple(name for name in subset if name in tokens)
         if there not in measured:
             measured[there] = measure(model.masked({**always, **{n: tokens[n] for n in there}}))
         return measured[there]

@@ -90,8 +90,8 @@ class Relevance:
         """Whether each entry of the lists (n_users, k) is relevant and in the mask (n_items,)."""
         keys = np.arange(self.n_users)[:, None] * self.n_items + lists
         places = np.searchsorted(self.keys, keys)
-        found = np.append(self.keys, -1)[places] == keys
-        counted: Bools = found & (lists >= 0)
+        relevant = np.append(self.keys, -1)[places] == keys
+        counted: Bools = relevant & (lists >= 0)
         return counted if items is None else counted & items[lists]
 
 
@@ -118,7 +118,7 @@ def tested(past: Interactions, test: Interactions, n_items: int) -> tuple[Histor
 def per_user_metrics(
     hits: Bools, relevant: NDArray[np.integer], cutoffs: Iterable[int]
 ) -> Mapping[tuple[str, int], Values]:
-    """Every ranking metric at every cutoff, one value a user; NaN without a relevant item.
+    """Every ranking metric at every cutoff, one value per user; NaN without a relevant item.
 
     Args:
         hits: (n_users, K) from `Relevance.hits`.

@@ -29,7 +29,7 @@ def evaluate_ratings(
     run_id: str,
     config: EvaluationConfig | None = None,
 ) -> tuple[MetricRow, ...]:
-    """MSE and RMSE over the test events, with intervals over users: a user's events stay together.
+    """MSE and RMSE over the test events, with intervals that resample users with all their events.
 
     Args:
         model: fitted without the test events.
@@ -44,8 +44,8 @@ def evaluate_ratings(
     _, rows = np.unique(test.users, return_inverse=True)
     counts = np.bincount(rows).astype(np.float64)[:, None]
     squared = np.bincount(rows, weights=errors).astype(np.float64)[:, None]
-    found = bootstrap_ratio(squared, counts, settings.samples, settings.seed)
-    mse = (float(found.value[0]), float(found.low[0]), float(found.high[0]))
+    intervals = bootstrap_ratio(squared, counts, settings.samples, settings.seed)
+    mse = (float(intervals.value[0]), float(intervals.low[0]), float(intervals.high[0]))
     rmse = tuple(np.sqrt(mse).tolist())
     return tuple(
         MetricRow(run_id, model.name, split, "all", name, None, value, low, high, len(counts))

@@ -44,9 +44,9 @@ def own_validation(model: SelfValidated, dataset: Dataset) -> tuple[Ints, Values
 def _unlike(name: str, users: Ints, expected: Ints) -> str:
     missing, more = np.setdiff1d(expected, users), np.setdiff1d(users, expected)
     differences = [
-        f"{kind} {len(found)} (first {', '.join(map(str, found[:_NAMED]))})"
-        for kind, found in (("lacks", missing), ("has besides", more))
-        if len(found)
+        f"{kind} {len(ids)} (first {', '.join(map(str, ids[:_NAMED]))})"
+        for kind, ids in (("lacks", missing), ("has besides", more))
+        if len(ids)
     ]
     return (
         f"{name} validated itself on {len(users)} users, where {len(expected)} have a validation "

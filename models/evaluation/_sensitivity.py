@@ -35,7 +35,7 @@ class TieSensitivity:
 def tie_sensitivity(
     figures: Callable[[int], Values], seeds: Sequence[int] = (42, 43, 44, 45, 46)
 ) -> TieSensitivity:
-    """Measures the same figure once a seed.
+    """Measures the same figure once per seed.
 
     Args:
         figures: from the seed of `models.assembly.indexed_events` to one value per user; it

@@ -49,6 +49,6 @@ class Autoencoder(FusionOperator):
 
 
 def random_subset(present: Tensor) -> Tensor:
-    """Each True of (b, m) kept with a chance of one half, and at least one a row that has any."""
+    """Each True of (b, m) kept with a chance of one half, and at least one per row that has any."""
     draws = torch.rand(present.shape, device=present.device).masked_fill(~present, -1.0)
     return present & ((draws >= 0.5) | (draws == draws.amax(dim=1, keepdim=True)))

@@ -1,4 +1,4 @@
-"""Fusion by a mixture of experts, one a modality."""
+"""Fusion by a mixture of experts, one per modality."""
 
 import torch
 from torch import Tensor, nn

@@ -11,7 +11,7 @@ class WeightedMean(FusionOperator):
     """y = Σ a_k x_k with a = softmax of the learned w_k over the modalities an item has.
 
     The weighted average of embeddings of Kiela, Wang and Cho 2018 (dynamic meta-embeddings), with
-    a weight a modality. It begins as the mean.
+    a weight per modality. It begins as the mean.
     """
 
     def __init__(self, n_modalities: int, dim: int) -> None:

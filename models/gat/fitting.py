@@ -80,7 +80,7 @@ class Trainer:
         )
 
     def _loss(self, period: int, rows: Rows) -> Tensor:
-        """Mean negative log likelihood of what came next, and what the fusion itself wants."""
+        """Mean negative log likelihood of what came next, plus the fusion's auxiliary loss."""
         config = self.config
         past = recent(self.starts[rows], self.stops[rows], self.events, self.scale, config.history)
         wanted = upcoming(
@@ -98,8 +98,8 @@ class Trainer:
         logits = without_past(logits, ranked, past.to(self.device))
         wanted = wanted.to(self.device)
         hits = torch.searchsorted(ranked, wanted.items).masked_fill(~wanted.present, 0)
-        found = softmax_loss(logits, hits, wanted.present, candidates.log_inclusion.to(self.device))
-        return found + config.auxiliary_weight * self._auxiliary_loss(needed, period, view)
+        loss = softmax_loss(logits, hits, wanted.present, candidates.log_inclusion.to(self.device))
+        return loss + config.auxiliary_weight * self._auxiliary_loss(needed, period, view)
 
     def _auxiliary_loss(self, items: Tensor, period: int, view: View) -> Tensor:
         content = shown(self.periods.contents[period], view.kept).take(items)
@@ -129,21 +129,21 @@ class Trainer:
     def _view(self, period: int, rows: Rows) -> View:
         """What the step may see, with ids and modalities hidden at random.
 
-        What only behaviour tells (an item's users, its reviews) is hidden with the id: an item that
-        nobody has touched has none of them.
+        What only behaviour tells (an item's users, its reviews) is hidden along with the id, since
+        an untouched item has none of it.
         """
         until = np.full(self.graph.n_users, len(self.events), dtype=np.int64)
         np.minimum.at(until, self.events.users[rows], self.stops[rows])
         shape = (self.graph.n_items, len(self.periods.behavioural))
         known = self.rng.random(shape[0]) >= self.config.id_dropout
-        kept = self.rng.random(shape) >= self.config.modality_dropout
-        kept &= known[:, None] | ~self.periods.behavioural
-        return View(until, int(self.periods.begins[period]), known, kept)
+        visible = self.rng.random(shape) >= self.config.modality_dropout
+        visible &= known[:, None] | ~self.periods.behavioural
+        return View(until, int(self.periods.begins[period]), known, visible)
 
 
-def shown(content: Content, kept: Bools) -> Content:
-    """The content without the tokens where `kept` (n, m) is False."""
-    return Content(content.features, content.present & torch.from_numpy(kept))
+def shown(content: Content, visible: Bools) -> Content:
+    """The content without the tokens where `visible` (n, m) is False."""
+    return Content(content.features, content.present & torch.from_numpy(visible))
 
 
 def _factors(dataset: Dataset, n_components: int) -> Floats:

@@ -53,7 +53,7 @@ class Edges:
     Attributes:
         owner: (e,) positions.
         source: (e,) the node at the other end.
-        attributes: (e, m + 5): a flag for the type of the edge (choice, chooser, one a modality),
+        attributes: (e, m + 5): a flag for the type of the edge (choice, chooser, one per modality),
             then the event's value and recency, and the similarity; zero where it has none.
     """
 
@@ -120,7 +120,7 @@ class Graph:
 
     Args:
         choices: who chose what.
-        nearest: the similar items, one a modality.
+        nearest: the similar items, one per modality.
     """
 
     def __init__(self, choices: Choices, nearest: Sequence[Nearest]) -> None:

@@ -34,17 +34,17 @@ class Nearest:
 
     @staticmethod
     def of(table: TokenTable, k: int, scale: Standardisation, *, timeless: bool) -> "Nearest":
-        """The k nearest items of each item that has the modality; blocks keep memory flat."""
+        """The k nearest items of each item with the modality; in blocks, to bound memory."""
         features, present = table.at()
         having = np.flatnonzero(present)
         unit = torch.from_numpy(scale.unit(features[having]))
-        kept = min(k, max(0, len(having) - 1))
-        near = np.zeros((len(having), kept), dtype=np.int64)
-        cosine = np.zeros((len(having), kept), dtype=np.float32)
+        n_neighbours = min(k, max(0, len(having) - 1))
+        near = np.zeros((len(having), n_neighbours), dtype=np.int64)
+        cosine = np.zeros((len(having), n_neighbours), dtype=np.float32)
         block = max(1, _SIMILARITIES_AT_ONCE // max(1, len(having)))
-        for start in range(0, len(having) if kept else 0, block):
+        for start in range(0, len(having) if n_neighbours else 0, block):
             rows = np.arange(start, min(start + block, len(having)))
-            near[rows], cosine[rows] = _best(unit[rows] @ unit.T, rows, kept)
+            near[rows], cosine[rows] = _best(unit[rows] @ unit.T, rows, n_neighbours)
         real = cosine > 0
         lengths = np.zeros(table.n_items, dtype=np.int64)
         lengths[having] = real.sum(axis=1)
@@ -115,8 +115,8 @@ class NearestItems:
 
     def _nearest(self, name: str, table: TokenTable) -> Nearest:
         if name in self._last:
-            asked, nearest = self._last[name]
-            if asked() is table:
+            table_ref, nearest = self._last[name]
+            if table_ref() is table:
                 return nearest
         timeless = name not in TIME_DEPENDENT
         nearest = Nearest.of(table, self.k, self.scales[name], timeless=timeless)

@@ -54,15 +54,15 @@ class ItemEncoder(nn.Module):
         self.behaviour = nn.Parameter(torch.zeros(n_items, config.components))
 
     def forward(self, near: Neighbourhood, content: Content, known: Tensor) -> Tensor:
-        """Vectors (n, dim + components) of the n items that the neighbourhood was drawn for.
+        """Vectors (n, dim + components) of the n items for which the neighbourhood was drawn.
 
         Args:
             near: the drawn neighbourhood.
             content: of the items `near.items`.
             known: (i,) which of those may use their id.
         """
-        own = self.norm(self.fuse(content, near.items, known))
-        x = self._sources(near, own)
+        fused = self.norm(self.fuse(content, near.items, known))
+        x = self._sources(near, fused)
         for attend, norm, block in zip(self.rounds, self.norms, near.blocks, strict=True):
             targets = x[: block.n_targets]
             read = attend((x, targets), block.index, block.attributes)
@@ -73,14 +73,14 @@ class ItemEncoder(nn.Module):
         wide = torch.where(here, self.behaviour[near.items[places]], predicted)
         return torch.cat([self.vector(x), wide], dim=1)
 
-    def _sources(self, near: Neighbourhood, own: Tensor) -> Tensor:
+    def _sources(self, near: Neighbourhood, fused: Tensor) -> Tensor:
         """Features (s, dim) of the nodes that the first round reads."""
-        x = own.new_zeros(len(near.is_item), own.shape[1])
-        x[near.is_item] = own[near.item_places]
+        x = fused.new_zeros(len(near.is_item), fused.shape[1])
+        x[near.is_item] = fused[near.item_places]
         chosen, reader = near.choices
         n_users = int((~near.is_item).sum())
-        sums = own.new_zeros(n_users, own.shape[1]).index_add(0, reader, own[chosen])
-        counts = own.new_zeros(n_users).index_add(0, reader, own.new_ones(len(reader)))
+        sums = fused.new_zeros(n_users, fused.shape[1]).index_add(0, reader, fused[chosen])
+        counts = fused.new_zeros(n_users).index_add(0, reader, fused.new_ones(len(reader)))
         x[~near.is_item] = sums / counts.clamp(min=1).unsqueeze(1)
         return x
 

@@ -196,10 +196,10 @@ def clear(room: Sums) -> None:
 def nearness(table: LinkTable, now: float) -> Floats:
     """How much each period counts now, in each memory (periods, m)."""
     days = np.abs(now - table.middles)
-    found = np.empty((len(days), len(table.memories)), dtype=np.float32)
+    weights = np.empty((len(days), len(table.memories)), dtype=np.float32)
     for memory in range(len(table.memories)):
-        found[:, memory] = np.exp(-days / table.memories[memory])
-    return found
+        weights[:, memory] = np.exp(-days / table.memories[memory])
+    return weights
 
 
 class Best(NamedTuple):
@@ -306,38 +306,38 @@ class Found(NamedTuple):
 
 
 @compiled
-def find(table: LinkTable, asked: Asked, room: Sums, best: Best, out: Found) -> int:
-    """Fills `out`, and says how many rows of it; the room is empty before and after."""
+def find(table: LinkTable, request: Asked, room: Sums, best: Best, out: Found) -> int:
+    """Fills `out` and returns the number of rows; the room is empty before and after."""
     stop = 0
-    for user in range(len(asked.offsets) - 1):
-        past = asked.past[asked.offsets[user] : asked.offsets[user + 1]]
-        room.shown[:] = asked.allowed
+    for user in range(len(request.offsets) - 1):
+        past = request.past[request.offsets[user] : request.offsets[user + 1]]
+        room.shown[:] = request.allowed
         for item in past:
             room.shown[item] = False
-        add_past(table, past, asked.now[user], room)
+        add_past(table, past, request.now[user], room)
         start = stop
-        for column in asked.found_by:
-            size = _best_sums(table, asked, column, room, best)
+        for column in request.found_by:
+            size = _best_sums(table, request, column, room, best)
             stop = _choose(best.items[:size], room, out, stop)
-        for model in range(len(asked.scores)):
-            size = _best_scores(asked, asked.scores[model, user], room, best)
+        for model in range(len(request.scores)):
+            size = _best_scores(request, request.scores[model, user], room, best)
             stop = _choose(best.items[:size], room, out, stop)
-        for item in asked.given[user]:
+        for item in request.given[user]:
             if item >= 0:
                 best.items[0] = item
                 stop = _choose(best.items[:1], room, out, stop)
-        own = out.items[start:stop]
-        own[:] = own[np.argsort(asked.ties[own])]
+        chosen_items = out.items[start:stop]
+        chosen_items[:] = chosen_items[np.argsort(request.ties[chosen_items])]
         for place in range(start, stop):
-            _describe(table, asked, user, room, out, place)
+            _describe(table, request, user, room, out, place)
             room.chosen[out.items[place]] = False
         clear(room)
     return stop
 
 
 @compiled
-def _best_sums(table: LinkTable, asked: Asked, column: int, room: Sums, best: Best) -> int:
-    """The best items by one sum; no past item says anything of an item whose sum is 0."""
+def _best_sums(table: LinkTable, request: Asked, column: int, room: Sums, best: Best) -> int:
+    """The best items by one sum; a sum of 0 means that no past item says anything of the item."""
     windows = table.lasting.shape[1]
     kind = min(column // windows, table.kinds)
     sums, met = room.values[kind, column - kind * windows], room.met[kind]
@@ -346,14 +346,14 @@ def _best_sums(table: LinkTable, asked: Asked, column: int, room: Sums, best: Be
         item = met[place]
         score = sums[np.uint64(item)]
         if score >= worst and score != 0 and room.shown[item]:
-            size = offer(best, size, score, asked.ties[item], item)
-            worst = best.scores[0] if size == asked.most else worst
+            size = offer(best, size, score, request.ties[item], item)
+            worst = best.scores[0] if size == request.most else worst
     return size
 
 
 @compiled
-def _best_scores(asked: Asked, scores: Floats, room: Sums, best: Best) -> int:
-    """The best items by one model; none where all are alike to it."""
+def _best_scores(request: Asked, scores: Floats, room: Sums, best: Best) -> int:
+    """The best items by one model; none if it scores all alike."""
     size, worst = 0, np.float32(-np.inf)
     differs = False
     for item in range(1, len(scores)):
@@ -365,8 +365,8 @@ def _best_scores(asked: Asked, scores: Floats, room: Sums, best: Best) -> int:
     for item in range(len(scores)):
         score = scores[item]
         if score >= worst and score > -np.inf and room.shown[item]:
-            size = offer(best, size, score, asked.ties[item], item)
-            worst = best.scores[0] if size == asked.most else worst
+            size = offer(best, size, score, request.ties[item], item)
+            worst = best.scores[0] if size == request.most else worst
     return size
 
 
@@ -383,14 +383,14 @@ def _choose(items: Ints, room: Sums, out: Found, stop: int) -> int:
 
 @compiled
 def _describe(
-    table: LinkTable, asked: Asked, user: int, room: Sums, out: Found, place: int
+    table: LinkTable, request: Asked, user: int, room: Sums, out: Found, place: int
 ) -> None:
     """Fills in the row and the scores of one candidate."""
-    item, n_sums = out.items[place], len(asked.found_by)
+    item, n_sums = out.items[place], len(request.found_by)
     out.rows[place] = user
     gather(table, room, item, out.sums[place])
     for column in range(n_sums):
-        score = out.sums[place, asked.found_by[column]]
+        score = out.sums[place, request.found_by[column]]
         out.scores[place, column] = score if score != 0 else -np.inf
-    for model in range(len(asked.scores)):
-        out.scores[place, n_sums + model] = asked.scores[model, user, item]
+    for model in range(len(request.scores)):
+        out.scores[place, n_sums + model] = request.scores[model, user, item]

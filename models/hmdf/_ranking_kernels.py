@@ -8,24 +8,24 @@ from models.data import Floats, Longs
 
 @compiled
 def compared(scores: Floats, ends: Longs) -> Floats:
-    """Each score standardised among its user's, and log(1 + rank): (r, 2s), rank 0 the best.
+    """Each score standardised within its user, and log(1 + rank): (r, 2s), the best has rank 0.
 
-    Equal scores rank in the order they come in. A score that is not finite has neither, and scores
-    of which none differs are all 0 when standardised.
+    Equal scores rank in the order in which they come. A score that is not finite has neither, and
+    scores that are all equal are all 0 when standardised.
 
     Args:
         scores: (r, s) of candidates, user by user.
         ends: (n_users + 1,) where each user's candidates begin.
     """
     n_scores = scores.shape[1]
-    found = np.full((len(scores), 2 * n_scores), np.nan, dtype=np.float32)
+    features = np.full((len(scores), 2 * n_scores), np.nan, dtype=np.float32)
     for user in range(len(ends) - 1):
         for column in range(n_scores):
-            own = scores[ends[user] : ends[user + 1], column].astype(np.float64)
-            finite = np.flatnonzero(np.isfinite(own))
+            user_scores = scores[ends[user] : ends[user + 1], column].astype(np.float64)
+            finite = np.flatnonzero(np.isfinite(user_scores))
             if len(finite) == 0:
                 continue
-            known = own[finite]
+            known = user_scores[finite]
             spread = known.max() - known.min()
             deviation = known.std() if spread > 0 else 1.0
             mean = known.mean() if spread > 0 else known[0]
@@ -33,6 +33,6 @@ def compared(scores: Floats, ends: Longs) -> Floats:
             for rank in range(len(order)):
                 place = ends[user] + finite[order[rank]]
                 standardised = (known[order[rank]] - mean) / max(deviation, 1e-30)
-                found[place, 2 * column] = standardised
-                found[place, 2 * column + 1] = np.log1p(rank)
-    return found
+                features[place, 2 * column] = standardised
+                features[place, 2 * column + 1] = np.log1p(rank)
+    return features

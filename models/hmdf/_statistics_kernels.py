@@ -48,21 +48,21 @@ class Pasts(NamedTuple):
 
 @compiled
 def describe_users(pasts: Pasts, log_counts: Floats, windows: Floats, out: Doubles) -> None:
-    """What each user did.
+    """Describes the history of each user.
 
     Args:
         pasts: of the users.
         log_counts: (n_items,) log(1 + events) of each item.
-        windows: (longest, w) how much the newest events, the newest first, count in each window.
+        windows: (longest, w) how much each event counts in each window, the newest event first.
         out: (n_users, 4 + w) is filled: log(1 + events), mean value, log(1 + events of the hour
             and of the day before the newest one), and of each window the mean log(1 + events) of
             its items. NaN where there is nothing.
     """
     for user in range(len(out)):
         first, last = pasts.offsets[user], pasts.offsets[user + 1]
-        own = out[user]
-        own[:] = np.nan
-        own[0], own[2], own[3] = np.log1p(last - first), 0, 0
+        row = out[user]
+        row[:] = np.nan
+        row[0], row[2], row[3] = np.log1p(last - first), 0, 0
         if first == last:
             continue
         total, of_hour, of_day = 0.0, 0, 0
@@ -71,21 +71,21 @@ def describe_users(pasts: Pasts, log_counts: Floats, windows: Floats, out: Doubl
             total += pasts.values[event]
             of_hour += ago < _HOUR
             of_day += ago < _DAY
-        own[1], own[2], own[3] = total / (last - first), np.log1p(of_hour), np.log1p(of_day)
+        row[1], row[2], row[3] = total / (last - first), np.log1p(of_hour), np.log1p(of_day)
         for window in range(windows.shape[1]):
             weighed, weights = 0.0, 0.0
             for rank in range(min(last - first, len(windows))):
                 weight = windows[rank, window]
                 weighed += weight * log_counts[pasts.items[last - 1 - rank]]
                 weights += weight
-            own[4 + window] = weighed / weights
+            row[4 + window] = weighed / weights
 
 
 @compiled
 def describe_items(
     log: ItemTimes, rows: Ints, items: Ints, now: Doubles, days: Longs, out: Floats
 ) -> None:
-    """What was done with the items of pairs, seen from the instant of each pair's user.
+    """Describes the events of each pair's item, seen from the instant of the pair's user.
 
     Args:
         log: the events of the items.
@@ -99,24 +99,24 @@ def describe_items(
     """
     most = len(days)
     for row in range(len(items)):
-        item, instant, own = items[row], now[rows[row]], out[row]
+        item, instant, features = items[row], now[rows[row]], out[row]
         first, last = log.starts[item], log.starts[item + 1]
-        own[0] = np.log1p(last - first)
+        features[0] = np.log1p(last - first)
         if np.isnan(instant):
-            own[1 : most + 1] = 0
+            features[1 : most + 1] = 0
         else:
             times, upto = log.times[first:last], np.int64(instant)
             upper = np.searchsorted(times, upto)
             for place in range(most):
                 since = np.searchsorted(times, upto - days[place] * _DAY)
-                own[1 + place] = np.log1p(upper - since)
-        own[most + 1] = own[most - 1] - own[most]
-        own[most + 2] = log.values[item]
-        own[most + 3 :] = np.nan
+                features[1 + place] = np.log1p(upper - since)
+        features[most + 1] = features[most - 1] - features[most]
+        features[most + 2] = log.values[item]
+        features[most + 3 :] = np.nan
         if last > first:
-            own[most + 3] = (instant - log.times[last - 1]) / _DAY
-            own[most + 4] = (instant - log.times[first]) / _DAY
-            own[most + 5] = (instant - log.times[(first + last) // 2]) / _DAY
+            features[most + 3] = (instant - log.times[last - 1]) / _DAY
+            features[most + 4] = (instant - log.times[first]) / _DAY
+            features[most + 5] = (instant - log.times[(first + last) // 2]) / _DAY
 
 
 @compiled

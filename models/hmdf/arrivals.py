@@ -54,21 +54,21 @@ class NewcomerTrees:
         ties: Ints,
         config: HMDFConfig,
     ) -> "NewcomerTrees | None":
-        """Learns from what would have been chosen of items if they had just arrived.
+        """Learns what would have been chosen if items had just arrived.
 
-        In each slice every item with a past is held out in turn, with a fifth of all: what is
-        predicted of it comes from the others. What nobody chose before is judged with them.
+        In each slice the items with a past are held out in turn, a fifth at a time, and what is
+        predicted of them comes from the others. Items without a past are judged along with them.
 
         Returns:
-            None where no such item was chosen, or no item has any content.
+            None if no such item was chosen, or no item has any content.
         """
         if not similarity.spaces:
             return None
         arrived, stale = [], []
         for place, part in enumerate(parts):
-            found = _arrivals(dataset, part, similarity, ties, config.seed + place)
-            arrived.append(found[0])
-            stale.append(found[1])
+            arrivals = _arrivals(dataset, part, similarity, ties, config.seed + place)
+            arrived.append(arrivals[0])
+            stale.append(arrivals[1])
         chosen = np.concatenate([rows.chosen for rows in arrived])
         if not chosen.any():
             return None
@@ -84,7 +84,7 @@ class NewcomerTrees:
 def _arrivals(
     dataset: Dataset, part: Slice, similarity: ContentSimilarity, ties: Ints, seed: int
 ) -> tuple[_Rows, _Rows]:
-    """Items with a past as if they had just arrived, and those without one, in a slice."""
+    """In a slice, the items with a past as if they had just arrived, and those without a past."""
     rng = np.random.default_rng(seed)
     counts = np.bincount(part.past.items, minlength=dataset.n_items)
     folds = rng.integers(_FOLDS, size=dataset.n_items).astype(np.int32)
@@ -99,11 +99,11 @@ def _arrivals(
     vectors = content.vectors(histories)
 
     def rows_of(groups: Sequence[Bools]) -> _Rows:
-        found = [
+        candidates = [
             content.candidates(histories, vectors, _places(group), _OF_A_FOLD, ties)
             for group in groups
         ]
-        rows, items = (np.concatenate(each) for each in zip(*found, strict=True))
+        rows, items = (np.concatenate(each) for each in zip(*candidates, strict=True))
         order = np.argsort(rows, kind="stable")
         rows, items = rows[order], items[order]
         pairs = drawn[rows].astype(np.int64) * dataset.n_items + items
@@ -117,12 +117,12 @@ def _arrivals(
 
 
 def _staleness(booster: lgb.Booster, rows: Sequence[_Rows]) -> float:
-    """How much less, in log-odds, items were chosen that nobody had chosen before, than predicted.
+    """How much less often, in log-odds, items without a past were chosen than was predicted.
 
-    One choice is added to both, so that few items prove little.
+    One choice is added to both counts, so that few items prove little.
     """
-    features = np.concatenate([one.features for one in rows])
-    chosen = sum(int(one.chosen.sum()) for one in rows)
+    features = np.concatenate([part.features for part in rows])
+    chosen = sum(int(part.chosen.sum()) for part in rows)
     predicted = float(np.sum(booster.predict(features))) if len(features) else 0.0
     return float(np.log((chosen + 1) / (predicted + 1)))
 

@@ -58,11 +58,11 @@ def best_of_all(
     ties: Ints,
     most: int,
     allowed: Bools,
-    asked: Ints | None = None,
+    required: Ints | None = None,
 ) -> Pairs:
-    """The union of the best items by each score, none of which the user had, and of those asked.
+    """The union of the best items by each score, without those the user had, and of `required`.
 
-    A score by which all items are alike finds none, and a sum finds none that it is 0 for.
+    A score that is the same for all items finds none, and a sum finds no item for which it is 0.
 
     Args:
         links: whose sums over a history find items.
@@ -72,13 +72,13 @@ def best_of_all(
         ties: (n_items,) from `models.ranking.tie_breaks`: the order among equal scores.
         most: items taken by each score.
         allowed: (n_items,) what may be shown at all.
-        asked: (n_users, k) items that are candidates whatever else holds; -1 for none.
+        required: (n_users, k) items that are candidates in any case; -1 for none.
     """
     n_users, n_items = len(users), len(ties)
-    given = np.zeros((n_users, 0), dtype=np.int32) if asked is None else asked
-    room = n_users * ((len(found_by) + len(scores)) * most + given.shape[1])
+    required_items = np.zeros((n_users, 0), dtype=np.int32) if required is None else required
+    room = n_users * ((len(found_by) + len(scores)) * most + required_items.shape[1])
     width = len(found_by) + len(scores)
-    found = Found(
+    buffers = Found(
         np.empty(room, dtype=np.int32),
         np.empty(room, dtype=np.int32),
         np.empty((room, width), dtype=np.float32),
@@ -93,16 +93,16 @@ def best_of_all(
         ties,
         allowed,
         # Numba would compile another variant for an array that is not writable.
-        np.require(given, np.int32, ["C", "W"]),
+        np.require(required_items, np.int32, ["C", "W"]),
         most,
     )
     size = max(most, 1)
     best = Best(np.empty(size, np.float32), np.empty(size, np.int32), np.empty(size, np.int32))
     with links.room() as room:
-        count = find(links.table, wanted, room, best, found)
+        count = find(links.table, wanted, room, best, buffers)
     return Pairs(
-        found.rows[:count].copy(),
-        found.items[:count].copy(),
-        found.scores[:count].copy(),
-        found.sums[:count].copy(),
+        buffers.rows[:count].copy(),
+        buffers.items[:count].copy(),
+        buffers.scores[:count].copy(),
+        buffers.sums[:count].copy(),
     )

@@ -59,9 +59,8 @@ def explained(
 ) -> Explanation:
     """Shares of each part and the past items behind the scores of items (n_users, k).
 
-    What the features of a part added to a score, by exact TreeSHAP (Lundberg et al. 2020), is what
-    the part brought. What a sum over past items added is dealt out among them as they make up the
-    sum.
+    A part brought what its features added to a score, by exact TreeSHAP (Lundberg et al. 2020).
+    What a sum over past items added is divided among them in proportion to their terms.
 
     Args:
         trees: that gave the scores.
@@ -69,60 +68,62 @@ def explained(
         candidates: of the users, among them all of the items.
         read: by the trees.
         users: for whom the items were scored.
-        items: dense indexes; -1 where there is none, which has no reason.
+        items: dense indexes; -1 where there is none, for which there is no reason.
     """
     parts, width = read.parts, len(read.part_of)
     places = _places(candidates, items, knowledge.links.n_items)
     added, sums = (np.zeros((*items.shape, n)) for n in (width, len(read.links)))
-    asked = places >= 0
-    if asked.any():
-        own = candidates.features[places[asked]]
-        added[asked], sums[asked] = trees.contributions(own)[0], own[:, read.links]
+    present = places >= 0
+    if present.any():
+        features = candidates.features[places[present]]
+        added[present], sums[present] = trees.contributions(features)[0], features[:, read.links]
     by_part = grouped(added.reshape(-1, width), read.part_of, len(parts))
     shares, moved = shares_of(by_part.reshape(*items.shape, len(parts)).astype(np.float32))
     raised = np.maximum(added[..., read.links], 0)
     counts = np.divide(raised, sums, out=np.zeros_like(raised), where=sums > 0).astype(np.float32)
     rows = []
     for user in range(len(users)):
-        one, known = slice(user, user + 1), asked[user]
+        row, known = slice(user, user + 1), present[user]
         past = users.rows(user, user + 1)
         brought, chosen = _by_past_item(knowledge, past, items[user, known], counts[user, known])
         by_item = np.zeros((len(known), len(chosen)), dtype=np.float32)
         by_item[known] = brought
         named, weights = strongest(by_item, chosen)
-        rows.append(Explanation(parts, shares[one], moved[one], named[None], weights[None]))
+        rows.append(Explanation(parts, shares[row], moved[row], named[None], weights[None]))
     return stacked(rows, parts, items.shape[1])
 
 
 def with_newcomers(
     why: Explanation, newcomers: Newcomers, users: Histories, items: Ints
 ) -> Explanation:
-    """An explanation, and next to it that of new items (n_users, k); -1 where there is none.
+    """An explanation, extended to new items (n_users, k); -1 where there is none.
 
-    The past items are those whose content is most like the new one's, each modality counting by its
-    share.
+    The past items are those with the content most like the new item's, each modality weighted by
+    its share.
     """
-    asked = items >= 0
-    rows = np.nonzero(asked)[0].astype(np.int32)
+    present = items >= 0
+    rows = np.nonzero(present)[0].astype(np.int32)
     content = newcomers.content
     part_of = np.array([why.parts.index(part) for part in content.reads], dtype=np.int32)
-    brought = newcomers.brought(users, rows, items[asked])
+    brought = newcomers.brought(users, rows, items[present])
     shares, moved = shares_of(grouped(brought, part_of, len(why.parts)).astype(np.float32))
-    found = replace(
+    explanation = replace(
         why,
         shares=why.shares.copy(),
         moved=why.moved.copy(),
         past_items=why.past_items.copy(),
         past_weights=why.past_weights.copy(),
     )
-    found.shares[asked], found.moved[asked] = shares, moved
+    explanation.shares[present], explanation.moved[present] = shares, moved
     for user in np.unique(rows):
-        own = asked[user]
+        mask = present[user]
         counts = shares[rows == user] * moved[rows == user, None]
         chosen = np.unique(users.rows(int(user), int(user) + 1).items)
-        alike = _alike(content.similarity, items[user, own], chosen, counts, why.parts)
-        found.past_items[user, own], found.past_weights[user, own] = strongest(alike, chosen)
-    return found
+        alike = _alike(content.similarity, items[user, mask], chosen, counts, why.parts)
+        explanation.past_items[user, mask], explanation.past_weights[user, mask] = strongest(
+            alike, chosen
+        )
+    return explanation
 
 
 def for_guests(why: Explanation, users: Histories, items: Ints) -> Explanation:
@@ -149,18 +150,18 @@ def _alike(
     counts: Floats,
     parts: Sequence[str],
 ) -> Floats:
-    """How like the past items (l,) are to items (k,), by what each part counts (k, m): (k, l)."""
-    found = np.zeros((len(items), len(chosen)), dtype=np.float32)
+    """Similarity (k, l) of past items (l,) to items (k,), with weights (k, m) of the parts."""
+    total = np.zeros((len(items), len(chosen)), dtype=np.float32)
     for name, space in similarity.spaces.items():
         cosines = space.vectors[items] @ space.vectors[chosen].T
-        found += counts[:, parts.index(name), None] * np.maximum(cosines, 0)
-    return found
+        total += counts[:, parts.index(name), None] * np.maximum(cosines, 0)
+    return total
 
 
 def _by_past_item(
     knowledge: Knowledge, user: Histories, items: Ints, counts: Floats
 ) -> tuple[Floats, Ints]:
-    """What each past item brought to items (k,): (k, l), and the past items (l,), each once.
+    """What each past item added (k, l) to items (k,), and the distinct past items (l,).
 
     Args:
         knowledge: holds the links.
@@ -168,9 +169,9 @@ def _by_past_item(
         items: (k,) dense indexes.
         counts: (k, s) what one unit of each sum of the links added to the scores.
     """
-    asked, first, again = np.unique(items, return_index=True, return_inverse=True)
+    distinct, first, again = np.unique(items, return_index=True, return_inverse=True)
     recent = user.newest(len(LASTING))
-    by_event = knowledge.links.by_past_event(recent, asked, counts[first])
+    by_event = knowledge.links.by_past_event(recent, distinct, counts[first])
     order = np.argsort(recent.items, kind="stable")
     chosen, starts = np.unique(recent.items[order], return_index=True)
     if not len(chosen):
@@ -179,11 +180,11 @@ def _by_past_item(
 
 
 def _places(candidates: Candidates, items: Ints, n_items: int) -> np.ndarray:
-    """The place (n_users, k) of each item among the candidates; -1 where it is none."""
+    """The place (n_users, k) of each item among the candidates; -1 if it is not one."""
     if not len(candidates.items):
         return np.full(items.shape, -1)
     keys = candidates.rows.astype(np.int64) * n_items + candidates.items
     order = np.argsort(keys)
     wanted = np.arange(len(items))[:, None] * n_items + np.maximum(items, 0)
-    found = order[np.minimum(np.searchsorted(keys[order], wanted), len(keys) - 1)]
-    return np.where((keys[found] == wanted) & (items >= 0), found, -1)
+    places = order[np.minimum(np.searchsorted(keys[order], wanted), len(keys) - 1)]
+    return np.where((keys[places] == wanted) & (items >= 0), places, -1)

@@ -52,9 +52,9 @@ class Knowledge:
 
     def names(self, scores: Sequence[str]) -> tuple[str, ...]:
         """Names of the f features, those of the named scores first."""
-        own = (f"{name}_{kind}" for name in scores for kind in ("standardised", "log_rank"))
+        of_scores = (f"{name}_{kind}" for name in scores for kind in ("standardised", "log_rank"))
         return (
-            *own,
+            *of_scores,
             *self.links.names,
             *self.content.names,
             *statistics.NAMES,

@@ -73,14 +73,14 @@ class ItemContent:
     def candidates(
         self, users: Histories, vectors: Floats, among: Ints, most: int, ties: Ints
     ) -> tuple[Ints, Ints]:
-        """Those of `among` that are nearest to each user's taste and that the user never had.
+        """The items of `among` nearest to each user's taste, without those the user had.
 
         Args:
             users: their histories.
             vectors: theirs.
             among: (k,) dense indexes.
             most: items of each user at most.
-            ties: (n_items,) the order of equal ones.
+            ties: (n_items,) the order among equal scores.
 
         Returns:
             Rows (r,), ascending, and items (r,).
@@ -90,9 +90,9 @@ class ItemContent:
         if len(among) <= most:
             return _never_had(users, among, len(ties))
         scores = vectors @ self.tastes.whole[among].T
-        found = top_k(scores, min(most, len(among)), ties, items=among, exclude=users).items
-        rows, places = np.nonzero(found >= 0)
-        return rows.astype(np.int32), found[rows, places]
+        nearest = top_k(scores, min(most, len(among)), ties, items=among, exclude=users).items
+        rows, places = np.nonzero(nearest >= 0)
+        return rows.astype(np.int32), nearest[rows, places]
 
     def features(self, users: Histories, vectors: Floats, rows: Ints, items: Ints) -> Floats:
         """Features (r, f) float32 of pairs of a user row, ascending, and an item."""

@@ -104,14 +104,14 @@ class ItemLinks:
         return (*lasting, *_CHANGING_NAMES)
 
     def sums(self, user: Histories) -> Floats:
-        """Every sum (n_items, s) of all items for one row; `candidates.best_of_all` is for many."""
-        found = np.empty((self.n_items, len(self.names)), dtype=np.float32)
+        """All sums (n_items, s) of all items for one row; for many, `candidates.best_of_all`."""
+        sums = np.empty((self.n_items, len(self.names)), dtype=np.float32)
         with self.room() as room:
             add_past(self.table, user.items, now_of(user)[0], room)
             for item in range(self.n_items):
-                gather(self.table, room, item, found[item])
+                gather(self.table, room, item, sums[item])
             clear(room)
-        return found
+        return sums
 
     def by_past_event(self, user: Histories, items: Ints, counts: Floats) -> Floats:
         """What each past event of one user adds to sums of items: (m, n_events).
@@ -121,12 +121,12 @@ class ItemLinks:
             items: (m,) dense item indexes.
             counts: (m, s) how much each sum of `names` counts for each item.
         """
-        found = np.zeros((len(items), len(user.items)), dtype=np.float32)
+        effects = np.zeros((len(items), len(user.items)), dtype=np.float32)
         place = np.full(self.n_items, -1, dtype=np.int32)
         place[items] = np.arange(len(items), dtype=np.int32)
         near = nearness(self.table, now_of(user)[0])
-        add_by_event(self.table, user.items, near, place, counts, found)
-        return found
+        add_by_event(self.table, user.items, near, place, counts, effects)
+        return effects
 
     @contextmanager
     def room(self) -> Iterator[Sums]:
@@ -193,8 +193,8 @@ def now_of(users: Histories) -> NDArray[np.float64]:
 
 def _weights(windows: Mapping[str, Window]) -> Floats:
     """Weights (longest, w) of the events of each window, newest first; 0 beyond a window."""
-    rank = np.arange(max(one.last for one in windows.values()))
-    columns = [np.power(one.decay, rank) * (rank < one.last) for one in windows.values()]
+    rank = np.arange(max(window.last for window in windows.values()))
+    columns = [np.power(window.decay, rank) * (rank < window.last) for window in windows.values()]
     return np.stack(columns, axis=1).astype(np.float32)
 
 

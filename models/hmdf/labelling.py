@@ -15,16 +15,16 @@ def labelled(ranker: Ranker, n_items: int, part: Slice) -> LabelledSlice:
     """Candidates of the users who have a label, and which of them were chosen."""
     users, chosen = new_choices(part, n_items)
     histories = Histories.of(part.past, users)
-    found_parts = []
-    # A block of nobody says how many features there are where there is no user.
+    blocks = []
+    # Without users, one empty block still says how many features there are.
     for start in range(0, max(1, len(users)), USERS_AT_ONCE):
         rows = histories.rows(start, start + USERS_AT_ONCE)
-        found = ranker.candidates(rows, part.candidates)
-        found_parts.append(Candidates(found.rows + start, found.items, found.features))
+        block = ranker.candidates(rows, part.candidates)
+        blocks.append(Candidates(block.rows + start, block.items, block.features))
     candidates = Candidates(
-        np.concatenate([found.rows for found in found_parts]),
-        np.concatenate([found.items for found in found_parts]),
-        np.concatenate([found.features for found in found_parts]),
+        np.concatenate([block.rows for block in blocks]),
+        np.concatenate([block.items for block in blocks]),
+        np.concatenate([block.features for block in blocks]),
     )
     pairs = candidates.rows.astype(np.int64) * n_items + candidates.items
     wanted = np.bincount(chosen // n_items, minlength=len(users)).astype(np.int32)
@@ -32,18 +32,18 @@ def labelled(ranker: Ranker, n_items: int, part: Slice) -> LabelledSlice:
     return LabelledSlice(users, candidates, chosen_ones, wanted, histories.lengths, part.past)
 
 
-def scale_of(judged: LabelledSlice, scores: np.ndarray) -> ScoreScale | None:
-    """What the scores of candidates mean that their trees had not seen."""
-    events = judged.past_events[judged.candidates.rows]
-    return ScoreScale.of(scores.astype(np.float32), events, judged.chosen)
+def scale_of(labelled_slice: LabelledSlice, scores: np.ndarray) -> ScoreScale | None:
+    """What scores mean, by candidates that their trees had not seen."""
+    events = labelled_slice.past_events[labelled_slice.candidates.rows]
+    return ScoreScale.of(scores.astype(np.float32), events, labelled_slice.chosen)
 
 
-def ndcg_with_guests(judged: LabelledSlice, scores: np.ndarray) -> np.ndarray:
-    """NDCG@10 (n_users,) of scores (r,), and of the guests' scores for who has no past."""
-    candidates, past = judged.candidates, judged.past
-    guests = judged.past_events[candidates.rows] == 0
+def ndcg_with_guests(labelled_slice: LabelledSlice, scores: np.ndarray) -> np.ndarray:
+    """NDCG@10 (n_users,) of scores (r,), with the guests' scores for users without a past."""
+    candidates, past = labelled_slice.candidates, labelled_slice.past
+    guests = labelled_slice.past_events[candidates.rows] == 0
     if guests.any():
         n_items = int(max(candidates.items.max(), past.items.max(initial=0))) + 1
         of_guests = GuestScores.of(past, n_items).values[candidates.items]
         scores = np.where(guests, of_guests, scores)
-    return judged.ndcg(scores)
+    return labelled_slice.ndcg(scores)

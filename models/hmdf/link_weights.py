@@ -75,31 +75,31 @@ def _linear(choices: sparse.csr_array) -> sparse.csr_array:
     """The weights of EASE (Steck 2019), see `models.baselines.ease`."""
     n_users, n_items = choices.shape
     counts = np.bincount(choices.indices, minlength=n_items)
-    kept = np.sort(np.argsort(-counts, kind="stable")[:_MOST_ITEMS])
-    known = choices[:, kept]
-    if n_users < len(kept):
+    most_chosen = np.sort(np.argsort(-counts, kind="stable")[:_MOST_ITEMS])
+    known = choices[:, most_chosen]
+    if n_users < len(most_chosen):
         alike = inverse((known @ known.T).toarray(), _RIDGE)
         left = np.asarray(alike @ known, dtype=np.float32)  # K X: u n
         seen = np.asarray(known.multiply(left).sum(axis=0), dtype=np.float32)
         by_item = sparse.csr_array(known.T)
         rows = (
             np.asarray(by_item[start : start + _ROWS] @ left / (1 - seen), dtype=np.float32)
-            for start in range(0, len(kept), _ROWS)
+            for start in range(0, len(most_chosen), _ROWS)
         )
     else:
         solved = inverse((known.T @ known).toarray(), _RIDGE)
         solved /= -np.diag(solved)
-        rows = (solved[start : start + _ROWS] for start in range(0, len(kept), _ROWS))
+        rows = (solved[start : start + _ROWS] for start in range(0, len(most_chosen), _ROWS))
     blocks = []
-    for start, block in zip(range(0, len(kept), _ROWS), rows, strict=True):
+    for start, block in zip(range(0, len(most_chosen), _ROWS), rows, strict=True):
         place = np.arange(len(block))
         block[place, start + place] = 0
-        # What speaks against an item is left out, so that no sum is what is left of a difference.
+        # Negative weights are left out, so that no sum is a small difference of large terms.
         np.maximum(block, 0, out=block)
         blocks.append(_largest_of_dense(block))
-    found = sparse.coo_array(sparse.vstack(blocks))
-    places = (kept[found.row], kept[found.col])
-    return sparse.csr_array(sparse.coo_array((found.data, places), shape=(n_items, n_items)))
+    entries = sparse.coo_array(sparse.vstack(blocks))
+    places = (most_chosen[entries.row], most_chosen[entries.col])
+    return sparse.csr_array(sparse.coo_array((entries.data, places), shape=(n_items, n_items)))
 
 
 def _cosines(choices: sparse.csr_array) -> sparse.csr_array:
@@ -133,7 +133,7 @@ def _within(events: Interactions, n_items: int, most: int, steps: int) -> sparse
 
 
 def _largest(weights: sparse.csr_array) -> sparse.csr_array:
-    """The entries of each row that are furthest from 0, as many as are kept."""
+    """The `_NEIGHBOURS` entries of each row that are furthest from 0."""
     starts = weights.indptr.astype(np.int64)
     chosen = largest_of_rows(starts, weights.data.astype(np.float32), _NEIGHBOURS)
     lengths = np.minimum(np.diff(starts), _NEIGHBOURS)
@@ -142,9 +142,9 @@ def _largest(weights: sparse.csr_array) -> sparse.csr_array:
         weights.indices[chosen],
         np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
     )
-    found = sparse.csr_array(parts, shape=weights.shape)
-    found.eliminate_zeros()
-    return found
+    largest = sparse.csr_array(parts, shape=weights.shape)
+    largest.eliminate_zeros()
+    return largest
 
 
 def strongest_first(weights: sparse.csr_array) -> sparse.csr_array:
@@ -156,15 +156,15 @@ def strongest_first(weights: sparse.csr_array) -> sparse.csr_array:
 
 
 def _largest_of_dense(block: Floats) -> sparse.csr_array:
-    """The numbers of each row (n,) that are furthest from 0, as many as are kept."""
+    """The `_NEIGHBOURS` numbers of each row (n,) that are furthest from 0."""
     most = min(_NEIGHBOURS, block.shape[1])
     columns = np.argpartition(-np.abs(block), most - 1, axis=1)[:, :most]
     columns.sort(axis=1)
     values = np.take_along_axis(block, columns, axis=1).astype(np.float32)
     starts = most * np.arange(len(block) + 1, dtype=np.int64)
-    found = sparse.csr_array((values.ravel(), columns.ravel(), starts), shape=block.shape)
-    found.eliminate_zeros()
-    return found
+    largest = sparse.csr_array((values.ravel(), columns.ravel(), starts), shape=block.shape)
+    largest.eliminate_zeros()
+    return largest
 
 
 def contemporary_weights(events: Interactions, n_items: int, periods: Periods) -> sparse.csr_array:

@@ -137,10 +137,10 @@ class HMDF:
 
     @one_blas_thread()
     def refitted(self, dataset: Dataset) -> Self:
-        """A hybrid with the same trees, which knows all events of a dataset; nothing is judged.
+        """A hybrid with the same trees that knows all events of a dataset; nothing is judged.
 
-        What is counted, solved and trained of events is made again. The trees that weigh it are
-        those that were judged: to fit them again with other draws would only add noise.
+        Whatever is counted, solved or trained from events is made again. The trees that weigh it
+        stay those that were judged: fitting them again with other draws would only add noise.
 
         Args:
             dataset: whose training holds every event, and whose validation is empty.
@@ -150,14 +150,14 @@ class HMDF:
             ValueError: the dataset has other modalities, or attributes of another kind, so that the
                 trees would read other features.
         """
-        judged = self._fitted()
+        ranker = self._fitted()
         other = type(self)(
             self.config, self._choose, self._on_epoch, self._slicing, self._processes
         )
         other._scale = self._scale
-        arrivals = None if judged.newcomers is None else judged.newcomers.trees
+        arrivals = None if ranker.newcomers is None else ranker.newcomers.trees
         content = ContentSimilarity.of(dataset.tokens)
-        other._ranker = other._knowing_all(dataset, content, judged.bags, arrivals)
+        other._ranker = other._knowing_all(dataset, content, ranker.bags, arrivals)
         if other.feature_names != self.feature_names:
             changed = sorted(set(other.feature_names) ^ set(self.feature_names))
             raise ValueError(
@@ -228,14 +228,14 @@ class HMDF:
         return self._fitted().score_given(users, items)
 
     def recommend(self, users: Histories, k: int, exclude: Histories | None = None) -> Ranking:
-        """The k best items a user, without the items of `exclude` (same users, row by row)."""
+        """The k best items per user, without the items of `exclude` (same users, row by row)."""
         return rank(self.score, users, k, self._fitted().ties, exclude=exclude)
 
     def candidates(
-        self, users: Histories, allowed: Bools | None = None, asked: Ints | None = None
+        self, users: Histories, allowed: Bools | None = None, required: Ints | None = None
     ) -> Candidates:
         """What is ranked by the trees for the users; see `models.hmdf.ranker.Ranker`."""
-        return self._known().candidates(users, allowed, asked)
+        return self._known().candidates(users, allowed, required)
 
     def explain(self, users: Histories, items: Ints) -> Explanation:
         """What moved the scores of `items` (n_users, k); an item of -1 has no reason."""
@@ -303,15 +303,15 @@ class HMDF:
     def _described(
         self, dataset: Dataset, parts: Sequence[Slice]
     ) -> tuple[tuple[LabelledSlice, ...], Ranker]:
-        """See `labelled_slices`; with them what described the last one."""
+        """See `labelled_slices`; also the ranker that described the last slice."""
         retrievers, content = self._choose(dataset), ContentSimilarity.of(dataset.tokens)
         slices: list[LabelledSlice] = []
         for part in parts:
             _log.info("Describing what was chosen after %d events.", len(part.past))
             ranker = self._learned(retrievers, dataset, part.past, content)
-            found = labelled(ranker, dataset.n_items, part)
-            if found.chosen.any():
-                slices.append(found)
+            labelled_slice = labelled(ranker, dataset.n_items, part)
+            if labelled_slice.chosen.any():
+                slices.append(labelled_slice)
             elif part.labels is dataset.validation:
                 raise NothingToLearnError(
                     f"None of the {len(part.labels)} validation events is of a candidate of the "

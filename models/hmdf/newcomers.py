@@ -152,10 +152,10 @@ class Newcomers:
         return self._with(content=content)
 
     def _with(self, **changes: Any) -> "Newcomers":
-        """The same trees, which are laid out once, with other items."""
-        found = replace(self, **changes)
-        vars(found)["_compiled"] = self._compiled
-        return found
+        """The same trees with other items, without laying them out again."""
+        other = replace(self, **changes)
+        vars(other)["_compiled"] = self._compiled
+        return other
 
     def _scored(self, users: Histories, vectors: Floats, rows: Ints, items: Ints) -> Floats:
         if not len(rows):

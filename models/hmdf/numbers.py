@@ -52,8 +52,8 @@ class ItemNumbers:
             for name, table in tokens.items()
             if name == _MODALITY and table.features.shape[1] >= width
         }
-        own = _read(known, self.columns, len(places))
-        return ItemNumbers(self.columns, placed(self.values, places, own))
+        values = _read(known, self.columns, len(places))
+        return ItemNumbers(self.columns, placed(self.values, places, values))
 
     def names(self) -> tuple[str, ...]:
         """Names of the 3c numbers that `numbers_of` gives."""
@@ -61,7 +61,7 @@ class ItemNumbers:
 
 
 def numbers_of(numbers: ItemNumbers, users: Histories, rows: Ints, items: Ints) -> Floats:
-    """Each number of an item, and how far it is above the mean and the largest of the history.
+    """Each number of an item, and how far it lies above the history's mean and largest number.
 
     Args:
         numbers: of the items.
@@ -72,10 +72,10 @@ def numbers_of(numbers: ItemNumbers, users: Histories, rows: Ints, items: Ints) 
     Returns:
         (r, 3c) in the order of `names`; NaN where there is nothing to tell.
     """
-    own = numbers.values[items]
-    mean, largest = np.empty((2, len(users), own.shape[1]), dtype=np.float32)
+    values = numbers.values[items]
+    mean, largest = np.empty((2, len(users), values.shape[1]), dtype=np.float32)
     describe_past_numbers(users.offsets, users.items, numbers.values, mean, largest)
-    return np.hstack([own, own - mean[rows], own - largest[rows]])
+    return np.hstack([values, values - mean[rows], values - largest[rows]])
 
 
 def _read(tokens: Mapping[str, TokenTable], columns: Longs, n_items: int) -> Floats:

@@ -76,15 +76,17 @@ class Ranker:
         return self.knowledge.reads([self.reads.get(name, BEHAVIOUR) for name in self._score_names])
 
     def score(self, users: Histories, items: Ints | None = None) -> Floats:
-        """Scores (n_users, n_items); -inf for what is no candidate, or was had."""
+        """Scores (n_users, n_items); -inf for items that are no candidates or that the user had."""
         shown = np.arange(len(self.ties), dtype=np.int32) if items is None else items
         allowed = np.zeros(len(self.ties), dtype=bool)
         allowed[shown] = True
         scores = np.empty((len(users), len(shown)), dtype=np.float32)
         for start in range(0, len(users), USERS_AT_ONCE):
             block = users.rows(start, start + USERS_AT_ONCE)
-            own = self._of_all(block, self.candidates(block, allowed), allowed)
-            scores[start : start + len(block)] = own if items is None else own[:, items]
+            block_scores = self._of_all(block, self.candidates(block, allowed), allowed)
+            scores[start : start + len(block)] = (
+                block_scores if items is None else block_scores[:, items]
+            )
         return scores
 
     def score_given(self, users: Histories, items: Ints) -> Floats:
@@ -95,8 +97,10 @@ class Ranker:
             block = users.rows(start, start + USERS_AT_ONCE)
             rows = slice(start, start + len(block))
             if not new.all():
-                own = self._scored(self.candidates(block, asked=items[~new]), len(block))
-                scores[rows, ~new] = own[:, items[~new]]
+                block_scores = self._scored(
+                    self.candidates(block, required=items[~new]), len(block)
+                )
+                scores[rows, ~new] = block_scores[:, items[~new]]
             if self.newcomers is not None and new.any():
                 scores[rows, new] = self.newcomers.given(block, items[new])
         if self.guests is not None:
@@ -104,16 +108,20 @@ class Ranker:
         return scores
 
     def candidates(
-        self, users: Histories, allowed: Bools | None = None, asked: Ints | None = None
+        self, users: Histories, allowed: Bools | None = None, required: Ints | None = None
     ) -> Candidates:
         """What is ranked by the trees for the users, with its features.
 
         Args:
             users: their histories.
             allowed: (n_items,) what may be shown; all by default.
-            asked: items (k,), or (n_users, k) with -1 for none, that are candidates in any case.
+            required: items (k,), or (n_users, k) with -1 for none, that are candidates in any case.
         """
-        wanted = None if asked is None else np.broadcast_to(asked, (len(users), asked.shape[-1]))
+        wanted = (
+            None
+            if required is None
+            else np.broadcast_to(required, (len(users), required.shape[-1]))
+        )
         links, past = self.knowledge.links, self._of_fit(users)
         shown = np.ones(links.n_items, dtype=bool) if allowed is None else allowed[: links.n_items]
         scores = [model.score(past) for model in self.retrievers.values()]
@@ -124,20 +132,22 @@ class Ranker:
     def explain(self, users: Histories, items: Ints) -> Explanation:
         """What moved the scores of `items` (n_users, k); an item of -1 has no reason."""
         warm = np.where(self._is_new[items], -1, items).astype(np.int32)
-        return self._explained(self.candidates(users, asked=warm), users, items)
+        return self._explained(self.candidates(users, required=warm), users, items)
 
     def score_to_explain(self, users: Histories) -> tuple[Floats, Callable[[Ints], Explanation]]:
         """Scores (n_users, n_items) of all items, and what explains items (n_users, k) of them."""
-        found, everything = self.candidates(users), np.ones(len(self.ties), dtype=bool)
-        return self._of_all(users, found, everything), partial(self._explained, found, users)
+        candidates, everything = self.candidates(users), np.ones(len(self.ties), dtype=bool)
+        return self._of_all(users, candidates, everything), partial(
+            self._explained, candidates, users
+        )
 
     def feature_worth(self, users: Histories) -> tuple[FeatureWorth, ...]:
         """Gain and mean absolute SHAP value over the users' candidates, the largest SHAP first."""
         gains = np.sum([trees.feature_importance("gain") for trees in self.bags], axis=0)
         parts, _ = self._trees.contributions(self.candidates(users).features)
         shares = np.abs(parts).mean(axis=0) if len(parts) else np.zeros(len(gains))
-        found = map(FeatureWorth, self.feature_names, gains.tolist(), shares.tolist())
-        return tuple(sorted(found, key=lambda one: -one.shap))
+        worths = map(FeatureWorth, self.feature_names, gains.tolist(), shares.tolist())
+        return tuple(sorted(worths, key=lambda worth: -worth.shap))
 
     def masked(self, tokens: Mapping[str, TokenTable]) -> "Ranker":
         """The same over other tokens of the same items."""
@@ -169,11 +179,11 @@ class Ranker:
         )
 
     def _over(self, **changes: Any) -> "Ranker":
-        """The same trees over other items: laid out once, which takes most of a second."""
-        found = replace(self, **changes)
+        """The same trees over other items, without the second that laying them out takes."""
+        other = replace(self, **changes)
         if self.bags:
-            vars(found)["_trees"] = self._trees
-        return found
+            vars(other)["_trees"] = self._trees
+        return other
 
     @property
     def _score_names(self) -> tuple[str, ...]:
@@ -189,11 +199,11 @@ class Ranker:
 
     @cached_property
     def _is_new(self) -> Bools:
-        """Which items (n_items,) only what they are can rank."""
-        found = np.zeros(len(self.ties), dtype=bool)
+        """Which items (n_items,) can be ranked by nothing but their content."""
+        is_new = np.zeros(len(self.ties), dtype=bool)
         if self.newcomers is not None:
-            found[self.newcomers.items] = True
-        return found
+            is_new[self.newcomers.items] = True
+        return is_new
 
     @cached_property
     def _guest_scores(self) -> Floats:
@@ -213,29 +223,29 @@ class Ranker:
             return users
         return translated(users, self.newcomers.content.stands_for)
 
-    def _of_all(self, users: Histories, found: Candidates, allowed: Bools) -> Floats:
+    def _of_all(self, users: Histories, candidates: Candidates, allowed: Bools) -> Floats:
         """Scores (n_users, n_items) of candidates and of the best new items; -inf for all else."""
-        scores = self._scored(found, len(users))
+        scores = self._scored(candidates, len(users))
         if self.newcomers is not None:
             scores[:, self.newcomers.items] = -np.inf
-            rows, items, own = self.newcomers.best(users, allowed, NEW_ITEMS, self.ties)
-            scores[rows, items] = own
+            rows, items, new_scores = self.newcomers.best(users, allowed, NEW_ITEMS, self.ties)
+            scores[rows, items] = new_scores
         if self.guests is not None:
             scores[users.lengths == 0] = np.where(allowed, self._guest_scores, -np.inf)
         return scores
 
-    def _scored(self, found: Candidates, n_users: int) -> Floats:
+    def _scored(self, candidates: Candidates, n_users: int) -> Floats:
         """Scores (n_users, n_items) of candidates; -inf for all else."""
         scores = np.full((n_users, len(self.ties)), -np.inf, dtype=np.float32)
-        if len(found.items):
-            scores[found.rows, found.items] = self._trees.score(found.features)
+        if len(candidates.items):
+            scores[candidates.rows, candidates.items] = self._trees.score(candidates.features)
         return scores
 
-    def _explained(self, found: Candidates, users: Histories, items: Ints) -> Explanation:
+    def _explained(self, candidates: Candidates, users: Histories, items: Ints) -> Explanation:
         new = self._is_new[items] & (items >= 0)
         warm = np.where(new, -1, items).astype(np.int32)
         past = self._of_fit(users)
-        why = explained(self._trees, self.knowledge, found, self._read, past, warm)
+        why = explained(self._trees, self.knowledge, candidates, self._read, past, warm)
         if self.newcomers is not None:
             stands_for, n_known = self.newcomers.content.stands_for, self.knowledge.links.n_items
             named = as_done(users, why.past_items, stands_for, n_known)

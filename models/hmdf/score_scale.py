@@ -48,11 +48,11 @@ class ScoreScale:
         return ScoreScale(float(slope), float(activity), float(base))
 
     def placed(self, odds: Floats, events: Longs) -> Floats:
-        """The scores (r,) that mean these log-odds (r,) for users of so many events (r,)."""
-        found = (
+        """The scores (r,) that mean these log-odds (r,) for users with so many events (r,)."""
+        scores = (
             odds.astype(np.float64) - self.base - self.activity * np.log1p(events)
         ) / self.slope
-        return np.asarray(found, dtype=np.float32)
+        return np.asarray(scores, dtype=np.float32)
 
 
 _RIDGE = 1e-6

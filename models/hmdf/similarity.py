@@ -51,17 +51,17 @@ class Space:
         return replace(self, **self._placed(table, len(self.present)))
 
     def extended(self, table: TokenTable | None, places: Ints) -> "Space":
-        """The same axes over further and changed items, of which alone the tokens are.
+        """The same axes over further and changed items.
 
         Args:
-            table: of the k items; None where none has any.
+            table: of these k items alone; None if none has any content.
             places: (k,) their dense indexes.
         """
-        own = self._placed(table, len(places))
+        arrays = self._placed(table, len(places))
         return replace(
             self,
-            vectors=placed(self.vectors, places, own["vectors"]),
-            present=placed(self.present, places, own["present"]),
+            vectors=placed(self.vectors, places, arrays["vectors"]),
+            present=placed(self.present, places, arrays["present"]),
         )
 
     def _placed(self, table: TokenTable | None, n_items: int) -> dict[str, Any]:
@@ -101,7 +101,7 @@ class ContentSimilarity:
         return tuple(name for name, _ in product(self.spaces, WINDOWS))
 
     def cosines(self, users: Histories, rows: Ints, items: Ints) -> Floats:
-        """Cosines (r, c) of items to the weighted mean of each window; NaN where one lacks it.
+        """Cosines (r, c) of items to the weighted mean of each window; NaN where either is absent.
 
         Args:
             users: their histories.
@@ -110,12 +110,12 @@ class ContentSimilarity:
         """
         ends = np.searchsorted(rows, np.arange(len(users) + 1))
         width = len(self.spaces) * len(WINDOWS)
-        found = np.empty((len(rows), width), dtype=np.float32)
+        cosines = np.empty((len(rows), width), dtype=np.float32)
         for place, space in enumerate(self.spaces.values()):
-            own = found[:, place * len(WINDOWS) : (place + 1) * len(WINDOWS)]
+            columns = cosines[:, place * len(WINDOWS) : (place + 1) * len(WINDOWS)]
             histories = users.items, users.offsets, LASTING
-            cosines_of(space.vectors, space.present, *histories, items, ends, own)
-        return found
+            cosines_of(space.vectors, space.present, *histories, items, ends, columns)
+        return cosines
 
     def masked(self, tokens: Mapping[str, TokenTable]) -> "ContentSimilarity":
         """The same spaces over other tokens; a modality that they lack, no item has."""
@@ -161,4 +161,4 @@ class ContentSimilarity:
         for key in sorted(key for key in arrays if key.startswith("content.")):
             _, name, part = key.split(".")
             parts.setdefault(name, {})[part] = arrays[key]
-        return ContentSimilarity({name: Space(**own) for name, own in parts.items()})
+        return ContentSimilarity({name: Space(**fields) for name, fields in parts.items()})

@@ -57,23 +57,23 @@ class Slicing:
 
 
 def time_slices(dataset: Dataset, known: Interactions, slices: int, seed: int) -> tuple[Slice, ...]:
-    """What each user did last, oldest slice first: what comes next is to be predicted.
+    """The last events of each user, in slices from the oldest: what comes next is to be predicted.
 
-    Where there are validation events they are the last slice, and the slices before it are the
-    last eighths of what each user had done until then. Otherwise all are ninths of what is known.
+    If there are validation events, they are the last slice, and those before it are the last
+    eighths of what each user had done until then. Otherwise all are ninths of what is known.
 
     Args:
         dataset: the catalogue and its validation events.
         known: its events.
         slices: how many.
-        seed: not used: time draws nothing.
+        seed: not used, as nothing is drawn.
     """
     everything = np.ones(dataset.n_items, dtype=bool)
     held = len(dataset.validation) > 0
     past, parts, counted = (
         (dataset.train, _PARTS - 1, slices - 1) if held else (known, _PARTS, slices)
     )
-    found = [
+    sliced = [
         Slice(
             past.take(between(past, 0, parts - left, parts)),
             past.take(between(past, parts - left, parts - left + 1, parts)),
@@ -82,8 +82,8 @@ def time_slices(dataset: Dataset, known: Interactions, slices: int, seed: int) -
         for left in range(counted, 0, -1)
     ]
     if held:
-        found.append(Slice(dataset.train, dataset.validation, everything))
-    return tuple(found)
+        sliced.append(Slice(dataset.train, dataset.validation, everything))
+    return tuple(sliced)
 
 
 def item_slices(dataset: Dataset, known: Interactions, slices: int, seed: int) -> tuple[Slice, ...]:
@@ -144,16 +144,18 @@ def between(events: Interactions, first: int, last: int, parts: int) -> Bools:
 
 
 def knowing(dataset: Dataset, known: Interactions) -> Dataset:
-    """A dataset of `known` alone, nothing of it held out.
+    """A dataset of `known` alone, with nothing held out.
 
-    Modalities that users' behaviour makes are left out: what they hold of other events cannot be
-    taken out again.
+    Modalities made of users' behaviour are left out, as what they hold of other events cannot be
+    removed.
     """
     return replace(
         dataset,
         train=known,
         validation=known.take(np.zeros(len(known), dtype=bool)),
-        tokens={name: own for name, own in dataset.tokens.items() if name not in TIME_DEPENDENT},
+        tokens={
+            name: table for name, table in dataset.tokens.items() if name not in TIME_DEPENDENT
+        },
         context=np.zeros((len(known), 0), dtype=np.float32),
         context_names=(),
     )
@@ -188,5 +190,5 @@ OF_TIME = Slicing("time", time_slices, last_judges)
 OF_ITEMS = Slicing("items", item_slices, each_judges)
 """Who chooses what nobody has touched is to be predicted."""
 
-SLICINGS = {one.name: one for one in (OF_TIME, OF_ITEMS)}
+SLICINGS = {slicing.name: slicing for slicing in (OF_TIME, OF_ITEMS)}
 """Both by name."""

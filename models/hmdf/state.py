@@ -67,8 +67,8 @@ def read_ranker(
         newcomers = None
         if "newcomers.taste" in arrays:
             factors = ALS.load(folder / _NEWCOMERS)
-            own = knowledge.content, knowledge.numbers
-            newcomers = Newcomers.of_arrays(arrays, factors, *own)
+            item_parts = knowledge.content, knowledge.numbers
+            newcomers = Newcomers.of_arrays(arrays, factors, *item_parts)
     except (KeyError, ValueError, lgb.basic.LightGBMError) as error:
         raise ModelFormatError(
             f"{folder} does not hold a whole hybrid ({error}); fit the model again."

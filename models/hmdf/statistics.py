@@ -72,8 +72,8 @@ class ItemStatistics:
 def statistics_of(statistics: ItemStatistics, users: Histories, rows: Ints, items: Ints) -> Floats:
     """The numbers of `NAMES` (r, s) for pairs of a user row and an item.
 
-    Days count from a user's last event and, for who has done nothing yet, from the newest event of
-    all; NaN where there is nothing to count from.
+    Days count from a user's last event or, for a user without events, from the newest event of all;
+    NaN where there is none.
 
     Args:
         statistics: of the items.
@@ -86,11 +86,11 @@ def statistics_of(statistics: ItemStatistics, users: Histories, rows: Ints, item
     of_users = np.empty((len(users), len(_OF_USERS) + LASTING.shape[1]))
     pasts = Pasts(users.offsets, users.items, users.values, users.timestamps)
     describe_users(pasts, statistics.log_counts, LASTING, of_users)
-    own = len(_OF_USERS)
-    found = np.empty((len(items), len(NAMES)), dtype=np.float32)
-    found[:, :own] = of_users[rows, :own]
+    n_of_users = len(_OF_USERS)
+    values = np.empty((len(items), len(NAMES)), dtype=np.float32)
+    values[:, :n_of_users] = of_users[rows, :n_of_users]
     days = np.array(list(_PERIODS.values()), dtype=np.int64)
     taken_to = len(NAMES) - LASTING.shape[1]
-    describe_items(statistics.log, rows, items, now, days, found[:, own:taken_to])
-    found[:, taken_to:] = statistics.log_counts[items, None] - of_users[rows, own:]
-    return found
+    describe_items(statistics.log, rows, items, now, days, values[:, n_of_users:taken_to])
+    values[:, taken_to:] = statistics.log_counts[items, None] - of_users[rows, n_of_users:]
+    return values

@@ -31,8 +31,8 @@ class Tastes:
     @cached_property
     def whole(self) -> Floats:
         """The vectors of taste (n_items, f)."""
-        found: Floats = self.by_modality.sum(axis=0)
-        return found
+        total: Floats = self.by_modality.sum(axis=0)
+        return total
 
 
 @dataclass(frozen=True)
@@ -70,22 +70,24 @@ class TasteMap:
 
 
 def by_others(content: ContentSimilarity, targets: Floats, known: Bools, folds: Ints) -> Tastes:
-    """What is predicted of each item by a map that was fitted without the items of its fold.
+    """Predicts each item by a map that was fitted without the items of its fold.
 
     Args:
         content: of the items.
         targets: (n_items, f + 1) of `targets_of`.
         known: (n_items,) which items have events.
-        folds: (n_items,) fold of each.
+        folds: (n_items,) fold of each item.
     """
-    found = [
+    by_fold = [
         TasteMap.of(content, targets, known & (folds != fold)).tastes(content)
         for fold in range(int(folds.max(initial=0)) + 1)
     ]
     places = np.arange(len(folds))
     return Tastes(
-        np.stack([one.by_modality for one in found])[folds, :, places].transpose(1, 0, 2).copy(),
-        np.stack([one.popularity for one in found])[folds, places],
+        np.stack([tastes.by_modality for tastes in by_fold])[folds, :, places]
+        .transpose(1, 0, 2)
+        .copy(),
+        np.stack([tastes.popularity for tastes in by_fold])[folds, places],
     )
 
 

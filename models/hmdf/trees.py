@@ -51,8 +51,8 @@ class LabelledSlice:
         first = places < _CUTOFF
         hits = np.zeros((len(self.wanted), _CUTOFF), dtype=bool)
         hits[rows[first], places[first]] = self.chosen[order][first]
-        found: np.ndarray = ndcg(hits, self.wanted, _CUTOFF)
-        return found
+        values: np.ndarray = ndcg(hits, self.wanted, _CUTOFF)
+        return values
 
 
 @dataclass(frozen=True)
@@ -112,17 +112,17 @@ def choose_rounds(
     config: HMDFConfig,
     on_epoch: Callable[[Epoch], None] | None = None,
 ) -> ChosenRounds:
-    """Fits trees (Burges 2010) a fold, stopped together once their mean no longer gains.
+    """Fits trees (Burges 2010) per fold, all stopped once their mean no longer improves.
 
     Args:
         data: what is learned from.
-        folds: which of its slices trees are fitted to, and which judges them.
+        folds: the slices that trees are fitted to, and the slice that judges them.
         config: settings of the trees.
         on_epoch: called after each round: training and validation loss, 1 - NDCG@10.
     """
-    judged: dict[str, dict[str, list[float]]] = {}
+    evaluations: dict[str, dict[str, list[float]]] = {}
     callbacks: list[Callable[..., Any]] = [
-        lgb.record_evaluation(judged),
+        lgb.record_evaluation(evaluations),
         lgb.early_stopping(config.patience, verbose=False),
     ]
     if on_epoch is not None:
@@ -142,9 +142,9 @@ def choose_rounds(
         return_cvbooster=True,
         callbacks=callbacks,
     )
-    found = cast(lgb.CVBooster, outcome["cvbooster"])
+    cv_booster = cast(lgb.CVBooster, outcome["cvbooster"])
     losses = {
-        name: tuple(1 - value for value in judged[name][f"ndcg@{_CUTOFF}-mean"])
+        name: tuple(1 - value for value in evaluations[name][f"ndcg@{_CUTOFF}-mean"])
         for name in ("train", "valid")
     }
     curve = TrainingCurve(losses["train"], losses["valid"], 1 + _last_as_good(losses["valid"]))
@@ -152,9 +152,12 @@ def choose_rounds(
         np.asarray(
             trees.predict(slices[fold.judge].candidates.features, num_iteration=curve.best_epoch)
         )
-        for trees, fold in zip(found.boosters, folds, strict=True)
+        for trees, fold in zip(cv_booster.boosters, folds, strict=True)
     )
-    validated = tuple(slices[fold.judge].ndcg(own) for own, fold in zip(scores, folds, strict=True))
+    validated = tuple(
+        slices[fold.judge].ndcg(fold_scores)
+        for fold_scores, fold in zip(scores, folds, strict=True)
+    )
     return ChosenRounds(curve, scores, validated)
 
 
@@ -210,13 +213,13 @@ def _of_choosers(part: LabelledSlice) -> Bools:
 
 
 def _together(slices: Sequence[LabelledSlice], names: Sequence[str], bins: int) -> lgb.Dataset:
-    """The slices as one table, in their order, of the candidates that `_of_choosers` says."""
+    """The slices as one table, in their order, with the candidates that `_of_choosers` selects."""
     rows = [_of_choosers(part) for part in slices]
     parts = list(zip(slices, rows, strict=True))
-    groups = [np.unique(part.candidates.rows[kept], return_counts=True)[1] for part, kept in parts]
+    groups = [np.unique(part.candidates.rows[used], return_counts=True)[1] for part, used in parts]
     return lgb.Dataset(
-        np.concatenate([part.candidates.features[kept] for part, kept in parts]),
-        label=np.concatenate([part.chosen[kept] for part, kept in parts]).astype(np.float32),
+        np.concatenate([part.candidates.features[used] for part, used in parts]),
+        label=np.concatenate([part.chosen[used] for part, used in parts]).astype(np.float32),
         group=np.concatenate(groups),
         feature_name=list(names),
         params={"verbosity": -1, "max_bin": bins},

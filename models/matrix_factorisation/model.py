@@ -90,7 +90,7 @@ class MatrixFactorisation:
         return masked
 
     def recommend(self, users: Histories, k: int, exclude: Histories | None = None) -> Ranking:
-        """The k best items a user, without the items of `exclude` (same users, row by row)."""
+        """The k best items per user, without the items of `exclude` (same users, row by row)."""
         return rank(self.score, users, k, self._ties, exclude=exclude)
 
     def save(self, folder: Path) -> None:

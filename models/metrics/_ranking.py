@@ -6,7 +6,7 @@ Every function takes
 - relevant: (n_users,) how many relevant items the user has, ranked or not;
 - k: how many ranks count;
 
-and returns one value a user (n_users,) float64: NaN for a user without a relevant item.
+and returns one value per user (n_users,) float64: NaN for a user without a relevant item.
 """
 
 from collections.abc import Callable, Mapping

@@ -15,10 +15,10 @@ def predict_clicks(model: FittedMMNN, users: Histories, items: Ints) -> Floats:
     chances = np.zeros(items.shape, dtype=np.float32)
     for start in range(0, len(users), _USERS_AT_ONCE):
         rows = slice(start, start + _USERS_AT_ONCE)
-        asked = torch.from_numpy(items[rows].astype(np.int64)).to(model.device)
+        wanted = torch.from_numpy(items[rows].astype(np.int64)).to(model.device)
         vectors = model.user_vectors(users.rows(rows.start, rows.stop))
         vectors = vectors.unsqueeze(1).expand(-1, items.shape[1], -1)  # u k e
-        logits = model.network.clicks(vectors, model.items.codes_of(asked.clamp(min=0)))
-        found = torch.sigmoid(logits.float()).masked_fill(asked < 0, 0.0)
-        chances[rows] = found.cpu().numpy()
+        logits = model.network.clicks(vectors, model.items.codes_of(wanted.clamp(min=0)))
+        probabilities = torch.sigmoid(logits.float()).masked_fill(wanted < 0, 0.0)
+        chances[rows] = probabilities.cpu().numpy()
     return chances

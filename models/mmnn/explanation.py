@@ -61,14 +61,16 @@ def parts_of(model: FittedMMNN) -> tuple[str, ...]:
 @torch.no_grad()
 def explain_read(model: FittedMMNN, users: Reading, items: Ints) -> Explanation:
     """Explains items (u, k) to users who were read; see `MMNN.explain`."""
-    asked = torch.from_numpy(items.astype(np.int64)).to(model.device)
-    real = asked >= 0
-    asked = asked.clamp(min=0)
-    codes = model.items.candidates_of(asked)  # u k e
-    lost = codes - model.network.retrieval.candidates(model.items.ablated_of(asked))  # m + 1, u k e
+    indexes = torch.from_numpy(items.astype(np.int64)).to(model.device)
+    real = indexes >= 0
+    indexes = indexes.clamp(min=0)
+    codes = model.items.candidates_of(indexes)  # u k e
+    lost = codes - model.network.retrieval.candidates(
+        model.items.ablated_of(indexes)
+    )  # m + 1, u k e
     drops = torch.einsum("ue,muke->ukm", users.vectors, lost)
-    # What nobody has touched has no id, and no popularity of its own.
-    drops[..., -1] += model.items.bias_of(asked)
+    # An untouched item has no id, and no popularity of its own.
+    drops[..., -1] += model.items.bias_of(indexes)
     shares, moved = shares_of((drops * real.unsqueeze(-1)).cpu().numpy())
     brought = torch.einsum("ule,uke->ukl", users.vectors.unsqueeze(1) - users.without, codes)
     strongest, weights = _strongest(users.past, brought, real)

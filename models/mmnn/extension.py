@@ -78,13 +78,13 @@ class ExtendedItems:
         return ablated_codes(self._network, self._content, self._ids, self._known)
 
     def _rows(self, fitted: Tensor, further: Tensor, items: Tensor) -> Tensor:
-        """Rows (…, d) of items (…): of `further` (…, k, d) where it has one, else of `fitted`."""
+        """Rows (…, d) of items (…): of `further` (…, k, d) where it has them, else of `fitted`."""
         if not len(self._places):
             return fitted[..., items, :]
         slots = torch.searchsorted(self._places, items).clamp(max=len(self._places) - 1)
         replaced = (self._places[slots] == items).unsqueeze(-1)
-        kept = fitted[..., items.clamp(max=fitted.shape[-2] - 1), :]
-        return torch.where(replaced, further[..., slots, :], kept)
+        fitted_rows = fitted[..., items.clamp(max=fitted.shape[-2] - 1), :]
+        return torch.where(replaced, further[..., slots, :], fitted_rows)
 
 
 def content_of_further(

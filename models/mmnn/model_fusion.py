@@ -1,4 +1,4 @@
-"""Model fusion: a tower and heads a modality, and a learned weight for the score of each.
+"""Model fusion: a tower and heads per modality, and a learned weight for the score of each.
 
 Late fusion (Snoek et al. 2005). A modality here is a place of `ItemTower.tokens`: also the id, and
 what stands for an item without anything. A flat code is [c_1; …; c_p; present_1 … present_p].
@@ -21,9 +21,9 @@ from models.mmnn.user_tower import PooledUserTower, UserTower
 
 
 def by_modality(codes: Tensor, places: int) -> tuple[Tensor, Tensor]:
-    """Codes (…, p, e) a modality and which are present (…, p), of flat codes (…, p e + p)."""
-    own, present = torch.split(codes, [codes.shape[-1] - places, places], dim=-1)
-    return _split(own, places), present > 0.5
+    """Codes (…, p, e) per modality and which are present (…, p), of flat codes (…, p e + p)."""
+    flat, present = torch.split(codes, [codes.shape[-1] - places, places], dim=-1)
+    return _split(flat, places), present > 0.5
 
 
 class ModalityItemTowers(ItemTower):
@@ -39,13 +39,13 @@ class ModalityItemTowers(ItemTower):
         self.code = PlaceLinear(places, dim, dim)
 
     def codes(self, content: Content, tokens: Tensor, present: Tensor) -> Tensor:
-        """Flat codes (n, p (dim + components) + p) of what `tokens` gave for the content."""
+        """Flat codes (n, p (dim + components) + p) of the tokens of the content."""
         h = zero_absent(tokens, present)  # n p d
         for layer in self.hidden:
             h = h + layer(h)
-        own = torch.cat([self.code(h), self._wide(content, present)], dim=2)
-        own = zero_absent(own, present)
-        return torch.cat([own.flatten(1), present.to(own.dtype)], dim=1)
+        stacked = torch.cat([self.code(h), self._wide(content, present)], dim=2)
+        stacked = zero_absent(stacked, present)
+        return torch.cat([stacked.flatten(1), present.to(stacked.dtype)], dim=1)
 
     def _wide(self, content: Content, present: Tensor) -> Tensor:
         if not content.features:
@@ -65,21 +65,29 @@ class ModalityUserTowers(UserTower):
     def forward(self, codes: Tensor, values: Tensor, present: Tensor) -> Tensor:
         """See `UserTower`; codes are flat."""
         read = self._read(codes, present)
-        return torch.cat([tower(own, values, has) for tower, own, has in read], dim=-1)
+        return torch.cat(
+            [tower(modality_codes, values, has) for tower, modality_codes, has in read], dim=-1
+        )
 
     def whole_and_without_each(self, codes: Tensor, values: Tensor, present: Tensor) -> Tensor:
         """See `UserTower`; codes are flat."""
         read = self._read(codes, present)
         return torch.cat(
-            [tower.whole_and_without_each(own, values, has) for tower, own, has in read], dim=-1
+            [
+                tower.whole_and_without_each(modality_codes, values, has)
+                for tower, modality_codes, has in read
+            ],
+            dim=-1,
         )
 
     def _read(self, codes: Tensor, present: Tensor) -> Iterator[tuple[UserTower, Tensor, Tensor]]:
         """Each modality's tower, codes (b, l, e), and which events it reads (b, l)."""
-        own, has = by_modality(codes, self.places)
+        split_codes, has = by_modality(codes, self.places)
         has = has & present.unsqueeze(-1)
-        # One backward pass for all slices: each alone would fill a table of zeros of its own.
-        for tower, mine, there in zip(self.towers, own.unbind(-2), has.unbind(-1), strict=True):
+        # One backward pass for all slices; one per slice would fill a table of zeros each time.
+        for tower, mine, there in zip(
+            self.towers, split_codes.unbind(-2), has.unbind(-1), strict=True
+        ):
             yield cast(UserTower, tower), mine, there
 
 
@@ -110,8 +118,8 @@ class ModalityDotProducts(RetrievalHead):
 
     def candidates(self, codes: Tensor) -> Tensor:
         """Flat codes (…, p e + p), each modality times its weight (…, p e)."""
-        own, present = by_modality(codes, self.places)
-        return (self.fusion.weights(present).unsqueeze(-1) * own).flatten(-2)
+        split_codes, present = by_modality(codes, self.places)
+        return (self.fusion.weights(present).unsqueeze(-1) * split_codes).flatten(-2)
 
 
 class ModalityHeads(PairHead):
@@ -125,8 +133,8 @@ class ModalityHeads(PairHead):
 
     def forward(self, users: Tensor, codes: Tensor, context: Tensor) -> Tensor:
         """See `PairHead`; codes are flat."""
-        own, present = by_modality(codes, self.places)
-        pairs = zip(_split(users, self.places).unbind(-2), own.unbind(-2), strict=True)
+        split_codes, present = by_modality(codes, self.places)
+        pairs = zip(_split(users, self.places).unbind(-2), split_codes.unbind(-2), strict=True)
         scores = [head(*pair, context) for head, pair in zip(self.heads, pairs, strict=True)]
         fused: Tensor = self.fusion(torch.stack(scores, dim=-1), present)
         return fused

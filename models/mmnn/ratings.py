@@ -80,24 +80,24 @@ def predict_ratings(model: FittedMMNN, state: RatingState, users: Ints, items: I
 @torch.no_grad()
 def _headed(model: FittedMMNN, state: RatingState, users: Ints, items: Ints) -> Floats:
     """Values (n,) of pairs as the head alone predicts them, with the mean as their context."""
-    scale, found = model.scale, np.empty(len(users), dtype=np.float32)
+    scale, ratings = model.scale, np.empty(len(users), dtype=np.float32)
     known = torch.arange(model.items.n_items, device=model.device)
     codes = torch.cat([model.items.codes_of(known), model.new_codes({}, 1)])
     order = np.argsort(users, kind="stable")
     for start in range(0, len(order), _PAIRS_AT_ONCE):
         rows = order[start : start + _PAIRS_AT_ONCE]
-        own, places = np.unique(users[rows], return_inverse=True)
+        distinct, places = np.unique(users[rows], return_inverse=True)
         vectors = [
-            model.user_vectors(state.histories(own[first : first + _USERS_AT_ONCE]))
-            for first in range(0, len(own), _USERS_AT_ONCE)
+            model.user_vectors(state.histories(distinct[first : first + _USERS_AT_ONCE]))
+            for first in range(0, len(distinct), _USERS_AT_ONCE)
         ]
-        asked = torch.from_numpy(items[rows].astype(np.int64)).to(model.device)
+        wanted = torch.from_numpy(items[rows].astype(np.int64)).to(model.device)
         pairs = torch.cat(vectors)[torch.from_numpy(places).to(model.device)]
         stars = model.network.stars(
-            pairs, codes[asked], pairs.new_zeros(len(rows), model.n_context)
+            pairs, codes[wanted], pairs.new_zeros(len(rows), model.n_context)
         )
-        found[rows] = stars.float().cpu().numpy() * scale.deviation + scale.mean
-    return found
+        ratings[rows] = stars.float().cpu().numpy() * scale.deviation + scale.mean
+    return ratings
 
 
 def _without_offsets(train: Interactions, n_users: int, n_items: int, history: int) -> RatingState:

@@ -65,31 +65,31 @@ def read_best(named: str) -> dict[str, BestSettings]:
     return _parsed(path)
 
 
-def write_best(path: Path, found: Mapping[str, BestSettings]) -> None:
-    """Puts what was found next to what the file holds of other models; a model's own is replaced.
+def write_best(path: Path, searched: Mapping[str, BestSettings]) -> None:
+    """Adds best settings to those that the file holds; those of the same model are replaced.
 
     Raises:
         BestSettingsError: the file is there and holds something else.
     """
     known = _parsed(path) if path.is_file() else {}
-    merged = dict(sorted({**known, **found}.items()))
+    merged = dict(sorted({**known, **searched}.items()))
     content = {model: best.model_dump(mode="json") for model, best in merged.items()}
     atomic_write_bytes(path, (json.dumps(content, indent=2) + "\n").encode())
 
 
 def _parsed(path: Path) -> dict[str, BestSettings]:
     try:
-        found = _FILE.validate_json(path.read_bytes())
+        parsed = _FILE.validate_json(path.read_bytes())
     except ValidationError as error:
         raise BestSettingsError(
             f"{path} does not hold best settings ({error.errors()[0]['msg']}); write it with "
             "`crossmodal search --best`."
         ) from error
-    for model, best in found.items():
+    for model, best in parsed.items():
         wrong = SPACES[model].unknown(best.settings) if model in SPACES else [*best.settings]
         if wrong:
             raise BestSettingsError(
                 f"{path}: the settings {', '.join(wrong)} of {model} are not searched, or are out "
                 "of bounds; search again with `crossmodal search --best`."
             )
-    return found
+    return parsed

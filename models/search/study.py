@@ -145,13 +145,15 @@ def _affords(budget: Budget, tried: Sequence[Trial]) -> bool:
 
 
 def _sampler(seed: int, number: int) -> optuna.samplers.TPESampler:
-    own = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
-    return optuna.samplers.TPESampler(seed=own, n_startup_trials=_STARTUP)
+    sampler_seed = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+    return optuna.samplers.TPESampler(seed=sampler_seed, n_startup_trials=_STARTUP)
 
 
 def _run(study: optuna.Study, space: Space, objective: Objective) -> None:
     trial = study.ask()
-    values = {name: _suggest(trial, name, one) for name, one in space.parameters.items()}
+    values = {
+        name: _suggest(trial, name, parameter) for name, parameter in space.parameters.items()
+    }
     try:
         value = objective(nested(values), _judged_by(trial, space))
         if not math.isfinite(value):
@@ -198,6 +200,6 @@ def _tried(study: optuna.Study) -> tuple[Trial, ...]:
     return tuple(_trial(number, trial) for number, trial in enumerate(ended))
 
 
-def _trial(number: int, found: FrozenTrial) -> Trial:
-    seconds = found.duration.total_seconds() if found.duration is not None else 0.0
-    return Trial(number, _STATES[found.state], found.value, nested(found.params), seconds)
+def _trial(number: int, frozen: FrozenTrial) -> Trial:
+    seconds = frozen.duration.total_seconds() if frozen.duration is not None else 0.0
+    return Trial(number, _STATES[frozen.state], frozen.value, nested(frozen.params), seconds)

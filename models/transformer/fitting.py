@@ -95,9 +95,10 @@ class Trainer:
         windows = windows.take(np.sort(drawn.numpy()))
         batches = [
             Batch(
-                partial(self._loss, self.periods.contents[period], self.shifts[fold], own), len(own)
+                partial(self._loss, self.periods.contents[period], self.shifts[fold], batch),
+                len(batch),
             )
-            for fold, period, own in self._batches(windows)
+            for fold, period, batch in self._batches(windows)
         ]
         order = torch.randperm(len(batches), generator=self.generator)
         return self.training.epoch([batches[turn] for turn in order.tolist()])
@@ -106,14 +107,14 @@ class Trainer:
         """Each window once, in batches of one fold of users and one period of knowledge."""
         folds = self.fold_of[self.events.users[windows.firsts]]
         for fold in range(len(self.shifts)):
-            own = windows.take(np.flatnonzero(folds == fold))
+            fold_windows = windows.take(np.flatnonzero(folds == fold))
             for period, firsts in knowledge_batches(
-                own.firsts, self.periods.of_events, self.config.batch_size, self.generator
+                fold_windows.firsts, self.periods.of_events, self.config.batch_size, self.generator
             ):
-                yield fold, period, own.take(np.searchsorted(own.firsts, firsts))
+                yield fold, period, fold_windows.take(np.searchsorted(fold_windows.firsts, firsts))
 
     def _loss(self, content: Content, shifts: Tensor, windows: Windows) -> Tensor:
-        """Mean loss of what came next after the asked places, and what the operator wants."""
+        """Mean loss of what followed the drawn places, plus the operator's auxiliary loss."""
         network, device = self.network, self.device
         task = self._task(windows)
         candidates = self.draw(task.items[task.weights > 0], self.generator)
@@ -141,25 +142,25 @@ class Trainer:
             self.config.focus,
         )
         shares = task.shares.to(device)
-        found = (losses * shares).sum() / shares.sum().clamp(min=1e-12)
-        return found + self.config.auxiliary_weight * network.items.auxiliary_loss(
+        loss = (losses * shares).sum() / shares.sum().clamp(min=1e-12)
+        return loss + self.config.auxiliary_weight * network.items.auxiliary_loss(
             shown, here, known
         )
 
     def _task(self, windows: Windows) -> Task:
         """Some places of each window, and the events from there on.
 
-        A place counts more as its user's past grows, and all that a user did counts with its
-        square root, since every user counts alike when lists are judged.
+        A place counts more the longer its user's past is, and a user's events count in all with
+        the square root of their number, since all users count alike when lists are judged.
         """
         config = self.config
-        rows, asked = drawn_rows(windows, config.positions, self.generator)
+        rows, drawn = drawn_rows(windows, config.positions, self.generator)
         done = rows - windows.users[:, None]
         pieces = (windows.ends - windows.users) / max(1, config.history // 2)
         ripe = np.minimum((done + 1) / config.full_weight, 1.0)
-        shares = asked * ripe / np.sqrt(np.maximum(pieces, 1.0))[:, None]
+        shares = drawn * ripe / np.sqrt(np.maximum(pieces, 1.0))[:, None]
         wanted = rows[:, :, None] + np.arange(config.horizon)
-        there = asked[:, :, None] & (wanted < windows.ends[:, None, None])
+        there = drawn[:, :, None] & (wanted < windows.ends[:, None, None])
         items = self.log.items[np.where(there, wanted, rows[:, :, None])]
         weights = there * config.horizon_decay ** np.arange(config.horizon)
         return Task(

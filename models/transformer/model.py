@@ -52,15 +52,15 @@ class Transformer(NetworkRecommender[TransformerConfig, TransformerNetwork]):
         starts, stops = users.offsets[:-1], users.offsets[1:]
         log = Log.of(users, starts, self._scale, self.config.gap_buckets)
         starts = np.maximum(starts, stops - self.config.history)
-        # Users of like lengths together, so that little is padded.
+        # Users with histories of similar length together, so that little is padded.
         order = np.argsort(stops - starts, kind="stable")
         size = max(1, _NUMBERS_AT_ONCE // (max(1, len(bias)) * (self.config.history + 1)))
         scores = np.empty((len(users), len(bias)), dtype=np.float32)
         for rows in (order[first : first + size] for first in range(0, len(order), size)):
             sequences = log.read(starts[rows], stops[rows]).to(self.device)
             last = sequences.present.sum(dim=1, keepdim=True)
-            found = network.logits(self.codes.read, sequences, last, wanted, bias)
-            scores[rows] = found[:, 0].float().cpu().numpy()
+            logits = network.logits(self.codes.read, sequences, last, wanted, bias)
+            scores[rows] = logits[:, 0].float().cpu().numpy()
         return scores
 
     def _begin(self, dataset: Dataset) -> tuple[Trainer, Encode]:

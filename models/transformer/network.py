@@ -274,8 +274,8 @@ class CrossAttention(nn.Module):
         queries = F.normalize(self.query(candidates), dim=-1)
         e = torch.exp(self.sharpness.clamp(0, _SHARPEST) * keys @ queries.T)  # b l n
         s = self.drop(self.value(history) * there) @ candidates.T  # b l n
-        asked = self.ask(states) @ self.answer(history).transpose(1, 2) * self.scale  # b t l
-        g = torch.softmax(asked + self.recency(positions, history.shape[1])[:, 0], dim=-1)
+        affinity = self.ask(states) @ self.answer(history).transpose(1, 2) * self.scale  # b t l
+        g = torch.softmax(affinity + self.recency(positions, history.shape[1])[:, 0], dim=-1)
         scores: Tensor = (g @ (e * s)) / (g @ e)
         return scores
 

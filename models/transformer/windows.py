@@ -171,18 +171,18 @@ def drawn_rows(windows: Windows, most: int, generator: torch.Generator) -> tuple
 
 
 def had_from(windows: Windows, log: Log, candidates: Longs) -> Longs:
-    """The place (w, c) of the sequence from which on each candidate is in the user's past.
+    """The place (w, c) in the sequence from which each candidate is in the user's past.
 
-    The largest integer where it never is. `candidates` (c,) are sorted dense item indexes.
+    The largest integer if it never is. `candidates` (c,) are sorted dense item indexes.
     """
     lengths = windows.stops - 1 - windows.users
     owner = np.repeat(np.arange(len(windows)), lengths)
     offsets = windows.users - (np.cumsum(lengths) - lengths)
     rows = np.arange(lengths.sum()) + offsets[owner]
     columns = np.searchsorted(candidates, log.items[rows]).clip(max=len(candidates) - 1)
-    found = candidates[columns] == log.items[rows]
+    matches = candidates[columns] == log.items[rows]
     # Assigned from the last to the first, so that an item's first event decides.
-    owner, columns, rows = (x[found][::-1] for x in (owner, columns, rows))
+    owner, columns, rows = (x[matches][::-1] for x in (owner, columns, rows))
     places = np.full((len(windows), len(candidates)), np.iinfo(np.int64).max)
     places[owner, columns] = rows - windows.reads[owner] + 1
     return places

@@ -41,15 +41,15 @@ def _score(
     feature: Any,
     threshold: Any,
     missing_left: Any,
-    kept: Any,
+    masks: Any,
     leaves: Any,
     every: Any,
     one: Any,
 ) -> Any:
     rows, n_features = features.shape
-    found = np.zeros(rows, dtype=np.float64)
+    scores = np.zeros(rows, dtype=np.float64)
     columns = np.zeros((n_features, _BLOCK), dtype=np.float32)
-    alive = np.zeros(_BLOCK, dtype=kept.dtype)
+    alive = np.zeros(_BLOCK, dtype=masks.dtype)
     power = np.zeros(_BLOCK, dtype=np.float64)
     bits = power.view(np.int64)
     for begin in range(0, rows, _BLOCK):
@@ -59,22 +59,22 @@ def _score(
         for tree in range(len(starts) - 1):
             alive[:wide] = every
             for node in range(starts[tree], starts[tree + 1]):
-                # An index without a sign: numba would else ask each time whether it is below 0.
-                asked = np.uint64(feature[node])
-                limit, mask = threshold[node], kept[node]
+                # Unsigned, as numba would otherwise check each time whether an index is negative.
+                index = np.uint64(feature[node])
+                limit, mask = threshold[node], masks[node]
                 if missing_left[node]:
                     for row in range(wide):
-                        alive[row] &= mask if columns[asked, row] > limit else every
+                        alive[row] &= mask if columns[index, row] > limit else every
                 else:
                     for row in range(wide):
-                        alive[row] &= every if columns[asked, row] <= limit else mask
+                        alive[row] &= every if columns[index, row] <= limit else mask
             # The exponent of a power of two is the place of its bit; numba has no name for it.
             for row in range(wide):
                 power[row] = alive[row] & (~alive[row] + one)
             for row in range(size):
                 place = (bits[row] >> _MANTISSA_BITS) - _EXPONENT_BIAS
-                found[begin + row] += leaves[tree, place]
-    return found
+                scores[begin + row] += leaves[tree, place]
+    return scores
 
 
 def _contributions(
@@ -90,7 +90,7 @@ def _contributions(
     values: Any,
 ) -> Any:
     rows, n_features = features.shape
-    found = np.zeros((rows, n_features), dtype=np.float64)
+    totals = np.zeros((rows, n_features), dtype=np.float64)
     columns = np.zeros((n_features, _BLOCK), dtype=np.float32)
     held = np.zeros(_BLOCK, dtype=np.uint32)
     place = np.zeros(_BLOCK, dtype=np.uint64)
@@ -104,16 +104,16 @@ def _contributions(
             first, last = starts[table], starts[table + 1]
             held[:wide] = 0
             for step in range(first, last):
-                asked, bit = np.uint64(feature[step]), np.uint32(1 << (step - first))
+                index, bit = np.uint64(feature[step]), np.uint32(1 << (step - first))
                 low, high, none = above[step], up_to[step], np.uint32(0)
-                # NaN is neither at most nor above anything, so each way of asking decides for it.
+                # NaN fails every comparison, so the form of the comparison decides for it.
                 if missing_passes[step]:
                     for row in range(wide):
-                        value = columns[asked, row]
+                        value = columns[index, row]
                         held[row] |= none if (value <= low) | (value > high) else bit
                 else:
                     for row in range(wide):
-                        value = columns[asked, row]
+                        value = columns[index, row]
                         held[row] |= bit if (not (value <= low)) & (value <= high) else none
             width, begins_at = np.uint64(gets[table + 1] - gets[table]), np.uint64(begins[table])
             for row in range(wide):
@@ -124,8 +124,8 @@ def _contributions(
                     added[got, row] += values[place[row] + column]
         for row in range(size):
             for column in range(n_features):
-                found[begin + row, column] = added[column, row]
-    return found
+                totals[begin + row, column] = added[column, row]
+    return totals
 
 
 score = cast(Callable[..., Floats], compiled(_score))

@@ -90,12 +90,12 @@ def packed(trees: Sequence[Tree], n_features: int) -> Forest:
     most = max(len(tree.values) for tree in trees)
     width = np.uint32 if most <= 32 else np.uint64
     leaves = np.zeros((len(trees), most))
-    kept = []
+    masks = []
     for place, tree in enumerate(trees):
         order, spans = _left_to_right(tree)
         leaves[place, : len(order)] = tree.values[order]
         every = int(np.iinfo(width).max)
-        kept.append(np.array([every - (1 << m) + (1 << f) for f, m in spans], dtype=width))
+        masks.append(np.array([every - (1 << m) + (1 << f) for f, m in spans], dtype=width))
     sizes = [len(tree.feature) for tree in trees]
     return Forest(
         n_features,
@@ -103,7 +103,7 @@ def packed(trees: Sequence[Tree], n_features: int) -> Forest:
         np.concatenate([tree.feature for tree in trees]),
         np.concatenate([tree.threshold for tree in trees]),
         np.concatenate([tree.missing_left for tree in trees]),
-        np.concatenate(kept),
+        np.concatenate(masks),
         leaves,
     )
 

@@ -81,11 +81,11 @@ class CompiledTrees:
         ).astype(np.float32)
 
     def contributions(self, features: Floats) -> tuple[Doubles, float]:
-        """What each feature added to each score, (r, f) float64, and what all scores begin at."""
+        """What each feature added to each score, (r, f) float64, and the base of all scores."""
         of = self._shap
         if of is None:
             return self._own.contributions(self._checked(features))
-        found = kernels.contributions(
+        values = kernels.contributions(
             self._checked(features),
             of.starts,
             of.feature,
@@ -97,7 +97,7 @@ class CompiledTrees:
             of.begins,
             of.values,
         )
-        return found.astype(np.float64, copy=False), of.expected
+        return values.astype(np.float64, copy=False), of.expected
 
     def _checked(self, features: Floats) -> Floats:
         if features.ndim != 2 or features.shape[1] != self._forest.n_features:
@@ -117,23 +117,23 @@ class LightGBMTrees:
 
     def score(self, features: Floats) -> Floats:
         """Scores (r,) float32 of rows of features (r, f) float32, NaN where missing."""
-        found: Floats = self._mean(features, raw_score=True).astype(np.float32)
-        return found
+        scores: Floats = self._mean(features, raw_score=True).astype(np.float32)
+        return scores
 
     def contributions(self, features: Floats) -> tuple[Doubles, float]:
-        """What each feature added to each score, (r, f) float64, and what all scores begin at."""
+        """What each feature added to each score, (r, f) float64, and the base of all scores."""
         if not len(features):
             # LightGBM divides by the number of rows.
             return np.zeros(features.shape), 0.0
-        found = self._mean(features, pred_contrib=True)
-        return found[:, :-1], float(found[0, -1])
+        values = self._mean(features, pred_contrib=True)
+        return values[:, :-1], float(values[0, -1])
 
     def _mean(self, features: Floats, **question: bool) -> Doubles:
         answers = [
             trees.predict(features, num_threads=self._threads, **question) for trees in self._bags
         ]
-        found: Doubles = np.mean(answers, axis=0)
-        return found
+        mean: Doubles = np.mean(answers, axis=0)
+        return mean
 
 
 def _shap_tables(trees: Sequence[layout.Tree]) -> shap.ShapTables | None:

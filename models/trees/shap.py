@@ -109,10 +109,10 @@ class _Group:
 
 
 def shap_tables(trees: Sequence[Tree]) -> ShapTables:
-    """What all leaves of all trees add to whatever rows.
+    """What all leaves of all trees add to any rows.
 
     Raises:
-        UnsupportedTreesError: the paths ask for so many features that the values were too many.
+        UnsupportedTreesError: the paths test so many features that the tables would be too large.
     """
     groups = [group for tree in trees for group in _of_tree(tree)]
     sizes = np.array([group.size for group in groups], dtype=np.int64)
@@ -121,7 +121,7 @@ def shap_tables(trees: Sequence[Tree]) -> ShapTables:
         raise UnsupportedTreesError(
             f"Some leaf depends on {most} features, more than tables can be made for."
         )
-    conditions = [one for group in groups for one in group.conditions]
+    conditions = [condition for group in groups for condition in group.conditions]
     return ShapTables(
         float(sum(_expected(tree) for tree in trees)),
         _starts([len(group.conditions) for group in groups]).astype(np.int32),
@@ -147,18 +147,18 @@ def _values(groups: Sequence[_Group], size: int) -> Floats:
     counts = np.array([len(leaf.held) for leaf in leaves], dtype=np.int64)
     for count in np.unique(counts).tolist():
         every = np.flatnonzero(counts == count)
-        for own in np.array_split(every, len(every) * (count << count) // _AT_ONCE + 1):
-            shares = [[held.share for held in leaves[place].held.values()] for place in own]
-            worth = np.array([leaves[place].value for place in own])
-            for place, part in zip(own, _parts(worth, np.array(shares)), strict=True):
+        for chunk in np.array_split(every, len(every) * (count << count) // _AT_ONCE + 1):
+            shares = [[held.share for held in leaves[place].held.values()] for place in chunk]
+            worth = np.array([leaves[place].value for place in chunk])
+            for place, part in zip(chunk, _parts(worth, np.array(shares)), strict=True):
                 parts[place] = part
-    values, found, stop = np.empty(size, dtype=np.float32), iter(parts), 0
+    values, remaining, stop = np.empty(size, dtype=np.float32), iter(parts), 0
     for group in groups:
         column_of = {feature: column for column, feature in enumerate(group.features)}
         table = np.zeros((1 << len(group.conditions), len(column_of)))
         for leaf in group.leaves:
             columns = [column_of[feature] for feature in leaf.held]
-            table[:, columns] += next(found)[_held_by(leaf, len(table))]
+            table[:, columns] += next(remaining)[_held_by(leaf, len(table))]
         start, stop = stop, stop + table.size
         values[start:stop] = table.ravel()
     return values
@@ -168,16 +168,16 @@ def _held_by(leaf: _Leaf, rows: int) -> Longs:
     """Which of a leaf's conditions hold, as bits, in each row (rows,) of its table."""
     needed, refused = np.array([leaf.bits[feature] for feature in leaf.held], dtype=np.int64).T
     holds = np.arange(rows)[:, None] & (needed | refused) == needed
-    found: Longs = holds @ (1 << np.arange(len(needed)))
-    return found
+    bits: Longs = holds @ (1 << np.arange(len(needed)))
+    return bits
 
 
 def _parts(leaves: Doubles, shares: Doubles) -> Doubles:
-    """What p paths with d conditions add to each one's feature, (p, 2^d, d), by those that hold.
+    """What p paths with d conditions add to the feature of each, (p, 2^d, d), by those that hold.
 
     Args:
         leaves: (p,) values of the leaves.
-        shares: (p, d) of the training's rows for which a condition holds where those above it do.
+        shares: (p, d) of the training rows that reach each condition, the share that meets it.
     """
     d = shares.shape[1]
     held = (np.arange(1 << d)[:, None] >> np.arange(d) & 1).astype(float)
@@ -185,24 +185,24 @@ def _parts(leaves: Doubles, shares: Doubles) -> Doubles:
     q = (place + 1) / 2
     factors = q * held[:, :, None] + (1 - q) * shares[:, None, :, None]
     others = factors.prod(axis=2, keepdims=True) / factors
-    found: Doubles = leaves[:, None, None] * (held - shares[:, None]) * (others @ (weight / 2))
-    return found
+    effects: Doubles = leaves[:, None, None] * (held - shares[:, None]) * (others @ (weight / 2))
+    return effects
 
 
 def grouped(values: Doubles, groups: Ints, n_groups: int) -> Doubles:
-    """Sums of the features' parts by group: what they say together stays exact.
+    """Sums of what features added, by group; their total stays exact.
 
     Args:
         values: (r, f) what each feature added.
-        groups: (f,) a feature's group, below n_groups.
+        groups: (f,) the group of each feature, below n_groups.
         n_groups: how many groups.
 
     Returns:
-        (r, n_groups), with the same sum a row.
+        (r, n_groups), with the same sum per row.
     """
-    found = np.zeros((n_groups, len(values)))
-    np.add.at(found, groups, values.T)
-    return found.T
+    sums = np.zeros((n_groups, len(values)))
+    np.add.at(sums, groups, values.T)
+    return sums.T
 
 
 def _expected(tree: Tree) -> float:
@@ -224,7 +224,7 @@ def _of_tree(tree: Tree) -> Iterator[_Group]:
 
 
 def _group(tree: Tree, node: int, held: _Held) -> _Group:
-    """All leaves below a node, to which a row comes by the conditions that it holds."""
+    """All leaves below a node, each reached by the rows that meet its conditions."""
     conditions = list(held.items())
     leaves: list[_Leaf] = []
     waiting = [(node, held, {feature: (1 << bit, 0) for bit, feature in enumerate(held)})]
@@ -233,15 +233,15 @@ def _group(tree: Tree, node: int, held: _Held) -> _Group:
         if node < 0:
             leaves.append(_Leaf(float(tree.values[-node - 1]), held, bits))
             continue
-        feature, own = int(tree.feature[node]), 1 << len(conditions)
+        feature, mask = int(tree.feature[node]), 1 << len(conditions)
         split = _Condition(
             up_to=float(tree.threshold[node]), missing_passes=bool(tree.missing_left[node])
         )
         conditions.append((feature, split))
         for child, below, is_left in _children(tree, node, held):
             needed, refused = bits.get(feature, (0, 0))
-            asked = (needed | own, refused) if is_left else (needed, refused | own)
-            waiting.append((child, below, {**bits, feature: asked}))
+            pattern = (needed | mask, refused) if is_left else (needed, refused | mask)
+            waiting.append((child, below, {**bits, feature: pattern}))
     return _Group(tuple(conditions), tuple(leaves))
 
 
@@ -254,14 +254,14 @@ def _children(tree: Tree, node: int, held: _Held) -> Iterator[tuple[int, _Held, 
 
 
 def _splits_below(tree: Tree) -> list[int]:
-    """How many splits there are at and below each node."""
-    found = [1] * len(tree.feature)
-    # LightGBM numbers a split when it is made: a child comes after its parent.
-    for node in reversed(range(len(found))):
-        found[node] += sum(
-            found[child] for child in (tree.left[node], tree.right[node]) if child >= 0
+    """How many splits lie at and below each node."""
+    counts = [1] * len(tree.feature)
+    # LightGBM numbers splits as it makes them, so a child comes after its parent.
+    for node in reversed(range(len(counts))):
+        counts[node] += sum(
+            counts[child] for child in (tree.left[node], tree.right[node]) if child >= 0
         )
-    return found
+    return counts
 
 
 def _narrowed(held: _Condition, tree: Tree, node: int, child: int, is_left: bool) -> _Condition:

@@ -20,15 +20,15 @@ def broken_share(workspace: Workspace) -> Finding:
     limit = workspace.settings.max_broken_share
     files = workspace.lake.scan("media").filter(pl.col("status") != "missing")
     shares = files.group_by("modality").agg(n=pl.len(), broken=(pl.col("status") == "broken").sum())
-    said, passed = [], True
+    lines, passed = [], True
     for modality, n, broken in shares.sort("modality").collect().iter_rows():
-        said.append(f"{broken:,} of {n:,} {modality} files are broken")
+        lines.append(f"{broken:,} of {n:,} {modality} files are broken")
         if broken > limit * n:
             passed = False
-            said[-1] += f" ({_why_broken(files, modality)})"
+            lines[-1] += f" ({_why_broken(files, modality)})"
     return finding(
         passed,
-        f"{'; '.join(said) or 'There are no media files'}. CROSSMODAL_MAX_BROKEN_SHARE allows "
+        f"{'; '.join(lines) or 'There are no media files'}. CROSSMODAL_MAX_BROKEN_SHARE allows "
         f"{limit:.0%}{'' if passed else ': mend the files, or raise it to go on without them'}.",
     )
 
@@ -45,16 +45,16 @@ def _why_broken(files: pl.LazyFrame, modality: str) -> str:
 
 def placeholders(workspace: Workspace) -> Finding:
     """No file stands for so many items that it can be of none."""
-    found = [
+    repeated = [
         f"{row['uri']} is the {row['modality']} of {row['items']:,} of {row['of']:,} items"
         for row in workspace.lake.version("media").summary["placeholders"]
     ]
     share = workspace.settings.max_repeated_share
     return finding(
-        not found,
-        f"{'; '.join(found)}: a placeholder, which counts as missing "
+        not repeated,
+        f"{'; '.join(repeated)}: a placeholder, which counts as missing "
         f"(CROSSMODAL_MAX_REPEATED_SHARE allows {share:.0%})."
-        if found
+        if repeated
         else "No file stands for many items.",
     )
 

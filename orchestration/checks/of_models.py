@@ -24,16 +24,16 @@ def champion_not_beaten(workspace: Workspace) -> Finding:
 
     rivals = workspace.lake.read(RIVALS)
     names = {field.name for field in fields(Comparison)}
-    found = {
+    comparisons = {
         row["model"]: Comparison(**{name: value for name, value in row.items() if name in names})
         for row in rivals.iter_rows(named=True)
     }
     version = workspace.lake.read("champion")["version"].item()
-    beating = [is_better(name, found[name]) for name in better(found)]
+    beating = [is_better(name, comparisons[name]) for name in better(comparisons)]
     if not beating:
         return finding(
             True,
-            f"None of {len(found)} other models is better than {version} on the test events.",
+            f"None of {len(comparisons)} other models is better than {version} on the test events.",
         )
     return finding(
         False,

@@ -14,11 +14,12 @@ from orchestration.checks.finding import Finding, finding
 def enough_to_judge(workspace: Workspace) -> Finding:
     """Some user has events to learn from, to choose by and to judge by."""
     lake = workspace.lake
-    found = judging(lake.read("splits"), warm_split(lake))
-    if not found.fault:
-        return finding(True, f"{found.held}.")
+    judgement = judging(lake.read("splits"), warm_split(lake))
+    if not judgement.fault:
+        return finding(True, f"{judgement.held}.")
     return finding(
-        False, f"{found.held}. No model can be judged, so that {UNJUDGED} answers: {found.fault}."
+        False,
+        f"{judgement.held}. No model can be judged, so that {UNJUDGED} answers: {judgement.fault}.",
     )
 
 
@@ -46,9 +47,9 @@ def _temporal(
     workspace: Workspace,
     split: str,
     require: Callable[[Interactions, Interactions], None],
-    said: str,
+    message: str,
 ) -> Finding:
-    """Validation events are known to a model that is tested, as those of the training are."""
+    """A tested model knows the validation events, as it does those of the training."""
     if not splits_in(workspace.lake, (split,)):
         return finding(True, f"There is no {split}, since the events have no times.")
     log, splits = read_log(workspace.lake)
@@ -57,4 +58,4 @@ def _temporal(
         require(log.events.take(~test), log.events.take(test))
     except LeakError as error:
         return finding(False, str(error))
-    return finding(True, said)
+    return finding(True, message)

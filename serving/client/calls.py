@@ -112,15 +112,15 @@ def recommendations(
     )
 
 
-def guest_recommendations(asked: RecommendationRequest) -> Call[Recommendations]:
+def guest_recommendations(request: RecommendationRequest) -> Call[Recommendations]:
     """A list for someone without an account."""
-    return Call("POST", "/v1/recommendations", Recommendations, body=asked)
+    return Call("POST", "/v1/recommendations", Recommendations, body=request)
 
 
 def rank(user_id: str | None, items: Sequence[str]) -> Call[Recommendations]:
     """An app's own candidates in order."""
-    asked = RankRequest(user_id=user_id, items=list(items))
-    return Call("POST", "/v1/rank", Recommendations, body=asked)
+    request = RankRequest(user_id=user_id, items=list(items))
+    return Call("POST", "/v1/rank", Recommendations, body=request)
 
 
 def items(
@@ -160,13 +160,13 @@ def similar(
     return Call("GET", f"/v1/items/{_part(item_id, 'item_id')}/similar", Found, query)
 
 
-def search(asked: SearchRequest, image: bytes | None, audio: bytes | None) -> Call[Found]:
-    """Items that are near to what was typed, and to a picture and a sound given as files."""
+def search(request: SearchRequest, image: bytes | None, audio: bytes | None) -> Call[Found]:
+    """Items close to a text, and to a picture and a sound given as files."""
     files = {"image": image, "audio": audio}
     sent = {
         name: base64.b64encode(file).decode() for name, file in files.items() if file is not None
     }
-    return Call("POST", "/v1/search", Found, body=asked.model_copy(update=sent))
+    return Call("POST", "/v1/search", Found, body=request.model_copy(update=sent))
 
 
 def put_item(item_id: str, description: ItemDescription, only_new: bool) -> Call[ItemStored]:
@@ -195,9 +195,9 @@ def delete_item(item_id: str) -> Call[Done]:
 
 def features(service: str, keys: Mapping[str, Sequence[str]]) -> Call[FeatureAnswer]:
     """Feast's features of some keys."""
-    asked = FeatureRequest(keys={name: list(values) for name, values in keys.items()})
+    request = FeatureRequest(keys={name: list(values) for name, values in keys.items()})
     return Call(
-        "POST", f"/v1/features/{_part(service, 'feature_service')}", FeatureAnswer, body=asked
+        "POST", f"/v1/features/{_part(service, 'feature_service')}", FeatureAnswer, body=request
     )
 
 

@@ -45,24 +45,24 @@ def service_errors(policy: Policy) -> Iterator[None]:
 
 
 def refusal(response: httpx.Response, policy: Policy | None = None) -> ServiceError:
-    """What an answer without success says.
+    """The error that an unsuccessful answer describes.
 
     Args:
         response: of the service, or of what stands before it.
-        policy: by which no other try was made.
+        policy: which allowed no further try.
     """
-    status, asked = response.status_code, asked_to_wait(response)
+    status, wait = response.status_code, asked_to_wait(response)
     try:
         problem = ProblemDocument.model_validate_json(response.content)
         detail, errors = problem.detail, problem.errors
     except ValidationError:
         detail, errors = f"{status} {response.reason_phrase}. {whose(response)}", []
-    if policy is not None and asked is not None:
+    if policy is not None and wait is not None:
         detail = (
-            f"{detail} It asks to wait {asked:g} s for another try; this client makes "
+            f"{detail} It asks to wait {wait:g} s for another try; this client makes "
             f"{policy.attempts} tries and waits {policy.patience:g} s in all (attempts, patience)."
         )
-    return ServiceError(status, detail, errors, asked)
+    return ServiceError(status, detail, errors, wait)
 
 
 def unsent(field: str, message: str) -> ServiceError:

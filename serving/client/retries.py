@@ -74,11 +74,13 @@ class Policy:
         }
 
     def _wait(self, state: RetryCallState) -> float:
-        """With jitter, so that clients do not come back together; never sooner than asked for."""
+        """With jitter, so that clients do not return all at once; never sooner than requested."""
         error = state.outcome.exception() if state.outcome else None
-        asked = asked_to_wait(error.response) if isinstance(error, Unanswered) else None
+        requested = asked_to_wait(error.response) if isinstance(error, Unanswered) else None
         jitter = wait_random_exponential(multiplier=_FIRST_SECONDS, max=_MOST_JITTER)(state)
-        return max(asked or 0.0, min((asked or 0.0) + jitter, self.patience - state.idle_for))
+        return max(
+            requested or 0.0, min((requested or 0.0) + jitter, self.patience - state.idle_for)
+        )
 
 
 class _OutOfPatience(stop_base):
@@ -112,10 +114,10 @@ def _may_pass(error: BaseException) -> bool:
 
 
 def _date(header: str) -> datetime | None:
-    """An HTTP date; None where this is none."""
+    """An HTTP date; None where the header is not one."""
     try:
-        found = parsedate_to_datetime(header)
+        date = parsedate_to_datetime(header)
     except ValueError:
         return None
     # A date in the oldest form has no zone; HTTP's are UTC.
-    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+    return date if date.tzinfo is not None else date.replace(tzinfo=UTC)

@@ -27,13 +27,13 @@ async def _service(request: Request) -> Service:
 
 async def _champion(service: Annotated[Service, Depends(_service)]) -> Champion:
     try:
-        found = service.champion_at_hand()
-        return found if found is not None else await run_in_threadpool(service.champion)
+        champion = service.champion_at_hand()
+        return champion if champion is not None else await run_in_threadpool(service.champion)
     except NoChampionError as error:
         if error.cause is not None:
-            raise unavailable(error.said, error.cause) from error
+            raise unavailable(error.message, error.cause) from error
         raise Problem(
-            HTTPStatus.SERVICE_UNAVAILABLE, error.said, headers={"Retry-After": "5"}
+            HTTPStatus.SERVICE_UNAVAILABLE, error.message, headers={"Retry-After": "5"}
         ) from error
 
 
@@ -59,14 +59,14 @@ def item_indexes(champion: Champion, item_ids: Iterable[str], field: str) -> Int
     Args:
         champion: whose indexes.
         item_ids: of the request.
-        field: where they stand, with {} for their place where there are several.
+        field: where they stand in the request, with {} for the place where there are several.
 
     Raises:
         Problem: 404, the catalogue lacks one; its place in the request is named.
     """
     ids = list(item_ids)
-    found = champion.log.item_ids.indexes(ids)
-    missing = np.flatnonzero((found < 0) | ~champion.listed[found])
+    indexes = champion.log.item_ids.indexes(ids)
+    missing = np.flatnonzero((indexes < 0) | ~champion.listed[indexes])
     if len(missing):
         errors = tuple(
             FieldError(
@@ -79,15 +79,15 @@ def item_indexes(champion: Champion, item_ids: Iterable[str], field: str) -> Int
             f"The catalogue has no item {ids[missing[0]]!r}; GET /v1/items lists those there are.",
             errors,
         )
-    return found
+    return indexes
 
 
 def of_catalogue(champion: Champion, item_ids: Sequence[str]) -> tuple[Ints, list[str]]:
-    """Dense indexes (n,) of items, -1 for what the catalogue does not have, which is also named."""
-    found = champion.log.item_ids.indexes(item_ids)
-    found = np.where((found >= 0) & champion.listed[found], found, -1).astype(np.int32)
-    unknown = (name for name, item in zip(item_ids, found, strict=True) if item < 0)
-    return found, list(dict.fromkeys(unknown))
+    """Dense indexes (n,) of items, -1 for unknown ones, and the ids of those."""
+    indexes = champion.log.item_ids.indexes(item_ids)
+    indexes = np.where((indexes >= 0) & champion.listed[indexes], indexes, -1).astype(np.int32)
+    unknown = (name for name, item in zip(item_ids, indexes, strict=True) if item < 0)
+    return indexes, list(dict.fromkeys(unknown))
 
 
 def may_be_shown(champion: Champion, categories: Sequence[str], *without: Ints) -> Bools:
@@ -137,29 +137,29 @@ def next_page(begin: Cursor, after: str | None, field: str) -> Cursor:
 
 
 def found_items(champion: Champion, matches: Sequence[Match], unknown: Sequence[str]) -> Found:
-    """The answer to a search that found these items, best first, and did not know others."""
+    """The answer to a search with these matches, best first, and these unknown ids."""
     rows = [
         FoundItem.model_validate(
             {
-                **item_facts(champion, one.item),
+                **item_facts(champion, match.item),
                 "rank": rank,
-                "score": one.score,
-                "cosines": one.cosines,
+                "score": match.score,
+                "cosines": match.cosines,
             }
         )
-        for rank, one in enumerate(matches, start=1)
+        for rank, match in enumerate(matches, start=1)
     ]
     return Found(model_version=champion.version, items=rows, unknown_items=list(unknown))
 
 
-def instant(given: datetime | None, field: str) -> int:
-    """UTC microseconds: now where the caller does not say.
+def instant(timestamp: datetime | None, field: str) -> int:
+    """UTC microseconds; now if the caller names no time.
 
     Raises:
         Problem: 422, the time lies before 1970 or in the future.
     """
     try:
-        return event_instant(given)
+        return event_instant(timestamp)
     except ValueError as error:
         raise unusable(field, str(error)) from error
 

@@ -139,8 +139,8 @@ def _put_media(service: Service, item_id: str, kind: MediaKind, data: bytes) -> 
 def _put_key(key: str | None, description: ItemDescription, condition: str | None) -> PutKey | None:
     if key is None:
         return None
-    said = f"{condition} {description.model_dump_json()}".encode()
-    return PutKey(key, hashlib.blake2b(said, digest_size=16).hexdigest())
+    content = f"{condition} {description.model_dump_json()}".encode()
+    return PutKey(key, hashlib.blake2b(content, digest_size=16).hexdigest())
 
 
 def _text(service: Service, description: ItemDescription) -> Floats:
@@ -198,8 +198,8 @@ def _refusals(field: str) -> Iterator[None]:
             HTTPStatus.UNPROCESSABLE_ENTITY, message, "header.idempotency-key"
         ) from error
     except (sqlite3.Error, OSError) as error:
-        said = f"The change could not be written, and was not made: {reason(error)}."
-        raise unavailable(said, error) from error
+        detail = f"The change could not be written, and was not made: {reason(error)}."
+        raise unavailable(detail, error) from error
 
 
 def _refused(status: int, message: str, field: str) -> Problem:

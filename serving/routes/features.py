@@ -48,19 +48,19 @@ def features_of_key(
 
 @router.post("/features/{feature_service}")
 def features_of_keys(
-    service: Asked, feature_service: ServiceName, asked: FeatureRequest
+    service: Asked, feature_service: ServiceName, request: FeatureRequest
 ) -> FeatureAnswer:
     """The newest features of many keys at once."""
     names = _join_keys(service, feature_service)
-    lengths = {len(values) for values in asked.keys.values()}
-    if set(asked.keys) != set(names) or len(lengths) != 1 or not 1 <= max(lengths) <= MOST_KEYS:
+    lengths = {len(values) for values in request.keys.values()}
+    if set(request.keys) != set(names) or len(lengths) != 1 or not 1 <= max(lengths) <= MOST_KEYS:
         raise Problem(
             HTTPStatus.UNPROCESSABLE_ENTITY,
             f"{feature_service} needs values of {', '.join(names)}, as many of each, "
             f"1 to {MOST_KEYS}.",
             (FieldError(field="body.keys", message="These are not the keys of the service."),),
         )
-    return _answer(service, feature_service, asked.keys)
+    return _answer(service, feature_service, request.keys)
 
 
 def _join_keys(service: Service, feature_service: str) -> tuple[str, ...]:

@@ -169,14 +169,14 @@ def one_item(service: Asked, champion: InUse, item_id: Annotated[ItemId, Path()]
     item = item_index(champion, item_id, "path.item_id")
     created_at = int(champion.created_at[item])
     try:
-        said = service.said_of(item_id)
+        words = service.said_of(item_id)
     except UNUSABLE as error:
         raise unavailable("The catalogue cannot be read now.", error) from error
     return ItemFacts.model_validate(
         {
             **item_facts(champion, item),
-            "text": said.text,
-            "attributes": said.attributes,
+            "text": words.text,
+            "attributes": words.attributes,
             "modalities": list(queries_like(champion, item)),
             "created_at": datetime.fromtimestamp(created_at / 1e6, UTC) if created_at else None,
         }

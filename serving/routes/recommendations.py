@@ -52,7 +52,7 @@ router = APIRouter(
 
 
 @dataclass(frozen=True)
-class _Said:
+class _Remarks:
     """What an answer says in addition to its list.
 
     Attributes:
@@ -122,7 +122,7 @@ async def recommendations_of_user(
         )
         missed += await service.feature_stages.walk([stored])
     path = _path(missed)
-    written = _written(champion, making, path, _Said(shown, k, unknown))
+    written = _written(champion, making, path, _Remarks(shown, k, unknown))
     if question and not missed:
         service.lists.keep(champion, question, written)
     return _respond(service, written, path)
@@ -130,44 +130,46 @@ async def recommendations_of_user(
 
 @router.post("/recommendations", response_model=Recommendations)
 async def recommendations_of_guest(
-    service: Asked, champion: InUse, asked: RecommendationRequest
+    service: Asked, champion: InUse, request: RecommendationRequest
 ) -> Response:
     """The best items for someone without an account, whose history comes with the request."""
-    begin = Cursor.begin("guest", asked.diversity, asked.new_places, sorted(asked.category))
-    shown = next_page(begin, asked.after, "body.after")
-    # Browsers keep ids for years: one that the catalogue no longer has says nothing.
-    past = [event.item_id for event in asked.history]
-    found, unknown = of_catalogue(champion, [*past, *asked.exclude])
-    events, excluded = found[: len(past)], found[len(past) :]
+    begin = Cursor.begin("guest", request.diversity, request.new_places, sorted(request.category))
+    shown = next_page(begin, request.after, "body.after")
+    # Browsers keep ids for years: one that the catalogue no longer has is ignored.
+    past = [event.item_id for event in request.history]
+    indexes, unknown = of_catalogue(champion, [*past, *request.exclude])
+    events, excluded = indexes[: len(past)], indexes[len(past) :]
     making = ListInMaking(
         champion,
-        may_be_shown(champion, asked.category, excluded),
-        asked.k,
-        asked.diversity,
-        new=_new(service, asked.new_places),
+        may_be_shown(champion, request.category, excluded),
+        request.k,
+        request.diversity,
+        new=_new(service, request.new_places),
         shown=shown,
     )
     items = events[events >= 0]
-    values = [event.value for event, item in zip(asked.history, events, strict=True) if item >= 0]
+    values = [event.value for event, item in zip(request.history, events, strict=True) if item >= 0]
     making.know(guest_history(champion, items, values), items)
     missed = await service.stages.walk(making.steps())
-    return _answer(service, champion, making, missed, _Said(shown, asked.k, unknown))
+    return _answer(service, champion, making, missed, _Remarks(shown, request.k, unknown))
 
 
 @router.post("/rank", response_model=Recommendations)
-async def rank(service: Asked, champion: InUse, asked: RankRequest) -> Response:
+async def rank(service: Asked, champion: InUse, request: RankRequest) -> Response:
     """An app's own candidates in the order that suits a user; each is answered once."""
-    items = item_indexes(champion, asked.items, "body.items.{}")
+    items = item_indexes(champion, request.items, "body.items.{}")
     items = items[np.sort(np.unique(items, return_index=True)[1])]
-    said = _Said(repeated=[name for name, n in Counter(asked.items).items() if n > 1])
-    making = ListInMaking(champion, champion.listed, len(items), given=items)
-    if asked.user_id is None:
-        return _answer(service, champion, making, await service.stages.walk(making.steps()), said)
+    remarks = _Remarks(repeated=[name for name, n in Counter(request.items).items() if n > 1])
+    making = ListInMaking(champion, champion.listed, len(items), candidates=items)
+    if request.user_id is None:
+        return _answer(
+            service, champion, making, await service.stages.walk(making.steps()), remarks
+        )
 
     def know(state: UserState) -> None:
         making.know(state.history)
 
-    user_id = asked.user_id
+    user_id = request.user_id
     state = Step(
         "user state",
         lambda: service.state_of(champion, user_id),
@@ -176,7 +178,7 @@ async def rank(service: Asked, champion: InUse, asked: RankRequest) -> Response:
     )
     missed = await service.state_stages.walk([state])
     missed += await service.stages.walk(making.steps())
-    return _answer(service, champion, making, missed, said)
+    return _answer(service, champion, making, missed, remarks)
 
 
 def _new(service: Service, places: int) -> NewPlaces | None:
@@ -188,18 +190,18 @@ async def _question(
 ) -> Question | None:
     """What a user's list depends on; None where no list is remembered, or the log is late.
 
-    It is read before what the user did is: a list may know of a later event than its question
-    says, and then is not counted again, but never of fewer.
+    It is read before the user's events are: a list may know of a later event than its question
+    says, but never of fewer.
     """
     if not service.lists.remembers:
         return None
-    found: list[int] = []
-    read = Step("last event", lambda: service.last_event_of(user_id), keep=found.append)
+    last_events: list[int] = []
+    read = Step("last event", lambda: service.last_event_of(user_id), keep=last_events.append)
     if await service.state_stages.walk([read]):
         return None
     name = service.pseudonym(user_id)
-    nobody = not found[0] and name not in champion.log.user_ids.index_of
-    return Question(None if nobody else name, found[0], wishes)
+    nobody = not last_events[0] and name not in champion.log.user_ids.index_of
+    return Question(None if nobody else name, last_events[0], wishes)
 
 
 def _answer(
@@ -207,10 +209,10 @@ def _answer(
     champion: Champion,
     making: ListInMaking,
     missed: Collection[StageName],
-    said: _Said,
+    remarks: _Remarks,
 ) -> Response:
     path = _path(missed)
-    return _respond(service, _written(champion, making, path, said), path)
+    return _respond(service, _written(champion, making, path, remarks), path)
 
 
 def _path(missed: Collection[StageName]) -> AnswerPath:
@@ -224,30 +226,37 @@ def _respond(service: Service, written: bytes, path: AnswerPath) -> Response:
     return Response(named + written.removeprefix(b"{"), media_type="application/json")
 
 
-def _written(champion: Champion, making: ListInMaking, path: AnswerPath, said: _Said) -> bytes:
+def _written(
+    champion: Champion, making: ListInMaking, path: AnswerPath, remarks: _Remarks
+) -> bytes:
     """A `Recommendations` as JSON, without its id."""
-    rows = [_row(champion, rank, one) for rank, one in enumerate(making.answer(), 1)]
-    # Checked and written in one go, which costs a fraction of doing so row by row.
-    found = Recommendations.model_validate(
+    rows = [_row(champion, rank, ranked) for rank, ranked in enumerate(making.answer(), 1)]
+    # Checked and written in one step, at a fraction of the cost of doing so row by row.
+    answer = Recommendations.model_validate(
         {
             "request_id": "",
             "model_version": champion.version,
             "path": path,
             "known_user": bool(np.any(making.history.lengths)),
             "items": rows,
-            "after": said.after([str(row["item_id"]) for row in rows]),
-            "unknown_items": said.unknown,
-            "repeated_items": said.repeated,
+            "after": remarks.after([str(row["item_id"]) for row in rows]),
+            "unknown_items": remarks.unknown,
+            "repeated_items": remarks.repeated,
         }
     )
-    return found.model_dump_json(exclude={"request_id"}).encode()
+    return answer.model_dump_json(exclude={"request_id"}).encode()
 
 
-def _row(champion: Champion, rank: int, one: Ranked) -> dict[str, object]:
+def _row(champion: Champion, rank: int, ranked: Ranked) -> dict[str, object]:
     """The fields of a `RankedItem`."""
     reason = {
-        "sentence": one.reason.sentence,
-        "modality_shares": one.reason.shares,
-        "past_items": list(one.reason.past_items),
+        "sentence": ranked.reason.sentence,
+        "modality_shares": ranked.reason.shares,
+        "past_items": list(ranked.reason.past_items),
     }
-    return {**item_facts(champion, one.item), "rank": rank, "score": one.score, "reason": reason}
+    return {
+        **item_facts(champion, ranked.item),
+        "rank": rank,
+        "score": ranked.score,
+        "reason": reason,
+    }

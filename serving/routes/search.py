@@ -37,23 +37,23 @@ _FOR_A_USER = 100
 
 
 @router.post("/search")
-def search(service: Asked, champion: InUse, asked: SearchRequest) -> Found:
+def search(service: Asked, champion: InUse, request: SearchRequest) -> Found:
     """Items whose words, pictures or sounds are near to what was typed, shown or played.
 
     Several parts are fused by their weights. For a user, the best finds are put in an order that
     their taste shares in, and what they have hidden is left out.
     """
-    state = None if asked.user_id is None else _state(service, champion, asked.user_id)
+    state = None if request.user_id is None else _state(service, champion, request.user_id)
     hidden = () if state is None else (state.hidden,)
-    excluded, unknown = of_catalogue(champion, asked.exclude)
-    allowed = may_be_shown(champion, asked.category, excluded, *hidden)
-    queries = _queries(service, champion, asked)
+    excluded, unknown = of_catalogue(champion, request.exclude)
+    allowed = may_be_shown(champion, request.category, excluded, *hidden)
+    queries = _queries(service, champion, request)
     with service.metrics.stage("search"):
-        wanted = asked.k if state is None else max(_FOR_A_USER, asked.k)
+        wanted = request.k if state is None else max(_FOR_A_USER, request.k)
         matches = nearest(champion, queries, allowed, wanted)
         if state is not None:
             matches = by_taste(champion, matches, state.history)
-    return found_items(champion, matches[: asked.k], unknown)
+    return found_items(champion, matches[: request.k], unknown)
 
 
 def _state(service: Service, champion: Champion, user_id: str) -> UserState:
@@ -68,21 +68,21 @@ def _state(service: Service, champion: Champion, user_id: str) -> UserState:
         raise unavailable("What the user did cannot be read now.", error) from error
 
 
-def _queries(service: Service, champion: Champion, asked: SearchRequest) -> list[Query]:
+def _queries(service: Service, champion: Champion, request: SearchRequest) -> list[Query]:
     space = service.space()
-    weights = asked.weights.model_dump()
-    sent = asked.model_dump(include=set(weights), exclude_none=True)
+    weights = request.weights.model_dump()
+    sent = request.model_dump(include=set(weights), exclude_none=True)
     if not sent:
         raise unusable("body", "Nothing is asked for; give a text, an image or an audio.")
     if not any(weights[name] for name in sent):
         raise unusable("body.weights", "Every part that was sent has the weight 0.")
     queries = [
         query
-        for kind, vector in _vectors(service, asked)
+        for kind, vector in _vectors(service, request)
         if weights[kind]
-        for query in queries_by(champion, space, kind, vector, weights[kind], asked.modalities)
+        for query in queries_by(champion, space, kind, vector, weights[kind], request.modalities)
     ]
-    if not queries and asked.modalities is None:
+    if not queries and request.modalities is None:
         there = ", ".join(champion.vectors) or "none"
         raise unusable(
             "body",
@@ -92,12 +92,12 @@ def _queries(service: Service, champion: Champion, asked: SearchRequest) -> list
     return queries
 
 
-def _vectors(service: Service, asked: SearchRequest) -> Iterator[tuple[str, Floats]]:
+def _vectors(service: Service, request: SearchRequest) -> Iterator[tuple[str, Floats]]:
     """Each part that was sent, as a unit vector (384,) of the shared space."""
-    if asked.text is not None:
-        yield "text", service.encode([asked.text])[0]
+    if request.text is not None:
+        yield "text", service.encode([request.text])[0]
     for kind in MEDIA_KINDS:
-        content: str | None = getattr(asked, kind)
+        content: str | None = getattr(request, kind)
         if content is None:
             continue
         with service.metrics.stage(f"{kind} encoder"):

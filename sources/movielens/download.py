@@ -84,10 +84,10 @@ def full_name(name: str) -> str:
 
 def _published_md5(client: httpx.Client, url: str) -> str:
     text = client.get(url).raise_for_status().text
-    found = re.search(r"\b[0-9a-fA-F]{32}\b", text)
-    if found is None:
+    checksum = re.search(r"\b[0-9a-fA-F]{32}\b", text)
+    if checksum is None:
         raise SourceError(f"{url} holds no MD5 sum; download the zip by hand and give its path.")
-    return found.group().lower()
+    return checksum.group().lower()
 
 
 def _fetch(client: httpx.Client, url: str, part: Path, progress: Progress | None) -> None:

@@ -64,15 +64,15 @@ class MovieLensSource:
     def files(self) -> list[SourceFile]:
         """The tables of the set and the synopses."""
         layout = self._layout
-        found = [
+        files = [
             SourceFile(layout.ratings, "interactions"),
             SourceFile(layout.films, "items"),
         ]
         if layout.tags:
-            found.insert(1, SourceFile(layout.tags, "interactions"))
+            files.insert(1, SourceFile(layout.tags, "interactions"))
         if self._synopses:
-            found.append(SourceFile(self._synopses, "items"))
-        return found
+            files.append(SourceFile(self._synopses, "items"))
+        return files
 
     def interactions(self) -> Extract:
         """Ratings, and tags as events of value 0 that carry the text."""
@@ -127,15 +127,15 @@ def _with_ratings(folder: Path) -> Path:
     return folder
 
 
-def open_movielens(asked: SourceRequest) -> MovieLensSource:
+def open_movielens(request: SourceRequest) -> MovieLensSource:
     """A MovieLens folder or zip, or a published set.
 
     Raises:
         SourceError: neither is named.
     """
     return MovieLensSource(
-        path=asked.path,
-        set_name=asked.set_name,
-        home_sources=asked.home_sources,
-        latest=asked.latest,
+        path=request.path,
+        set_name=request.set_name,
+        home_sources=request.home_sources,
+        latest=request.latest,
     )

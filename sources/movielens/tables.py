@@ -86,16 +86,18 @@ def film_ids(layout: Layout) -> pl.Series:
 def first_event(layout: Layout) -> datetime | None:
     """The time of the first readable rating."""
     frame = _events(read_ratings(layout), RATING).select(pl.col("event_timestamp").min())
-    found = frame.collect(engine="streaming").item()
-    return found if isinstance(found, datetime) else None
+    earliest = frame.collect(engine="streaming").item()
+    return earliest if isinstance(earliest, datetime) else None
 
 
 def _events(raw: pl.LazyFrame, kind: str) -> pl.LazyFrame:
     seconds = pl.col("time").str.strip_chars().cast(pl.Int64, strict=False)
     sane = pl.when(seconds.is_between(1, 2**33)).then(seconds)
     is_rating = kind == RATING
-    given = pl.col("value").str.strip_chars() if is_rating else pl.lit(None, dtype=pl.String)
-    value = given.cast(pl.Float32, strict=False) if is_rating else pl.lit(0.0, dtype=pl.Float32)
+    value_text = pl.col("value").str.strip_chars() if is_rating else pl.lit(None, dtype=pl.String)
+    value = (
+        value_text.cast(pl.Float32, strict=False) if is_rating else pl.lit(0.0, dtype=pl.Float32)
+    )
     return raw.select(
         ROW,
         FAULT,
@@ -110,7 +112,7 @@ def _events(raw: pl.LazyFrame, kind: str) -> pl.LazyFrame:
         event_timestamp=pl.from_epoch(sane, time_unit="s")
         .cast(pl.Datetime("us"))
         .dt.replace_time_zone("UTC"),
-        given_value=given,
+        given_value=value_text,
         given_time=pl.col("time"),
     )
 
@@ -125,11 +127,13 @@ def _films(layout: Layout) -> tuple[pl.DataFrame, list[pl.LazyFrame]]:
     rules = [whole_line(), Rule(BAD_ID, pl.col("item").is_null(), pl.col("given"))]
     valid, bad = split(raw, rules, layout.films.name)
     placed = valid.with_columns(pl.lit(0, dtype=pl.UInt32).alias(PART))
-    kept, again = split_duplicates(placed, ["item"], [layout.films.name], "the same movieId again")
-    return kept.select("item", "title", "genres").collect(), [bad, again]
+    unique, again = split_duplicates(
+        placed, ["item"], [layout.films.name], "the same movieId again"
+    )
+    return unique.select("item", "title", "genres").collect(), [bad, again]
 
 
-class _Told:
+class _Synopses:
     """Synopses of known films, and the rows that cannot be used."""
 
     def __init__(self, texts: pl.LazyFrame, rejects: pl.LazyFrame) -> None:
@@ -137,10 +141,10 @@ class _Told:
         self.rejects = rejects
 
 
-def _synopses(path: Path | None, films: pl.Series) -> _Told:
+def _synopses(path: Path | None, films: pl.Series) -> _Synopses:
     if path is None:
         empty = pl.LazyFrame(schema={"item": pl.Int64, "text": pl.String})
-        return _Told(empty, join_rejects([]))
+        return _Synopses(empty, join_rejects([]))
     frame = scan_text(path, AS_PUBLISHED)
     require_columns(path, frame, ["movieId", "text"])
     raw = frame.select(
@@ -153,8 +157,8 @@ def _synopses(path: Path | None, films: pl.Series) -> _Told:
     ]
     valid, bad = split(raw, rules, path.name)
     placed = valid.with_columns(pl.lit(0, dtype=pl.UInt32).alias(PART))
-    kept, again = split_duplicates(placed, ["item"], [path.name], "the same movieId again")
-    return _Told(kept.select("item", "text"), join_rejects([bad, again]))
+    unique, again = split_duplicates(placed, ["item"], [path.name], "the same movieId again")
+    return _Synopses(unique.select("item", "text"), join_rejects([bad, again]))
 
 
 def _genres() -> pl.Expr:

@@ -91,7 +91,7 @@ def _choose(
     spans: NDArray[np.int64],
 ) -> tuple[NDArray[Any], ...]:
     free = np.tile(~items.silent, (len(rows), 1))
-    found = []
+    chosen = []
     for part in range(_SLICES):
         wanted = counts[rows] * (part + 1) // _SLICES - counts[rows] * part // _SLICES
         begins = starts[rows] + spans[rows] * part // _SLICES
@@ -106,8 +106,8 @@ def _choose(
         free[row, item] = False
         length = spans[rows][row] // _SLICES
         seconds = begins[row] + (length * rng.random(len(row))).astype(np.int64)
-        found.append((rows[row], item, _stars(rng, worth[row, item]), seconds))
-    return tuple(np.concatenate(part) for part in zip(*found, strict=True))
+        chosen.append((rows[row], item, _stars(rng, worth[row, item]), seconds))
+    return tuple(np.concatenate(part) for part in zip(*chosen, strict=True))
 
 
 def _stars(rng: np.random.Generator, worth: Array) -> Array:

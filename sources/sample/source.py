@@ -52,6 +52,6 @@ class SampleSource:
         return find_media(self.root, self.root)
 
 
-def open_sample(asked: SourceRequest) -> SampleSource:
-    """The sample, of the usual sizes unless they are given."""
-    return SampleSource(asked.home_sources, asked.sample or SampleConfig())
+def open_sample(request: SourceRequest) -> SampleSource:
+    """The sample, of the default sizes unless others are given."""
+    return SampleSource(request.home_sources, request.sample or SampleConfig())

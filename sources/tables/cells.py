@@ -60,13 +60,13 @@ def given(column: Column, blanks: Sequence[str]) -> pl.Expr:
 
 
 def text_cell(column: Column, blanks: Sequence[str]) -> Cell:
-    """Text; a word for nothing is null."""
-    said = given(column, blanks)
+    """Text; a word that stands for nothing is null."""
+    text = given(column, blanks)
     return Cell(
-        said,
+        text,
         {
             BLANK_WORD: _word(column, blanks),
-            LOST_LETTERS: said.str.contains(_LOST, literal=True),
+            LOST_LETTERS: text.str.contains(_LOST, literal=True),
         },
     )
 
@@ -75,13 +75,13 @@ _LARGEST = 1e18
 
 
 def number_cell(column: Column, blanks: Sequence[str], form: NumberForm) -> Cell:
-    """A number that figures can be made of: true is 1 and false is 0."""
-    said = given(column, blanks)
-    number = form.number(column, said)
-    # Beyond it the squares of a standardisation are beyond what numbers of the machine hold.
+    """A number that can be calculated with: true is 1 and false is 0."""
+    text = given(column, blanks)
+    number = form.number(column, text)
+    # The squares that a standardisation takes of larger numbers would overflow.
     usable = number.is_between(-_LARGEST, _LARGEST)
-    none = said.is_not_null() & ~usable.fill_null(False)
-    unsure = form.fault(column, said).is_not_null() & (form.decimal is None)
+    none = text.is_not_null() & ~usable.fill_null(False)
+    unsure = form.fault(column, text).is_not_null() & (form.decimal is None)
     return Cell(
         pl.when(usable).then(number),
         {
@@ -93,12 +93,12 @@ def number_cell(column: Column, blanks: Sequence[str], form: NumberForm) -> Cell
 
 
 def date_cell(column: Column, blanks: Sequence[str], time_format: str) -> Cell:
-    """The time of a release or of the entry into a catalogue; zero is no time."""
-    said = given(column, blanks)
-    zero = said.str.contains(_ZEROS)
+    """The time of a release or of an entry into the catalogue; zero is no time."""
+    text = given(column, blanks)
+    zero = text.str.contains(_ZEROS)
     time = parse_time(column.expr, column.dtype, time_format, years=True)
     is_never = never_of_dates(time).is_not_null()
-    known = said.is_not_null() & ~zero
+    known = text.is_not_null() & ~zero
     return Cell(
         pl.when(known & ~is_never.fill_null(False)).then(time),
         {

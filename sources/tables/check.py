@@ -58,17 +58,17 @@ def check_mapping(
         SourceError: the mapping or a file cannot be read as it is.
     """
     source = TablesSource(path=path, latest=latest, earliest=earliest or EARLIEST, sample=sample)
-    found = source.interactions()
-    events = found.frame.collect()
+    extract = source.interactions()
+    events = extract.frame.collect()
     lines = [
         f"{path.name}: understood; root is {source.root}.",
         *_files("Events", source.tables["interactions"], sample),
         *([f"  {TIMELESS}"] if source.mapping.interactions.timeless else []),
         *_of_events(events),
         *_of_wanted(events, whole=not _is_sampled(source.tables["interactions"], sample)),
-        *_of_faults(found),
+        *_of_faults(extract),
     ]
-    rejected, looked_at = _counts(found, events)
+    rejected, looked_at = _counts(extract, events)
     if source.mapping.items is None:
         lines.append("Items: none are mapped; they are the ids of the events.")
     else:
@@ -85,9 +85,9 @@ def check_mapping(
     return Understanding(tuple(lines), not events.is_empty(), rejected / max(1, looked_at))
 
 
-def _counts(found: Extract, usable: pl.DataFrame) -> tuple[int, int]:
+def _counts(extract: Extract, usable: pl.DataFrame) -> tuple[int, int]:
     """How many of a table's rows cannot be used, and how many there are."""
-    rejects = int(found.rejects.select(pl.len()).collect().item())
+    rejects = int(extract.rejects.select(pl.len()).collect().item())
     return rejects, rejects + usable.height
 
 
@@ -106,8 +106,8 @@ def _is_sampled(tables: list[Table], sample: int) -> bool:
 
 
 def _rows(table: Table) -> int:
-    found = table.frame.select(pl.col(ROW).max()).collect(engine="streaming").item()
-    return int(found or 0)
+    last_row = table.frame.select(pl.col(ROW).max()).collect(engine="streaming").item()
+    return int(last_row or 0)
 
 
 def _of_events(events: pl.DataFrame) -> Iterator[str]:
@@ -182,8 +182,8 @@ def _of_numbers(items: pl.DataFrame) -> Iterator[str]:
         yield f"{name} ({low:g} to {high:g})"
 
 
-def _of_faults(found: Extract) -> Iterator[str]:
-    rejects = found.rejects.collect()
+def _of_faults(extract: Extract) -> Iterator[str]:
+    rejects = extract.rejects.collect()
     by_reason = rejects.group_by("reason").agg(
         pl.len().alias("rows"), pl.col("source_file", "row", "detail").first()
     )
@@ -192,7 +192,7 @@ def _of_faults(found: Extract) -> Iterator[str]:
             f"  would be rejected: {fault['rows']:,} as {fault['reason']}, such as row "
             f"{fault['row']:,} of {fault['source_file']}: {fault['detail']}"
         )
-    for repair in found.repairs.collect().iter_rows(named=True):
+    for repair in extract.repairs.collect().iter_rows(named=True):
         column = f"{repair['column']}: " if repair["column"] else ""
         if repair["what"].startswith(LEFT_OUT) or not column:
             yield f"  {column}{repair['what']}, {repair['rows']:,} rows"
@@ -201,8 +201,8 @@ def _of_faults(found: Extract) -> Iterator[str]:
 
 
 def _of_media(source: TablesSource) -> Iterator[str]:
-    found = dict(source.media().collect()["modality"].value_counts().iter_rows())
+    counts = dict(source.media().collect()["modality"].value_counts().iter_rows())
     for modality, paths in source.media_paths.items():
         absent = source.absent_media.get(modality)
         example = f"; {absent} names none below {source.root}" if absent else ""
-        yield f"  {modality}: {found.get(modality, 0):,} of {paths:,} paths name a file{example}"
+        yield f"  {modality}: {counts.get(modality, 0):,} of {paths:,} paths name a file{example}"

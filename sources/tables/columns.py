@@ -96,10 +96,10 @@ class Table:
             SourceError: the table has none of this name, or it holds records or lists where one
                 value is needed; the message names the mapping's line.
         """
-        found = _resolved(self.schema, name)
-        if found is None:
+        resolved = _resolved(self.schema, name)
+        if resolved is None:
             raise SourceError(f"{self.where(key)}: {self._absent(name)}")
-        column = Column(name, *_flat(*found), of_json=self.of_json)
+        column = Column(name, *_flat(*resolved), of_json=self.of_json)
         inner = column.dtype.inner if isinstance(column.dtype, pl.List) else column.dtype
         if isinstance(inner, pl.Struct):
             fields = ", ".join(f"{name}.{field.name}" for field in inner.fields)
@@ -130,7 +130,7 @@ class Table:
         return [name for name in self.schema if not name.startswith("part:")]
 
     def _absent(self, name: str) -> str:
-        alike = [own for own in self.columns() if own.lower() == name.lower()]
+        alike = [column for column in self.columns() if column.lower() == name.lower()]
         if alike:
             return f"{self.path.name} has no column {name!r} but {alike[0]!r}; write it so here."
         if self.headless:

@@ -41,9 +41,9 @@ class EventForms:
 
 @dataclass(frozen=True)
 class _Value:
-    """The value of a row: its text, null where it says nothing; the number; what is not sure."""
+    """The value of a row: its text, null where it is blank; the number; why it is not sure."""
 
-    given: pl.Expr
+    text: pl.Expr
     number: pl.Expr
     fault: pl.Expr
 
@@ -54,8 +54,8 @@ class _Value:
 
     @staticmethod
     def of(column: Column, blanks: tuple[str, ...], form: NumberForm) -> "_Value":
-        said = given(column, blanks)
-        return _Value(said, form.number(column, said), form.fault(column, said))
+        text = given(column, blanks)
+        return _Value(text, form.number(column, text), form.fault(column, text))
 
 
 def raw_events(
@@ -109,7 +109,7 @@ def raw_events(
         event_type=kind,
         text=text,
         event_timestamp=at,
-        given_value=value.given,
+        given_value=value.text,
         given_time=given_time,
         **{flag: flags[of] for flag, of in named.items()},
     )
@@ -171,7 +171,7 @@ def _drawn_time(user: pl.Expr, item: pl.Expr, kind: pl.Expr) -> pl.Expr:
 
 
 def _weighed(mapping: EventsMapping, kind: pl.Expr, value: _Value) -> pl.Expr:
-    """The value that was given, the weight of the type where none was."""
+    """The value of the row; where it has none, the weight of its type."""
     weights = mapping.weights
     if weights:
         weight = kind.replace_strict(
@@ -182,14 +182,14 @@ def _weighed(mapping: EventsMapping, kind: pl.Expr, value: _Value) -> pl.Expr:
     if not mapping.value:
         return weight
     listed = weight.is_not_null() if weights else pl.lit(True)
-    found = pl.when(value.given.is_null()).then(weight).otherwise(value.number)
-    return pl.when(listed).then(found)
+    filled = pl.when(value.text.is_null()).then(weight).otherwise(value.number)
+    return pl.when(listed).then(filled)
 
 
 def _unlisted(table: Table, kind: pl.Expr, mapping: EventsMapping) -> pl.Expr:
     """What to say of an event whose type has no weight: the nearest type that has one."""
     listed = list(mapping.weights)
-    found = (
+    unlisted = (
         table.frame.select(kind=kind)
         .filter(~pl.col("kind").is_in(listed))
         .select(pl.col("kind").unique())
@@ -198,18 +198,18 @@ def _unlisted(table: Table, kind: pl.Expr, mapping: EventsMapping) -> pl.Expr:
         .to_series()
         .to_list()
     )
-    # One that is left out may be meant as well.
+    # A type that is left out may also be the one that was meant.
     lower = {name.lower(): name for name in mapping.types}
-    said = {}
-    for name in found:
+    messages = {}
+    for name in unlisted:
         near = get_close_matches(name.strip().lower(), list(lower), n=1)
         hint = f"; nearest is {lower[near[0]]}" if near else f"; mapped: {', '.join(listed)}"
-        said[name] = f"event type {name} has no weight{hint}"
+        messages[name] = f"event type {name} has no weight{hint}"
     other = pl.concat_str(pl.lit("event type "), kind, pl.lit(" has no weight"))
     missing = pl.when(kind.is_null()).then(pl.lit("the event has no type"))
     strange = pl.when(~kind.is_in(listed)).then(other)
     mapped = kind.replace_strict(
-        list(said), list(said.values()), default=None, return_dtype=pl.String
+        list(messages), list(messages.values()), default=None, return_dtype=pl.String
     )
     return pl.coalesce(missing, mapped, strange)
 

@@ -36,18 +36,18 @@ class IdForm:
 
     @staticmethod
     def of(columns: Iterable[tuple[Table, str, str]]) -> "IdForm":
-        """The form of ids in columns that are to match: tables with a key and a column's name."""
+        """The form of ids in columns that have to match, each a table, a key and a column name."""
         whole = fraction = False
         for table, key, name in columns:
             column = table.column(key, name)
             if column.dtype.is_integer():
                 continue
             text = column.text
-            found = table.frame.select(
+            flags = table.frame.select(
                 whole=text.str.contains(_WHOLE).any(), fraction=text.str.contains(_FRACTION).any()
             ).collect(engine="streaming")
-            whole |= bool(found["whole"].item())
-            fraction |= bool(found["fraction"].item())
+            whole |= bool(flags["whole"].item())
+            fraction |= bool(flags["fraction"].item())
         return IdForm(whole and not fraction)
 
 

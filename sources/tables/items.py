@@ -34,11 +34,11 @@ class Catalogue:
 
     Attributes:
         items: rows, rejects and repairs.
-        kept: for each item `ROW`, `PART` (which file), item_id, and its media paths.
+        rows: for each item `ROW`, `PART` (which file), item_id, and its media paths.
     """
 
     items: Extract
-    kept: pl.LazyFrame
+    rows: pl.LazyFrame
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def clean_items(
         ]
     )
     files = [part.source_file for part in parts]
-    kept, again = split_duplicates(valid, ["item_id"], files, "the same item id again")
+    unique, again = split_duplicates(valid, ["item_id"], files, "the same item id again")
     repairs = [
         count_repairs(
             usable,
@@ -90,11 +90,11 @@ def clean_items(
         )
         for part, (usable, _) in zip(parts, checked, strict=True)
     ]
-    frame = kept.select(ITEMS.names()).with_columns(
+    frame = unique.select(ITEMS.names()).with_columns(
         pl.col("created_at").fill_null(pl.lit(known_from, dtype=TIMESTAMP))
     )
-    rejects = join_rejects([*(found for _, found in checked), again])
-    return Catalogue(Extract(frame, rejects, join_repairs(repairs)), kept)
+    rejects = join_rejects([*(bad for _, bad in checked), again])
+    return Catalogue(Extract(frame, rejects, join_repairs(repairs)), unique)
 
 
 def items_of_events(events: pl.LazyFrame, known_from: datetime | None) -> pl.LazyFrame:

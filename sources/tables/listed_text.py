@@ -14,7 +14,7 @@ _ELEMENT = rf"""{_STRING}|[^,\[\]\s'"][^,\[\]'"]*"""
 
 
 def split_text(text: pl.Expr, separator: str, path: str | None) -> pl.Expr:
-    """The parts of a text: those of a list that it is, else those between separators.
+    """The parts of a text: the elements if it is a list, else what lies between separators.
 
     Args:
         text: trimmed.
@@ -22,24 +22,24 @@ def split_text(text: pl.Expr, separator: str, path: str | None) -> pl.Expr:
         path: the field that counts where the list is one of records.
     """
     elements = _unquoted(text.str.extract_all(_ELEMENT))
-    found = pl.when(text.str.contains(_LIST)).then(elements).otherwise(text.str.split(separator))
+    parts = pl.when(text.str.contains(_LIST)).then(elements).otherwise(text.str.split(separator))
     if path is None:
-        return found
+        return parts
     field = rf"""['"]{re.escape(path)}['"]\s*:\s*(?:{_STRING}|[^,}}]+)"""
     pairs = text.str.extract_all(field)
     values = pairs.list.eval(pl.element().str.replace(r"""^['"][^'"]*['"]\s*:\s*""", ""))
-    return pl.when(text.str.contains(_RECORDS)).then(_unquoted(values)).otherwise(found)
+    return pl.when(text.str.contains(_RECORDS)).then(_unquoted(values)).otherwise(parts)
 
 
 def require_no_records(table: Table, key: str, column: Column) -> None:
-    """Checks that a text column holds no lists of records, of which nothing says what counts.
+    """Checks that a text column holds no lists of records, as nothing says which field counts.
 
     Raises:
         SourceError: it does; the message names the column and the way out.
     """
     text = column.text
-    found = table.frame.select(text=text).filter(pl.col("text").str.contains(_RECORDS))
-    if not found.head(1).collect(engine="streaming").is_empty():
+    records = table.frame.select(text=text).filter(pl.col("text").str.contains(_RECORDS))
+    if not records.head(1).collect(engine="streaming").is_empty():
         raise SourceError(
             f"{table.where(key)}: {column.name!r} of {table.path.name} holds records written as "
             "text; name the field that counts with `path`, such as `path: name`."

@@ -195,13 +195,13 @@ class EventsMapping(TableMapping):
 
     @property
     def weights(self) -> dict[str, float]:
-        """Weight of each event type; without any, no type needs one."""
-        return {name: own for name, own in self.types.items() if not isinstance(own, str)}
+        """Weight by event type; where no type has one, none is needed."""
+        return {name: weight for name, weight in self.types.items() if not isinstance(weight, str)}
 
     @property
     def ignored(self) -> list[str]:
         """Event types that are left out."""
-        return [name for name, own in self.types.items() if own == IGNORE]
+        return [name for name, weight in self.types.items() if weight == IGNORE]
 
     @property
     def timeless(self) -> bool:

@@ -102,9 +102,9 @@ def _explain(path: Path, node: Any, error: ValidationError) -> str:
     for fault in error.errors():
         where = ".".join(str(key) for key in fault["loc"]) or "the file"
         message = fault["msg"].removeprefix("Value error, ")
-        line, found = _find(node, fault["loc"])
-        if fault["type"] in _WORD_EXPECTED and _is_odd(found):
-            message = _reading(found)
+        line, value_node = _find(node, fault["loc"])
+        if fault["type"] in _WORD_EXPECTED and _is_odd(value_node):
+            message = _reading(value_node)
         if fault["type"] == "missing" and isinstance(fault["loc"][-1], int):
             message = "the list is too short"
         elif fault["type"] == "missing":
@@ -177,12 +177,12 @@ def _find(node: Any, keys: tuple[int | str, ...]) -> tuple[int, Any]:
     line: int = node.start_mark.line + 1
     for key in keys:
         if isinstance(node, yaml.MappingNode):
-            found = next((pair for pair in node.value if pair[0].value == str(key)), None)
+            entry = next((pair for pair in node.value if pair[0].value == str(key)), None)
         elif isinstance(node, yaml.SequenceNode) and isinstance(key, int):
-            found = (node.value[key], node.value[key]) if key < len(node.value) else None
+            entry = (node.value[key], node.value[key]) if key < len(node.value) else None
         else:
-            found = None
-        if found is None:
+            entry = None
+        if entry is None:
             break
-        line, node = found[0].start_mark.line + 1, found[1]
+        line, node = entry[0].start_mark.line + 1, entry[1]
     return line, node

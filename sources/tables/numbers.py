@@ -51,19 +51,19 @@ class NumberForm:
                     doubtful.add(name)
         return NumberForm(decimal, frozenset(doubtful), section)
 
-    def number(self, column: Column, said: pl.Expr) -> pl.Expr:
-        """The number, null where there is none that is sure; true is 1 and false is 0.
+    def number(self, column: Column, text: pl.Expr) -> pl.Expr:
+        """The number, null where none is certain; true is 1 and false is 0.
 
         Args:
             column: of any type.
-            said: its trimmed text, null where it says nothing.
+            text: its trimmed text, null where it is blank.
         """
         if self.decimal is not None and _is_text(column):
-            return as_number(_with_point(said, self.decimal))
-        return as_number(pl.when(~self._unsure(column, said)).then(said))
+            return as_number(_with_point(text, self.decimal))
+        return as_number(pl.when(~self._unsure(column, text)).then(text))
 
-    def fault(self, column: Column, said: pl.Expr) -> pl.Expr:
-        """What keeps a text from being a number that its signs may well be, else null."""
+    def fault(self, column: Column, text: pl.Expr) -> pl.Expr:
+        """Why a text that looks like a number is not read as one, else null."""
         if self.decimal is None:
             ask = (
                 '; is it a fraction or thousands? Write decimal: "," or decimal: "." under '
@@ -71,14 +71,14 @@ class NumberForm:
             )
         else:
             ask = f'; no number with decimal: "{self.decimal}"'
-        doubted = said.str.contains(_WITH_SIGNS) & self.number(column, said).is_null()
-        shown = said.str.slice(0, 30)
+        doubted = text.str.contains(_WITH_SIGNS) & self.number(column, text).is_null()
+        shown = text.str.slice(0, 30)
         return pl.when(doubted).then(pl.concat_str(shown, pl.lit(ask)))
 
-    def _unsure(self, column: Column, said: pl.Expr) -> pl.Expr:
+    def _unsure(self, column: Column, text: pl.Expr) -> pl.Expr:
         if column.name not in self.doubtful:
             return pl.lit(False)
-        return said.str.contains(_IN_THOUSANDS).fill_null(False)
+        return text.str.contains(_IN_THOUSANDS).fill_null(False)
 
 
 def as_number(text: pl.Expr) -> pl.Expr:
@@ -89,14 +89,14 @@ def as_number(text: pl.Expr) -> pl.Expr:
     return pl.coalesce(text.cast(pl.Float64, strict=False), truth)
 
 
-def _with_point(said: pl.Expr, decimal: Decimal) -> pl.Expr:
-    """A number as Polars reads it; a text whose signs are in other places is null."""
+def _with_point(text: pl.Expr, decimal: Decimal) -> pl.Expr:
+    """A number as Polars reads it; null where the separators stand in the wrong places."""
     whole = "|".join(map(_in_groups, _THOUSANDS[decimal]))
     right = rf"^[+-]?(?:{whole}|[0-9]*)(?:{re.escape(decimal)}[0-9]*)?{_EXPONENT}$"
     word = r"^(?i:true|false)$"
-    plain = said.str.replace_all(f"[{_THOUSANDS[decimal]}]", "")
+    plain = text.str.replace_all(f"[{_THOUSANDS[decimal]}]", "")
     plain = plain.str.replace(decimal, ".", literal=True)
-    return pl.when(said.str.contains(right) | said.str.contains(word)).then(plain)
+    return pl.when(text.str.contains(right) | text.str.contains(word)).then(plain)
 
 
 def _in_groups(sign: str) -> str:

@@ -29,9 +29,9 @@ class Place:
     reason: str | None = None
 
 
-def place(given: str, root: Path) -> Place:
+def place(path_or_uri: str, root: Path) -> Place:
     """Where a path or file: URI leads from `root` (resolved); follows links, opens nothing."""
-    text = given.strip()
+    text = path_or_uri.strip()
     if _SCHEME.match(text):
         parts = urlsplit(text)
         if parts.scheme.lower() != "file" or parts.netloc not in {"", "localhost"}:
@@ -41,7 +41,7 @@ def place(given: str, root: Path) -> Place:
         return Place(reason=REMOTE_URI)
     if "\0" in text or len(text) > _LONGEST_PATH or _longest_name(text) > _LONGEST_NAME:
         return Place(reason=BAD_PATH)
-    # The plain form is checked before the disk is asked, so `..` never probes what lies outside.
+    # The normalised path is checked before the disk is touched, so `..` never probes the outside.
     plain = Path(os.path.normpath(root / text))
     if not plain.is_relative_to(root):
         return Place(reason=OUTSIDE_ROOT)

@@ -63,27 +63,27 @@ def open_tables(
     ]
 
 
-def _files(where: str, given: str, root: Path) -> list[Path]:
-    found = place(given, root)
-    if found.reason:
-        raise SourceError(f"{where}: {given} is refused ({found.reason}); keep it below {root}.")
-    if found.uri is not None:
-        return [root / found.uri]
-    whole = root / given
+def _files(where: str, mapped: str, root: Path) -> list[Path]:
+    target = place(mapped, root)
+    if target.reason:
+        raise SourceError(f"{where}: {mapped} is refused ({target.reason}); keep it below {root}.")
+    if target.uri is not None:
+        return [root / target.uri]
+    whole = root / mapped
     if whole.is_dir():
         listed, what = whole.rglob("*"), "a folder that holds no table"
-    elif _WILD.search(given):
+    elif _WILD.search(mapped):
         pattern = whole.relative_to(root).as_posix()
         listed, what = root.glob(pattern), "matched by no file"
     else:
-        raise SourceError(f"{where}: {given} is not a file below {root}.")
+        raise SourceError(f"{where}: {mapped} is not a file below {root}.")
     named = whole.is_dir()
     below = whole if named else root
     paths = sorted(path for path in listed if _is_table(path, root, below, of_folder=named))
     if not paths:
-        raise SourceError(f"{where}: {given} is {what} below {root}.")
+        raise SourceError(f"{where}: {mapped} is {what} below {root}.")
     if len(paths) > _MOST_FILES:
-        raise SourceError(f"{where}: {given} is {len(paths):,} files; at most {_MOST_FILES:,}.")
+        raise SourceError(f"{where}: {mapped} is {len(paths):,} files; at most {_MOST_FILES:,}.")
     return paths
 
 

@@ -60,7 +60,7 @@ class TablesSource:
             sample: only so many of the first and of the last rows of each file; None takes all.
 
         Raises:
-            SourceError: there is no mapping, or it says what is not understood.
+            SourceError: there is no mapping, or part of it is not understood.
         """
         if path is None:
             raise SourceError("The tables source needs the YAML file that maps them (--path).")
@@ -99,15 +99,15 @@ class TablesSource:
     def items(self) -> Extract:
         """The catalogue; without an items file, the bare ids of the events.
 
-        Its rejects also hold media paths that lead outside the root or to a network: such a path
-        is left out, the item stays.
+        Its rejects also hold media paths that lead outside the root or to a network: the path is
+        left out, and the item stays.
         """
         if self._mapping.items is None:
             events = clean_events(self._raw_events, None, self._bounds, self._repeats).frame
             return Extract(items_of_events(events, self._first_event), join_rejects([]))
-        found = self._catalogue.items
-        rejects = join_rejects([found.rejects, self._media_found.refused.lazy()])
-        return Extract(found.frame, rejects, found.repairs)
+        extract = self._catalogue.items
+        rejects = join_rejects([extract.rejects, self._media_found.refused.lazy()])
+        return Extract(extract.frame, rejects, extract.repairs)
 
     def media(self) -> pl.LazyFrame:
         """Files of the media columns that exist below the root."""
@@ -135,7 +135,7 @@ class TablesSource:
         if mapping is None:
             return None
         if self._sample is None:
-            return self._catalogue.kept.select("item_id").collect().to_series()
+            return self._catalogue.rows.select("item_id").collect().to_series()
         whole = open_tables(self._file, "items", mapping, mapping.named, self.root)
         ids = [
             table.frame.select(
@@ -206,7 +206,7 @@ class TablesSource:
     def media_paths(self) -> dict[str, int]:
         """How many paths each modality's column holds."""
         columns = self._mapping.media.columns
-        counts = self._catalogue.kept.select(
+        counts = self._catalogue.rows.select(
             pl.col(f"{MEDIA_PATH}{modality}").count().alias(modality) for modality in columns
         )
         return counts.collect().row(0, named=True) if columns else {}
@@ -222,21 +222,21 @@ class TablesSource:
         if not columns:
             return _MediaPaths(pl.DataFrame(schema=MEDIA), join_rejects([]).collect(), {})
         names = [table.name for table in self._items_tables]
-        rows = self._catalogue.kept.select(
+        rows = self._catalogue.rows.select(
             ROW, PART, "item_id", *(f"{MEDIA_PATH}{modality}" for modality in columns)
         ).collect()
-        found, refused = [], []
+        accepted, refused = [], []
         absent: dict[str, list[str]] = {}
         for modality, column in columns.items():
             paths = rows.select(ROW, PART, "item_id", f"{MEDIA_PATH}{modality}").drop_nulls()
-            for row, part, item, given in paths.iter_rows():
-                where = place(given, self.root)
+            for row, part, item, path in paths.iter_rows():
+                where = place(path, self.root)
                 if where.reason:
-                    refused.append((names[part], row, where.reason, f"{column}: {given}"[:80]))
+                    refused.append((names[part], row, where.reason, f"{column}: {path}"[:80]))
                 elif where.uri:
-                    found.append((item, modality, where.uri))
+                    accepted.append((item, modality, where.uri))
                 else:
-                    absent.setdefault(modality, []).append(given)
+                    absent.setdefault(modality, []).append(path)
         for modality, paths_of_none in absent.items():
             logger.warning(
                 "%d paths of %s in %s name no file below %s, such as %s.",
@@ -246,7 +246,7 @@ class TablesSource:
                 self.root,
                 paths_of_none[0],
             )
-        media = pl.DataFrame(found, schema=MEDIA, orient="row").sort("item_id", "modality")
+        media = pl.DataFrame(accepted, schema=MEDIA, orient="row").sort("item_id", "modality")
         return _MediaPaths(
             media,
             pl.DataFrame(refused, schema=REJECTS, orient="row"),
@@ -269,10 +269,12 @@ class _MediaPaths:
     absent: dict[str, str]
 
 
-def open_tables_source(asked: SourceRequest) -> TablesSource:
+def open_tables_source(request: SourceRequest) -> TablesSource:
     """The tables that a mapping names.
 
     Raises:
-        SourceError: there is no mapping, or it says what is not understood.
+        SourceError: there is no mapping, or part of it is not understood.
     """
-    return TablesSource(path=asked.path, latest=asked.latest, earliest=asked.earliest or EARLIEST)
+    return TablesSource(
+        path=request.path, latest=request.latest, earliest=request.earliest or EARLIEST
+    )

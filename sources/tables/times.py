@@ -32,17 +32,17 @@ _HOURS = ("%H", "%-H", "%_H", "%k", "%I", "%-I", "%_I", "%l")
 
 
 def parse_time(
-    given: pl.Expr | str, dtype: pl.DataType, time_format: str, *, years: bool = False
+    column: pl.Expr | str, dtype: pl.DataType, time_format: str, *, years: bool = False
 ) -> pl.Expr:
     """An expression of `TIMESTAMP`, null where the column is not a time; no offset means UTC.
 
     Args:
-        given: the column.
-        dtype: its type: a time in a Parquet file is taken as it is.
+        column: its name or its expression.
+        dtype: its type; a time in a Parquet file is taken as it is.
         time_format: one of `NAMED`, or a strptime format.
-        years: whether `iso` takes a bare year or month, as dates of release have them.
+        years: whether `iso` takes a bare year or month, as release dates may be.
     """
-    raw = pl.col(given) if isinstance(given, str) else given
+    raw = pl.col(column) if isinstance(column, str) else column
     if isinstance(dtype, pl.Datetime):
         placed = raw.dt.convert_time_zone("UTC") if dtype.time_zone else _utc(raw)
         return placed.cast(TIMESTAMP)
@@ -72,7 +72,7 @@ def example_of(time_format: str) -> str:
 
 
 def require_readable(time_format: str) -> None:
-    """Checks that a time in this form comes back as it was written.
+    """Checks that a time written in this format is read back unchanged.
 
     Raises:
         ValueError: it does not; the message names the directive.
@@ -97,7 +97,7 @@ def require_readable(time_format: str) -> None:
             _require_return(probe, time_format, directives)
     except pl.exceptions.PolarsError as error:
         reason = str(error).splitlines()[0].removeprefix("Invalid format string: ")
-        unknown = [one for one in directives if not _is_known(one)]
+        unknown = [directive for directive in directives if not _is_known(directive)]
         named = f"{', '.join(unknown)} is no directive" if unknown else reason
         raise ValueError(f"time_format {time_format!r} cannot be read: {named}") from error
 
@@ -106,7 +106,7 @@ def _require_return(probe: datetime, time_format: str, directives: list[str]) ->
     instant = pl.Series([probe]).dt.replace_time_zone("UTC")
     written = _written(probe, time_format)
     frame = pl.DataFrame({"t": written})
-    found = frame.select(parse_time("t", pl.String(), time_format)).item()
+    parsed = frame.select(parse_time("t", pl.String(), time_format)).item()
     expected = instant
     for directive_group, unit in (
         (("%S", "%-S", "%_S", "%T", "%X", "%r", "%c", "%s", "%+"), "1m"),
@@ -115,12 +115,12 @@ def _require_return(probe: datetime, time_format: str, directives: list[str]) ->
         (_WEEKDAYS, "1mo"),
         ((*_MONTHS, *_WEEKDAYS), "1y"),
     ):
-        if not any(one in directives for one in directive_group):
+        if not any(directive in directives for directive in directive_group):
             expected = expected.dt.truncate(unit)
-    if found != expected.item():
+    if parsed != expected.item():
         raise ValueError(
             f"time_format {time_format!r} does not say the whole time: {written.item()!r} is read "
-            f"as {found or 'no time'}"
+            f"as {parsed or 'no time'}"
         )
 
 
@@ -141,16 +141,16 @@ def _is_known(directive: str) -> bool:
 
 def _from_format(text: pl.Expr, time_format: str) -> pl.Expr:
     """A format without a day, a month or minutes means the first of them."""
-    # Python's `.%f` is a fraction of a second; of chrono's, which reads it here, it is nanoseconds.
+    # Python's `.%f` is a fraction of a second; to chrono, which reads it here, it is nanoseconds.
     chrono = re.sub(r"\.%f", "%.f", time_format)
     directives = _DIRECTIVE.findall(chrono)
     rest, form = "", ""
     for group, needed, filled, directive in (
         (_WEEKDAYS, True, "1", "%d"),
-        (_MONTHS, not any(one in directives for one in _WEEKDAYS), "1", "%m"),
-        (_MINUTES, any(one in directives for one in _HOURS), "0", "%M"),
+        (_MONTHS, not any(weekday in directives for weekday in _WEEKDAYS), "1", "%m"),
+        (_MINUTES, any(hour in directives for hour in _HOURS), "0", "%M"),
     ):
-        if needed and not any(one in directives for one in group):
+        if needed and not any(member in directives for member in group):
             rest, form = f"{rest}\x1f{filled}", f"{form}\x1f{directive}"
     whole = text + pl.lit(rest) if rest else text
     if any(zone in directives for zone in _ZONES):
@@ -163,7 +163,7 @@ def _utc(naive: pl.Expr) -> pl.Expr:
 
 
 def _from_number(text: pl.Expr, per_second: int) -> pl.Expr:
-    """Whole numbers are taken exactly; a fraction, as far as a float goes."""
+    """Whole numbers are exact; fractions are as exact as a float."""
     whole = text.str.replace(r"^([+-]?\d+)\.0+$", "${1}").cast(pl.Int64, strict=False)
     seconds = text.cast(pl.Float64, strict=False)
     finite = pl.when(seconds.is_finite()).then(seconds)
@@ -174,8 +174,10 @@ def _from_number(text: pl.Expr, per_second: int) -> pl.Expr:
         within = whole.floordiv(per_second // _MICROSECONDS)
     rounded = (finite * (_MICROSECONDS / per_second)).round()
     sane = pl.when(rounded.is_between(_FIRST_MICROSECOND, _LAST_MICROSECOND)).then(rounded)
-    found = pl.coalesce(within, sane.cast(pl.Int64))
-    placed = pl.when(found.is_between(_FIRST_MICROSECOND, _LAST_MICROSECOND)).then(found)
+    microseconds = pl.coalesce(within, sane.cast(pl.Int64))
+    placed = pl.when(microseconds.is_between(_FIRST_MICROSECOND, _LAST_MICROSECOND)).then(
+        microseconds
+    )
     return _utc(pl.from_epoch(placed, time_unit="us"))
 
 
@@ -196,17 +198,17 @@ def _iso(text: pl.Expr) -> pl.Expr:
 
 
 def _iso_batch(texts: pl.Series) -> pl.Series:
-    """Times of texts; nearly all tables are of the plain form, and only the rest takes long."""
+    """Times of texts; nearly all have the plain form, and only the others are slow."""
     frame = pl.DataFrame({"text": texts.cast(pl.String)})
     text = pl.col("text")
-    found = frame.select(_plain(text)).to_series()
-    left = found.is_null() & frame["text"].is_not_null()
+    times = frame.select(_plain(text)).to_series()
+    left = times.is_null() & frame["text"].is_not_null()
     if not left.any():
-        return found
+        return times
     mail = text.str.replace(r"(?i)\s+(?:z|ut|utc|gmt)$", " +0000")
     forms = [mail.str.strptime(TIMESTAMP, form, strict=False) for form in _MAIL_FORMATS]
     rest = frame.filter(left).select(pl.coalesce(_plain(_usual(text)), *forms)).to_series()
-    return found.scatter(left.arg_true(), rest)
+    return times.scatter(left.arg_true(), rest)
 
 
 def _plain(text: pl.Expr) -> pl.Expr:

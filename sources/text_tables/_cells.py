@@ -38,19 +38,19 @@ def split_bare(records: pl.LazyFrame, separator: str, names: Sequence[str]) -> p
 def split_quoted(
     records: pl.LazyFrame, grammar: Grammar, names: Sequence[str], *, doubt: bool = False
 ) -> pl.LazyFrame:
-    """Takes records with quotes apart: a cell is bare, or quoted with its quotes doubled.
+    """Splits records with quotes into cells: each is bare, or quoted with its quotes doubled.
 
     Args:
         records: whole ones.
         grammar: of their quotes.
         names: of the columns.
-        doubt: whether a record is faulty that backslashes let read in two ways.
+        doubt: whether a record is faulty that can be read in two ways because of backslashes.
     """
     n = len(names)
     line, cells, bare = pl.col(LINE), pl.col(CELLS), pl.col(_BARE)
     quoted = line.str.contains(grammar.quote, literal=True)
-    # Most lines of most files hold no quote, and are taken apart without a pattern.
-    asked = pl.when(quoted).then(pl.concat_str(pl.lit(grammar.separator), line))
+    # Most lines of most files hold no quote, and are split without a pattern.
+    quoted_line = pl.when(quoted).then(pl.concat_str(pl.lit(grammar.separator), line))
     plain = pl.when(~quoted).then(line)
     count = cells.list.len()
     unpaired = pl.col("unpaired").fill_null(False)
@@ -66,8 +66,8 @@ def split_quoted(
             grammar.quote * 2, grammar.quote, literal=True
         )
         is_quoted = raw.str.starts_with(grammar.separator + grammar.quote)
-        found = pl.when(is_quoted).then(unquoted).otherwise(raw.str.slice(1))
-        return pl.coalesce(bare.struct.field(f"field_{place}"), found)
+        content = pl.when(is_quoted).then(unquoted).otherwise(raw.str.slice(1))
+        return pl.coalesce(bare.struct.field(f"field_{place}"), content)
 
     fault = (
         pl.when(unpaired)
@@ -80,7 +80,7 @@ def split_quoted(
     return (
         records.filter(_is_row(n))
         .with_columns(
-            asked.str.extract_all(grammar.cell).alias(CELLS),
+            quoted_line.str.extract_all(grammar.cell).alias(CELLS),
             plain.str.splitn(grammar.separator, n + 1).alias(_BARE),
             unpaired=~pl.when(quoted).then(line).str.contains(grammar.closed),
             **({"doubted": ambiguous(grammar)} if doubt else {}),
@@ -100,7 +100,7 @@ def _is_row(n_columns: int) -> pl.Expr:
 
 
 def _too_many(n_columns: int, separator: str) -> pl.Expr:
-    said = (
+    message = (
         f"more fields than the {n_columns} columns; quote a cell that holds the separator, and "
         "name every column"
     )
@@ -110,8 +110,8 @@ def _too_many(n_columns: int, separator: str) -> pl.Expr:
     ending = "; where all lines end in a separator, end the header so too"
     return (
         pl.when(escaped)
-        .then(pl.lit(said + hint))
+        .then(pl.lit(message + hint))
         .when(ended)
-        .then(pl.lit(said + ending))
-        .otherwise(pl.lit(said))
+        .then(pl.lit(message + ending))
+        .otherwise(pl.lit(message))
     )

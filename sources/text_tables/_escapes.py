@@ -102,7 +102,7 @@ def ambiguous(grammar: Grammar) -> pl.Expr:
 
 
 def require_no_escapes(path: Path, lines: pl.LazyFrame, spans: Spans, grammar: Grammar) -> None:
-    """Finds lines that are whole only where a backslash marks a quote that is text.
+    """Finds lines that are whole only if a backslash marks a quote as text.
 
     Args:
         path: the file, named in errors.
@@ -117,25 +117,25 @@ def require_no_escapes(path: Path, lines: pl.LazyFrame, spans: Spans, grammar: G
         *_whole_only_if_escaped(lines, spans, grammar),
         *_joined_only_if_escaped(lines, spans, grammar),
     )
-    found = min(numbers, default=None)
-    if found is not None:
+    row = min(numbers, default=None)
+    if row is not None:
         raise SourceError(
-            f"{path}, line {found + 1}: a backslash stands before a quote; write `escape: '\\'` in "
+            f"{path}, line {row + 1}: a backslash stands before a quote; write `escape: '\\'` in "
             "the mapping where it marks quotes that are part of the text, or `escape: none` where "
             "it is a letter like any other."
         )
 
 
 def _whole_only_if_escaped(lines: pl.LazyFrame, spans: Spans, grammar: Grammar) -> list[int]:
-    """The first line, if any, that is no record, and is one where quotes are escaped."""
+    """The first line, if any, that is a record only if quotes are escaped."""
     starts = pl.col(ROW).is_in(spans.starts.tolist())
-    found = (
+    first_line = (
         lines.join(spans.continuations().lazy(), on=ROW, how="anti")
         .filter(_escaped(grammar) & (starts | ~pl.col(LINE).str.contains(grammar.closed)))
         .select(pl.col(ROW).min())
         .collect(engine="streaming")
     )
-    return found.to_series().drop_nulls().to_list()
+    return first_line.to_series().drop_nulls().to_list()
 
 
 def _joined_only_if_escaped(lines: pl.LazyFrame, spans: Spans, grammar: Grammar) -> list[int]:

@@ -54,15 +54,15 @@ def header_of(
     escape = dialect.escape if dialect.escape == BACKSLASH else None
     reader = csv.reader(texts, delimiter=separator, escapechar=escape, **quoting)
     try:
-        given = next(reader)
+        header = next(reader)
     except (StopIteration, csv.Error) as error:
         raise SourceError(f"{path} has no header line; give a file with one.") from error
-    return _unique([name.lstrip("\ufeff").strip() for name in given]), reader.line_num
+    return _unique([name.lstrip("\ufeff").strip() for name in header]), reader.line_num
 
 
 def _unique(names: list[str]) -> list[str]:
-    """Names as they are; one that came before, or is blank, gets its position."""
-    found: list[str] = []
+    """Names as they are; a repeated or blank one gets its position."""
+    unique: list[str] = []
     for place, name in enumerate(names, start=1):
-        found.append(name if name and name not in found else f"{name}#{place}")
-    return found
+        unique.append(name if name and name not in unique else f"{name}#{place}")
+    return unique

@@ -44,12 +44,12 @@ def unused(path: Path, n: int) -> list[str]:
     Raises:
         SourceError: there are fewer than `n`.
     """
-    found: list[str] = []
+    characters: list[str] = []
     for code in _CONTROLS:
         if not holds(path, bytes([code])):
-            found.append(chr(code))
-        if len(found) == n:
-            return found
+            characters.append(chr(code))
+        if len(characters) == n:
+            return characters
     raise SourceError(f"{path} holds nearly every control character there is; it is no text.")
 
 

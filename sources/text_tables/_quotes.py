@@ -78,7 +78,7 @@ def quoted_spans(lines: pl.LazyFrame, grammar: Grammar) -> Spans:
     )
     places = odd[ROW].to_numpy()
     closes, again = odd["closes"].to_numpy(), odd["again"].to_numpy()
-    found: list[tuple[int, int]] = []
+    ranges: list[tuple[int, int]] = []
     free_from = 0
     # Only over lines that open a cell, of which a table of one-line records has none.
     for opener, after in zip(
@@ -90,9 +90,9 @@ def quoted_spans(lines: pl.LazyFrame, grammar: Grammar) -> Spans:
         while end < len(places) and again[end] and not closes[end]:
             end += 1
         if end < len(places) and closes[end]:
-            found.append((opener, int(places[end])))
+            ranges.append((opener, int(places[end])))
             free_from = int(places[end]) + 1
-    pairs = np.array(found, dtype=np.int64).reshape(-1, 2)
+    pairs = np.array(ranges, dtype=np.int64).reshape(-1, 2)
     return Spans(pairs[:, 0], pairs[:, 1])
 
 

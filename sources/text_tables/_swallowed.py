@@ -21,7 +21,7 @@ _WORD_LIKE = r"^\S+$"
 def require_nothing_swallowed(
     path: Path, lines: pl.LazyFrame, spans: Spans, names: Sequence[str], grammar: Grammar
 ) -> None:
-    """Finds cells whose inner lines look like rows: two stray quotes that happen to pair.
+    """Finds cells whose inner lines look like rows: two stray quotes were taken for a pair.
 
     Raises:
         SourceError: there is one; it names the line of its quote.
@@ -47,15 +47,15 @@ def require_nothing_swallowed(
     )
     # One line of a text may look like a row of a table of two columns by chance.
     fewest = 1 if len(shaped) > 1 else 2
-    found = (
+    suspects = (
         fields.group_by("start", maintain_order=True)
         .agg(rows=(alike & whole).sum(), lines=pl.len())
         .filter((pl.col("rows") >= fewest) & (pl.col("rows") >= _ALIKE * pl.col("lines")))
         .sort("start")
         .collect()
     )
-    if not found.is_empty():
-        start, rows = found["start"][0] + 1, found["rows"].sum()
+    if not suspects.is_empty():
+        start, rows = suspects["start"][0] + 1, suspects["rows"].sum()
         raise SourceError(
             f"{path}, line {start}: a quote opens a cell that goes on over lines that look like "
             f"rows ({rows:,} in all); write `quote: none` in the mapping where quotes are part of "
@@ -64,14 +64,14 @@ def require_nothing_swallowed(
 
 
 def _shapes(sample: pl.DataFrame, names: Sequence[str]) -> dict[int, str]:
-    """Which columns hold nothing but numbers and times, else which hold nothing but words."""
+    """The columns that hold only numbers and times; if there are none, those of only words."""
     for shape in (_NUMBER_LIKE, _WORD_LIKE):
         share = sample.select(pl.col(list(names)).str.contains(shape).fill_null(False).mean())
-        found = {
+        shapes = {
             place: shape
             for place, name in enumerate(names)
             if sample.height and share[name][0] >= _SHAPED
         }
-        if found:
-            return found
+        if shapes:
+            return shapes
     return {}
