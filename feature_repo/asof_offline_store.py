@@ -202,7 +202,7 @@ def _bound_engine(config: RepoConfig) -> None:
     }
     engine = ibis.get_backend().con
     for name, value in settings.items():
-        (current,) = engine.execute("SELECT current_setting(?)", [name]).fetchone() or (None,)
+        ((current,),) = engine.execute("SELECT current_setting(?)", [name]).fetchall()
         # DuckDB refuses to move what it has spilled, even to where it lies.
         if value is not None and value != current:
             engine.execute(f"SET {name} = ?", [value])
