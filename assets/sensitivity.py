@@ -79,7 +79,8 @@ def _figures(workspace: Workspace, entry: ModelEntry, seed: int) -> np.ndarray:
     lake, settings = workspace.lake, workspace.settings
     item_ids = lake.scan("items").select("item_id").collect().to_series().to_list()
     log = indexed_events(lake.read("splits"), item_ids, seed)
-    split = user_temporal(log.events, len(log.user_ids))
+    most, drawn_by = settings.judging_users, settings.seed
+    split = user_temporal(log.events, len(log.user_ids), most, drawn_by)
     data = dataset(log, split.train, split.validation, {})
     model = entry.build(choices_of(entry, settings), settings.device, lambda epoch: None)
     measure = user_measure(data, log.events.take(split.test), seed=settings.seed)

@@ -35,7 +35,14 @@ from crossmodal.workspace import Workspace
 from feature_repo.events import positive_events
 from models.assembly import IndexedEvents, indexed_events
 from models.catalogue import CATALOGUE, Choices, ModelEntry
-from models.splits import Split, cold_item, global_temporal, random_split, user_temporal
+from models.splits import (
+    Split,
+    cold_item,
+    global_temporal,
+    judged_by,
+    random_split,
+    user_temporal,
+)
 from models.splits.names import USER_RANDOM
 
 if TYPE_CHECKING:
@@ -54,6 +61,8 @@ _MODEL_SCHEMA = pl.Schema(
 )
 _log = logging.getLogger(__name__)
 _PARTS = ("train", "validation", "test")
+_UNUSED = "unused"
+"""Part of held-out events of users beyond those who judge."""
 _NO_TIMES = (
     f"The events have no times: the splits by time are left out, and {USER_RANDOM}, in which each "
     "user's held-out events are drawn, chooses the champion."
@@ -75,11 +84,12 @@ def _is_timeless(lake: Lake) -> bool:
     choices=lambda workspace: {
         "seed": workspace.settings.seed,
         "timeless": _is_timeless(workspace.lake),
+        "judging_users": workspace.settings.judging_users,
     },
     intact=lambda workspace: workspace.lake.exists("cold_items"),
     group="training",
     kinds={"numpy", "parquet"},
-    code_version="4",
+    code_version="5",
 )
 def splits(making: Making) -> None:
     """Which events a model may learn from, which stop its training, and which judge it.
@@ -93,9 +103,11 @@ def splits(making: Making) -> None:
     columns = ("user_id", "item_id", "value", "event_timestamp")
     events = positive_events(lake).select(columns).collect()
     log = indexed_events(events, item_ids.to_list(), seed)
-    cold = cold_item(log.events, len(log.item_ids), seed)
-    last = user_temporal(log.events, len(log.user_ids))
-    known = [replace(last, name=USER_RANDOM)] if timeless else [last, global_temporal(log.events)]
+    most = making.settings.judging_users
+    cold = judged_by(cold_item(log.events, len(log.item_ids), seed), log.events.users, most, seed)
+    last = user_temporal(log.events, len(log.user_ids), most, seed)
+    later = judged_by(global_temporal(log.events), log.events.users, most, seed)
+    known = [replace(last, name=USER_RANDOM)] if timeless else [last, later]
     made = [*known, cold, random_split(len(log.events), seed)]
     lake.write("cold_items", _cold_items(log, cold), making.stamp)
     frame = events[log.order.tolist()].with_columns(**{split.name: _parts(split) for split in made})
@@ -118,8 +130,8 @@ def splits(making: Making) -> None:
 
 
 def _parts(split: Split) -> pl.Series:
-    names = np.select([split.train, split.validation], _PARTS[:2], default=_PARTS[2])
-    return pl.Series(names)
+    masks = [split.train, split.validation, split.test]
+    return pl.Series(np.select(masks, _PARTS, default=_UNUSED))
 
 
 def _cold_items(log: IndexedEvents, split: Split) -> pl.DataFrame:

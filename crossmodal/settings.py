@@ -164,6 +164,12 @@ class Settings(BaseSettings):
         default=600.0, gt=0, description="Time after which no trial of a model begins."
     )
     recommendations_k: int = Field(default=20, ge=1, le=200, description="List length per user.")
+    judging_users: int = Field(
+        default=10_000,
+        ge=10,
+        description="Users whose held-out events choose and judge models, at most; where there are "
+        "more, so many are drawn, and the intervals say what that costs.",
+    )
     bootstrap_samples: int = Field(
         default=1000, ge=100, description="Resamples behind every confidence interval."
     )

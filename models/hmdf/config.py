@@ -24,6 +24,9 @@ class HMDFConfig(BaseModel):
         "before them; of items, each a fifth of those with events. The features of a slice come "
         "from its past alone.",
     )
+    most_users: int = Field(
+        default=8000, ge=10, description="Users whose choices of a slice are learned from, at most."
+    )
     rounds: int = Field(default=160, ge=1, description="Most trees.")
     patience: int = Field(
         default=80, ge=1, description="Trees without a better NDCG@10 on the slices that judge."

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from models.data import Histories
+from models.data import Histories, Ints, Longs
 from models.hmdf.candidates import Candidates
 from models.hmdf.guests import GuestScores
 from models.hmdf.ranker import USERS_AT_ONCE, Ranker
@@ -11,9 +11,19 @@ from models.hmdf.slices import Slice, new_choices
 from models.hmdf.trees import LabelledSlice
 
 
-def labelled(ranker: Ranker, n_items: int, part: Slice) -> LabelledSlice:
-    """Candidates of the users who have a label, and which of them were chosen."""
-    users, chosen = new_choices(part, n_items)
+def labelled(
+    ranker: Ranker, n_items: int, part: Slice, most_users: int | None = None, seed: int = 42
+) -> LabelledSlice:
+    """Candidates of users who have a label, and which of them were chosen.
+
+    Args:
+        ranker: fitted on the past of the slice.
+        n_items: of the catalogue.
+        part: the slice.
+        most_users: of whom so many are drawn where there are more; by default all are labelled.
+        seed: draws them.
+    """
+    users, chosen = _some_of(*new_choices(part, n_items), n_items, most_users, seed)
     histories = Histories.of(part.past, users)
     blocks = []
     # Without users, one empty block still says how many features there are.
@@ -30,6 +40,19 @@ def labelled(ranker: Ranker, n_items: int, part: Slice) -> LabelledSlice:
     wanted = np.bincount(chosen // n_items, minlength=len(users)).astype(np.int32)
     chosen_ones = np.isin(pairs, chosen)
     return LabelledSlice(users, candidates, chosen_ones, wanted, histories.lengths, part.past)
+
+
+def _some_of(
+    users: Ints, chosen: Longs, n_items: int, most: int | None, seed: int
+) -> tuple[Ints, Longs]:
+    """At most so many users (n,), and their pairs, row · n_items + item."""
+    if most is None or len(users) <= most:
+        return users, chosen
+    drawn = np.sort(np.random.default_rng(seed).choice(len(users), most, replace=False))
+    place = np.full(len(users), -1)
+    place[drawn] = np.arange(most)
+    rows = place[chosen // n_items]
+    return users[drawn], (rows * n_items + chosen % n_items)[rows >= 0]
 
 
 def scale_of(labelled_slice: LabelledSlice, scores: np.ndarray) -> ScoreScale | None:

@@ -309,7 +309,9 @@ class HMDF:
         for part in parts:
             _log.info("Describing what was chosen after %d events.", len(part.past))
             ranker = self._learned(retrievers, dataset, part.past, content)
-            labelled_slice = labelled(ranker, dataset.n_items, part)
+            # Whoever has validation events is asked about, so that every model answers for all.
+            most = None if part.labels is dataset.validation else self.config.most_users
+            labelled_slice = labelled(ranker, dataset.n_items, part, most, self.config.seed)
             if labelled_slice.chosen.any():
                 slices.append(labelled_slice)
             elif part.labels is dataset.validation:

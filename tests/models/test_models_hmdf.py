@@ -20,7 +20,6 @@ from models.hmdf import (
     Retrievers,
     cold_item_retrievers,
 )
-from models.hmdf.labelling import labelled
 from models.hmdf.slices import time_slices
 from models.persistence import ModelFormatError, NotFittedError
 from models.trees import of_boosters
@@ -300,50 +299,6 @@ def test_trees_do_not_answer_for_a_catalogue_that_has_other_features(walked: HMD
 
     with pytest.raises(ValueError, match=r"other features .*text_near_.*fit a new hybrid"):
         walked.refitted(dataset.with_tokens({"text": text}))
-
-
-def test_what_was_done_before_is_not_wanted_again(walked: HMDF) -> None:
-    """Candidates leave it out, so that it would count as missed whatever the trees do."""
-    dataset = walks()
-    part = next(iter(time_slices(dataset, known_events(dataset), 2, 1)))
-    again = part.past.take(np.arange(len(part.past)) % 9 == 0)
-    labels = (part.labels, again)
-    both = Interactions(
-        *(
-            np.concatenate([vars(one)[name] for one in labels])
-            for name in ("users", "items", "values", "timestamps")
-        )
-    )
-    once, twice = (
-        labelled(walked._known(), dataset.n_items, part),
-        labelled(
-            walked._known(),
-            dataset.n_items,
-            replace(part, labels=both.take(np.argsort(both.users, kind="stable"))),
-        ),
-    )
-    users = np.isin(np.unique(both.users), np.unique(part.labels.users))
-    np.testing.assert_array_equal(twice.wanted[users], once.wanted)
-
-
-def test_who_only_did_again_what_they_had_done_is_not_asked(walked: HMDF) -> None:
-    """Nothing could be predicted of them, and a mean over them would be no number."""
-    dataset = walks()
-    part = next(iter(time_slices(dataset, known_events(dataset), 2, 1)))
-    nobody = int(part.labels.users[0])
-    own = part.past.take(part.past.users == nobody)
-    others = part.labels.take(part.labels.users != nobody)
-    labels = Interactions(
-        *(
-            np.concatenate([vars(one)[name] for one in (own, others)])
-            for name in ("users", "items", "values", "timestamps")
-        )
-    )
-    found = labelled(walked._known(), dataset.n_items, replace(part, labels=labels))
-    assert (found.wanted > 0).all()
-    assert len(found.wanted) == len(np.unique(others.users))
-    repeated = labelled(walked._known(), dataset.n_items, replace(part, labels=own))
-    assert not repeated.chosen.any()
 
 
 def test_histories_too_short_for_slices_are_an_error_of_its_own() -> None:

@@ -9,6 +9,8 @@ from models.splits import (
     Split,
     assert_no_future_training,
     cold_item,
+    global_temporal,
+    judged_by,
     random_split,
     user_temporal,
 )
@@ -54,6 +56,32 @@ def test_user_temporal_holds_out_the_last_tenth(log: tuple[Interactions, int, in
     assert_no_future_training(events.take(split.train), events.take(split.test))
     assert_no_future_training(events.take(split.validation), events.take(split.test))
     assert_no_future_training(events.take(split.train), events.take(split.validation))
+
+
+@settings(max_examples=60, deadline=None)
+@given(logs(), st.integers(1, 8), st.integers(0, 100))
+def test_at_most_so_many_users_judge(
+    log: tuple[Interactions, int, int], most: int, seed: int
+) -> None:
+    events, n_users, n_items = log
+    whole = user_temporal(events, n_users)
+    some = user_temporal(events, n_users, most, seed)
+    assert _is_partition(some)
+    judges = np.unique(events.users[some.test])
+    assert len(judges) == min(most, len(np.unique(events.users[whole.test])))
+    of_judges = np.isin(events.users, judges)
+    assert np.array_equal(some.test, whole.test & of_judges)
+    assert np.array_equal(some.validation, whole.validation & of_judges)
+    for held_out in (cold_item(events, n_items, seed), global_temporal(events)):
+        limited = judged_by(held_out, events.users, most, seed)
+        assert np.array_equal(limited.train, held_out.train)
+        for part, of_all in (
+            (limited.test, held_out.test),
+            (limited.validation, held_out.validation),
+        ):
+            users = np.unique(events.users[part])
+            assert len(users) == min(most, len(np.unique(events.users[of_all])))
+            assert np.array_equal(part, of_all & np.isin(events.users, users))
 
 
 def test_ties_are_shuffled_by_the_seed_not_by_the_item() -> None:
