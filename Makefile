@@ -1,6 +1,7 @@
 # make demo · make test · make test-fast · make coverage · make ui · make serve · make report · make lock
 # make bench-modalities · make bench-encoders · make bench-evaluation · make bench-scale · make bench-serving
 # make fuzz-sources · make fuzz-media CHANGES=2000
+# make bench-growth · make bench-historical
 # make bench-env · make bench-quality DATA=folder · make bench-refitting DATA=folder
 PYTHON ?= python3.11
 VENV := .venv
@@ -16,7 +17,7 @@ PYTEST := OMP_NUM_THREADS=1 LOKY_MAX_CPU_COUNT=1 $(BIN)/pytest --numprocesses $(
 
 .PHONY: demo test test-fast coverage lint ui serve report pictures lock clean
 .PHONY: bench-modalities bench-encoders bench-evaluation bench-scale bench-serving bench-env bench-quality
-.PHONY: bench-refitting fuzz-sources fuzz-media
+.PHONY: bench-growth bench-historical bench-refitting fuzz-sources fuzz-media
 
 demo: $(INSTALLED)
 	@$(BIN)/crossmodal run --source sample
@@ -73,6 +74,12 @@ bench-evaluation: $(INSTALLED)
 
 bench-scale: $(INSTALLED)
 	$(BIN)/python -m benchmarks.scale $(ARGS)
+
+bench-growth: $(INSTALLED)
+	$(BIN)/python -m benchmarks.growth $(ARGS)
+
+bench-historical: $(INSTALLED)
+	$(BIN)/python -m benchmarks.historical_features $(ARGS)
 
 bench-serving: $(INSTALLED)
 	$(BIN)/python -m benchmarks.serving $(ARGS)
