@@ -21,18 +21,10 @@ from models.data import Bools, Dataset, Floats, Longs
 from models.gat.config import GATConfig
 from models.gat.graph import Fanout, Graph, View
 from models.gat.network import GATNetwork
+from models.next_choices import NextChoices
 from models.reducers import CrossFitted, behaviour_factors, choices_by_item
-from models.retrieval_loss import CandidateDraw, softmax_loss, without_past
-from models.sequences import (
-    Events,
-    Rows,
-    Scale,
-    draw_rows,
-    knowledge_batches,
-    prefixes,
-    recent,
-    upcoming,
-)
+from models.retrieval_loss import softmax_loss, without_past
+from models.sequences import Events, Rows, Scale
 from models.training import torch_generator
 
 
@@ -50,14 +42,12 @@ class Trainer:
         device: torch.device,
     ) -> None:
         self.network, self.graph, self.config, self.device = network, graph, config, device
-        self.scale, self.events = scale, dataset.train
-        self.starts, self.stops, self.ends = prefixes(self.events)
-        counts = np.bincount(self.events.items, minlength=dataset.n_items)
+        counts = np.bincount(dataset.train.items, minlength=dataset.n_items)
+        self.choices = NextChoices(dataset.train, counts, scale, config)
         factors = _factors(dataset, config.components)
         network.start_from(
             torch.from_numpy(counts).to(device), torch.from_numpy(factors).to(device)
         )
-        self.draw = CandidateDraw.of(counts, config.sampled_items)
         # Drawn from on the CPU; only what a step reads goes to the device.
         self.periods = ContentPeriods.of(dataset, reducers, config.periods, torch.device("cpu"))
         self.fanouts = (
@@ -70,24 +60,15 @@ class Trainer:
 
     def epoch(self) -> float:
         """One pass over a draw of the training events; returns the mean loss."""
-        config = self.config
-        targets = draw_rows(self.events, config.epoch_examples, self.generator)
-        batches = knowledge_batches(
-            targets, self.periods.of_events, config.batch_size, self.generator
-        )
+        batches = self.choices.batches(self.periods.of_events, self.generator)
         return self.training.epoch(
             [Batch(partial(self._loss, period, rows), len(rows)) for period, rows in batches]
         )
 
     def _loss(self, period: int, rows: Rows) -> Tensor:
         """Mean negative log likelihood of what came next, plus the fusion's auxiliary loss."""
-        config = self.config
-        past = recent(self.starts[rows], self.stops[rows], self.events, self.scale, config.history)
-        wanted = upcoming(
-            self.stops[rows], self.ends[rows], self.events, self.scale, config.horizon
-        )
-        candidates = self.draw(wanted.items[wanted.present], self.generator)
-        needed = torch.unique(torch.cat([candidates.items, past.items[past.present]]))
+        choice = self.choices.read(rows, self.generator)
+        past, candidates, needed = choice.past, choice.candidates, choice.needed
         view = self._view(period, rows)
         vectors = self._vectors(needed, period, view)
         users = self._users(vectors, needed, past)
@@ -96,10 +77,10 @@ class Trainer:
         known = torch.from_numpy(view.known)[candidates.items].to(self.device)
         logits = users @ vectors[columns].T + self.network.bias(ranked, known)
         logits = without_past(logits, ranked, past.to(self.device))
-        wanted = wanted.to(self.device)
+        wanted = choice.wanted.to(self.device)
         hits = torch.searchsorted(ranked, wanted.items).masked_fill(~wanted.present, 0)
         loss = softmax_loss(logits, hits, wanted.present, candidates.log_inclusion.to(self.device))
-        return loss + config.auxiliary_weight * self._auxiliary_loss(needed, period, view)
+        return loss + self.config.auxiliary_weight * self._auxiliary_loss(needed, period, view)
 
     def _auxiliary_loss(self, items: Tensor, period: int, view: View) -> Tensor:
         content = shown(self.periods.contents[period], view.kept).take(items)
@@ -132,8 +113,7 @@ class Trainer:
         What only behaviour tells (an item's users, its reviews) is hidden along with the id, since
         an untouched item has none of it.
         """
-        until = np.full(self.graph.n_users, len(self.events), dtype=np.int64)
-        np.minimum.at(until, self.events.users[rows], self.stops[rows])
+        until = self.choices.earliest_stops(rows, self.graph.n_users)
         shape = (self.graph.n_items, len(self.periods.behavioural))
         known = self.rng.random(shape[0]) >= self.config.id_dropout
         visible = self.rng.random(shape) >= self.config.modality_dropout

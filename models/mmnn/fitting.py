@@ -17,18 +17,9 @@ from models.mmnn.network import MMNNNetwork
 from models.mmnn.task_weights import task_weights
 from models.mmnn.tasks import Step, task_losses
 from models.modality_dropout import ModalityDropout
+from models.next_choices import NextChoices
 from models.reducers import CrossFitted
-from models.retrieval_loss import CandidateDraw
-from models.sequences import (
-    Events,
-    Rows,
-    Scale,
-    draw_rows,
-    knowledge_batches,
-    prefixes,
-    recent,
-    upcoming,
-)
+from models.sequences import Events, Rows, Scale
 from models.standardisation import Standardisation
 from models.training import torch_generator
 
@@ -46,11 +37,8 @@ class Trainer:
         device: torch.device,
     ) -> None:
         self.network, self.dataset, self.config, self.device = network, dataset, config, device
-        self.scale = scale
-        self.events = dataset.train
-        self.starts, self.stops, self.ends = prefixes(self.events)
         counts = np.bincount(dataset.train.items, minlength=dataset.n_items)
-        self.draw = CandidateDraw.of(counts, config.sampled_items)
+        self.choices = NextChoices(dataset.train, counts, scale, config)
         network.start_from(torch.from_numpy(counts).to(device))
         self.periods = ContentPeriods.of(dataset, reducers, config.periods, device)
         self.hide = ModalityDropout(
@@ -71,11 +59,7 @@ class Trainer:
 
     def epoch(self) -> float:
         """One pass over a draw of the training events; returns the mean loss."""
-        config = self.config
-        targets = draw_rows(self.events, config.epoch_examples, self.generator)
-        batches = knowledge_batches(
-            targets, self.periods.of_events, config.batch_size, self.generator
-        )
+        batches = self.choices.batches(self.periods.of_events, self.generator)
         return self.training.epoch(
             [
                 Batch(partial(self._loss, self.periods.contents[period], rows), len(rows))
@@ -92,13 +76,9 @@ class Trainer:
 
     def _step(self, content: Content, rows: Rows) -> tuple[Step, Tensor]:
         """What the losses read of the instants of the events `rows`, and the tower's own loss."""
-        network, config, device = self.network, self.config, self.device
-        past = recent(self.starts[rows], self.stops[rows], self.events, self.scale, config.history)
-        wanted = upcoming(
-            self.stops[rows], self.ends[rows], self.events, self.scale, config.horizon
-        )
-        candidates = self.draw(wanted.items[wanted.present], self.generator)
-        needed = torch.unique(torch.cat([candidates.items, past.items[past.present]]))
+        network, device = self.network, self.device
+        choice = self.choices.read(rows, self.generator)
+        past, candidates, needed = choice.past, choice.candidates, choice.needed
 
         def place(events: Events) -> Tensor:
             items = torch.where(events.present, events.items, needed[0])
@@ -116,13 +96,13 @@ class Trainer:
             users=network.users(history, seen.values, seen.present),
             codes=codes,
             past=seen,
-            wanted=wanted.to(device),
-            wanted_rows=place(wanted),
+            wanted=choice.wanted.to(device),
+            wanted_rows=place(choice.wanted),
             ranked=candidates.items.to(device),
             ranked_rows=columns,
             log_inclusion=candidates.log_inclusion.to(device),
             bias=network.bias(here[columns], known[columns]),
-            context=self.context[self.stops[rows]].to(device),
+            context=self.context[self.choices.stops[rows]].to(device),
         )
         return step, network.items.auxiliary_loss(tokens, present)
 
