@@ -117,7 +117,7 @@ def put_item(
 )
 def delete_item(service: Asked, champion: InUse, item_id: Annotated[ItemId, Path()]) -> None:
     """Deletes an item with the picture and sound it was given: it is answered no more."""
-    with _refusals("path.item_id"):
+    with _refusals("path.item_id", unknown="Nothing was deleted: look the id up by a search."):
         service.items.delete(item_id, known=_in_catalogue(service, item_id))
     service.champion()
 
@@ -179,12 +179,17 @@ def _stored(service: Service, item_id: str, created: bool) -> ItemStored:
 
 
 @contextmanager
-def _refusals(field: str) -> Iterator[None]:
-    """What the log refuses, as problems."""
+def _refusals(field: str, unknown: str = "PUT /v1/items/ with its id first.") -> Iterator[None]:
+    """What the log refuses, as problems.
+
+    Args:
+        field: that is at fault.
+        unknown: the way out where there is no such item.
+    """
     try:
         yield
     except ItemUnknownError as error:
-        message = f"{error} PUT /v1/items/ with its id first."
+        message = f"{error} {unknown}"
         raise _refused(HTTPStatus.NOT_FOUND, message, field) from error
     except ItemGoneError as error:
         message = f"{error} PUT /v1/items/ with its id to bring it back."

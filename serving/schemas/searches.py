@@ -45,8 +45,8 @@ class SearchRequest(Sent):
 
     text: str | None = Field(
         default=None,
-        min_length=1,
         max_length=2000,
+        pattern=r"\S",
         description="Words for what is looked for.",
         examples=["a haunted house at night"],
     )

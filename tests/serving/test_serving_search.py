@@ -109,6 +109,8 @@ def test_what_cannot_be_searched_by_is_refused(asking: TestClient) -> None:
     bomb[16:24] = (60_000).to_bytes(4, "big") * 2
     refused = [
         ({}, 422),
+        ({"text": ""}, 422),
+        ({"text": " \t\n"}, 422),
         ({"image": ""}, 422),
         ({"image": "no base64!"}, 422),
         ({"image": "ünicode"}, 422),
