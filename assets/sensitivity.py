@@ -25,6 +25,8 @@ _COUNTING = tuple(
 """Each is fitted once an order, so that they are models that only count."""
 
 _ORDERS = 5
+_MOST_USERS = 2000
+"""Users who judge in each order: the spread is that of means over at most so many."""
 _SCHEMA = pl.Schema(
     {
         "model": pl.String(),
@@ -79,8 +81,8 @@ def _figures(workspace: Workspace, entry: ModelEntry, seed: int) -> np.ndarray:
     lake, settings = workspace.lake, workspace.settings
     item_ids = lake.scan("items").select("item_id").collect().to_series().to_list()
     log = indexed_events(lake.read("splits"), item_ids, seed)
-    most, drawn_by = settings.judging_users, settings.seed
-    split = user_temporal(log.events, len(log.user_ids), most, drawn_by)
+    most = min(settings.judging_users, _MOST_USERS)
+    split = user_temporal(log.events, len(log.user_ids), most, settings.seed)
     data = dataset(log, split.train, split.validation, {})
     model = entry.build(choices_of(entry, settings), settings.device, lambda epoch: None)
     measure = user_measure(data, log.events.take(split.test), seed=settings.seed)

@@ -245,7 +245,7 @@ def _model_asset(entry: ModelEntry) -> dg.AssetsDefinition:
         frame = pl.DataFrame(rows, schema=_MODEL_SCHEMA)
         worth = [row for fit in fits for row in fit.features]
         making.lake.write(table, frame, making.stamp, fit_s=seconds, features=worth)
-        return {"fitted": len(rows) if entry.learns else 0}
+        return {"fitted": len(rows)}
 
     return model
 
