@@ -4,8 +4,8 @@
 
 Every size is generated in ml-25m's shape (`benchmarks.movielens_like`) and run in a home of its
 own by `crossmodal run`, with titles and genres and no media; then once more, unchanged. The memory
-is the largest sum of what the run's processes had to themselves (PSS on Linux), sampled twice a
-second; of a table, while it was made.
+is the largest sum of what the run's processes had to themselves (PSS on Linux), sampled every two
+seconds; of a table, while it was made.
 """
 
 import argparse
@@ -29,6 +29,8 @@ OUT = Path("benchmarks/out/growth.json")
 SIZES = (100_000, 1_000_000, 5_000_000, FULL)
 _GIB = 2**30
 _LARGEST = 12
+_EVERY_S = 2.0
+"""Between samples of memory, which take a while themselves."""
 
 
 def main() -> None:
@@ -95,9 +97,9 @@ class _Memory(threading.Thread):
         self.tables: dict[str, int] = {}
 
     def run(self) -> None:
-        """Samples twice a second; a table that has appeared takes the peak since the last one."""
+        """Samples now and then; a table that has appeared takes the peak since the last one."""
         known, since = set(self.timings()), 0
-        while not self._ended.wait(0.5):
+        while not self._ended.wait(_EVERY_S):
             held = _held(self._pid)
             self.peak, since = max(self.peak, held), max(since, held)
             made = set(self.timings())

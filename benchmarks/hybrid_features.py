@@ -90,7 +90,7 @@ def judged(hybrid: HMDF, slices: Sequence[LabelledSlice], seeds: Sequence[int]) 
     folds = hybrid.folds(slices)
     by_seed = [
         choose_rounds(
-            TreeData.of(slices, names, hybrid.config.bins),
+            TreeData.of(slices, names, hybrid.config),
             folds,
             hybrid.config.model_copy(update={"seed": seed}),
         ).validated[0]

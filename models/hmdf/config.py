@@ -25,7 +25,10 @@ class HMDFConfig(BaseModel):
         "from its past alone.",
     )
     most_users: int = Field(
-        default=8000, ge=10, description="Users whose choices of a slice are learned from, at most."
+        default=2500,
+        ge=10,
+        description="Users whose choices of a slice the trees learn from, at most. All who have "
+        "validation events judge them.",
     )
     rounds: int = Field(default=160, ge=1, description="Most trees.")
     patience: int = Field(

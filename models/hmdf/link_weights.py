@@ -10,13 +10,17 @@ from models.baselines.ease import inverse
 from models.baselines.recency import choice_matrix
 from models.baselines.transition import transition_counts
 from models.data import Floats, Interactions, Longs
-from models.hmdf._link_kernels import largest_of_rows
+from models.hmdf._link_kernels import largest_first, largest_of_rows
 
 _ROWS = 1024
 _HOUR = 3_600_000_000
 _PERIOD = 180 * 24 * _HOUR
 _NEIGHBOURS = 200
 """Weights kept for each item and kind, the largest ones."""
+
+_MOST_WEIGHTS = 8_000_000
+"""Weights of a lasting kind, at most; beyond, each item keeps fewer. All periods together have
+three times as many, which bounds the links of a large catalogue to about 600 MB."""
 
 _RIDGE = 300.0
 """Penalty of the linear model, λ."""
@@ -79,7 +83,8 @@ def _linear(choices: sparse.csr_array) -> sparse.csr_array:
     known = choices[:, most_chosen]
     if n_users < len(most_chosen):
         alike = inverse((known @ known.T).toarray(), _RIDGE)
-        left = np.asarray(alike @ known, dtype=np.float32)  # K X: u n
+        # A sparse product with any other layout copies all of it, once a block.
+        left = np.ascontiguousarray(alike @ known, dtype=np.float32)  # K X: u n
         seen = np.asarray(known.multiply(left).sum(axis=0), dtype=np.float32)
         by_item = sparse.csr_array(known.T)
         rows = (
@@ -132,11 +137,12 @@ def _within(events: Interactions, n_items: int, most: int, steps: int) -> sparse
     return sparse.csr_array(total + total.T)
 
 
-def _largest(weights: sparse.csr_array) -> sparse.csr_array:
-    """The `_NEIGHBOURS` entries of each row that are furthest from 0."""
+def _largest(weights: sparse.csr_array, most: int = _MOST_WEIGHTS) -> sparse.csr_array:
+    """The entries of each row that are furthest from 0, as many as fit among `most` in all."""
     starts = weights.indptr.astype(np.int64)
-    chosen = largest_of_rows(starts, weights.data.astype(np.float32), _NEIGHBOURS)
-    lengths = np.minimum(np.diff(starts), _NEIGHBOURS)
+    neighbours = _fitting(np.diff(starts), most)
+    chosen = largest_of_rows(starts, weights.data.astype(np.float32), neighbours)
+    lengths = np.minimum(np.diff(starts), neighbours)
     parts = (
         weights.data[chosen],
         weights.indices[chosen],
@@ -147,10 +153,23 @@ def _largest(weights: sparse.csr_array) -> sparse.csr_array:
     return largest
 
 
+def _fitting(lengths: Longs, most: int) -> int:
+    """How many entries of each row are kept, up to `_NEIGHBOURS`, so that all are at most `most`.
+
+    Args:
+        lengths: (n_rows,) entries of each row.
+        most: entries of all rows.
+    """
+    kept = np.arange(_NEIGHBOURS + 1)
+    rows_of_length = np.bincount(np.minimum(lengths, _NEIGHBOURS), minlength=len(kept))
+    longer = rows_of_length[::-1].cumsum()[::-1]
+    in_all = np.concatenate([[0], longer[1:].cumsum()])
+    return max(1, int(kept[in_all <= most].max()))
+
+
 def strongest_first(weights: sparse.csr_array) -> sparse.csr_array:
     """The same weights with the entries of each row ordered by size, the largest first."""
-    rows = np.repeat(np.arange(weights.shape[0]), np.diff(weights.indptr))
-    order = np.lexsort((-weights.data, rows))
+    order = largest_first(weights.indptr.astype(np.int64), weights.data)
     parts = (weights.data[order], weights.indices[order], weights.indptr)
     return sparse.csr_array(parts, shape=weights.shape)
 
@@ -184,4 +203,4 @@ def contemporary_weights(events: Interactions, n_items: int, periods: Periods) -
     damping = (np.bincount(events.items, minlength=n_items) + _SHRINKAGE) ** -0.3
     by_row = sparse.diags_array(np.tile(damping, n_periods).astype(np.float32))
     by_column = sparse.diags_array(damping.astype(np.float32))
-    return _largest(sparse.csr_array(by_row @ following @ by_column))
+    return _largest(sparse.csr_array(by_row @ following @ by_column), 3 * _MOST_WEIGHTS)

@@ -115,7 +115,7 @@ class HMDF:
         """
         parts = self._parts(dataset)
         slices, ranker = self._described(dataset, parts)
-        data = TreeData.of(slices, ranker.feature_names, self.config.bins)
+        data = TreeData.of(slices, ranker.feature_names, self.config)
         chosen = choose_rounds(data, self.folds(slices), self.config, self._on_epoch)
         self.curve = chosen.curve
         self.validated = chosen.mean
@@ -309,7 +309,7 @@ class HMDF:
         for part in parts:
             _log.info("Describing what was chosen after %d events.", len(part.past))
             ranker = self._learned(retrievers, dataset, part.past, content)
-            # Whoever has validation events is asked about, so that every model answers for all.
+            # Whoever has validation events is judged by, as every model is.
             most = None if part.labels is dataset.validation else self.config.most_users
             labelled_slice = labelled(ranker, dataset.n_items, part, most, self.config.seed)
             if labelled_slice.chosen.any():

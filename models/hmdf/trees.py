@@ -87,23 +87,27 @@ class TreeData:
 
     Attributes:
         slices: what is learned from.
+        sizes: rows of the table that each slice has.
         table: their candidates in the order of the slices, of users any of whose candidates was
             chosen; the others show no order.
     """
 
     slices: tuple[LabelledSlice, ...]
+    sizes: tuple[int, ...]
     table: lgb.Dataset
 
     @staticmethod
-    def of(slices: Sequence[LabelledSlice], names: Sequence[str], bins: int) -> "TreeData":
-        """The table of some slices.
+    def of(slices: Sequence[LabelledSlice], names: Sequence[str], config: HMDFConfig) -> "TreeData":
+        """The table of some slices, of at most `config.most_users` users each.
 
         Args:
             slices: what is learned from.
             names: of the features.
-            bins: values of a feature that are distinguished.
+            config: settings of the trees.
         """
-        return TreeData(tuple(slices), _together(slices, names, bins))
+        rows = [_learned_from(part, config.most_users, config.seed) for part in slices]
+        sizes = tuple(int(used.sum()) for used in rows)
+        return TreeData(tuple(slices), sizes, _together(slices, rows, names, config.bins))
 
 
 def choose_rounds(
@@ -127,8 +131,7 @@ def choose_rounds(
     ]
     if on_epoch is not None:
         callbacks.append(_reporting(on_epoch))
-    slices = data.slices
-    sizes = [int(_of_choosers(part).sum()) for part in slices]
+    slices, sizes = data.slices, data.sizes
     rows = np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1])
     outcome = lgb.cv(
         _parameters(config),
@@ -204,17 +207,25 @@ def _parameters(config: HMDFConfig) -> dict[str, Any]:
     }
 
 
-def _of_choosers(part: LabelledSlice) -> Bools:
-    """Candidates (r,) of users any of whose candidates was chosen; the others show no order."""
+def _learned_from(part: LabelledSlice, most_users: int, seed: int) -> Bools:
+    """Candidates (r,) of users any of whose candidates was chosen, of a draw where there are more.
+
+    The others show no order.
+    """
     sizes = part.candidates.groups()
     starts = np.cumsum(sizes) - sizes
     some = np.add.reduceat(part.chosen, starts) > 0 if len(sizes) else np.zeros(0, dtype=bool)
+    choosers = np.flatnonzero(some)
+    if len(choosers) > most_users:
+        drawn = np.random.default_rng(seed).choice(choosers, most_users, replace=False)
+        some = np.isin(np.arange(len(some)), drawn)
     return np.repeat(some, sizes)
 
 
-def _together(slices: Sequence[LabelledSlice], names: Sequence[str], bins: int) -> lgb.Dataset:
-    """The slices as one table, in their order, with the candidates that `_of_choosers` selects."""
-    rows = [_of_choosers(part) for part in slices]
+def _together(
+    slices: Sequence[LabelledSlice], rows: Sequence[Bools], names: Sequence[str], bins: int
+) -> lgb.Dataset:
+    """The slices' candidates of some rows (r,) as one table, in their order."""
     parts = list(zip(slices, rows, strict=True))
     groups = [np.unique(part.candidates.rows[used], return_counts=True)[1] for part, used in parts]
     return lgb.Dataset(

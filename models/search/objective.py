@@ -94,7 +94,7 @@ def trees_objective(build: Callable[[Settings, OnEpoch], HMDF], dataset: Dataset
             made.append((slices, hybrid.feature_names))
         slices, names = made[0]
         # Again in every trial: LightGBM leaves out features by settings that are searched.
-        data = TreeData.of(slices, names, hybrid.config.bins)
+        data = TreeData.of(slices, names, hybrid.config)
         return choose_rounds(data, hybrid.folds(slices), hybrid.config, on_epoch).mean
 
     return value

@@ -12,10 +12,11 @@ from walking_users import random_walks
 
 from models.data import Histories, Interactions, TokenTable
 from models.hmdf._candidate_kernels import add_past, clear
-from models.hmdf._link_kernels import largest_of_rows
+from models.hmdf._link_kernels import largest_first, largest_of_rows
 from models.hmdf._ranking_kernels import compared
 from models.hmdf.candidates import Pairs, best_of_all
 from models.hmdf.item_links import ItemLinks, now_of
+from models.hmdf.link_weights import _fitting
 from models.hmdf.numbers import ItemNumbers, numbers_of
 from models.hmdf.similarity import ContentSimilarity
 from models.hmdf.statistics import NAMES, ItemStatistics, statistics_of
@@ -252,6 +253,35 @@ def test_of_many_links_the_largest_are_kept() -> None:
         own, kept = values[starts[row] : starts[row + 1]], chosen[starts[row] : starts[row + 1]]
         assert kept.sum() == min(length, 5)
         assert sorted(own[kept], reverse=True) == sorted(own, reverse=True)[:5]
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    lengths=st.lists(st.integers(0, 12), min_size=1, max_size=8),
+    kinds=st.integers(1, 9),
+    seed=st.integers(0, 99),
+)
+def test_links_are_ordered_by_size_and_equal_ones_stay_as_they_were(
+    lengths: list[int], kinds: int, seed: int
+) -> None:
+    starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    values = np.random.default_rng(seed).integers(-kinds, kinds, starts[-1]).astype(np.float32)
+    rows = np.repeat(np.arange(len(lengths)), lengths)
+    np.testing.assert_array_equal(largest_first(starts, values), np.lexsort((-values, rows)))
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    lengths=st.lists(st.integers(0, 260), min_size=1, max_size=30),
+    most=st.integers(1, 9000),
+)
+def test_a_large_catalogue_keeps_fewer_links_per_item(lengths: list[int], most: int) -> None:
+    kept = _fitting(np.array(lengths), most)
+    assert 1 <= kept <= 200
+    in_all = np.minimum(lengths, kept).sum()
+    assert in_all <= most or kept == 1
+    if kept < 200:
+        assert np.minimum(lengths, kept + 1).sum() > most
 
 
 def test_contemporary_links_listen_to_those_who_went_that_way_at_the_time() -> None:

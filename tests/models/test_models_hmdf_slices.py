@@ -84,12 +84,23 @@ def test_every_judge_has_a_say_in_how_many_trees_there_are() -> None:
     slices = [labelled(rng, share) for share in (0.9, 0.3, 0.6)]
     settings = SMALL.model_copy(update={"rounds": 12, "patience": 12})
     folds = each_judges(3)
-    data = TreeData.of(slices, ("a", "b"), settings.bins)
+    data = TreeData.of(slices, ("a", "b"), settings)
     together = choose_rounds(data, folds, settings)
     alone = [choose_rounds(data, [fold], settings) for fold in folds]
     curves = np.array([one.curve.validation for one in alone])
     np.testing.assert_allclose(together.curve.validation, curves.mean(axis=0), atol=1e-12)
     assert together.rounds == 1 + _last_as_good(curves.mean(axis=0).tolist())
+
+
+def test_trees_learn_from_a_draw_of_users_and_all_judge_them() -> None:
+    rng = np.random.default_rng(12)
+    slices = [labelled(rng, share) for share in (0.9, 0.3, 0.6)]
+    settings = SMALL.model_copy(update={"rounds": 5, "patience": 5, "most_users": 10})
+    data = TreeData.of(slices, ("a", "b"), settings)
+    chosen = choose_rounds(data, [Fold((0, 1), 2)], settings)
+    assert len(data.table.get_group()) == 10 * len(slices)
+    assert sum(data.sizes) == data.table.num_data()
+    assert len(chosen.validated[0]) == len(slices[2].users) > 10
 
 
 def test_trees_are_added_while_they_do_no_harm() -> None:
