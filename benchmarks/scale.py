@@ -16,6 +16,7 @@ import platform
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from datetime import date
 from pathlib import Path
@@ -59,8 +60,8 @@ def main() -> None:
 
 def measured(name: str, n_events: int, chosen: argparse.Namespace) -> dict[str, Any]:
     """One fit and its lists: seconds of the wall clock and of the processor, the peaks of memory in
-    GiB (of the process, of the GPU), the validation loss that was reached, and milliseconds of the
-    processor that a list costs among many (mean) and alone (median)."""
+    GiB (of the process, of the GPU), the validation loss that was reached, milliseconds of the
+    processor that a list costs among many (mean) and alone (median), and MiB of the saved model."""
     dataset = synthetic(n_events, chosen.items, chosen.seed)
     device = choose_device(chosen.device)
     before = _peak()
@@ -83,7 +84,15 @@ def measured(name: str, n_events: int, chosen: argparse.Namespace) -> dict[str, 
         "loss": round(min(model.curve.validation), 4),
         "list_ms": round(together, 2),
         "one_list_ms": round(alone, 2),
+        "saved_mib": round(_saved_bytes(model) / 2**20, 1),
     }
+
+
+def _saved_bytes(model: Any) -> int:
+    """Size of the model's folder: its arrays, of which a service maps one copy per machine."""
+    with tempfile.TemporaryDirectory() as folder:
+        model.save(Path(folder))
+        return sum(file.stat().st_size for file in Path(folder).rglob("*") if file.is_file())
 
 
 def _list_ms(model: Any, dataset: Dataset) -> tuple[float, float]:
