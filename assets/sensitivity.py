@@ -1,6 +1,6 @@
 """How far the figures depend on what nothing decides: the order of events of one instant."""
 
-from functools import partial
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from assets.table_asset import Making, table_asset
 from crossmodal.workspace import Workspace
 from models.assembly import dataset, indexed_events
 from models.catalogue import CATALOGUE, ModelEntry
+from models.data import Dataset, Interactions
 from models.splits import user_temporal
 from models.splits.names import USER_RANDOM
 
@@ -25,8 +26,10 @@ _COUNTING = tuple(
 """Each is fitted once an order, so that they are models that only count."""
 
 _ORDERS = 5
-_MOST_USERS = 2000
-"""Users who judge in each order: the spread is that of means over at most so many."""
+_MOST_USERS, _JUDGES = 20_000, 2000
+"""Users whose events are read, and of these the ones who judge in each order, at most: the spread
+is that of means over so many."""
+
 _SCHEMA = pl.Schema(
     {
         "model": pl.String(),
@@ -59,34 +62,59 @@ def tie_sensitivity(making: Making) -> None:
     from models import evaluation
 
     workspace, seed = making.workspace, making.settings.seed
-    rows = []
     warm = warm_split(making.lake)
     entries = [
         entry
         for entry in (() if why_not_judged(making.lake) else _COUNTING)
         if not (entry.ordered and warm == USER_RANDOM)
     ]
-    for done, entry in enumerate(entries, start=1):
-        figures = partial(_figures, workspace, entry)
-        sensitivity = evaluation.tie_sensitivity(figures, range(seed, seed + _ORDERS))
-        rows.append(_row(entry.name, warm, sensitivity))
-        workspace.progress(f"Ties in {_ORDERS} orders", done, len(entries))
+    orders = range(seed, seed + _ORDERS) if entries else range(0)
+    figures: dict[str, dict[int, np.ndarray]] = {entry.name: {} for entry in entries}
+    for done, order in enumerate(orders, start=1):
+        held_out = _held_out(workspace, order)
+        for entry in entries:
+            figures[entry.name][order] = _figures(workspace, entry, held_out)
+        workspace.progress(f"Ties in {_ORDERS} orders", done, len(orders))
+    rows = [
+        _row(name, warm, evaluation.tie_sensitivity(of_order.__getitem__, orders))
+        for name, of_order in figures.items()
+    ]
     making.lake.write("tie_sensitivity", pl.DataFrame(rows, schema=_SCHEMA), making.stamp)
 
 
-def _figures(workspace: Workspace, entry: ModelEntry, seed: int) -> np.ndarray:
-    """NDCG@10 of each user, with the ties of all users in the order of this seed."""
-    from models.evaluation import user_measure
+@dataclass(frozen=True)
+class _HeldOut:
+    """What models learn from, and what judges them, with the ties of all users in one order."""
 
+    data: Dataset
+    test: Interactions
+
+
+def _held_out(workspace: Workspace, order: int) -> _HeldOut:
     lake, settings = workspace.lake, workspace.settings
     item_ids = lake.scan("items").select("item_id").collect().to_series().to_list()
-    log = indexed_events(lake.read("splits"), item_ids, seed)
-    most = min(settings.judging_users, _MOST_USERS)
+    log = indexed_events(_of_some_users(lake.read("splits"), settings.seed), item_ids, order)
+    most = min(settings.judging_users, _JUDGES)
     split = user_temporal(log.events, len(log.user_ids), most, settings.seed)
-    data = dataset(log, split.train, split.validation, {})
+    return _HeldOut(dataset(log, split.train, split.validation, {}), log.events.take(split.test))
+
+
+def _of_some_users(events: pl.DataFrame, seed: int) -> pl.DataFrame:
+    users = events["user_id"].unique().sort()
+    if len(users) <= _MOST_USERS:
+        return events
+    drawn = users.sample(_MOST_USERS, seed=seed).implode()
+    return events.filter(pl.col("user_id").is_in(drawn))
+
+
+def _figures(workspace: Workspace, entry: ModelEntry, held_out: _HeldOut) -> np.ndarray:
+    """NDCG@10 of each user who judges."""
+    from models.evaluation import user_measure
+
+    settings = workspace.settings
     model = entry.build(choices_of(entry, settings), settings.device, lambda epoch: None)
-    measure = user_measure(data, log.events.take(split.test), seed=settings.seed)
-    return measure(model.fit(data))
+    measure = user_measure(held_out.data, held_out.test, seed=settings.seed)
+    return measure(model.fit(held_out.data))
 
 
 def _row(model: str, split: str, sensitivity: "TieSensitivity") -> dict[str, Any]:
