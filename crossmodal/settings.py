@@ -81,8 +81,8 @@ class Settings(BaseSettings):
         default=0.2,
         gt=0,
         le=1,
-        description="Share of a modality's files that may be one and the same; above it, that "
-        "file is a placeholder, and its items count as having none.",
+        description="Share of a modality's files that may have the same content; above it, that "
+        "content is taken for a placeholder, and its items count as having no file.",
     )
     earliest_event: datetime = Field(
         default=datetime(1900, 1, 1, tzinfo=UTC),
@@ -131,15 +131,15 @@ class Settings(BaseSettings):
     )
     alignment: Literal["auto", "ridge", "contrastive"] = Field(
         default="auto",
-        description="How a tower is mapped into the text space; auto keeps the better on held-out "
-        "items.",
+        description="How a tower is mapped into the text space: ridge, contrastive, or auto, which "
+        "keeps the one that does better on held-out items.",
     )
 
     embedding_batch: int = Field(default=64, ge=1, description="Items encoded at once on a CPU.")
     training_epochs: int = Field(default=8, ge=1, description="Maximum epochs of an MMNN.")
     extra_models: tuple[str, ...] = Field(
         default=(),
-        description='Models to add that are left out unless named here, as JSON: ["gat"].',
+        description='Models to fit in addition to those of every run, as JSON: ["gat"].',
     )
     hybrid_networks: bool = Field(
         default=False,
@@ -147,8 +147,8 @@ class Settings(BaseSettings):
     )
     matrix_factorisation: Literal["concat", "dot"] = Field(
         default="concat",
-        description="concat is the tutorials' form, a linear layer over both embeddings; dot adds "
-        "biases and the product of the embeddings.",
+        description="concat is the form that most tutorials show, a linear layer over both "
+        "embeddings; dot adds biases and the product of the embeddings.",
     )
     tuned: str = Field(
         default="none",
@@ -167,8 +167,8 @@ class Settings(BaseSettings):
     judging_users: int = Field(
         default=10_000,
         ge=10,
-        description="Users whose held-out events choose and judge models, at most; where there are "
-        "more, so many are drawn, and the intervals say what that costs.",
+        description="Maximum users whose held-out events choose and judge models. If there are "
+        "more users, this many are drawn, and the intervals become wider.",
     )
     bootstrap_samples: int = Field(
         default=1000, ge=100, description="Resamples behind every confidence interval."
@@ -177,25 +177,26 @@ class Settings(BaseSettings):
         default=0.2,
         ge=0,
         le=1,
-        description="Share of the judged champion's lists that the lists of the version fitted to "
-        "all events must also hold; below it, the judged one answers.",
+        description="How much the champion's version fitted to all events must agree with its "
+        "judged version: the share of the items in their lists that must be the same. Below it, "
+        "the judged version answers.",
     )
     refit_list_seconds: float = Field(
         default=0.5,
         gt=0,
-        description="Longest time that one list of that version may take; above it, the judged "
-        "one answers.",
+        description="Longest time that one list of the version fitted to all events may take; "
+        "above it, the judged version answers.",
     )
     ablation_users: int = Field(
         default=300,
         ge=1,
-        description="Maximum users, drawn by the seed, whose lists measure what a modality is "
-        "worth.",
+        description="Maximum users whose lists are used to measure what a modality is worth; "
+        "they are drawn by the seed.",
     )
     ablation_models: Literal["best", "all"] = Field(
         default="best",
-        description="Models that modalities are hidden from. best: two per split, the best and "
-        "the best other one that trains weights; all: every model that can be masked.",
+        description="Models that modalities are hidden from. best: two per split, the best model "
+        "and the best of the others that train weights; all: every model that can be masked.",
     )
 
     serve_host: str = Field(
@@ -211,7 +212,7 @@ class Settings(BaseSettings):
         default=(),
         description="Host names under which the service may be called, in addition to those of "
         'this machine, as JSON: ["shop.example", "*.shop.example"]; "*" for any. If '
-        "empty, any name once there are keys.",
+        "the list is empty, any name may be used as soon as there are keys.",
     )
     serve_max_body_bytes: int = Field(
         default=16_000_000,
@@ -238,8 +239,8 @@ class Settings(BaseSettings):
     serve_body_pace: int = Field(
         default=64_000,
         gt=0,
-        description="Bytes per second that a body must average once that time is over; below it, "
-        "408.",
+        description="Average bytes per second that a body must reach, counted once "
+        "CROSSMODAL_SERVE_BODY_SECONDS have passed; below it, 408.",
     )
     serve_stop_seconds: float = Field(
         default=10.0,
