@@ -127,8 +127,8 @@ class OpenArchive:
         manifest: what it must hold.
     """
 
-    def __init__(self, tar: tarfile.TarFile, shown: Path) -> None:
-        self._tar, self._shown = tar, shown
+    def __init__(self, tar: tarfile.TarFile, stream: "_Forward", shown: Path) -> None:
+        self._tar, self._stream, self._shown = tar, stream, shown
         self.manifest = self._read_manifest()
 
     def contents(self) -> Iterator[tuple[ArchivedFile, Iterator[bytes]]]:
@@ -144,6 +144,10 @@ class OpenArchive:
             yield file, self._pieces(member, file)
         if (extra := self._next()) is not None:
             raise self._damaged(f"its manifest does not list {extra.name!r}")
+        # Tar pads its end; what was cut off there, only the compression knows.
+        while piece := self._stream.read(_PIECE):
+            if any(piece):
+                raise self._damaged("something follows its end")
 
     def unpack(self, folder: Path) -> None:
         """Writes every file below an empty folder, on the disk when this returns.
@@ -255,14 +259,15 @@ def open_archive(path: Path, shown: Path | None = None) -> Iterator[OpenArchive]
     except OSError as error:
         raise ArchiveError(f"{shown} cannot be read ({_why(error)}); name another file.") from error
     with file, pa.CompressedInputStream(pa.PythonFile(file, "r"), _COMPRESSION) as source:
-        stream: Any = _Forward(source, shown)
+        stream = _Forward(source, shown)
         with _tar(stream, shown) as tar:
-            yield OpenArchive(tar, shown)
+            yield OpenArchive(tar, stream, shown)
 
 
-def _tar(stream: Any, shown: Path) -> tarfile.TarFile:
+def _tar(stream: "_Forward", shown: Path) -> tarfile.TarFile:
+    file: Any = stream
     try:
-        return tarfile.open(fileobj=stream, mode="r:")
+        return tarfile.open(fileobj=file, mode="r:")
     except _UNREADABLE as error:
         raise _damaged(shown, str(error)) from error
 
