@@ -141,6 +141,8 @@ class OpenArchive:
             member = self._next()
             if member is None or member.name != _ROOT + file.path:
                 raise self._damaged(f"{file.path} is missing, or another file in its place")
+            if member.size != file.size:
+                raise self._damaged(f"{file.path} has {member.size:,} bytes, not {file.size:,}")
             yield file, self._pieces(member, file)
         if (extra := self._next()) is not None:
             raise self._damaged(f"its manifest does not list {extra.name!r}")
@@ -177,8 +179,6 @@ class OpenArchive:
         return member
 
     def _pieces(self, member: tarfile.TarInfo, file: ArchivedFile) -> Iterator[bytes]:
-        if member.size != file.size:
-            raise self._damaged(f"{file.path} has {member.size:,} bytes, not {file.size:,}")
         digest = hashlib.sha256()
         for piece in self._raw(member):
             digest.update(piece)
