@@ -108,16 +108,13 @@ ONLINE_MARKS = ("interactions", *PUBLISHED, *_OF_EVENTS)
 def _definitions(workspace: Workspace) -> Choices:
     from feature_repo.home_repo import definitions_version
 
-    return {
-        "definitions": definitions_version(),
-        "lake": str(workspace.paths.lake.resolve()),
-    }
+    return {"definitions": definitions_version()}
 
 
 def _applied(workspace: Workspace) -> bool:
-    from feature_repo.home_repo import has_home_repo
+    from feature_repo.store import is_applied
 
-    return workspace.paths.registry.is_file() and has_home_repo(workspace.paths)
+    return is_applied(workspace.paths)
 
 
 @table_asset(

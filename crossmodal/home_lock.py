@@ -1,4 +1,4 @@
-"""One run, and one web UI, at a time in a state folder."""
+"""One run, one web UI and one backup at a time in a state folder."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +7,7 @@ import filelock
 
 from crossmodal.paths import StatePaths
 
-_NAMES = {"run": "run", "ui": "web UI"}
+_NAMES = {"run": "run", "ui": "web UI", "backup": "backup"}
 
 
 class HomeBusyError(RuntimeError):
@@ -15,17 +15,18 @@ class HomeBusyError(RuntimeError):
 
 
 @contextmanager
-def home_lock(paths: StatePaths, work: str = "run") -> Iterator[None]:
+def home_lock(paths: StatePaths, work: str = "run", seconds: float = 0) -> Iterator[None]:
     """Keeps other commands that do the same out of the state folder.
 
     Args:
         paths: of the folder.
-        work: `run`, or `ui`.
+        work: `run`, `ui` or `backup`.
+        seconds: how long to wait for the lock.
 
     Raises:
         HomeBusyError: another process holds the lock.
     """
-    lock = filelock.FileLock(paths.home / f"{work}.lock", timeout=0)
+    lock = filelock.FileLock(paths.home / f"{work}.lock", timeout=seconds)
     try:
         lock.acquire()
     except filelock.Timeout as error:

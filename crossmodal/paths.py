@@ -45,6 +45,11 @@ class StatePaths:
         return self.feast / "online_store.db"
 
     @property
+    def spill(self) -> Path:
+        """What Feast's queries put on the disk while they compute."""
+        return self.feast / "spill"
+
+    @property
     def models(self) -> Path:
         """Model versions, one folder each, and the `champion` file."""
         return self.home / "models"
@@ -128,3 +133,8 @@ class StatePaths:
     def id_key(self) -> Path:
         """The generated pseudonym key, mode 0600, where no key is configured."""
         return self.home / "id.key"
+
+    @property
+    def made_again(self) -> tuple[Path, ...]:
+        """What is made again from the rest wherever it is missing: no backup holds it."""
+        return self.weights, self.shared_arrays, self.worker_figures, self.spill

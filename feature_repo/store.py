@@ -123,17 +123,29 @@ def apply_definitions(paths: StatePaths) -> bool:
     definitions were applied, so that unchanged ones cost no import of Feast.
     """
     with writing(paths):
-        mark = paths.feast / "applied"
-        wanted = f"{definitions_version()} {paths.lake.resolve()}".encode()
-        there = paths.registry.is_file() and has_home_repo(paths)
-        if there and mark.is_file() and mark.read_bytes() == wanted:
+        if is_applied(paths):
             return False
         with atomic_path(paths.registry) as staged:
             stage_registry(paths, staged)
             _apply(paths, staged)
         write_home_repo(paths)
-        atomic_write_bytes(mark, wanted)
+        atomic_write_bytes(_mark(paths), _wanted_mark(paths))
         return True
+
+
+def is_applied(paths: StatePaths) -> bool:
+    """Whether the registry says what the definitions say, of the tables where they lie now."""
+    mark = _mark(paths)
+    there = paths.registry.is_file() and has_home_repo(paths) and mark.is_file()
+    return there and mark.read_bytes() == _wanted_mark(paths)
+
+
+def _mark(paths: StatePaths) -> Path:
+    return paths.feast / "applied"
+
+
+def _wanted_mark(paths: StatePaths) -> bytes:
+    return f"{definitions_version()} {paths.lake.resolve()}".encode()
 
 
 def stage_registry(paths: StatePaths, staged: Path) -> None:

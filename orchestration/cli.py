@@ -7,6 +7,7 @@ its number, so 130 after Ctrl-C and 143 after SIGTERM.
 
 import json
 import shutil
+from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestration.beta import accept_beta
+from orchestration.cli_backup import backup, restore
 from orchestration.cli_services import keys, serve, ui
 from orchestration.cli_shared import fail, made_home, read_settings
 from sources.catalogue import SOURCE_NAMES, SOURCES, source_entry
@@ -266,14 +268,17 @@ def reset(
     from crossmodal.paths import StatePaths
 
     try:
-        with home_lock(StatePaths(home)), home_lock(StatePaths(home), "ui"):
-            pass
+        with ExitStack() as locks:
+            for work in ("run", "ui", "backup"):
+                locks.enter_context(home_lock(StatePaths(home), work))
     except HomeBusyError as error:
         fail(str(error))
     shutil.rmtree(home)
     typer.echo(f"Deleted {home}.")
 
 
+app.command()(backup)
+app.command()(restore)
 app.command()(ui)
 app.command()(serve)
 app.add_typer(keys, name="keys")

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 
 from crossmodal.atomic import sweep
-from crossmodal.home_lock import home_lock
+from crossmodal.home_lock import HomeBusyError, home_lock
 from crossmodal.paths import StatePaths
 from models.registry import ModelRegistry
 
@@ -41,6 +41,31 @@ def cancel_left_by_ui(instance: DagsterInstance) -> None:
     for run in instance.get_runs(RunsFilter(statuses=_UNFINISHED)):
         if CLI_RUN_TAG not in run.tags:
             instance.report_run_canceled(run, message="The web UI that ran it was ended.")
+
+
+def newest_run(paths: StatePaths) -> str | None:
+    """The id of the run that began last in a home; None where there was none."""
+    if not paths.dagster.is_dir():
+        return None
+    with open_instance(paths) as instance:
+        return next((run.run_id for run in instance.get_runs(limit=1)), None)
+
+
+def run_of_ui(paths: StatePaths) -> str | None:
+    """The id of a run that the web UI or its schedule works at in a home; None if at none."""
+    if not paths.dagster.is_dir():
+        return None
+    with open_instance(paths) as instance:
+        unfinished = instance.get_runs(RunsFilter(statuses=_UNFINISHED))
+    runs = [run.run_id for run in unfinished if CLI_RUN_TAG not in run.tags]
+    if not runs:
+        return None
+    try:
+        with home_lock(paths, "ui"):
+            # What looks unfinished was killed with the web UI that ran it.
+            return None
+    except HomeBusyError:
+        return runs[0]
 
 
 @contextmanager

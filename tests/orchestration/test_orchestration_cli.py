@@ -23,7 +23,11 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize(
-    "command", ["run", "search", "report", "recommend", "features", "doctor", "reset", "ui"]
+    "command",
+    [
+        *("run", "search", "report", "recommend", "features", "doctor", "backup", "restore"),
+        *("reset", "ui"),
+    ],
 )
 def test_every_command_explains_itself(command: str) -> None:
     result = CliRunner().invoke(app, [command, "--help"])
@@ -145,7 +149,7 @@ def test_a_port_that_is_taken_is_named() -> None:
     assert port in result.output and "taken" in result.output
 
 
-@pytest.mark.parametrize("work", ["run", "ui"])
+@pytest.mark.parametrize("work", ["run", "ui", "backup"])
 def test_reset_leaves_a_home_that_something_works_in(_home: Path, work: str) -> None:
     (_home / "lake").mkdir(parents=True)
     with home_lock(StatePaths(_home), work):

@@ -1,0 +1,176 @@
+"""The whole state of a home in one archive, taken while the service and the web UI work.
+
+No run may write meanwhile. A short moment is enough: what changes by one rename is linked, and
+SQLite copies its databases; the archive is written from that, while the next run may begin.
+"""
+
+import importlib.metadata
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from crossmodal.archives import ArchiveError, Manifest, write_archive
+from crossmodal.home_lock import HomeBusyError, home_lock
+from crossmodal.paths import StatePaths
+from crossmodal.snapshots import files_below, freeze, writes_held
+from orchestration.instance import newest_run, run_of_ui
+
+_STAGE = ".backup-"
+_POLL_SECONDS = 1.0
+_ATTEMPTS = 5
+_PASSING = re.compile(
+    r"(run|ui|backup)\.lock|feast/(write|live)\.lock|feast/tmp[^/]*|models/\.new-[^/]*"
+    rf"|{re.escape(_STAGE)}[^/]*|(.*/)?\.[^/]*\.tmp"
+)
+"""Locks, and what somebody is writing or a killed process has left."""
+
+
+class NoStateError(RuntimeError):
+    """There is nothing to back up, or the archive would lie within it."""
+
+
+class RunGoesOnError(RuntimeError):
+    """A run did not end in the time that a backup waits for it."""
+
+
+def back_up(
+    paths: StatePaths, target: Path, seconds: float, say: Callable[[str], None]
+) -> Manifest:
+    """Writes the state of a home into an archive and reads it back.
+
+    Every event and item that was acknowledged before the call is in it, and tables, models and
+    features as one run left them.
+
+    Args:
+        paths: the home.
+        target: the archive; one that is there stays until the new one is complete and right.
+        seconds: how long to wait for a run to end.
+        say: is called with a sentence about what it waits for.
+
+    Raises:
+        NoStateError: the home has no state, or the archive would lie within it.
+        HomeBusyError: another backup, or a run that did not end in time, works in the home.
+        RunGoesOnError: a run of the web UI did not end in time.
+        StoreError: a database is damaged.
+        ArchiveError: the archive cannot be written.
+    """
+    _require_state(paths)
+    if target.resolve().is_relative_to(paths.home.resolve()):
+        raise NoStateError(
+            f"{target} lies in {paths.home}, which it is to hold; name a file outside."
+        )
+    with home_lock(paths, "backup"), _stage(paths) as stage:
+        frozen, made_at = _frozen(paths, stage, time.monotonic() + seconds, say)
+        return write_archive(target, frozen, release(), made_at)
+
+
+def release() -> str:
+    """The release of the platform that runs."""
+    return importlib.metadata.version("crossmodal")
+
+
+def left_out(paths: StatePaths) -> Callable[[str], bool]:
+    """Says of a file or folder, by its name relative to the home, whether no backup holds it."""
+    made_again = {path.relative_to(paths.home).as_posix() for path in paths.made_again}
+    return lambda name: name in made_again or _PASSING.fullmatch(name) is not None
+
+
+def _require_state(paths: StatePaths) -> None:
+    if not paths.home.is_dir() or not files_below(paths.home, left_out(paths)):
+        raise NoStateError(
+            f"There is no state in {paths.home}; name its folder with CROSSMODAL_HOME, or make it "
+            "with `crossmodal run`."
+        )
+
+
+@contextmanager
+def _stage(paths: StatePaths) -> Iterator[Path]:
+    """A folder in the home, on whose disk links are free; whoever is here is alone."""
+    try:
+        for stale in paths.home.glob(f"{_STAGE}*"):
+            shutil.rmtree(stale)
+        with tempfile.TemporaryDirectory(prefix=_STAGE, dir=paths.home) as folder:
+            yield Path(folder)
+    except OSError as error:
+        raise ArchiveError(
+            f"The state of {paths.home} cannot be copied ({error.strerror or error}): the user of "
+            "this process must be able to write there, and its disk needs room for a copy of the "
+            "databases."
+        ) from error
+
+
+def _frozen(
+    paths: StatePaths, stage: Path, end: float, say: Callable[[str], None]
+) -> tuple[Path, str]:
+    """Copies the home between two runs; returns where the copy lies and when it was made."""
+    for attempt in range(_ATTEMPTS):
+        folder = stage / str(attempt)
+        with _no_run(paths, end, say) as undisturbed:
+            made_at = datetime.now(UTC).isoformat(timespec="seconds")
+            _copy(paths, folder)
+            if undisturbed():
+                return folder, made_at
+    raise RunGoesOnError(
+        f"Runs of the web UI follow one another in {paths.home}; try again when none works."
+    )
+
+
+def _copy(paths: StatePaths, folder: Path) -> None:
+    items = (paths.item_log, paths.uploads)
+    renamed = (paths.lake, paths.models, paths.sources, paths.alignment, paths.pictures)
+
+    def of(name: str, places: tuple[Path, ...]) -> bool:
+        return any((paths.home / name).is_relative_to(place) for place in places)
+
+    def linked(name: str) -> bool:
+        return of(name, (*renamed, paths.uploads))
+
+    # A picture is removed once no item has it: the items and their files are of one time.
+    with writes_held(paths.item_log):
+        names = files_below(paths.home, left_out(paths))
+        freeze(paths.home, [name for name in names if of(name, items)], folder, linked)
+    freeze(paths.home, [name for name in names if not of(name, items)], folder, linked)
+
+
+@contextmanager
+def _no_run(
+    paths: StatePaths, end: float, say: Callable[[str], None]
+) -> Iterator[Callable[[], bool]]:
+    """Waits until no run works in the home, and keeps those of the command line out of it.
+
+    Those of the web UI and of the schedule take no lock.
+
+    Yields:
+        What says whether none of them has begun since.
+    """
+    with _run_lock(paths, end, say):
+        said = None
+        while (run := run_of_ui(paths)) is not None:
+            if time.monotonic() >= end:
+                raise RunGoesOnError(
+                    f"Run {run} of the web UI works in {paths.home}; wait for it, or end it in the "
+                    "web UI where its process was killed."
+                )
+            if run != said:
+                say(f"Waiting for run {run} of the web UI.")
+            said = run
+            time.sleep(_POLL_SECONDS)
+        before = newest_run(paths)
+        yield lambda: newest_run(paths) == before and run_of_ui(paths) is None
+
+
+@contextmanager
+def _run_lock(paths: StatePaths, end: float, say: Callable[[str], None]) -> Iterator[None]:
+    """Holds the lock of `crossmodal run`, once it is free."""
+    try:
+        with home_lock(paths):
+            pass
+    except HomeBusyError:
+        say(f"Waiting for the `crossmodal run` that works in {paths.home}.")
+    with home_lock(paths, seconds=max(0.0, end - time.monotonic())):
+        yield
