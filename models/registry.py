@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,8 @@ class ModelVersion:
         weights_sha256: of its weights file.
         judged_by: the version whose figures speak for this one, which was fitted again to what
             those figures were measured on; empty for a version that was judged itself.
+        encoders: fingerprint of what made the item vectors that it was fitted on, by modality;
+            empty where an older platform kept it.
     """
 
     version: str
@@ -52,6 +54,7 @@ class ModelVersion:
     git_commit: str
     weights_sha256: str
     judged_by: str = ""
+    encoders: Mapping[str, str] = field(default_factory=dict)
 
 
 class ModelRegistry:
@@ -75,6 +78,7 @@ class ModelRegistry:
         git_commit: str,
         item_ids: Sequence[str] = (),
         judged_by: str = "",
+        encoders: Mapping[str, str] | None = None,
     ) -> ModelVersion:
         """Writes a fitted model as a version; one that is there and whole stays as it is.
 
@@ -87,12 +91,13 @@ class ModelRegistry:
             git_commit: of the checkout.
             item_ids: the vocabulary behind the model's dense indexes.
             judged_by: the version whose figures speak for this one, where it has none of its own.
+            encoders: fingerprint of what made the item vectors, by modality.
         """
         self.root.mkdir(parents=True, exist_ok=True)
         with _new_folder(self.root) as folder:
             model.save(folder)
             made = self._describe(folder, name, data_versions, stamp, git_commit)
-            made = replace(made, judged_by=judged_by)
+            made = replace(made, judged_by=judged_by, encoders=dict(encoders or {}))
             _write_json(folder / METRICS, [dict(row) for row in metrics])
             _write_json(folder / VOCABULARY, list(item_ids))
             _write_json(folder / MANIFEST, asdict(made))
@@ -110,8 +115,20 @@ class ModelRegistry:
 
     def versions(self) -> list[ModelVersion]:
         """All versions, by name."""
-        names = sorted(path.parent.name for path in self.root.glob(f"[!.]*/{MANIFEST}"))
-        return [self.version(version) for version in names]
+        return [self.version(version) for version in self.names()]
+
+    def names(self) -> list[str]:
+        """What all versions are called, in order, whether they can be read or not."""
+        return sorted(path.parent.name for path in self.root.glob(f"[!.]*/{MANIFEST}"))
+
+    def lacking(self, version: str) -> list[str]:
+        """The files that a version should hold and does not.
+
+        Raises:
+            UnknownVersionError: there is none of this name.
+        """
+        folder = self._file(version, MANIFEST).parent
+        return [name for name in (CONFIG, WEIGHTS, VOCABULARY) if not (folder / name).is_file()]
 
     def metrics(self, version: str) -> list[dict[str, Any]]:
         """The metrics rows kept with a version."""
@@ -157,8 +174,16 @@ class ModelRegistry:
         path = self.root / _CHAMPION
         return path.read_text("utf-8").strip() if path.is_file() else None
 
+    def promoted_at(self) -> float:
+        """When the champion last changed, in seconds since 1970.
+
+        Raises:
+            FileNotFoundError: there is no champion yet.
+        """
+        return (self.root / _CHAMPION).stat().st_mtime
+
     def promote(self, version: str) -> None:
-        """Makes a version the one in use, in one step.
+        """Makes a version the one in use, in one step; `models.promotions` also keeps why.
 
         Raises:
             UnknownVersionError: there is none of this name.
@@ -210,7 +235,7 @@ class ModelRegistry:
         if path.parent.parent != self.root or not path.is_file():
             raise UnknownVersionError(
                 f"The registry {self.root} holds no version {version!r}; it holds "
-                f"{', '.join(sorted(p.parent.name for p in self.root.glob(f'[!.]*/{MANIFEST}')))}."
+                f"{', '.join(self.names())}."
             )
         return path
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orchestration.beta import accept_beta
+from orchestration.cli_champion import champion, promote, rollback
 from orchestration.cli_services import keys, serve, ui
 from orchestration.cli_shared import fail, made_home, read_settings
 from sources.catalogue import SOURCE_NAMES, SOURCES, source_entry
@@ -274,6 +275,9 @@ def reset(
     typer.echo(f"Deleted {home}.")
 
 
+app.command()(champion)
+app.command()(promote)
+app.command()(rollback)
 app.command()(ui)
 app.command()(serve)
 app.add_typer(keys, name="keys")
