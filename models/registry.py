@@ -22,6 +22,8 @@ METRICS = "metrics.json"
 MANIFEST = "manifest.json"
 VOCABULARY = "items.json"
 _CHAMPION = "champion"
+_NEW, _REMOVED = ".new-", ".old-"
+"""What the folders of versions begin with that are not there yet, or no more."""
 
 
 class UnknownVersionError(LookupError):
@@ -191,11 +193,45 @@ class ModelRegistry:
         self._file(version, MANIFEST)
         atomic_write_bytes(self.root / _CHAMPION, f"{version}\n".encode())
 
+    def size(self, version: str) -> int:
+        """Bytes of the files of a version.
+
+        Raises:
+            UnknownVersionError: there is none of this name.
+        """
+        return _bytes(self._file(version, MANIFEST).parent)
+
+    def remove(self, version: str) -> int:
+        """Deletes a version and returns its bytes; whoever has its files open can go on reading.
+
+        It is moved aside first, so that a kill at any moment leaves it whole or gone.
+
+        Raises:
+            UnknownVersionError: there is none of this name.
+            OSError: it cannot be moved, and stays; or not all of it can be deleted, which the next
+                sweep tries again.
+        """
+        folder = self._file(version, MANIFEST).parent
+        freed = _bytes(folder)
+        aside = Path(tempfile.mkdtemp(prefix=_REMOVED, dir=self.root))
+        try:
+            folder.rename(aside / version)
+        except OSError:
+            aside.rmdir()
+            raise
+        sync(self.root)
+        shutil.rmtree(aside)
+        return freed
+
     def sweep(self) -> int:
-        """Removes what killed writers left behind; returns how many folders. No writer may run."""
-        stale = list(self.root.glob(".new-*"))
+        """Removes what killed processes left behind; returns how many folders. No writer may run.
+
+        That is what was half written, and what was half deleted.
+        """
+        stale = [*self.root.glob(f"{_NEW}*"), *self.root.glob(f"{_REMOVED}*")]
         for folder in stale:
-            shutil.rmtree(folder)
+            # What cannot be deleted now looks like no version, and is tried again.
+            shutil.rmtree(folder, ignore_errors=True)
         return len(stale)
 
     def _describe(
@@ -252,12 +288,16 @@ def is_whole(folder: Path) -> bool:
 @contextmanager
 def _new_folder(root: Path) -> Iterator[Path]:
     """A hidden folder for the block; what is still there afterwards is removed."""
-    folder = Path(tempfile.mkdtemp(prefix=".new-", dir=root))
+    folder = Path(tempfile.mkdtemp(prefix=_NEW, dir=root))
     try:
         yield folder
     finally:
         if folder.exists():
             shutil.rmtree(folder)
+
+
+def _bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _write_json(path: Path, content: Any) -> None:

@@ -80,6 +80,11 @@ def run(
         f"Done: {len(summary.made)} assets made, {len(summary.kept)} kept unchanged; "
         f"{summary.encoded:,} encoded, {summary.fitted} fitted."
     )
+    if summary.deleted:
+        typer.echo(
+            f"Deleted {summary.deleted} old versions of models: {summary.freed_bytes:,} bytes "
+            "freed."
+        )
     for failure in summary.failed_checks:
         typer.echo(failure, err=True)
 

@@ -77,6 +77,7 @@ def test_a_hand_promotes_and_returns_and_the_history_says_why(registry: ModelReg
     said = done("promote", other, "--reason", "odd\n lists")
     assert f"{other} is champion in place of {before}" in said
     assert registry.champion() == other
+    assert f"Since that run, {other} was put in charge by hand" in " ".join(done("report").split())
     shown = done("champion")
     assert "By: hand\n" in shown and "Reason: odd lists\n" in shown
     assert f"Can be returned to: {before}" in shown

@@ -23,7 +23,20 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize(
-    "command", ["run", "search", "report", "recommend", "features", "doctor", "reset", "ui"]
+    "command",
+    [
+        "run",
+        "search",
+        "report",
+        "recommend",
+        "features",
+        "doctor",
+        "reset",
+        "ui",
+        "champion",
+        "promote",
+        "rollback",
+    ],
 )
 def test_every_command_explains_itself(command: str) -> None:
     result = CliRunner().invoke(app, [command, "--help"])
