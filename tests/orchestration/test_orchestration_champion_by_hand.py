@@ -188,6 +188,39 @@ def test_a_version_made_after_a_hands_decision_can_earn_its_place(
     assert [entry.version for entry in open_promotions(workspace).history()][:2] == [best, other]
 
 
+def test_a_hand_that_decides_while_a_run_works_is_not_overruled_by_it(
+    home: Settings, registry: ModelRegistry
+) -> None:
+    workspace, other = Workspace(home), another(registry)
+    for part in ("validation", "test"):
+        with_figures(home, part, "transition", 1.0)
+    run_pipeline(home, only="champion")
+    chosen = fitted_versions(workspace.lake, "transition")[USER_TEMPORAL]
+    assert workspace.lake.read("champion")["version"].item() == chosen
+    done("promote", other, "--reason", "odd lists")
+    run_pipeline(home, only="serving_model+")
+    assert registry.champion() == other
+    assert workspace.lake.read("serving_model")["version"].item() == other
+    run_pipeline(home, only="champion+")
+    assert registry.champion() == other
+    row = workspace.lake.read("champion").row(0, named=True)
+    assert row["version"] == other and "by hand" in row["reason"]
+
+
+def test_a_chosen_version_that_can_be_read_no_more_gives_way(
+    home: Settings, registry: ModelRegistry
+) -> None:
+    workspace, best, other = Workspace(home), registry.champion(), another(registry)
+    done("promote", other, "--reason", "odd lists")
+    config = registry.root / other / "config.json"
+    config.write_text(config.read_text().replace('"format": 1', '"format": 0'))
+    run_pipeline(home, only="champion+")
+    assert registry.champion() == best
+    assert "cannot be read" in workspace.lake.read("champion")["reason"].item()
+    current = open_promotions(workspace).current()
+    assert current is not None and (current.version, current.by) == (best, "gate")
+
+
 def fitted_later(workspace: Workspace, name: str) -> str:
     """A new version of a model, as a run with newer events would have fitted it."""
     lake, registry = workspace.lake, open_registry(workspace)
