@@ -9,11 +9,10 @@ import polars as pl
 from assets.by_hand import hand_in_force, reason_of_hand
 from assets.champion import judged_champion
 from assets.datasets import SPLIT_INPUTS, SPLIT_TABLES, all_events_data, split_data, warm_split
+from assets.item_vectors import VECTOR_TABLES, encoders_of
 from assets.judging import why_not_judged
 from assets.registry import (
-    VECTOR_TABLES,
     data_versions,
-    encoders_of,
     has_version,
     open_promotions,
     open_registry,

@@ -22,13 +22,12 @@ from assets.datasets import (
     warm_split,
 )
 from assets.features import newest_event
+from assets.item_vectors import VECTOR_TABLES, encoders_of
 from assets.judging import UNJUDGED, judging, why_not_judged
 from assets.pictures import training_curves
 from assets.recipes import choices_of, wanted
 from assets.registry import (
-    VECTOR_TABLES,
     data_versions,
-    encoders_of,
     has_version,
     open_registry,
 )

@@ -82,5 +82,5 @@ def _echo_change(before: str, made: "Promotion") -> None:
     typer.echo(
         f"{made.version} is champion in place of {before}. Running services answer by it within "
         "seconds; it stays until a version made since then passes the gate. The lists in the "
-        f"online store are those of {before} until the next `crossmodal run`."
+        "online store stay as they are until the next `crossmodal run`."
     )

@@ -1,10 +1,9 @@
 """Whether a version that was kept can answer in this home."""
 
-from assets.registry import encoders_of, has_version
-from assets.stage import input_version
+from assets.item_vectors import encoders_of
 from crossmodal.lake import Lake, TableMissingError
 from crossmodal.workspace import Workspace
-from models.registry import ModelRegistry, ModelVersion, UnknownVersionError
+from models.registry import ModelRegistry, ModelVersion, UnknownVersionError, is_whole
 
 _READS_TOKENS = "item_tokens"
 
@@ -33,9 +32,9 @@ def why_unusable(workspace: Workspace, version: str) -> str | None:
         return f"The manifest of {folder} cannot be read ({error}): choose another version."
     if lacking:
         return f"{folder} lacks {', '.join(lacking)}: choose another version."
-    if not has_version(workspace, version):
+    if not is_whole(folder):
         return f"The weights in {folder} are not what was saved: choose another version."
-    if made.judged_by and not has_version(workspace, made.judged_by):
+    if made.judged_by and not is_whole(registry.root / made.judged_by):
         return (
             f"{made.judged_by}, which {version} was judged by, is not whole any more, so that no "
             "new model could be compared with it: choose another version."
@@ -60,7 +59,7 @@ def _of_other_vectors(lake: Lake, made: ModelVersion) -> str | None:
 def _of_unknown_vectors(lake: Lake, made: ModelVersion) -> str | None:
     """The same for a version that an older platform kept, which did not note the encoders."""
     try:
-        same = made.data_versions.get(_READS_TOKENS) == input_version(lake, _READS_TOKENS)
+        same = made.data_versions.get(_READS_TOKENS) == lake.version(_READS_TOKENS).data_version
     except TableMissingError as error:
         return str(error)
     if same:
