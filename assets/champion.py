@@ -7,10 +7,11 @@ import dagster as dg
 import numpy as np
 import polars as pl
 
+from assets.by_hand import hand_in_force, reason_of_hand, why_unreadable
 from assets.datasets import SPLIT_INPUTS, SPLIT_TABLES, split_data, warm_split
 from assets.evaluation import COMPARED, P_RESAMPLES, by_user
 from assets.judging import UNJUDGED, why_not_judged
-from assets.registry import has_version, open_registry
+from assets.registry import has_version, open_promotions, open_registry
 from assets.stage import Context, Stamp
 from assets.table_asset import Making, table_asset
 from assets.training import MODEL_TABLES, fitted_versions
@@ -71,7 +72,7 @@ def champion(making: Making) -> None:
     before = judged_champion(workspace)
     if before is None and (gone := _named_now(workspace)) is not None:
         context.log.warning(f"{gone} answers, and what it was judged by is gone.")
-    unreadable = None if before is None else _why_unreadable(workspace, before)
+    unreadable = None if before is None else why_unreadable(workspace, before)
     if unreadable is not None:
         context.log.warning(f"The champion {before} cannot be read any more. {unreadable}")
         before = None
@@ -82,6 +83,8 @@ def champion(making: Making) -> None:
     decision = _decide(workspace, tested, choice.model, old)
     if before == candidate:
         decision = replace(decision, reason=f"{candidate} stays champion.")
+    elif before is not None:
+        decision = _after_hand(workspace, decision, candidate)
     if before is None and not decision.promote:
         raise dg.Failure(f"{candidate} may not be the first champion. {decision.reason}")
     stays = not decision.promote and before is not None
@@ -102,13 +105,17 @@ def champion(making: Making) -> None:
 def _crown_unjudged(context: Context, workspace: Workspace, fault: str, stamp: Stamp) -> None:
     """Lets the popular list answer where nothing says of any model whether it is better."""
     lake = workspace.lake
-    named = fitted_versions(lake, UNJUDGED)[warm_split(lake)]
+    candidate = fitted_versions(lake, UNJUDGED)[warm_split(lake)]
+    hand = hand_in_force(workspace, candidate)
+    named = candidate if hand is None else hand.judged_by
     reason = f"{UNJUDGED} answers, not judged: {fault}."
+    if hand is not None:
+        reason = f"{reason_of_hand(hand)}, and stays. No model can be judged: {fault}."
     row = {
         "version": named,
-        "candidate": named,
+        "candidate": candidate,
         "before": judged_champion(workspace) or "",
-        "promoted": True,
+        "promoted": named == candidate,
         "reason": reason,
         # It is the popular list.
         "over_popularity": 0.0,
@@ -135,20 +142,6 @@ def judged_champion(workspace: Workspace) -> str | None:
 def _named_now(workspace: Workspace) -> str | None:
     """The version that the champion file names, whether it is still there or not."""
     return open_registry(workspace).champion()
-
-
-def _why_unreadable(workspace: Workspace, version: str) -> str | None:
-    """Why this version of the platform cannot load a model that an older one kept; None if it can.
-
-    Such a champion cannot answer, and so cannot keep a new one out.
-    """
-    from models.persistence import ModelFormatError
-
-    try:
-        open_registry(workspace).load(version)
-    except ModelFormatError as error:
-        return str(error)
-    return None
 
 
 def _judged(lake: Lake, part: str) -> pl.DataFrame:
@@ -181,6 +174,25 @@ def _decide(
         samples=workspace.settings.bootstrap_samples,
         seed=workspace.settings.seed,
     )
+
+
+def _after_hand(workspace: Workspace, decision: "Decision", candidate: str) -> "Decision":
+    """The decision in view of what a hand has decided: that holds against versions made before it.
+
+    Only for a candidate that would take the champion's place.
+    """
+    hand = hand_in_force(workspace, candidate)
+    if hand is not None:
+        reason = (
+            f"Refused: {reason_of_hand(hand)}, and {candidate} was made before that, so that only "
+            "a version made since then can take over."
+        )
+        return replace(decision, promote=False, reason=reason)
+    current = open_promotions(workspace).current()
+    if current is None or current.by == "gate":
+        return decision
+    since = f"{candidate} was made after {reason_of_hand(current)}."
+    return replace(decision, reason=f"{decision.reason} {since}")
 
 
 def _against_the_others(

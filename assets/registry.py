@@ -7,6 +7,7 @@ from crossmodal.lake import Lake
 from crossmodal.workspace import Workspace
 
 if TYPE_CHECKING:
+    from models.promotions import Promotions
     from models.registry import ModelRegistry
 
 
@@ -15,6 +16,13 @@ def open_registry(workspace: Workspace) -> "ModelRegistry":
     from models.registry import ModelRegistry
 
     return ModelRegistry(workspace.paths.models)
+
+
+def open_promotions(workspace: Workspace) -> "Promotions":
+    """The champion of a workspace with its history."""
+    from models.promotions import Promotions
+
+    return Promotions(open_registry(workspace))
 
 
 def has_version(workspace: Workspace, version: str) -> bool:

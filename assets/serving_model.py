@@ -6,10 +6,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from assets.by_hand import hand_in_force, reason_of_hand
 from assets.champion import judged_champion
 from assets.datasets import SPLIT_INPUTS, SPLIT_TABLES, all_events_data, split_data, warm_split
+from assets.item_vectors import VECTOR_TABLES, encoders_of
 from assets.judging import why_not_judged
-from assets.registry import data_versions, has_version, open_registry
+from assets.registry import (
+    data_versions,
+    has_version,
+    open_promotions,
+    open_registry,
+)
 from assets.stage import Context, Stamp
 from assets.table_asset import Choices, Making, table_asset
 from assets.training import git_commit
@@ -18,6 +25,7 @@ from models.catalogue import CATALOGUE
 from models.data import Dataset, Histories
 
 if TYPE_CHECKING:
+    from models.promotions import Promotion
     from models.protocol import Recommender, Refittable
     from models.refitting import Soundness
 
@@ -37,6 +45,12 @@ def _held_to(workspace: Workspace) -> Choices:
         "k": settings.recommendations_k,
         "seed": settings.seed,
     }
+
+
+def _by_hand(workspace: Workspace) -> Choices:
+    """The version that somebody has put in charge, as long as that decision holds."""
+    hand = hand_in_force(workspace, _judged_by(workspace))
+    return {} if hand is None else {"by_hand": hand.version}
 
 
 def _judged_by(workspace: Workspace) -> str:
@@ -60,8 +74,12 @@ def _answers(workspace: Workspace) -> bool:
     # Of the champion's table only the version counts, and that is a choice here.
     after=["champion"],
     inputs=SPLIT_INPUTS,
-    also_reads=SPLIT_TABLES,
-    choices=lambda workspace: {"judged_by": _judged_by(workspace), **_held_to(workspace)},
+    also_reads=[*SPLIT_TABLES, *VECTOR_TABLES],
+    choices=lambda workspace: {
+        "judged_by": _judged_by(workspace),
+        **_held_to(workspace),
+        **_by_hand(workspace),
+    },
     intact=_answers,
     group="evaluation",
     kinds={"safetensors"},
@@ -71,23 +89,49 @@ def serving_model(making: Making) -> dict[str, Any]:
     """The version that answers: the champion's recipe fitted to all events, if that is sound.
 
     Otherwise, or where newer events were seen to make the recipe worse, the judged version answers.
+    What somebody has put in charge answers as it is, until a version made since then takes over.
     """
     context, workspace = making.context, making.workspace
-    held_to = {f"choice:{name}" for name in _held_to(workspace)}
-    made_of = {name: value for name, value in making.stamp.items() if name not in held_to}
     judged_by = _judged_by(workspace)
-    registry = open_registry(workspace)
-    judged_model = registry.load(judged_by)
+    hand = hand_in_force(workspace, judged_by)
+    if hand is not None:
+        _write(making, _row_of_hand(hand))
+        return {"fitted": 0, "fit_s": 0.0}
+    judged_model = open_registry(workspace).load(judged_by)
     started = time.perf_counter()
-    row = _decided(context, workspace, judged_by, judged_model, made_of)
+    row = _decided(context, workspace, judged_by, judged_model, _made_of(making))
     seconds = time.perf_counter() - started
     if row["fault"]:
         context.log.error(row["reason"])
+    _let_answer(making, row, judged_by)
+    return {"fitted": int(_trains(judged_model)), "fit_s": round(seconds, 3)}
+
+
+def _made_of(making: Making) -> Stamp:
+    """The part of the stamp that says what a refitted version is."""
+    workspace = making.workspace
+    others = {f"choice:{name}" for name in {**_held_to(workspace), **_by_hand(workspace)}}
+    return {name: value for name, value in making.stamp.items() if name not in others}
+
+
+def _let_answer(making: Making, row: dict[str, Any], judged_by: str) -> None:
+    """Makes the version of a row the one that answers, unless a hand has decided meanwhile."""
+    workspace = making.workspace
+    promotions = open_promotions(workspace)
+    with promotions.deciding():
+        hand = hand_in_force(workspace, judged_by)
+        if hand is not None:
+            _write(making, _row_of_hand(hand))
+            return
+        _write(making, row)
+        verdict = workspace.lake.read("champion")["reason"].item()
+        # Last, so that a run that was killed earlier does all of this again.
+        promotions.promote(row["version"], by="gate", reason=f"{verdict} {row['reason']}")
+
+
+def _write(making: Making, row: dict[str, Any]) -> None:
     frame = pl.DataFrame([row], schema=_SCHEMA)
     making.lake.write("serving_model", frame, making.stamp, **_said(row))
-    # Last, so that a run that was killed earlier does all of this again.
-    registry.promote(row["version"])
-    return {"fitted": int(_trains(judged_model)), "fit_s": round(seconds, 3)}
 
 
 _SCHEMA = {
@@ -207,6 +251,7 @@ def _kept(
         git_commit=git_commit(),
         item_ids=data.item_ids.ids,
         judged_by=judged_by,
+        encoders=encoders_of(workspace.lake),
     )
     return made.version
 
@@ -240,6 +285,13 @@ def _declined(judged_by: str, loss: str) -> dict[str, Any]:
     """The table's row where the newest events would make answers worse, which is no fault."""
     row = _row(judged_by, judged_by, "", "", None)
     return row | {"reason": f"{judged_by} answers as it was judged: {loss}."}
+
+
+def _row_of_hand(hand: "Promotion") -> dict[str, Any]:
+    """The table's row where a hand's decision holds, which is no fault."""
+    row = _row(hand.version, hand.judged_by, "", "", None)
+    reason = f"{reason_of_hand(hand)}; it answers as it is until a version made since takes over."
+    return row | {"reason": reason}
 
 
 def _said(row: dict[str, Any]) -> dict[str, Any]:

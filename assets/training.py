@@ -22,10 +22,15 @@ from assets.datasets import (
     warm_split,
 )
 from assets.features import newest_event
+from assets.item_vectors import VECTOR_TABLES, encoders_of
 from assets.judging import UNJUDGED, judging, why_not_judged
 from assets.pictures import training_curves
 from assets.recipes import choices_of, wanted
-from assets.registry import data_versions, has_version, open_registry
+from assets.registry import (
+    data_versions,
+    has_version,
+    open_registry,
+)
 from assets.side_by_side import processes_for, side_by_side
 from assets.stage import Stamp
 from assets.table_asset import Making, table_asset
@@ -223,7 +228,8 @@ def _model_asset(entry: ModelEntry) -> dg.AssetsDefinition:
     @table_asset(
         name=table,
         inputs=SPLIT_INPUTS,
-        also_reads=SPLIT_TABLES,
+        # What says which encoders made the tokens.
+        also_reads=[*SPLIT_TABLES, *VECTOR_TABLES],
         choices=choices,
         pictures=(_curves_picture(entry.name),),
         intact=intact,
@@ -325,6 +331,7 @@ def _fit(
         stamp=stamp,
         git_commit=git_commit(),
         item_ids=data.item_ids.ids,
+        encoders=encoders_of(workspace.lake),
     )
     return _Fit(_row(split, version.version, model), seconds, _feature_worth(model, data))
 

@@ -187,6 +187,18 @@ class Settings(BaseSettings):
         description="Longest time that one list of the version fitted to all events may take; "
         "above it, the judged version answers.",
     )
+    kept_versions: int = Field(
+        default=5,
+        ge=1,
+        description="Newest versions of each model and split that a run keeps; older ones that "
+        "nothing needs are deleted.",
+    )
+    kept_champion_days: int = Field(
+        default=30,
+        ge=0,
+        description="Days for which a former champion is kept, so that `crossmodal rollback` can "
+        "return to it.",
+    )
     ablation_users: int = Field(
         default=300,
         ge=1,

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ METRICS = "metrics.json"
 MANIFEST = "manifest.json"
 VOCABULARY = "items.json"
 _CHAMPION = "champion"
+_NEW, _REMOVED = ".new-", ".old-"
+"""What the folders of versions begin with that are not there yet, or no more."""
 
 
 class UnknownVersionError(LookupError):
@@ -42,6 +44,8 @@ class ModelVersion:
         weights_sha256: of its weights file.
         judged_by: the version whose figures speak for this one, which was fitted again to what
             those figures were measured on; empty for a version that was judged itself.
+        encoders: fingerprint of what made the item vectors that it was fitted on, by modality;
+            empty where an older platform kept it.
     """
 
     version: str
@@ -52,6 +56,7 @@ class ModelVersion:
     git_commit: str
     weights_sha256: str
     judged_by: str = ""
+    encoders: Mapping[str, str] = field(default_factory=dict)
 
 
 class ModelRegistry:
@@ -75,6 +80,7 @@ class ModelRegistry:
         git_commit: str,
         item_ids: Sequence[str] = (),
         judged_by: str = "",
+        encoders: Mapping[str, str] | None = None,
     ) -> ModelVersion:
         """Writes a fitted model as a version; one that is there and whole stays as it is.
 
@@ -87,12 +93,13 @@ class ModelRegistry:
             git_commit: of the checkout.
             item_ids: the vocabulary behind the model's dense indexes.
             judged_by: the version whose figures speak for this one, where it has none of its own.
+            encoders: fingerprint of what made the item vectors, by modality.
         """
         self.root.mkdir(parents=True, exist_ok=True)
         with _new_folder(self.root) as folder:
             model.save(folder)
             made = self._describe(folder, name, data_versions, stamp, git_commit)
-            made = replace(made, judged_by=judged_by)
+            made = replace(made, judged_by=judged_by, encoders=dict(encoders or {}))
             _write_json(folder / METRICS, [dict(row) for row in metrics])
             _write_json(folder / VOCABULARY, list(item_ids))
             _write_json(folder / MANIFEST, asdict(made))
@@ -110,8 +117,20 @@ class ModelRegistry:
 
     def versions(self) -> list[ModelVersion]:
         """All versions, by name."""
-        names = sorted(path.parent.name for path in self.root.glob(f"[!.]*/{MANIFEST}"))
-        return [self.version(version) for version in names]
+        return [self.version(version) for version in self.names()]
+
+    def names(self) -> list[str]:
+        """What all versions are called, in order, whether they can be read or not."""
+        return sorted(path.parent.name for path in self.root.glob(f"[!.]*/{MANIFEST}"))
+
+    def lacking(self, version: str) -> list[str]:
+        """The files that a version should hold and does not.
+
+        Raises:
+            UnknownVersionError: there is none of this name.
+        """
+        folder = self._file(version, MANIFEST).parent
+        return [name for name in (CONFIG, WEIGHTS, VOCABULARY) if not (folder / name).is_file()]
 
     def metrics(self, version: str) -> list[dict[str, Any]]:
         """The metrics rows kept with a version."""
@@ -157,8 +176,16 @@ class ModelRegistry:
         path = self.root / _CHAMPION
         return path.read_text("utf-8").strip() if path.is_file() else None
 
+    def promoted_at(self) -> float:
+        """When the champion last changed, in seconds since 1970.
+
+        Raises:
+            FileNotFoundError: there is no champion yet.
+        """
+        return (self.root / _CHAMPION).stat().st_mtime
+
     def promote(self, version: str) -> None:
-        """Makes a version the one in use, in one step.
+        """Makes a version the one in use, in one step; `models.promotions` also keeps why.
 
         Raises:
             UnknownVersionError: there is none of this name.
@@ -166,11 +193,45 @@ class ModelRegistry:
         self._file(version, MANIFEST)
         atomic_write_bytes(self.root / _CHAMPION, f"{version}\n".encode())
 
+    def size(self, version: str) -> int:
+        """Bytes of the files of a version.
+
+        Raises:
+            UnknownVersionError: there is none of this name.
+        """
+        return _bytes(self._file(version, MANIFEST).parent)
+
+    def remove(self, version: str) -> int:
+        """Deletes a version and returns its bytes; whoever has its files open can go on reading.
+
+        It is moved aside first, so that a kill at any moment leaves it whole or gone.
+
+        Raises:
+            UnknownVersionError: there is none of this name.
+            OSError: it cannot be moved, and stays; or not all of it can be deleted, which the next
+                sweep tries again.
+        """
+        folder = self._file(version, MANIFEST).parent
+        freed = _bytes(folder)
+        aside = Path(tempfile.mkdtemp(prefix=_REMOVED, dir=self.root))
+        try:
+            folder.rename(aside / version)
+        except OSError:
+            aside.rmdir()
+            raise
+        sync(self.root)
+        shutil.rmtree(aside)
+        return freed
+
     def sweep(self) -> int:
-        """Removes what killed writers left behind; returns how many folders. No writer may run."""
-        stale = list(self.root.glob(".new-*"))
+        """Removes what killed processes left behind; returns how many folders. No writer may run.
+
+        That is what was half written, and what was half deleted.
+        """
+        stale = [*self.root.glob(f"{_NEW}*"), *self.root.glob(f"{_REMOVED}*")]
         for folder in stale:
-            shutil.rmtree(folder)
+            # What cannot be deleted now looks like no version, and is tried again.
+            shutil.rmtree(folder, ignore_errors=True)
         return len(stale)
 
     def _describe(
@@ -210,7 +271,7 @@ class ModelRegistry:
         if path.parent.parent != self.root or not path.is_file():
             raise UnknownVersionError(
                 f"The registry {self.root} holds no version {version!r}; it holds "
-                f"{', '.join(sorted(p.parent.name for p in self.root.glob(f'[!.]*/{MANIFEST}')))}."
+                f"{', '.join(self.names())}."
             )
         return path
 
@@ -227,12 +288,16 @@ def is_whole(folder: Path) -> bool:
 @contextmanager
 def _new_folder(root: Path) -> Iterator[Path]:
     """A hidden folder for the block; what is still there afterwards is removed."""
-    folder = Path(tempfile.mkdtemp(prefix=".new-", dir=root))
+    folder = Path(tempfile.mkdtemp(prefix=_NEW, dir=root))
     try:
         yield folder
     finally:
         if folder.exists():
             shutil.rmtree(folder)
+
+
+def _bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _write_json(path: Path, content: Any) -> None:

@@ -16,6 +16,7 @@ import typer
 
 from orchestration.beta import accept_beta
 from orchestration.cli_backup import backup, restore
+from orchestration.cli_champion import champion, promote, rollback
 from orchestration.cli_services import keys, serve, ui
 from orchestration.cli_shared import fail, made_home, read_settings
 from sources.catalogue import SOURCE_NAMES, SOURCES, source_entry
@@ -81,6 +82,11 @@ def run(
         f"Done: {len(summary.made)} assets made, {len(summary.kept)} kept unchanged; "
         f"{summary.encoded:,} encoded, {summary.fitted} fitted."
     )
+    if summary.deleted:
+        typer.echo(
+            f"Deleted {summary.deleted} old versions of models: {summary.freed_bytes:,} bytes "
+            "freed."
+        )
     for failure in summary.failed_checks:
         typer.echo(failure, err=True)
 
@@ -279,6 +285,9 @@ def reset(
 
 app.command()(backup)
 app.command()(restore)
+app.command()(champion)
+app.command()(promote)
+app.command()(rollback)
 app.command()(ui)
 app.command()(serve)
 app.add_typer(keys, name="keys")

@@ -14,6 +14,7 @@ import assets.leaderboard
 import assets.media
 import assets.recommendations
 import assets.reported_events
+import assets.retention
 import assets.robustness
 import assets.search
 import assets.sensitivity
@@ -46,6 +47,7 @@ _STAGES = [
     assets.champion,
     assets.serving_model,
     assets.recommendations,
+    assets.retention,
 ]
 
 

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from assets.by_hand import reason_of_hand
 from assets.champion import RIVALS
 from assets.leaderboard import readable
+from assets.registry import open_promotions
 from assets.stage import input_version
 from crossmodal.atomic import atomic_write_bytes
 from crossmodal.lake import Lake, TableMissingError
@@ -20,6 +22,7 @@ from crossmodal.modalities import MEDIA_KINDS, MODALITIES, TOWERS
 from crossmodal.pseudonyms import NEW_USER
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
+from models.promotions import HistoryError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -70,7 +73,8 @@ def collect_report(settings: Settings) -> dict[str, Any]:
     speak for it).
 
     Raises:
-        ReportNotReadyError: the pipeline has not run to its end in this home yet.
+        ReportNotReadyError: the pipeline has not run to its end in this home yet, or the history of
+            its champions is damaged.
     """
     workspace = Workspace(settings)
     lake = workspace.lake
@@ -84,10 +88,12 @@ def collect_report(settings: Settings) -> dict[str, Any]:
             "metrics": _rows(lake.read("metrics").drop("run_id")),
             **{name: _rows(lake.read(name)) for name in _EVALUATION_TABLES},
             "timings": _timings(workspace),
-            **_answering(lake),
+            **_answering(workspace),
         }
     except TableMissingError as error:
         raise ReportNotReadyError(f"Nothing to report yet. {error}") from error
+    except HistoryError as error:
+        raise ReportNotReadyError(str(error)) from error
 
 
 def render_text(collected: dict[str, Any]) -> None:
@@ -199,16 +205,25 @@ def _media(lake: Lake) -> dict[str, dict[str, int]]:
     }
 
 
-def _answering(lake: Lake) -> dict[str, Any]:
-    """What answers, whose figures speak for it, and why that is champion."""
+def _answering(workspace: Workspace) -> dict[str, Any]:
+    """What answers, whose figures speak for it, and why that is champion.
+
+    Raises:
+        HistoryError: the history of champions is damaged.
+    """
+    lake = workspace.lake
     decision = lake.read("champion").row(0, named=True)
     serving = lake.read("serving_model").row(0, named=True)
+    answering = serving["reason"]
+    now = open_promotions(workspace).current()
+    if now is not None and now.by == "hand" and now.version != serving["version"]:
+        answering = f"Since that run, {reason_of_hand(now)}."
     return {
         "model_version": lake.read("user_recommendations")["model_version"][0],
         "judged_version": serving["judged_by"],
         "champion": {
             "reason": decision["reason"],
-            "answering": serving["reason"],
+            "answering": answering,
             "rivals": _rows(lake.read(RIVALS)),
         },
     }

@@ -62,6 +62,8 @@ class RunSummary:
         fitted: models and alignment heads that were trained.
         seconds: time by computed asset.
         failed_checks: what checks found amiss that stop nothing, a sentence each.
+        deleted: old versions of models that were deleted.
+        freed_bytes: what that freed.
     """
 
     made: tuple[str, ...]
@@ -70,6 +72,8 @@ class RunSummary:
     fitted: int
     seconds: dict[str, float]
     failed_checks: tuple[str, ...]
+    deleted: int = 0
+    freed_bytes: int = 0
 
 
 def run_pipeline(settings: Settings, only: str | None = None) -> RunSummary:
@@ -262,4 +266,6 @@ def _summary(
             if name not in unchanged
         },
         failed_checks=failed_checks,
+        deleted=sum(int(figures.get("deleted", 0)) for figures in values.values()),
+        freed_bytes=sum(int(figures.get("freed_bytes", 0)) for figures in values.values()),
     )

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _STORED_LISTS, _STORED_ITEMS = "recommendations", "user_recommendations__item_ids"
+_STORED_VERSION = "user_recommendations__model_version"
 
 
 class Service:
@@ -146,11 +147,14 @@ class Service:
     def stored_list_of(self, champion: Champion, user_id: str) -> Ints:
         """Dense indexes of the list that the last run made for a user, best first.
 
+        Another champion's list is none: somebody may have returned to this one because of it.
+
         Raises:
             NotAppliedError: there is no online store.
         """
         columns = self.features.look_up(_STORED_LISTS, {"user_id": [self.pseudonym(user_id)]})
-        return champion.log.item_ids.indexes(columns[_STORED_ITEMS][0] or ())
+        own = columns[_STORED_VERSION][0] == champion.version
+        return champion.log.item_ids.indexes((own and columns[_STORED_ITEMS][0]) or ())
 
     def said_of(self, item_id: str) -> Said:
         """What the lake and apps say of an item of the catalogue, as far as no list needs it.

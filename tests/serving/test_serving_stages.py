@@ -18,6 +18,7 @@ from crossmodal.workspace import Workspace
 from models.baselines import Popularity
 from models.data import Floats, Histories, Ints
 from models.explanation import Explanation
+from models.registry import ModelRegistry
 from serving.app import create_app
 from serving.recommending import UNEXPLAINED
 
@@ -118,6 +119,19 @@ def test_a_ranking_that_fails_gives_the_stored_list_to_those_who_have_one(
     assert [item["item_id"] for item in ranked["items"]] == others, "own candidates, no others"
     assert fallbacks(impatient) - answered == 3
     assert missed(impatient, "ranking", "failed") - before == 3
+
+
+def test_a_stored_list_of_another_champion_is_shown_to_nobody(
+    impatient: TestClient, copied: Settings
+) -> None:
+    registry = ModelRegistry(Workspace(copied).paths.models)
+    other = next(one.version for one in registry.versions() if one.name == "ease-user-temporal")
+    registry.promote(other)
+    impatient.app.state.service.champions.look()  # type: ignore[attr-defined]
+    take(impatient, Failing())
+    path, items = answer(impatient, known_user(copied), k=10)
+    assert path == "fallback" and len(items) == 10
+    assert items == [item for item in popular(impatient) if item in set(items)]
 
 
 def test_a_ranking_that_hangs_and_no_store_give_the_popular_list(
