@@ -6,7 +6,7 @@ from assets.registry import open_promotions, open_registry
 from crossmodal.workspace import Workspace
 
 if TYPE_CHECKING:
-    from models.promotions import Promotion
+    from models.champion_history import Promotion
 
 
 def hand_in_force(workspace: Workspace, candidate: str) -> "Promotion | None":
@@ -20,7 +20,7 @@ def hand_in_force(workspace: Workspace, candidate: str) -> "Promotion | None":
         candidate: a judged version.
 
     Raises:
-        models.promotions.HistoryError: the history of champions is damaged.
+        models.champion_history.HistoryError: the history of champions is damaged.
     """
     hand = open_promotions(workspace).held_against(candidate)
     if hand is None:

@@ -7,7 +7,7 @@ from crossmodal.lake import Lake
 from crossmodal.workspace import Workspace
 
 if TYPE_CHECKING:
-    from models.promotions import Promotions
+    from models.champion_history import Promotions
     from models.registry import ModelRegistry
 
 
@@ -20,7 +20,7 @@ def open_registry(workspace: Workspace) -> "ModelRegistry":
 
 def open_promotions(workspace: Workspace) -> "Promotions":
     """The champion of a workspace with its history."""
-    from models.promotions import Promotions
+    from models.champion_history import Promotions
 
     return Promotions(open_registry(workspace))
 

@@ -25,7 +25,7 @@ from models.catalogue import CATALOGUE
 from models.data import Dataset, Histories
 
 if TYPE_CHECKING:
-    from models.promotions import Promotion
+    from models.champion_history import Promotion
     from models.protocol import Recommender, Refittable
     from models.refitting import Soundness
 

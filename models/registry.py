@@ -185,7 +185,7 @@ class ModelRegistry:
         return (self.root / _CHAMPION).stat().st_mtime
 
     def promote(self, version: str) -> None:
-        """Makes a version the one in use, in one step; `models.promotions` also keeps why.
+        """Makes a version the one in use, in one step; `models.champion_history` also keeps why.
 
         Raises:
             UnknownVersionError: there is none of this name.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 
-from models.promotions import Promotion, champions_since
+from models.champion_history import Promotion, champions_since
 from models.registry import ModelRegistry, ModelVersion
 
 GRACE = timedelta(hours=1)

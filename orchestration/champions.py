@@ -6,7 +6,7 @@ from typing import Any
 
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
-from models.promotions import ChampionBusyError, HistoryError, Kind, Promotion, Promotions
+from models.champion_history import ChampionBusyError, HistoryError, Kind, Promotion, Promotions
 from models.registry import ModelRegistry, UnknownVersionError
 from orchestration.usable import why_unusable
 

@@ -8,7 +8,7 @@ import typer
 from orchestration.cli_shared import fail, read_settings
 
 if TYPE_CHECKING:
-    from models.promotions import Promotion
+    from models.champion_history import Promotion
 
 _Reason = Annotated[str, typer.Option(help="Why, in a few words; kept in the history.")]
 

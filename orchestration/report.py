@@ -22,7 +22,7 @@ from crossmodal.modalities import MEDIA_KINDS, MODALITIES, TOWERS
 from crossmodal.pseudonyms import NEW_USER
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
-from models.promotions import HistoryError
+from models.champion_history import HistoryError
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from test_models_registry import add, fitted
 
-from models.promotions import Promotions
+from models.champion_history import Promotions
 from models.registry import ModelRegistry, UnknownVersionError
 from models.retention import GRACE, Policy, kept
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from test_models_registry import add
 
-from models.promotions import (
+from models.champion_history import (
     HISTORY,
     UNRECORDED,
     HistoryError,
