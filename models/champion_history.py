@@ -107,10 +107,9 @@ class Promotions:
         """All changes that took effect, the oldest first; the last is the champion's.
 
         Raises:
-            HistoryError: the file is damaged.
+            HistoryError: the file is damaged, or the one that names the champion.
         """
-        champion = self._registry.champion()
-        written = _read(self._file)
+        champion, written = self._named(), _read(self._file)
         if champion is None:
             return ()
         if written and written[-1].version == champion:
@@ -179,6 +178,15 @@ class Promotions:
             self._write((*before, made))
             self._registry.promote(version)
             return made
+
+    def _named(self) -> str | None:
+        try:
+            return self._registry.champion()
+        except (OSError, ValueError) as error:
+            raise HistoryError(
+                f"{self._registry.root / 'champion'} cannot be read ({error}): write the name of a "
+                "version into it."
+            ) from error
 
     def _write(self, entries: Iterable[Promotion]) -> None:
         atomic_write_bytes(self._file, b"".join(_ENTRY.dump_json(one) + b"\n" for one in entries))

@@ -149,6 +149,20 @@ def test_a_damaged_history_is_named_with_the_way_out(
     assert registry.champion() == first
 
 
+def test_a_damaged_name_of_the_champion_is_named_with_the_way_out(
+    registry: ModelRegistry, promotions: Promotions
+) -> None:
+    first, second = versions(registry, 2)
+    promotions.promote(first, by="gate", reason="first")
+    (registry.root / "champion").write_bytes(b"\xff\xfe")
+    with pytest.raises(HistoryError, match=r"champion cannot be read .*: write the name"):
+        promotions.promote(second, by="hand", reason="better")
+    (registry.root / "champion").write_text(first)
+    assert promotions.former() == ()
+    promotions.promote(second, by="hand", reason="better")
+    assert promotions.former() == (first,)
+
+
 def test_champions_since_an_instant_are_those_that_answered_after_it(
     registry: ModelRegistry, promotions: Promotions
 ) -> None:
