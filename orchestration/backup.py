@@ -102,7 +102,7 @@ def _stage(paths: StatePaths) -> Iterator[Path]:
     except OSError as error:
         raise ArchiveError(
             f"{error.filename or paths.home} cannot be copied ({error.strerror or error}): be the "
-            f"user that works in {paths.home}, and leave room on its disk for a copy of the databases."
+            f"user that works in {paths.home}, and leave room there for a copy of the databases."
         ) from error
 
 
