@@ -18,6 +18,7 @@ from crossmodal.archives import ArchiveError, Manifest, write_archive
 from crossmodal.home_lock import HomeBusyError, home_lock
 from crossmodal.paths import StatePaths
 from crossmodal.snapshots import files_below, freeze, writes_held
+from crossmodal.store_errors import require_writable
 from orchestration.instance import newest_run, run_of_ui
 
 _STAGE = ".backup-"
@@ -56,7 +57,7 @@ def back_up(
         NoStateError: the home has no state, or the archive would lie within it.
         HomeBusyError: another backup, or a run that did not end in time, works in the home.
         RunGoesOnError: a run of the web UI did not end in time.
-        StoreError: a database is damaged.
+        StoreError: a database is damaged, or the home cannot be written.
         ArchiveError: the archive cannot be written.
     """
     _require_state(paths)
@@ -81,11 +82,13 @@ def left_out(paths: StatePaths) -> Callable[[str], bool]:
 
 
 def _require_state(paths: StatePaths) -> None:
-    if not paths.home.is_dir() or not files_below(paths.home, left_out(paths)):
+    there = paths.home.is_dir() and files_below(paths.home, left_out(paths))
+    if not there:
         raise NoStateError(
             f"There is no state in {paths.home}; name its folder with CROSSMODAL_HOME, or make it "
             "with `crossmodal run`."
         )
+    require_writable(paths.home)
 
 
 @contextmanager
@@ -98,9 +101,8 @@ def _stage(paths: StatePaths) -> Iterator[Path]:
             yield Path(folder)
     except OSError as error:
         raise ArchiveError(
-            f"The state of {paths.home} cannot be copied ({error.strerror or error}): the user of "
-            "this process must be able to write there, and its disk needs room for a copy of the "
-            "databases."
+            f"{error.filename or paths.home} cannot be copied ({error.strerror or error}): be the "
+            f"user that works in {paths.home}, and leave room there for a copy of the databases."
         ) from error
 
 

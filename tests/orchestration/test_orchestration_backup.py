@@ -29,7 +29,7 @@ from crossmodal.paths import StatePaths
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
 from orchestration import restore as restoring
-from orchestration.backup import NoStateError, RunGoesOnError, back_up
+from orchestration.backup import NoStateError, RunGoesOnError, _no_run, back_up
 from orchestration.cli import app
 from orchestration.doctor import examine
 from orchestration.instance import CLI_RUN_TAG, open_instance
@@ -242,6 +242,39 @@ def test_a_run_of_the_web_ui_is_waited_for_unless_it_was_killed(
         )
         instance.add_run(own)
     back_up(home, tmp_path / "archive", 0, silent)
+
+
+def test_a_run_that_the_web_ui_begins_meanwhile_is_noticed(home: StatePaths) -> None:
+    def begin(status: dg.DagsterRunStatus) -> None:
+        with open_instance(home) as instance:
+            instance.add_run(dg.DagsterRun(job_name="everything", status=status))
+
+    with home_lock(home, "ui"):
+        for status in (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.STARTED):
+            with _no_run(home, 0, silent) as undisturbed:
+                assert undisturbed()
+                begin(status)
+                assert not undisturbed()
+
+
+def test_a_signal_ends_a_backup_that_waits_and_leaves_nothing(
+    home: StatePaths, archive: Path
+) -> None:
+    before = archive.read_bytes()
+    with home_lock(home):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "orchestration.cli", "backup", archive],
+            env=os.environ | {"CROSSMODAL_HOME": str(home.home)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stderr is not None
+        with process.stderr as said:
+            assert said.readline().startswith("Waiting for the `crossmodal run`")
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(60) == 143
+    assert archive.read_bytes() == before
+    assert not list(home.home.glob(".backup-*"))
 
 
 def test_what_a_killed_backup_left_is_removed_and_in_no_archive(
