@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 
 from assets.declared import DeclaredWorkspace
+from assets.retrying import retrying
 from assets.stage import OWNERS, Context, Stamp, made_from, materialize_table
 from crossmodal.lake import Lake
 from crossmodal.settings import Settings
@@ -124,20 +125,21 @@ def table_asset(
                 asset,
                 frozenset({table_name, *before, *others}),
             )
-            chosen = choices(declared)
-            stamp = made_from(context, declared, *read, **chosen)
-            if declared.lake.exists(table_name) and settled(declared):
-                stamp = dict(declared.lake.version(table_name).stamp)
-            making = Making(context, declared, stamp, chosen)
-            return materialize_table(
-                context,
-                declared,
-                table_name,
-                stamp,
-                partial(make, making),
-                pictures,
-                intact=intact(declared),
-            )
+            with retrying(context, workspace.settings):
+                chosen = choices(declared)
+                stamp = made_from(context, declared, *read, **chosen)
+                if declared.lake.exists(table_name) and settled(declared):
+                    stamp = dict(declared.lake.version(table_name).stamp)
+                making = Making(context, declared, stamp, chosen)
+                return materialize_table(
+                    context,
+                    declared,
+                    table_name,
+                    stamp,
+                    partial(make, making),
+                    pictures,
+                    intact=intact(declared),
+                )
 
         return materialize
 

@@ -198,6 +198,25 @@ class Settings(BaseSettings):
         "the best other one that trains weights; all: every model that can be masked.",
     )
 
+    unattended_retries: int = Field(
+        default=3,
+        ge=0,
+        description="How often a step is tried again after a fault that can pass: a lock that is "
+        "held, a network or a disk that does not answer. Others are not tried again.",
+    )
+    unattended_retry_seconds: float = Field(
+        default=5.0,
+        gt=0,
+        description="Wait before the first of these tries, give or take as much; before the next "
+        "ones, 3 and 7 times as long.",
+    )
+    unattended_run_seconds: int = Field(
+        default=86_400,
+        ge=0,
+        description="Time that a run of the web UI or its daemon may work; after it, the run is "
+        "ended and counts as failed. 0 for any time.",
+    )
+
     serve_host: str = Field(
         default="127.0.0.1", description="Address that `crossmodal serve` listens on."
     )
