@@ -26,6 +26,7 @@ from crossmodal.workspace import Workspace
 from orchestration.checks import asset_checks
 from orchestration.console import run_log
 from orchestration.jobs import make_jobs, nightly_schedule, reported_events_sensor
+from orchestration.run_resource import workspace_alone
 
 _STAGES = [
     assets.reported_events,
@@ -49,11 +50,16 @@ _STAGES = [
 ]
 
 
-def build_definitions(workspace: Workspace) -> dg.Definitions:
+def build_definitions(workspace: Workspace, *, alone: bool = False) -> dg.Definitions:
     """The platform on one workspace.
 
     Steps run in the run's own process: loading torch and Feast costs each new process longer than
     most steps take.
+
+    Args:
+        workspace: of the home.
+        alone: whether the caller holds the home's lock while these definitions are executed, so
+            that their runs need not wait for it.
     """
     require_known_models(workspace.settings)
     return dg.Definitions(
@@ -62,7 +68,7 @@ def build_definitions(workspace: Workspace) -> dg.Definitions:
         jobs=make_jobs(),
         schedules=[nightly_schedule(workspace)],
         sensors=[reported_events_sensor(workspace)],
-        resources={"workspace": workspace},
+        resources={"workspace": workspace if alone else workspace_alone(workspace)},
         executor=dg.in_process_executor,
         loggers={"console": run_log},
     )
