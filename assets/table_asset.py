@@ -54,6 +54,10 @@ def _no_choices(workspace: Workspace) -> Choices:
     return {}
 
 
+def _no_figures(workspace: Workspace) -> Mapping[str, Any]:
+    return {}
+
+
 def _yes(workspace: Workspace) -> bool:
     return True
 
@@ -75,6 +79,7 @@ def table_asset(
     pictures: tuple[str, ...] = (),
     intact: Callable[[Workspace], bool] = _yes,
     settled: Callable[[Workspace], bool] = _no,
+    figures: Callable[[Workspace], Mapping[str, Any]] = _no_figures,
     name: str | None = None,
     table: str | None = None,
     description: str | None = None,
@@ -95,6 +100,8 @@ def table_asset(
         intact: False if what is kept next to the table (a model folder, the online store) is gone,
             so that it must be made again.
         settled: True if an existing table stays, whatever it was made from.
+        figures: numbers of the table as it is now, which Dagster plots over time; shown where it is
+            made and where it is kept.
         name: of the asset; the function's name by default.
         table: of the lake; the asset's name by default.
         description: for the web UI; the function's docstring by default.
@@ -139,6 +146,7 @@ def table_asset(
                     partial(make, making),
                     pictures,
                     intact=intact(declared),
+                    figures=partial(figures, declared),
                 )
 
         return materialize
