@@ -3,7 +3,7 @@
 import base64
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import dagster as dg
@@ -35,10 +35,15 @@ def made_from(
     """
     asset_key = dg.AssetKey(key) if key else context.asset_key
     code = context.assets_def.code_versions_by_key[asset_key] or ""
-    stamp = {"code": code}
-    stamp |= {f"input:{name}": input_version(workspace.lake, name) for name in inputs}
-    stamp |= {f"choice:{name}": json.dumps(value, default=str) for name, value in choices.items()}
-    return stamp
+    return {"code": code, **stamp_of(workspace.lake, inputs, choices)}
+
+
+def stamp_of(lake: Lake, inputs: Iterable[str], choices: Mapping[str, Any]) -> Stamp:
+    """The part of a stamp that is not the code's: inputs as they are now, and choices."""
+    return {
+        **{f"input:{name}": input_version(lake, name) for name in inputs},
+        **{f"choice:{name}": json.dumps(value, default=str) for name, value in choices.items()},
+    }
 
 
 def input_version(lake: Lake, table: str) -> str:

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 
 import dagster as dg
 from dagster._core.errors import raise_execution_interrupts
@@ -11,6 +12,7 @@ from dagster._core.storage.tags import MAX_RUNTIME_SECONDS_TAG
 
 from crossmodal.workspace import Workspace
 from orchestration.instance import sole_run
+from orchestration.jobs import FULL_EVALUATION_TAG
 from orchestration.run_queue import QUEUED_TAG
 
 
@@ -36,9 +38,17 @@ def workspace_alone(workspace: Workspace) -> dg.ResourceDefinition:
                     sole_run(workspace.paths, instance, run.run_id, waiting=log.info)
                 )
             _limit_time(instance, run, workspace.settings.unattended_run_seconds)
-            yield workspace
+            yield _as_tagged(workspace, run)
 
     return alone
+
+
+def _as_tagged(workspace: Workspace, run: dg.DagsterRun) -> Workspace:
+    """The workspace, with what the run's job has chosen in place of a setting."""
+    if FULL_EVALUATION_TAG not in run.tags:
+        return workspace
+    every_model = workspace.settings.model_copy(update={"ablation_models": "all"})
+    return replace(workspace, settings=every_model)
 
 
 def _limit_time(instance: dg.DagsterInstance, run: dg.DagsterRun, seconds: int) -> None:
