@@ -45,7 +45,7 @@ _WORTH = pl.Schema(
     inputs=MASKING_INPUTS,
     also_reads=MASKING_TABLES,
     also_writes=["modality_subsets"],
-    choices=masking_choices,
+    choices=masking_choices("modality_worth"),
     pictures=("modality_worth",),
     intact=lambda workspace: workspace.lake.exists("modality_subsets"),
     group="evaluation",
@@ -56,7 +56,9 @@ def modality_ablation(making: Making) -> dict[str, int]:
     """What each modality is worth to the best models, with every subset of them, none refitted."""
     workspace, most_users = making.workspace, making.settings.ablation_users
     subsets, worth = [pl.DataFrame(schema=_SUBSETS)], [pl.DataFrame(schema=_WORTH)]
-    for own_subsets, own_worth in over_maskable_models(workspace, "Hiding modalities", _ablated):
+    for own_subsets, own_worth in over_maskable_models(
+        workspace, making.choices["models"], "Hiding modalities", _ablated
+    ):
         subsets.append(own_subsets)
         worth.append(own_worth)
     figures = pl.concat(worth)

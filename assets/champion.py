@@ -11,6 +11,7 @@ from assets.by_hand import hand_in_force, reason_of_hand, why_unreadable
 from assets.datasets import SPLIT_INPUTS, SPLIT_TABLES, split_data, warm_split
 from assets.evaluation import COMPARED, P_RESAMPLES, by_user
 from assets.judging import UNJUDGED, why_not_judged
+from assets.quality import champion_figures
 from assets.registry import has_version, open_promotions, open_registry
 from assets.stage import Context, Stamp
 from assets.table_asset import Making, table_asset
@@ -51,6 +52,7 @@ def _decided_before(workspace: Workspace) -> bool:
     also_writes=[RIVALS],
     choices=lambda workspace: {"samples": workspace.settings.bootstrap_samples},
     intact=_decided_before,
+    figures=champion_figures,
     group="evaluation",
     kinds={"numpy", "parquet"},
     code_version="2",

@@ -1,7 +1,7 @@
 """Raw files to clean tables: take stock, clean, then publish month by month."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import polars as pl
 
 from assets.partitions import month_of, months
 from assets.reported_events import reported_interactions
+from assets.retrying import retrying
 from assets.stage import OWNERS, Context, made_from, materialize_table
 from assets.table_asset import Making, table_asset
 from crossmodal.lake import Lake
@@ -88,15 +89,17 @@ def raw_files(
     context: Context, workspace: dg.ResourceParam[Workspace]
 ) -> Iterator[dg.MaterializeResult]:
     """Fetches the source and takes stock of its files."""
-    source = source_of(workspace)
-    source.fetch(workspace.progress)
-    files = source.files()
-    for role in ("interactions", "items"):
-        listing = _stock(source.root, [file for file in files if file.role == role])
-        yield _publish_listing(context, workspace, f"raw_{role}", listing, source.name)
-    yield _publish_listing(
-        context, workspace, "raw_media", _media_stock(workspace, source), source.name
-    )
+    with retrying(context, workspace.settings):
+        source = source_of(workspace)
+        source.fetch(workspace.progress)
+        files = source.files()
+        listings = {
+            "raw_interactions": _stock(source.root, _with_role(files, "interactions")),
+            "raw_items": _stock(source.root, _with_role(files, "items")),
+            "raw_media": _media_stock(workspace, source),
+        }
+        for name, listing in listings.items():
+            yield _publish_listing(context, workspace, name, listing, source.name)
 
 
 @dg.multi_asset(
@@ -205,8 +208,9 @@ def cleaned_source(
         lake.write("repairs", repairs, stamps["repairs"], fields=int(repairs["rows"].sum()))
 
     makers = (make_items, make_interactions, make_rejects, make_repairs)
-    for name, make in zip(inputs, makers, strict=True):
-        yield materialize_table(context, workspace, name, stamps[name], make, key=name)
+    with retrying(context, workspace.settings):
+        for name, make in zip(inputs, makers, strict=True):
+            yield materialize_table(context, workspace, name, stamps[name], make, key=name)
 
 
 @table_asset(
@@ -234,6 +238,11 @@ def items(making: Making) -> None:
 )
 def interactions(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult:
     """What users did, one Parquet file a month; an unchanged month is not touched."""
+    with retrying(context, workspace.settings):
+        return _published(context, workspace)
+
+
+def _published(context: Context, workspace: Workspace) -> dg.MaterializeResult:
     lake = workspace.lake
     staged = lake.scan("staged_interactions").with_columns(month=month_of())
     rows = staged.filter(pl.col("month").is_in(context.partition_keys)).collect()
@@ -251,14 +260,19 @@ def interactions(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg
     context.log.info(
         f"interactions: {rows.height:,} rows in {rows['month'].n_unique()} months, {state}"
     )
+    # Of all months, those of earlier runs included: some months alone would look like a loss.
+    whole = lake.scan_partitions("interactions").select(
+        pl.len().alias("events"), pl.col("user_id", "item_id").n_unique()
+    )
+    events, users, items = whole.collect().row(0)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(version),
         metadata={
-            "dagster/row_count": rows.height,
+            "dagster/row_count": events,
+            "users": users,
+            "items": items,
             "months_written": sorted(written),
             "months_dropped": gone,
-            "users": rows["user_id"].n_unique(),
-            "items": rows["item_id"].n_unique(),
             "kept": not written,
         },
     )
@@ -312,6 +326,10 @@ def _stock(root: Path, files: list[SourceFile]) -> pl.DataFrame:
         },
         schema={"file": pl.String, "bytes": pl.Int64, "sha256": pl.String},
     )
+
+
+def _with_role(files: Iterable[SourceFile], role: str) -> list[SourceFile]:
+    return [file for file in files if file.role == role]
 
 
 def _below(root: Path, path: Path) -> str:

@@ -10,7 +10,10 @@ import polars as pl
 from assets.datasets import SPLIT_INPUTS, split_data, splits_in
 from assets.registry import open_registry
 from assets.side_by_side import Answer, processes_for, side_by_side
+from assets.stage import stamp_of
+from assets.table_asset import Choices
 from assets.training import fitted_versions, model_table
+from crossmodal.lake import Lake
 from crossmodal.modalities import MODALITIES
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
@@ -67,12 +70,16 @@ class MaskableModel:
 
 
 def over_maskable_models(
-    workspace: Workspace, work: str, function: Callable[[MaskableModel, Settings], Answer]
+    workspace: Workspace,
+    models: str,
+    work: str,
+    function: Callable[[MaskableModel, Settings], Answer],
 ) -> Iterator[Answer]:
     """What a function says of fitted models that can be masked, on warm items and cold ones.
 
     Args:
         workspace: holds the models.
+        models: `best` or `all`, as `masking_choices` has it.
         work: what people read meanwhile.
         function: of a module's top level, since models are spread over processes.
     """
@@ -80,7 +87,7 @@ def over_maskable_models(
     jobs = [
         (settings, entry, split, fitted_versions(workspace.lake, entry.name)[split], function)
         for split in splits_in(workspace.lake, WARM_AND_COLD)
-        for entry in _asked_about(workspace, split)
+        for entry in _asked_about(workspace, split, models)
     ]
     answers = side_by_side(_answer_of, jobs, processes_for(settings, len(jobs)))
     workspace.progress(work, 0, len(jobs))
@@ -90,13 +97,13 @@ def over_maskable_models(
             yield answer
 
 
-def _asked_about(workspace: Workspace, split: str) -> tuple[ModelEntry, ...]:
+def _asked_about(workspace: Workspace, split: str, models: str) -> tuple[ModelEntry, ...]:
     """The models of a split to look at, in the order of the catalogue."""
     lake = workspace.lake
     fitted = [entry for entry in _RANKERS if split in fitted_versions(lake, entry.name)]
     # Only of fitted ones, as the classes of others take seconds to import.
     reading = [entry for entry in fitted if hasattr(entry.model_class(), "masked")]
-    if workspace.settings.ablation_models == "all":
+    if models == "all":
         return tuple(reading)
     on_validation = (pl.col("split") == split) & (pl.col("part") == "validation")
     means = lake.scan("metrics_per_user").filter(on_validation).group_by("model")
@@ -145,15 +152,36 @@ def drawn_users(test: Interactions, most: int, seed: int) -> Interactions:
     return test.take(np.isin(test.users, drawn))
 
 
-def masking_choices(workspace: Workspace) -> dict[str, int | str]:
-    """The settings that change a table over all maskable models."""
-    settings = workspace.settings
-    return {
-        "models": settings.ablation_models,
-        "users": settings.ablation_users,
-        "samples": settings.bootstrap_samples,
-        "seed": settings.seed,
-    }
+def masking_choices(table: str) -> Callable[[Workspace], Choices]:
+    """The settings that change a table over all maskable models.
+
+    A table of all models stays where the best would do, while its inputs do: the full evaluation of
+    a week is not lost to the run of the next night.
+
+    Args:
+        table: its name in the lake.
+    """
+
+    def choices(workspace: Workspace) -> Choices:
+        settings = workspace.settings
+        asked = {
+            "models": settings.ablation_models,
+            "users": settings.ablation_users,
+            "samples": settings.bootstrap_samples,
+            "seed": settings.seed,
+        }
+        of_all = {**asked, "models": "all"}
+        return of_all if _is_made_from(workspace.lake, table, of_all) else asked
+
+    return choices
+
+
+def _is_made_from(lake: Lake, table: str, choices: Choices) -> bool:
+    """Whether a table is there and was made from these choices and the inputs as they are."""
+    if not lake.exists(table):
+        return False
+    stamp = stamp_of(lake, MASKING_INPUTS, choices)
+    return stamp.items() <= dict(lake.version(table).stamp).items()
 
 
 def interval_columns(values: np.ndarray, settings: Settings) -> dict[str, Any]:

@@ -32,7 +32,7 @@ _SCHEMA = pl.Schema(
 @table_asset(
     inputs=MASKING_INPUTS,
     also_reads=MASKING_TABLES,
-    choices=masking_choices,
+    choices=masking_choices("modality_robustness"),
     pictures=("modality_robustness",),
     group="evaluation",
     kinds={"torch", "parquet"},
@@ -42,7 +42,9 @@ def modality_robustness(making: Making) -> dict[str, int]:
     """What is left of the best models as a growing share of the items loses a modality."""
     workspace, most_users = making.workspace, making.settings.ablation_users
     parts = [pl.DataFrame(schema=_SCHEMA)]
-    parts += over_maskable_models(workspace, "Items lose what models read", _curves)
+    parts += over_maskable_models(
+        workspace, making.choices["models"], "Items lose what models read", _curves
+    )
     curves = pl.concat(parts)
     missing_curves(workspace.paths.pictures / "modality_robustness.png", curves)
     making.lake.write("modality_robustness", curves, making.stamp, most_users=most_users)

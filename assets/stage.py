@@ -3,7 +3,7 @@
 import base64
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import dagster as dg
@@ -35,10 +35,15 @@ def made_from(
     """
     asset_key = dg.AssetKey(key) if key else context.asset_key
     code = context.assets_def.code_versions_by_key[asset_key] or ""
-    stamp = {"code": code}
-    stamp |= {f"input:{name}": input_version(workspace.lake, name) for name in inputs}
-    stamp |= {f"choice:{name}": json.dumps(value, default=str) for name, value in choices.items()}
-    return stamp
+    return {"code": code, **stamp_of(workspace.lake, inputs, choices)}
+
+
+def stamp_of(lake: Lake, inputs: Iterable[str], choices: Mapping[str, Any]) -> Stamp:
+    """The part of a stamp that is not the code's: inputs as they are now, and choices."""
+    return {
+        **{f"input:{name}": input_version(lake, name) for name in inputs},
+        **{f"choice:{name}": json.dumps(value, default=str) for name, value in choices.items()},
+    }
 
 
 def input_version(lake: Lake, table: str) -> str:
@@ -61,6 +66,7 @@ def materialize_table(
     pictures: tuple[str, ...] = (),
     key: str | None = None,
     intact: bool = True,
+    figures: Callable[[], Mapping[str, Any]] = dict,
 ) -> dg.MaterializeResult:
     """Leaves the table if it was made from this stamp, else makes it; describes it either way.
 
@@ -75,6 +81,7 @@ def materialize_table(
         key: the asset of a multi-asset; None if there is only one.
         intact: False if what the asset keeps next to its table (a model folder, the online store)
             is gone, so that it must be made again.
+        figures: numbers of the table as it is now, whether it was made or kept.
     """
     started = time.perf_counter()
     version = workspace.lake.current(table, stamp) if intact else None
@@ -84,20 +91,22 @@ def materialize_table(
         work = make() or {}
         version = workspace.lake.version(table)
     seconds = time.perf_counter() - started
+    # To keep a table takes no time worth a point in the plot of how long it takes to make.
+    took = {} if unchanged else {"seconds": round(seconds, 2)}
     if not unchanged:
         record_seconds(workspace, table, seconds)
     state = "unchanged, kept" if unchanged else f"made in {seconds:.1f} s"
-    figures = _figures(work)
-    context.log.info(f"{table}: {version.rows:,} rows, {state}{figures}")
+    context.log.info(f"{table}: {version.rows:,} rows, {state}{_figures(work)}")
     return dg.MaterializeResult(
         asset_key=key,
         data_version=dg.DataVersion(version.data_version),
         metadata={
             **describe_table(workspace.lake, table, version),
             **picture_metadata(workspace, pictures),
+            **figures(),
             **work,
+            **took,
             "kept": unchanged,
-            "seconds": round(seconds, 2),
         },
     )
 

@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 
 from assets.declared import DeclaredWorkspace
+from assets.retrying import retrying
 from assets.stage import OWNERS, Context, Stamp, made_from, materialize_table
 from crossmodal.lake import Lake
 from crossmodal.settings import Settings
@@ -53,6 +54,10 @@ def _no_choices(workspace: Workspace) -> Choices:
     return {}
 
 
+def _no_figures(workspace: Workspace) -> Mapping[str, Any]:
+    return {}
+
+
 def _yes(workspace: Workspace) -> bool:
     return True
 
@@ -74,6 +79,7 @@ def table_asset(
     pictures: tuple[str, ...] = (),
     intact: Callable[[Workspace], bool] = _yes,
     settled: Callable[[Workspace], bool] = _no,
+    figures: Callable[[Workspace], Mapping[str, Any]] = _no_figures,
     name: str | None = None,
     table: str | None = None,
     description: str | None = None,
@@ -94,6 +100,8 @@ def table_asset(
         intact: False if what is kept next to the table (a model folder, the online store) is gone,
             so that it must be made again.
         settled: True if an existing table stays, whatever it was made from.
+        figures: numbers of the table as it is now, which Dagster plots over time; shown where it is
+            made and where it is kept.
         name: of the asset; the function's name by default.
         table: of the lake; the asset's name by default.
         description: for the web UI; the function's docstring by default.
@@ -124,20 +132,22 @@ def table_asset(
                 asset,
                 frozenset({table_name, *before, *others}),
             )
-            chosen = choices(declared)
-            stamp = made_from(context, declared, *read, **chosen)
-            if declared.lake.exists(table_name) and settled(declared):
-                stamp = dict(declared.lake.version(table_name).stamp)
-            making = Making(context, declared, stamp, chosen)
-            return materialize_table(
-                context,
-                declared,
-                table_name,
-                stamp,
-                partial(make, making),
-                pictures,
-                intact=intact(declared),
-            )
+            with retrying(context, workspace.settings):
+                chosen = choices(declared)
+                stamp = made_from(context, declared, *read, **chosen)
+                if declared.lake.exists(table_name) and settled(declared):
+                    stamp = dict(declared.lake.version(table_name).stamp)
+                making = Making(context, declared, stamp, chosen)
+                return materialize_table(
+                    context,
+                    declared,
+                    table_name,
+                    stamp,
+                    partial(make, making),
+                    pictures,
+                    intact=intact(declared),
+                    figures=partial(figures, declared),
+                )
 
         return materialize
 

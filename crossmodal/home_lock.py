@@ -1,40 +1,132 @@
-"""One run, one web UI and one backup at a time in a state folder."""
+"""One run, one web UI and one backup at a time in a state folder, and who it is."""
 
-from collections.abc import Iterator
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
 
 import filelock
+import psutil
 
+from crossmodal.atomic import atomic_write_bytes
 from crossmodal.paths import StatePaths
 
 _NAMES = {"run": "run", "ui": "web UI", "backup": "backup"}
+_LOOK_EVERY_SECONDS = 1.0
 
 
 class HomeBusyError(RuntimeError):
-    """Another command works in the same state folder."""
+    """Another command works in the same state folder; the message says which, since when."""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who works in a state folder.
+
+    Attributes:
+        what: for people, such as `crossmodal run`.
+        run_id: of the Dagster run that it is; empty where it is no single one.
+        pid: of its process.
+        since: when it began to work there, in UTC and to the second (ISO 8601).
+    """
+
+    what: str
+    run_id: str
+    pid: int
+    since: str
+
+    @classmethod
+    def this_process(cls, what: str, run_id: str = "") -> Self:
+        """The holder that this process is from now on."""
+        now = datetime.now(UTC).replace(tzinfo=None)
+        return cls(what, run_id, os.getpid(), now.isoformat(" ", "seconds"))
+
+    def __str__(self) -> str:
+        named = f"{self.what} {self.run_id}".rstrip()
+        return f"{named} (process {self.pid}), since {self.since} UTC"
 
 
 @contextmanager
-def home_lock(paths: StatePaths, work: str = "run", seconds: float = 0) -> Iterator[None]:
-    """Keeps other commands that do the same out of the state folder.
+def home_lock(
+    paths: StatePaths,
+    work: str = "run",
+    what: str = "",
+    run_id: str = "",
+    waiting: Callable[[str], None] | None = None,
+    seconds: float = math.inf,
+) -> Iterator[Holder | None]:
+    """Keeps other processes that do the same out of the state folder.
 
     Args:
         paths: of the folder.
         work: `run`, `ui` or `backup`.
-        seconds: how long to wait for the lock.
+        what: how others name this process; by default, as the work.
+        run_id: of the Dagster run that this process executes.
+        waiting: called with a sentence that says for whom this process waits; without it, nothing
+            waits.
+        seconds: how long it waits at most.
+
+    Yields:
+        Who had the lock before and was killed, so that something may be left to clear up; None as a
+        rule.
 
     Raises:
-        HomeBusyError: another process holds the lock.
+        HomeBusyError: another process holds the lock, and `waiting` is None or the time is over.
     """
-    lock = filelock.FileLock(paths.home / f"{work}.lock", timeout=seconds)
+    note = paths.home / f"{work}.lock.json"
+    lock = filelock.FileLock(paths.home / f"{work}.lock")
+    end = -math.inf if waiting is None else time.monotonic() + seconds
+    _acquire(lock, note, f"{_NAMES[work]} works in {paths.home}", waiting, end)
     try:
-        lock.acquire()
-    except filelock.Timeout as error:
-        raise HomeBusyError(
-            f"Another {_NAMES[work]} works in {paths.home}; wait for it or stop it, or set "
-            "CROSSMODAL_HOME to another folder."
-        ) from error
-    try:
-        yield
+        killed = _noted(note)
+        holder = Holder.this_process(what or f"the {_NAMES[work]}", run_id)
+        atomic_write_bytes(note, json.dumps(asdict(holder)).encode())
+        yield killed
+        # After an error too, but not after a kill, which the next holder learns of by it.
     finally:
+        note.unlink(missing_ok=True)
         lock.release()
+
+
+def _acquire(
+    lock: filelock.BaseFileLock,
+    note: Path,
+    works: str,
+    waiting: Callable[[str], None] | None,
+    end: float,
+) -> None:
+    said: str | None = None
+    while True:
+        try:
+            lock.acquire(timeout=0 if said is None else _LOOK_EVERY_SECONDS)
+            return
+        except filelock.Timeout as error:
+            by = _by(note)
+            if waiting is None or time.monotonic() >= end:
+                raise HomeBusyError(
+                    f"Another {works}{by}; wait for it or stop it, or set CROSSMODAL_HOME to "
+                    "another folder."
+                ) from error
+            if by != said:
+                waiting(f"Waits until it can work alone: another {works}{by}.")
+                said = by
+
+
+def _by(note: Path) -> str:
+    """Who holds the lock, as the end of a sentence; empty in the moment in which nobody knows."""
+    holder = _noted(note)
+    # What a killed process has left says nothing of who came after it.
+    return f": {holder}" if holder is not None and psutil.pid_exists(holder.pid) else ""
+
+
+def _noted(note: Path) -> Holder | None:
+    try:
+        return Holder(**json.loads(note.read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return None

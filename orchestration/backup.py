@@ -8,24 +8,21 @@ import importlib.metadata
 import re
 import shutil
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 from crossmodal.archives import ArchiveError, Manifest, write_archive
-from crossmodal.home_lock import HomeBusyError, home_lock
+from crossmodal.home_lock import home_lock
 from crossmodal.paths import StatePaths
 from crossmodal.snapshots import files_below, freeze, writes_held
 from crossmodal.store_errors import require_writable
-from orchestration.instance import newest_run, run_of_ui
+from orchestration.instance import open_instance, sole_run
 
 _STAGE = ".backup-"
-_POLL_SECONDS = 1.0
-_ATTEMPTS = 5
 _PASSING = re.compile(
-    r"(run|ui|backup)\.lock|feast/(write|live)\.lock|feast/tmp[^/]*|models/\.new-[^/]*"
+    r"(run|ui|backup)\.lock(\.json)?|feast/(write|live)\.lock|feast/tmp[^/]*|models/\.new-[^/]*"
     rf"|{re.escape(_STAGE)}[^/]*|(.*/)?\.[^/]*\.tmp"
 )
 """Locks, and what somebody is writing or a killed process has left."""
@@ -33,10 +30,6 @@ _PASSING = re.compile(
 
 class NoStateError(RuntimeError):
     """There is nothing to back up, or the archive would lie within it."""
-
-
-class RunGoesOnError(RuntimeError):
-    """A run did not end in the time that a backup waits for it."""
 
 
 def back_up(
@@ -56,7 +49,6 @@ def back_up(
     Raises:
         NoStateError: the home has no state, or the archive would lie within it.
         HomeBusyError: another backup, or a run that did not end in time, works in the home.
-        RunGoesOnError: a run of the web UI did not end in time.
         StoreError: a database is damaged, or the home cannot be written.
         ArchiveError: the archive cannot be written.
     """
@@ -66,7 +58,7 @@ def back_up(
             f"{target} lies in {paths.home}, which it is to hold; name a file outside."
         )
     with home_lock(paths, "backup"), _stage(paths) as stage:
-        frozen, made_at = _frozen(paths, stage, time.monotonic() + seconds, say)
+        frozen, made_at = _frozen(paths, stage, seconds, say)
         return write_archive(target, frozen, release(), made_at)
 
 
@@ -107,19 +99,17 @@ def _stage(paths: StatePaths) -> Iterator[Path]:
 
 
 def _frozen(
-    paths: StatePaths, stage: Path, end: float, say: Callable[[str], None]
+    paths: StatePaths, stage: Path, seconds: float, say: Callable[[str], None]
 ) -> tuple[Path, str]:
     """Copies the home between two runs; returns where the copy lies and when it was made."""
-    for attempt in range(_ATTEMPTS):
-        folder = stage / str(attempt)
-        with _no_run(paths, end, say) as undisturbed:
-            made_at = datetime.now(UTC).isoformat(timespec="seconds")
-            _copy(paths, folder)
-            if undisturbed():
-                return folder, made_at
-    raise RunGoesOnError(
-        f"Runs of the web UI follow one another in {paths.home}; try again when none works."
-    )
+    folder = stage / "home"
+    with (
+        open_instance(paths) as instance,
+        sole_run(paths, instance, waiting=say, seconds=seconds, what="crossmodal backup"),
+    ):
+        made_at = datetime.now(UTC).isoformat(timespec="seconds")
+        _copy(paths, folder)
+    return folder, made_at
 
 
 def _copy(paths: StatePaths, folder: Path) -> None:
@@ -137,42 +127,3 @@ def _copy(paths: StatePaths, folder: Path) -> None:
         names = files_below(paths.home, left_out(paths))
         freeze(paths.home, [name for name in names if of(name, items)], folder, linked)
     freeze(paths.home, [name for name in names if not of(name, items)], folder, linked)
-
-
-@contextmanager
-def _no_run(
-    paths: StatePaths, end: float, say: Callable[[str], None]
-) -> Iterator[Callable[[], bool]]:
-    """Waits until no run works in the home, and keeps those of the command line out of it.
-
-    Those of the web UI and of the schedule take no lock.
-
-    Yields:
-        What says whether none of them has begun since.
-    """
-    with _run_lock(paths, end, say):
-        said = None
-        while (run := run_of_ui(paths)) is not None:
-            if time.monotonic() >= end:
-                raise RunGoesOnError(
-                    f"Run {run} of the web UI works in {paths.home}; wait for it, or end it in the "
-                    "web UI where its process was killed."
-                )
-            if run != said:
-                say(f"Waiting for run {run} of the web UI.")
-            said = run
-            time.sleep(_POLL_SECONDS)
-        before = newest_run(paths)
-        yield lambda: newest_run(paths) == before and run_of_ui(paths) is None
-
-
-@contextmanager
-def _run_lock(paths: StatePaths, end: float, say: Callable[[str], None]) -> Iterator[None]:
-    """Holds the lock of `crossmodal run`, once it is free."""
-    try:
-        with home_lock(paths):
-            pass
-    except HomeBusyError:
-        say(f"Waiting for the `crossmodal run` that works in {paths.home}.")
-    with home_lock(paths, seconds=max(0.0, end - time.monotonic())):
-        yield

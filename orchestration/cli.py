@@ -9,6 +9,7 @@ import json
 import shutil
 from contextlib import ExitStack
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -33,6 +34,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+Wait = Annotated[
+    bool, typer.Option("--wait", help="Wait while another run works in the home, and say for whom.")
+]
 
 
 class EntityChoice(StrEnum):
@@ -65,6 +71,7 @@ def run(
         str | None,
         typer.Option(help='Dagster asset selection, such as "group:embeddings" or "items+".'),
     ] = None,
+    wait: Wait = False,
 ) -> None:
     """Runs the pipeline: whatever is stale is made again, the rest is kept."""
     if path is not None and not path.exists():
@@ -77,7 +84,7 @@ def run(
         _require_what_it_takes(source, {"path": path, "name": name})
     settings = read_settings(source=source, source_path=path, source_name=name)
     typer.echo(f"Source: {settings.source}{_of_source(settings)}. State: {settings.home}.")
-    summary = _run_pipeline(settings, only)
+    summary = _run_pipeline(settings, only, wait)
     typer.echo(
         f"Done: {len(summary.made)} assets made, {len(summary.kept)} kept unchanged; "
         f"{summary.encoded:,} encoded, {summary.fitted} fitted."
@@ -99,10 +106,11 @@ def evaluate(
             help="Hide modalities from every model that can be masked, not from two of a split."
         ),
     ] = False,
+    wait: Wait = False,
 ) -> None:
     """Judges what the last run fitted, as a run does."""
     settings = read_settings(ablation_models="all" if full else None)
-    summary = _run_pipeline(settings, "group:evaluation")
+    summary = _run_pipeline(settings, "group:evaluation", wait)
     typer.echo(f"Done: {', '.join(summary.made) or 'nothing was stale'}.")
     for failure in summary.failed_checks:
         typer.echo(failure, err=True)
@@ -147,6 +155,7 @@ def search(
         Path | None,
         typer.Option(help="Write the best settings to this .json file, for CROSSMODAL_TUNED."),
     ] = None,
+    wait: Wait = False,
 ) -> None:
     """Looks for better settings of models, judged by validation events; needs a finished run."""
     if best is not None and best.suffix != ".json":
@@ -159,7 +168,7 @@ def search(
     from models.search import BestSettingsError, write_best
     from orchestration.search import found_settings, render_found
 
-    _run_pipeline(settings, "key:hyperparameter_search")
+    _run_pipeline(settings, "key:hyperparameter_search", wait)
     best_settings = found_settings(settings)
     typer.echo(render_found(best_settings))
     try:
@@ -315,7 +324,7 @@ def _of_source(settings: "Settings") -> str:
     return f" ({named})" if named is not None and entry is not None and entry.takes else ""
 
 
-def _run_pipeline(settings: "Settings", only: str | None) -> "RunSummary":
+def _run_pipeline(settings: "Settings", only: str | None, wait: bool) -> "RunSummary":
     made_home(settings.home)
     _require_known_names(settings)
     from crossmodal.home_lock import HomeBusyError
@@ -330,7 +339,7 @@ def _run_pipeline(settings: "Settings", only: str | None) -> "RunSummary":
 
     with interruptible(StatePaths(settings.home)) as interruption:
         try:
-            return run_pipeline(settings, only)
+            return run_pipeline(settings, only, partial(typer.echo, err=True) if wait else None)
         except UnknownSelectionError as error:
             raise typer.BadParameter(str(error), param_hint="--only") from error
         except (RunFailedError, HomeBusyError) as error:

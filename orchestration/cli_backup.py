@@ -65,7 +65,7 @@ def _back_up(settings: "Settings", archive: Path, wait: float) -> None:
     from crossmodal.home_lock import HomeBusyError
     from crossmodal.paths import StatePaths
     from crossmodal.store_errors import StoreError
-    from orchestration.backup import NoStateError, RunGoesOnError, back_up
+    from orchestration.backup import NoStateError, back_up
 
     def say(sentence: str) -> None:
         typer.echo(sentence, err=True)
@@ -73,7 +73,7 @@ def _back_up(settings: "Settings", archive: Path, wait: float) -> None:
     paths = StatePaths(settings.home)
     try:
         manifest = back_up(paths, archive, wait, say)
-    except (HomeBusyError, NoStateError, RunGoesOnError, StoreError) as error:
+    except (HomeBusyError, NoStateError, StoreError) as error:
         fail(str(error))
     typer.echo(f"Written and read back: {_described(archive, manifest)}.")
     typer.echo(_secret(settings))

@@ -18,16 +18,21 @@ def ui(
     settings = read_settings()
     from crossmodal.home_lock import HomeBusyError, home_lock
     from crossmodal.paths import StatePaths
-    from orchestration.instance import cancel_left_by_ui, open_instance
+    from orchestration.instance import (
+        cancel_left_by_killed_ui,
+        cancel_left_by_ui,
+        open_instance,
+    )
     from orchestration.web import port_is_free, serve_ui
 
     paths = StatePaths(settings.home)
     made_home(settings.home)
     if not port_is_free(port):
         raise typer.BadParameter(f"port {port} is taken; name another.", param_hint="--port")
-    open_instance(paths).dispose()
     try:
         with home_lock(paths, "ui"):
+            with open_instance(paths) as instance:
+                cancel_left_by_killed_ui(paths, instance)
             ended = serve_ui(paths, port)
             with open_instance(paths) as instance:
                 cancel_left_by_ui(instance)

@@ -26,7 +26,10 @@ from crossmodal.settings import load_settings
 from crossmodal.workspace import Workspace
 from orchestration.checks import asset_checks
 from orchestration.console import run_log
-from orchestration.jobs import make_jobs, nightly_schedule, reported_events_sensor
+from orchestration.freshness import with_freshness
+from orchestration.jobs import make_jobs, reported_events_sensor
+from orchestration.run_resource import workspace_alone
+from orchestration.schedules import make_schedules
 
 _STAGES = [
     assets.reported_events,
@@ -51,23 +54,33 @@ _STAGES = [
 ]
 
 
-def build_definitions(workspace: Workspace) -> dg.Definitions:
+def build_definitions(workspace: Workspace, *, alone: bool = False) -> dg.Definitions:
     """The platform on one workspace.
 
     Steps run in the run's own process: loading torch and Feast costs each new process longer than
     most steps take.
+
+    Args:
+        workspace: of the home.
+        alone: whether the caller holds the home's lock while these definitions are executed, so
+            that their runs need not wait for it.
     """
     require_known_models(workspace.settings)
     return dg.Definitions(
-        assets=dg.load_assets_from_modules(_STAGES),
+        assets=with_freshness(_assets(), workspace.settings),
         asset_checks=asset_checks,
         jobs=make_jobs(),
-        schedules=[nightly_schedule(workspace)],
+        schedules=make_schedules(workspace),
         sensors=[reported_events_sensor(workspace)],
-        resources={"workspace": workspace},
+        resources={"workspace": workspace if alone else workspace_alone(workspace)},
         executor=dg.in_process_executor,
         loggers={"console": run_log},
     )
+
+
+def _assets() -> list[dg.AssetsDefinition]:
+    loaded = dg.load_assets_from_modules(_STAGES)
+    return [asset for asset in loaded if isinstance(asset, dg.AssetsDefinition)]
 
 
 defs = build_definitions(Workspace(load_settings()))

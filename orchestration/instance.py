@@ -1,21 +1,35 @@
 """Dagster's own instance, below the state folder."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 
-from crossmodal.atomic import sweep
-from crossmodal.home_lock import HomeBusyError, home_lock
+from crossmodal.atomic import atomic_write_bytes, sweep
+from crossmodal.home_lock import Holder, HomeBusyError, home_lock
 from crossmodal.paths import StatePaths
 from models.registry import ModelRegistry
 
 CLI_RUN_TAG = "crossmodal/command_line"
-_INSTANCE_CONFIG = """\
+_FORMER_CONFIG = """\
 telemetry:
   enabled: false
 nux:
   enabled: false
+"""
+_INSTANCE_CONFIG = f"""\
+{_FORMER_CONFIG}\
+run_coordinator:
+  module: orchestration.run_queue
+  class: HomeRunQueue
+  config:
+    tag_concurrency_limits:
+      - key: crossmodal/queued
+        limit: 1
+run_monitoring:
+  enabled: true
+  start_timeout_seconds: 600
 """
 _UNFINISHED = [DagsterRunStatus.STARTED, DagsterRunStatus.STARTING, DagsterRunStatus.CANCELING]
 _OF_COMMAND_LINE = RunsFilter(statuses=_UNFINISHED, tags={CLI_RUN_TAG: "true"})
@@ -25,8 +39,9 @@ def open_instance(paths: StatePaths) -> DagsterInstance:
     """The instance that the command line, the web UI and the schedule share."""
     paths.dagster.mkdir(parents=True, exist_ok=True)
     config = paths.dagster / "dagster.yaml"
-    if not config.is_file():
-        config.write_text(_INSTANCE_CONFIG)
+    # What an operator has changed in it stays.
+    if not config.is_file() or config.read_text() == _FORMER_CONFIG:
+        atomic_write_bytes(config, _INSTANCE_CONFIG.encode())
     return DagsterInstance.from_config(str(paths.dagster))
 
 
@@ -43,46 +58,55 @@ def cancel_left_by_ui(instance: DagsterInstance) -> None:
             instance.report_run_canceled(run, message="The web UI that ran it was ended.")
 
 
-def newest_run(paths: StatePaths) -> str | None:
-    """The id of the run that began last in a home; None where there was none."""
-    if not paths.dagster.is_dir():
-        return None
-    with open_instance(paths) as instance:
-        return next((run.run_id for run in instance.get_runs(limit=1)), None)
+def cancel_left_by_killed_ui(paths: StatePaths, instance: DagsterInstance) -> None:
+    """As `cancel_left_by_ui`, before the web UI starts: its queue would wait for these runs.
 
-
-def run_of_ui(paths: StatePaths) -> str | None:
-    """The id of a run that the web UI or its schedule works at in a home; None if at none."""
-    if not paths.dagster.is_dir():
-        return None
-    with open_instance(paths) as instance:
-        unfinished = instance.get_runs(RunsFilter(statuses=_UNFINISHED))
-    runs = [run.run_id for run in unfinished if CLI_RUN_TAG not in run.tags]
-    if not runs:
-        return None
+    Where a run works in the home it may be one of them, so that all stay as they are.
+    """
     try:
-        with home_lock(paths, "ui"):
-            # What looks unfinished was killed with the web UI that ran it.
-            return None
+        with home_lock(paths):
+            cancel_left_by_ui(instance)
     except HomeBusyError:
-        return runs[0]
+        return
 
 
 @contextmanager
-def sole_run(paths: StatePaths, instance: DagsterInstance) -> Iterator[None]:
-    """Keeps other command-line runs out of the state folder, and clears up after killed ones.
+def sole_run(
+    paths: StatePaths,
+    instance: DagsterInstance,
+    run_id: str = "",
+    waiting: Callable[[str], None] | None = None,
+    seconds: float = math.inf,
+    what: str = "crossmodal run",
+) -> Iterator[None]:
+    """Keeps other runs out of the state folder, and clears up after killed ones.
 
-    Who holds the lock is alone, so that an unfinished run of the command line was killed: it is
-    marked as failed, which it could not report itself, and its half-written files are removed.
+    Who holds the lock is alone. So runs of the command line that are not finished were killed, and
+    so was the one that had the lock and did not give it back. They are marked as failed, which they
+    could not report themselves, and their half-written files are removed.
+
+    Args:
+        paths: of the folder.
+        instance: that holds the runs.
+        run_id: of the run in the web UI or its daemon; empty on the command line.
+        waiting: called with a sentence that says for whom this run waits; without it, none waits.
+        seconds: how long it waits at most.
+        what: how others name this process where it is no run of Dagster's.
 
     Raises:
-        HomeBusyError: another process holds the lock.
+        HomeBusyError: another process holds the lock, and `waiting` is None or the time is over.
     """
-    with home_lock(paths):
-        for run in instance.get_runs(_OF_COMMAND_LINE):
-            instance.report_run_failed(run, message="The process of this run was killed.")
-        if not instance.get_runs(RunsFilter(statuses=_UNFINISHED)):
-            # A run of the web UI or the schedule writes without this lock: leave its files be.
-            sweep(paths.home)
-            ModelRegistry(paths.models).sweep()
+    named = "Dagster run" if run_id else what
+    with home_lock(paths, what=named, run_id=run_id, waiting=waiting, seconds=seconds) as killed:
+        _record_killed(instance, killed)
+        sweep(paths.home)
+        ModelRegistry(paths.models).sweep()
         yield
+
+
+def _record_killed(instance: DagsterInstance, killed: Holder | None) -> None:
+    runs = list(instance.get_runs(_OF_COMMAND_LINE))
+    if killed is not None and killed.run_id:
+        runs += instance.get_runs(RunsFilter(run_ids=[killed.run_id], statuses=_UNFINISHED))
+    for run in runs:
+        instance.report_run_failed(run, message="The process of this run was killed.")

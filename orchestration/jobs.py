@@ -1,14 +1,12 @@
-"""Jobs by stage, and the nightly schedule."""
+"""Jobs by stage, and the sensor that starts one of them."""
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from assets.ingestion import source_of
-from assets.partitions import month_of, register_months
+from assets.partitions import register_months
 from assets.reported_events import reported_months
 from crossmodal import event_log
 from crossmodal.published_events import published
-from crossmodal.settings import load_settings
 from crossmodal.workspace import Workspace
 
 RANGE_START = "dagster/asset_partition_range_start"
@@ -21,6 +19,9 @@ STAGES = {
     "recommend": ("recommendations",),
 }
 
+FULL_EVALUATION_TAG = "crossmodal/full_evaluation"
+"""Of runs that hide modalities from every model, whatever the settings say."""
+
 
 def stage_selection(stage: str) -> dg.AssetSelection:
     """The assets of a job."""
@@ -28,7 +29,7 @@ def stage_selection(stage: str) -> dg.AssetSelection:
 
 
 def make_jobs() -> list[UnresolvedAssetJobDefinition]:
-    """One job a stage, and one for everything."""
+    """One job a stage, and those of the schedules."""
     jobs = [
         dg.define_asset_job(
             stage,
@@ -44,34 +45,23 @@ def make_jobs() -> list[UnresolvedAssetJobDefinition]:
             dg.AssetSelection.all(),
             description="From the raw files to the recommendations; what is current is kept.",
         ),
+        dg.define_asset_job(
+            "refresh",
+            stage_selection("ingest") | dg.AssetSelection.groups("features"),
+            description="Takes what apps reported into the features and into the online store.",
+        ),
+        dg.define_asset_job(
+            "full_evaluation",
+            dg.AssetSelection.groups("evaluation"),
+            tags={FULL_EVALUATION_TAG: "true"},
+            description="Judges what was fitted as `crossmodal evaluate --full` does.",
+        ),
     ]
 
 
 def month_range_tags(month_keys: list[str]) -> dict[str, str]:
     """Run tags that ask for every month from the first to the last in a single run."""
     return {RANGE_START: month_keys[0], RANGE_END: month_keys[-1]} if month_keys else {}
-
-
-def nightly_schedule(workspace: Workspace) -> dg.ScheduleDefinition:
-    """Every night at three, reads the source again and makes again whatever is stale."""
-
-    @dg.schedule(
-        name="nightly",
-        cron_schedule="0 3 * * *",
-        job_name="everything",
-        default_status=dg.DefaultScheduleStatus.STOPPED,
-        description="Runs everything that is stale and promotes a model that is not worse. "
-        "Off until it is turned on here.",
-    )
-    def nightly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        # The process that evaluates schedules lives for weeks; the source may have changed since.
-        current = Workspace(load_settings(home=workspace.settings.home))
-        if not current.lake.exists("raw_interactions"):
-            return dg.SkipReason("Nothing was ingested yet: run `crossmodal run` once first.")
-        month_keys = register_months(context.instance, source_months(current))
-        return dg.RunRequest(tags=month_range_tags(month_keys))
-
-    return nightly
 
 
 def reported_events_sensor(workspace: Workspace) -> dg.SensorDefinition:
@@ -101,10 +91,3 @@ def reported_events_sensor(workspace: Workspace) -> dg.SensorDefinition:
         return dg.RunRequest(run_key=key, tags=month_range_tags(month_keys))
 
     return reported
-
-
-def source_months(workspace: Workspace) -> list[str]:
-    """Months in which the source or the apps have events now."""
-    events = source_of(workspace).interactions().frame
-    of_source = events.select(month_of().unique()).collect().to_series().to_list()
-    return sorted({*of_source, *reported_months(workspace)})

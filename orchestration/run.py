@@ -1,7 +1,7 @@
 """One run of the platform from the command line, on the instance that the web UI shows."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -76,28 +76,38 @@ class RunSummary:
     freed_bytes: int = 0
 
 
-def run_pipeline(settings: Settings, only: str | None = None) -> RunSummary:
+def run_pipeline(
+    settings: Settings,
+    only: str | None = None,
+    waiting: Callable[[str], None] | None = None,
+) -> RunSummary:
     """Materializes everything that is stale, or the assets of a Dagster selection string.
 
     The source is read first, in a run of its own, since the months that the partitioned assets of
     the second run cover are only known then. If the source has nothing new, and nothing else has
     changed since the last whole run, there is no second run.
 
+    Args:
+        settings: of the home and its source.
+        only: the selection; None for everything.
+        waiting: called with a sentence that says for whom this run waits, where another works in
+            the same home; without it, none waits.
+
     Raises:
         UnknownSelectionError: the selection cannot be read, or there is no such asset.
         RunFailedError: an asset or a blocking check failed.
         RunInterruptedError: someone stopped it.
-        HomeBusyError: another run works in the same home.
+        HomeBusyError: another run works in the same home, and `waiting` is None.
     """
     chosen = _selection(only).required_multi_asset_neighbors()
     with watched() as progress:
         workspace = Workspace(settings, progress)
         with (
             open_instance(workspace.paths) as instance,
-            sole_run(workspace.paths, instance),
+            sole_run(workspace.paths, instance, waiting=waiting),
             _canceled_where_interrupted(instance),
         ):
-            definitions = build_definitions(workspace)
+            definitions = build_definitions(workspace, alone=True)
             choices = choices_in_force(workspace)
             _require_assets(definitions, chosen, only)
             try:

@@ -22,6 +22,7 @@ warning.
 _ROOMS = {
     "media_": "Files",
     "serve_": "The online service",
+    "unattended_": "Running unattended",
     "": "Runs",
 }
 

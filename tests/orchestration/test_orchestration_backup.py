@@ -29,7 +29,7 @@ from crossmodal.paths import StatePaths
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
 from orchestration import restore as restoring
-from orchestration.backup import NoStateError, RunGoesOnError, _no_run, back_up
+from orchestration.backup import NoStateError, back_up
 from orchestration.cli import app
 from orchestration.doctor import examine
 from orchestration.instance import CLI_RUN_TAG, open_instance
@@ -193,7 +193,7 @@ def test_a_run_is_waited_for_and_named(home: StatePaths, tmp_path: Path) -> None
     said: list[str] = []
 
     def run() -> None:
-        with home_lock(home):
+        with home_lock(home, what="Dagster run", run_id="1f2e"):
             holding.set()
             asked.wait(60)
 
@@ -206,7 +206,7 @@ def test_a_run_is_waited_for_and_named(home: StatePaths, tmp_path: Path) -> None
     assert holding.wait(60)
     back_up(home, tmp_path / "archive", 60, say)
     thread.join()
-    assert said == [f"Waiting for the `crossmodal run` that works in {home.home}."]
+    assert len(said) == 1 and "Dagster run 1f2e" in said[0] and str(home.home) in said[0]
     verify_archive(tmp_path / "archive")
 
 
@@ -217,44 +217,22 @@ def test_what_does_not_end_in_time_is_named(home: StatePaths, tmp_path: Path, wo
     assert not (tmp_path / "archive").exists()
 
 
-def test_a_run_of_the_web_ui_is_waited_for_unless_it_was_killed(
+def test_a_run_that_was_killed_is_cleared_up_before_the_copy(
     home: StatePaths, tmp_path: Path
 ) -> None:
     with open_instance(home) as instance:
-        going = dg.DagsterRun(job_name="everything", status=dg.DagsterRunStatus.STARTED)
-        instance.add_run(going)
-    with home_lock(home, "ui"):
-        with pytest.raises(RunGoesOnError, match=going.run_id):
-            back_up(home, tmp_path / "archive", 0, silent)
-
-        def end(sentence: str) -> None:
-            assert going.run_id in sentence
-            with open_instance(home) as instance:
-                instance.report_run_canceled(going)
-
-        back_up(home, tmp_path / "archive", 60, end)
-    with open_instance(home) as instance:
-        instance.add_run(dg.DagsterRun(job_name="everything", status=dg.DagsterRunStatus.STARTED))
-        own = dg.DagsterRun(
+        killed = dg.DagsterRun(
             job_name="everything",
             status=dg.DagsterRunStatus.STARTED,
             tags={CLI_RUN_TAG: "true"},
         )
-        instance.add_run(own)
+        instance.add_run(killed)
+    (home.lake / ".half.parquet.tmp").write_bytes(b"half")
     back_up(home, tmp_path / "archive", 0, silent)
-
-
-def test_a_run_that_the_web_ui_begins_meanwhile_is_noticed(home: StatePaths) -> None:
-    def begin(status: dg.DagsterRunStatus) -> None:
-        with open_instance(home) as instance:
-            instance.add_run(dg.DagsterRun(job_name="everything", status=status))
-
-    with home_lock(home, "ui"):
-        for status in (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.STARTED):
-            with _no_run(home, 0, silent) as undisturbed:
-                assert undisturbed()
-                begin(status)
-                assert not undisturbed()
+    with open_instance(home) as instance:
+        ended = instance.get_run_by_id(killed.run_id)
+    assert ended is not None and ended.status == dg.DagsterRunStatus.FAILURE
+    assert not any("half" in file.path for file in verify_archive(tmp_path / "archive").files)
 
 
 def test_a_signal_ends_a_backup_that_waits_and_leaves_nothing(
@@ -270,7 +248,7 @@ def test_a_signal_ends_a_backup_that_waits_and_leaves_nothing(
         )
         assert process.stderr is not None
         with process.stderr as said:
-            assert said.readline().startswith("Waiting for the `crossmodal run`")
+            assert said.readline().startswith("Waits until it can work alone")
             process.send_signal(signal.SIGTERM)
             assert process.wait(60) == 143
     assert archive.read_bytes() == before

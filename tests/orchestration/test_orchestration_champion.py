@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import dagster as dg
 import numpy as np
 import polars as pl
 import pytest
@@ -22,6 +23,7 @@ from models.protocol import Refittable
 from models.splits.names import USER_TEMPORAL
 from orchestration.checks import champion_not_beaten, refit_is_sound
 from orchestration.doctor import examine
+from orchestration.instance import open_instance
 from orchestration.report import collect_report, render_text, write_html
 from orchestration.run import RunSummary, run_pipeline
 
@@ -80,6 +82,33 @@ def test_the_champion_stands_beside_every_other_model(lake: Lake) -> None:
     np.testing.assert_allclose(rivals["difference"].to_numpy(), expected, atol=1e-9)
     least = rivals.sort("p").row(0, named=True)
     assert least["p_holm"] == pytest.approx(min(1.0, least["p"] * rivals.height))
+
+
+def test_its_quality_is_a_number_of_every_materialization_kept_or_made(copied: Settings) -> None:
+    workspace = Workspace(copied)
+    paths, lake = workspace.paths, workspace.lake
+    metrics = lake.read("metrics").filter(
+        run_id=lake.read("champion")["version"].item(), split=USER_TEMPORAL, segment="all", k=10
+    )
+    value = dict(metrics.select("metric", "value").iter_rows())
+    lake.path("champion").unlink()
+    for _ in range(2):
+        run_pipeline(copied, only="key:champion or key:rejects")
+    with open_instance(paths) as instance:
+        shown = {
+            asset: [
+                {name: value.value for name, value in record.asset_materialization.metadata.items()}
+                for record in instance.fetch_materializations(dg.AssetKey(asset), limit=2).records
+            ]
+            for asset in ("champion", "rejects")
+        }
+    assert [one["kept"] for one in shown["champion"]] == [True, False]
+    for one in shown["champion"]:
+        assert one["ndcg_at_10"] == pytest.approx(value["ndcg"])
+        assert one["coverage_at_10"] == pytest.approx(value["coverage"])
+        # Keeping a table takes no time, which would be a point of the plot all the same.
+        assert ("seconds" in one) is not one["kept"]
+    assert [one["share"] for one in shown["rejects"]] == [0.0, 0.0]
 
 
 def test_a_champion_that_is_beaten_on_the_newest_events_ends_the_run_with_a_failed_check(

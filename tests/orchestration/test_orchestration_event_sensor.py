@@ -85,5 +85,16 @@ def test_what_is_staged_is_taken_once_every_month_of_it_is_published(
                 tags=month_range_tags([first, "1997-05"]),
             )
             assert done.success and published(workspace.lake).position == position
+        # A month alone counts what all months hold, so that no plot falls while one is mended.
+        again = dg.materialize(
+            [interactions],
+            instance=instance,
+            partition_key="1997-05",
+            resources={"workspace": workspace},
+        )
+        (event,) = again.get_asset_materialization_events()
+        counts = event.materialization.metadata
+        names = ("dagster/row_count", "users", "items")
+        assert [counts[name].value for name in names] == [2, 1, 2]
     assert asked(workspace) == []
     assert published(workspace.lake).scale == ValueScale(0.5, 0.9)

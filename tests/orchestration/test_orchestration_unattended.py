@@ -1,0 +1,160 @@
+"""What the daemon does by itself: schedules, what counts as overdue, limits."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from dagster._core.definitions.schedule_definition import ScheduleExecutionData
+from pydantic import ValidationError
+from small_platform import chosen_by_variables, small_settings
+
+from crossmodal.settings import Settings
+from crossmodal.workspace import Workspace
+from orchestration.definitions import build_definitions
+from orchestration.instance import open_instance
+from orchestration.jobs import RANGE_END, RANGE_START
+from orchestration.run_queue import QUEUED_TAG
+from orchestration.run_resource import workspace_alone
+
+SCHEDULES = ("hourly", "nightly", "weekly")
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return small_settings(tmp_path / "home", unattended_time_zone="Europe/Paris")
+
+
+@contextmanager
+def repository_of(settings: Settings) -> Iterator[tuple[dg.DagsterInstance, Any]]:
+    """The definitions, which Dagster resolves with the instance that was opened last."""
+    workspace = Workspace(settings)
+    with open_instance(workspace.paths) as instance:
+        yield instance, build_definitions(workspace).get_repository_def()
+
+
+def evaluated(settings: Settings, name: str) -> ScheduleExecutionData:
+    with repository_of(settings) as (instance, repository):
+        context = dg.build_schedule_context(instance, repository_def=repository)
+        return repository.get_schedule_def(name).evaluate_tick(context)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_schedule_is_off_in_the_zone_of_the_settings_and_skips_an_empty_home(
+    settings: Settings, name: str
+) -> None:
+    with repository_of(settings) as (_, repository):
+        schedule = repository.get_schedule_def(name)
+    assert schedule.default_status is dg.DefaultScheduleStatus.STOPPED
+    assert schedule.execution_timezone == "Europe/Paris"
+    tick = evaluated(settings, name)
+    assert not tick.run_requests and "run `crossmodal run` once first" in tick.skip_message
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_schedule_asks_for_its_job_and_for_all_months(
+    finished: tuple[Settings, object], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, _ = finished
+    # The daemon reads them again at every tick.
+    for variable, value in chosen_by_variables().items():
+        monkeypatch.setenv(variable, value)
+    (request,) = evaluated(settings, name).run_requests
+    months = Workspace(settings).lake.partitions("interactions")
+    ranged = {RANGE_START: months[0], RANGE_END: months[-1]}
+    assert name == "weekly" or ranged.items() <= request.tags.items()
+
+
+def test_what_the_jobs_make_is_what_they_say(settings: Settings) -> None:
+    with repository_of(settings) as (_, repository):
+        refreshed, judged = (
+            {
+                key.to_user_string()
+                for key in repository.get_job(job).asset_layer.executable_asset_keys
+            }
+            for job in ("refresh", "full_evaluation")
+        )
+    assert {"reported_events", "interactions", "user_statistics", "online_features"} <= refreshed
+    assert not {name for name in refreshed if name.startswith(("model_", "champion"))}
+    assert {"metrics", "modality_ablation", "modality_robustness", "champion"} <= judged
+
+
+def test_what_an_app_reads_is_overdue_after_the_hours_of_the_settings(tmp_path: Path) -> None:
+    settings = small_settings(tmp_path, unattended_features_hours=3)
+    with repository_of(settings) as (_, repository):
+        graph = repository.asset_graph
+    policies = {
+        key.to_user_string(): node.freshness_policy
+        for key in graph.get_all_asset_keys()
+        if (node := graph.get(key)).freshness_policy is not None
+    }
+    assert {name: policy.fail_window.to_timedelta() for name, policy in policies.items()} == {
+        "online_features": timedelta(hours=3),
+        "recommendations": timedelta(hours=30),
+        "online_recommendations": timedelta(hours=30),
+        "champion": timedelta(hours=30),
+    }
+
+
+def test_a_zone_that_nobody_knows_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match="write one as Europe/Paris"):
+        small_settings(tmp_path, unattended_time_zone="Paris time")
+
+
+@pytest.mark.parametrize(
+    ("tags", "limited"),
+    [
+        ({QUEUED_TAG: "true"}, True),
+        ({QUEUED_TAG: "true", "dagster/max_runtime": "7"}, False),
+        # Nobody but the daemon could end it.
+        ({}, False),
+    ],
+)
+def test_a_run_of_the_daemon_gets_a_time_limit_when_it_begins_to_work(
+    settings: Settings, tags: dict[str, str], limited: bool
+) -> None:
+    workspace = Workspace(settings.model_copy(update={"unattended_run_seconds": 100}))
+
+    @dg.asset
+    def which_models(workspace: dg.ResourceParam[Workspace]) -> str:
+        return workspace.settings.ablation_models
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        done = dg.materialize(
+            [which_models],
+            instance=instance,
+            resources={"workspace": workspace_alone(workspace)},
+            tags=tags,
+        )
+        run = instance.get_run_by_id(done.run_id)
+    assert run is not None and done.success
+    limit = int(run.tags.get("dagster/max_runtime", 0))
+    assert limit == int(tags.get("dagster/max_runtime", 0)) or limited
+    assert (100 <= limit <= 100 + time.time()) is limited
+
+
+def test_a_run_of_the_full_evaluation_hides_modalities_from_every_model(tmp_path: Path) -> None:
+    workspace = Workspace(small_settings(tmp_path, ablation_models="best"))
+
+    @dg.asset
+    def which_models(workspace: dg.ResourceParam[Workspace]) -> str:
+        return workspace.settings.ablation_models
+
+    with repository_of(workspace.settings) as (_, repository):
+        of_job = dict(repository.get_job("full_evaluation").run_tags)
+    with dg.DagsterInstance.ephemeral() as instance:
+        asked = [
+            dg.materialize(
+                [which_models],
+                instance=instance,
+                resources={"workspace": workspace_alone(workspace)},
+                tags=tags,
+            ).output_for_node("which_models")
+            for tags in (None, of_job)
+        ]
+    assert asked == ["best", "all"]
