@@ -14,7 +14,7 @@ from crossmodal.workspace import Workspace
 from models.assembly import dataset, indexed_events
 from models.catalogue import CATALOGUE, ModelEntry
 from models.data import Dataset, Interactions
-from models.splits import user_temporal
+from models.splits import limited_to_judges, user_temporal
 from models.splits.names import USER_RANDOM
 
 if TYPE_CHECKING:
@@ -95,7 +95,8 @@ def _held_out(workspace: Workspace, order: int) -> _HeldOut:
     item_ids = lake.scan("items").select("item_id").collect().to_series().to_list()
     log = indexed_events(_of_some_users(lake.read("splits"), settings.seed), item_ids, order)
     most = min(settings.judging_users, _JUDGES)
-    split = user_temporal(log.events, len(log.user_ids), most, settings.seed)
+    last = user_temporal(log.events, len(log.user_ids))
+    split = limited_to_judges(last, log.events.users, most, settings.seed)
     return _HeldOut(dataset(log, split.train, split.validation, {}), log.events.take(split.test))
 
 

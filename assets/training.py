@@ -44,7 +44,7 @@ from models.splits import (
     Split,
     cold_item,
     global_temporal,
-    judged_by,
+    limited_to_judges,
     random_split,
     user_temporal,
 )
@@ -108,10 +108,12 @@ def splits(making: Making) -> None:
     columns = ("user_id", "item_id", "value", "event_timestamp")
     events = positive_events(lake).select(columns).collect()
     log = indexed_events(events, item_ids.to_list(), seed)
-    most = making.settings.judging_users
-    cold = judged_by(cold_item(log.events, len(log.item_ids), seed), log.events.users, most, seed)
-    last = user_temporal(log.events, len(log.user_ids), most, seed)
-    later = judged_by(global_temporal(log.events), log.events.users, most, seed)
+    limited = partial(
+        limited_to_judges, users=log.events.users, most=making.settings.judging_users, seed=seed
+    )
+    cold = limited(cold_item(log.events, len(log.item_ids), seed))
+    last = limited(user_temporal(log.events, len(log.user_ids)))
+    later = limited(global_temporal(log.events))
     known = [replace(last, name=USER_RANDOM)] if timeless else [last, later]
     made = [*known, cold, random_split(len(log.events), seed)]
     lake.write("cold_items", _cold_items(log, cold), making.stamp)

@@ -324,7 +324,9 @@ def _described(root: Path, name: str) -> ArchivedFile:
     facts = path.stat()
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    return ArchivedFile(name, facts.st_size, sha256, facts.st_mode & 0o777, facts.st_mtime_ns)
+    return ArchivedFile(
+        name, facts.st_size, sha256, facts.st_mode & 0o777, max(0, facts.st_mtime_ns)
+    )
 
 
 def _write(path: Path, root: Path, manifest: Manifest) -> None:

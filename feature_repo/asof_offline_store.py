@@ -9,14 +9,19 @@ sides once and takes the newest earlier row directly. All else is Feast's.
       memory_limit: 4GB
 """
 
+import atexit
+import logging
+import shutil
 import tempfile
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import ibis
 import pandas as pd
 from feast import FeatureView, FileSource
@@ -39,7 +44,7 @@ from ibis.expr.types import Table
 from pydantic import PositiveInt, StrictStr
 
 _UTC = dt.Timestamp(timezone="UTC")
-_SPILL = Path(tempfile.gettempdir()) / "feast_spill"
+_log = logging.getLogger(__name__)
 _ROW, _KEY, _AT, _CREATED, _RANK = "__row", "__key_", "__at", "__created", "__rank"
 
 
@@ -50,8 +55,10 @@ class AsofDuckDBOfflineStoreConfig(DuckDBOfflineStoreConfig):
         type: the store's class.
         memory_limit: the most that DuckDB may hold, as it writes it ("4GB"); it spills the rest.
         threads: that DuckDB may use.
-        temp_directory: where it spills; relative to the repo. A folder of the machine's temporary
-            files by default, where DuckDB alone would make one in the working folder.
+        temp_directory: where it spills; relative to the repo. By default a private folder among the
+            machine's temporary files, where DuckDB alone would make one in the working folder.
+
+    The limits are those of the process: a store without its own takes what another one has set.
     """
 
     type: StrictStr = "feature_repo.asof_offline_store.AsofDuckDBOfflineStore"
@@ -194,18 +201,33 @@ class _EntityRows:
 def _bound_engine(config: RepoConfig) -> None:
     """Sets the limits of the engine that ibis keeps for the process."""
     limits = config.offline_store
-    spill = Path(config.repo_path or "", limits.temp_directory or _SPILL).absolute()
+    if limits.temp_directory is None:
+        spill = _private_folder()
+    else:
+        spill = str(Path(config.repo_path or "", limits.temp_directory).absolute())
     settings = {
         "memory_limit": limits.memory_limit,
         "threads": limits.threads,
-        "temp_directory": str(spill),
+        "temp_directory": spill,
     }
     engine = ibis.get_backend().con
     for name, value in settings.items():
         ((current,),) = engine.execute("SELECT current_setting(?)", [name]).fetchall()
-        # DuckDB refuses to move what it has spilled, even to where it lies.
-        if value is not None and value != current:
+        if value is None or value == current:
+            continue
+        try:
             engine.execute(f"SET {name} = ?", [value])
+        except duckdb.NotImplementedException:
+            # DuckDB keeps the folder that it has spilled to, as for another store of this process.
+            _log.info("DuckDB goes on spilling to %s, not to %s.", current, value)
+
+
+@cache
+def _private_folder() -> str:
+    """A folder of this process that nobody else may read, removed with it."""
+    folder = tempfile.mkdtemp(prefix="feast-spill-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def _entity_rows(entity_df: pd.DataFrame | str) -> _EntityRows:

@@ -213,15 +213,18 @@ class ModelRegistry:
         """
         folder = self._file(version, MANIFEST).parent
         freed = _bytes(folder)
+        self._delete(folder)
+        return freed
+
+    def _delete(self, folder: Path) -> None:
         aside = Path(tempfile.mkdtemp(prefix=_REMOVED, dir=self.root))
         try:
-            folder.rename(aside / version)
+            folder.rename(aside / folder.name)
         except OSError:
             aside.rmdir()
             raise
         sync(self.root)
         shutil.rmtree(aside)
-        return freed
 
     def sweep(self) -> int:
         """Removes what killed processes left behind; returns how many folders. No writer may run.
@@ -260,7 +263,7 @@ class ModelRegistry:
             return
         if (self.root / version).exists():
             _log.warning("%s was damaged and is replaced.", self.root / version)
-            shutil.rmtree(self.root / version)
+            self._delete(self.root / version)
         for path in (*folder.rglob("*"), folder):
             sync(path)
         folder.rename(self.root / version)

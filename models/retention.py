@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from itertools import groupby
 
 from models.champion_history import Promotion, champions_since
-from models.registry import ModelRegistry, ModelVersion
+from models.registry import ModelRegistry, ModelVersion, UnknownVersionError
 
 GRACE = timedelta(hours=1)
 """A version that was champion so short a time ago may still be read by a service."""
@@ -80,8 +80,11 @@ def _known(registry: ModelRegistry) -> tuple[dict[str, ModelVersion], frozenset[
     known, unreadable = {}, set()
     for name in registry.names():
         try:
-            known[name] = registry.version(name)
-        except (OSError, ValueError, TypeError):
+            made = registry.version(name)
+            # Whose weights are gone has no age, and cannot be among the newest.
+            registry.written_at(name)
+            known[name] = made
+        except (OSError, ValueError, TypeError, UnknownVersionError):
             unreadable.add(name)
     return known, frozenset(unreadable)
 

@@ -22,7 +22,7 @@ from orchestration.instance import open_instance, sole_run
 
 _STAGE = ".backup-"
 _PASSING = re.compile(
-    r"(run|ui|backup)\.lock(\.json)?|feast/(write|live)\.lock|feast/tmp[^/]*|models/\.new-[^/]*"
+    r"(run|ui|backup)\.lock(\.json)?|feast/(write|live)\.lock|feast/tmp[^/]*|models/\.(new|old)-[^/]*"
     rf"|{re.escape(_STAGE)}[^/]*|(.*/)?\.[^/]*\.tmp"
 )
 """Locks, and what somebody is writing or a killed process has left."""
@@ -103,18 +103,30 @@ def _frozen(
 ) -> tuple[Path, str]:
     """Copies the home between two runs; returns where the copy lies and when it was made."""
     folder = stage / "home"
-    with (
-        open_instance(paths) as instance,
-        sole_run(paths, instance, waiting=say, seconds=seconds, what="crossmodal backup"),
-    ):
+    with _alone(paths, seconds, say):
         made_at = datetime.now(UTC).isoformat(timespec="seconds")
         _copy(paths, folder)
     return folder, made_at
 
 
+@contextmanager
+def _alone(paths: StatePaths, seconds: float, say: Callable[[str], None]) -> Iterator[None]:
+    """Keeps runs out of the home, and clears up after killed ones, as a run does."""
+    what = "crossmodal backup"
+    if not paths.dagster.is_dir():
+        with home_lock(paths, what=what, waiting=say, seconds=seconds):
+            yield
+        return
+    with (
+        open_instance(paths) as instance,
+        sole_run(paths, instance, waiting=say, seconds=seconds, what=what),
+    ):
+        yield
+
+
 def _copy(paths: StatePaths, folder: Path) -> None:
     items = (paths.item_log, paths.uploads)
-    renamed = (paths.lake, paths.models, paths.sources, paths.alignment, paths.pictures)
+    renamed = (paths.lake, paths.models, paths.sources, paths.pictures)
 
     def of(name: str, places: tuple[Path, ...]) -> bool:
         return any((paths.home / name).is_relative_to(place) for place in places)

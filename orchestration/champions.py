@@ -108,10 +108,16 @@ def roll_back(settings: Settings, reason: str, to: str | None = None) -> tuple[s
         ChampionError: there was none, or it cannot answer.
     """
     entries = promotions_of(settings)
-    former = _promotions(Workspace(settings)).former()
-    if to is None and not former:
+    workspace = Workspace(settings)
+    usable = (
+        version
+        for version in _promotions(workspace).former()
+        if why_unusable(workspace, version) is None
+    )
+    former = next(usable, None) if to is None else to
+    if former is None:
         raise ChampionError(
-            "There is no former champion to return to: `crossmodal promote` takes any version."
+            "There is no former champion that can answer: `crossmodal promote` takes any version."
             if entries
             else "No model answers yet: run `crossmodal run` first."
         )
@@ -119,7 +125,7 @@ def roll_back(settings: Settings, reason: str, to: str | None = None) -> tuple[s
         raise ChampionError(
             f"{to} never was champion: `crossmodal promote {to}` makes it so if it is a version."
         )
-    return _changed(settings, former[0] if to is None else to, reason, "rollback")
+    return _changed(settings, former, reason, "rollback")
 
 
 def _changed(settings: Settings, version: str, reason: str, kind: Kind) -> tuple[str, Promotion]:

@@ -122,7 +122,8 @@ def _next_to(home: Path) -> Iterator[Path]:
         filelock.FileLock(Path(made) / "lock"),
     ):
         folder = Path(made) / "home"
-        folder.mkdir()
+        # The modes of folders are not in the archive: nobody else may look into the home.
+        folder.mkdir(mode=0o700)
         yield folder
 
 

@@ -27,8 +27,8 @@ class HMDFConfig(BaseModel):
     most_users: int = Field(
         default=2500,
         ge=10,
-        description="Users whose choices of a slice the trees learn from, at most. All who have "
-        "validation events judge them.",
+        description="Users whose choices of a slice the trees learn from, and are counted by, at "
+        "most. The validated figure is that of all who have validation events.",
     )
     rounds: int = Field(default=160, ge=1, description="Most trees.")
     patience: int = Field(

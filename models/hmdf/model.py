@@ -309,7 +309,7 @@ class HMDF:
         for part in parts:
             _log.info("Describing what was chosen after %d events.", len(part.past))
             ranker = self._learned(retrievers, dataset, part.past, content)
-            # Whoever has validation events is judged by, as every model is.
+            # The validated figure is one of all these users, as it is of every other model.
             most = None if part.labels is dataset.validation else self.config.most_users
             labelled_slice = labelled(ranker, dataset.n_items, part, most, self.config.seed)
             if labelled_slice.chosen.any():

@@ -96,7 +96,7 @@ def counted_seconds(data: bytes) -> float | None:
     frame = data[: first.length]
     for name in (b"Xing", b"Info"):
         at = frame.find(name)
-        if at > 0 and frame[at + 7] & _XING_FRAMES:
+        if at > 0 and len(frame) > at + 7 and frame[at + 7] & _XING_FRAMES:
             return _seconds(first, frame[at + 8 : at + 12])
     if frame[_VBRI_AT : _VBRI_AT + 4] == b"VBRI":
         return _seconds(first, frame[_VBRI_AT + 14 : _VBRI_AT + 18])

@@ -7,7 +7,7 @@ from models.splits._splits import (
     assert_train_before_test,
     cold_item,
     global_temporal,
-    judged_by,
+    limited_to_judges,
     random_split,
     user_temporal,
 )
@@ -19,7 +19,7 @@ __all__ = [
     "assert_train_before_test",
     "cold_item",
     "global_temporal",
-    "judged_by",
+    "limited_to_judges",
     "random_split",
     "user_temporal",
 ]

@@ -16,7 +16,7 @@ class LeakError(ValueError):
 class Split:
     """Three masks (n_events,) of which at most one is True for each event.
 
-    An event of which none is True is unused: it is held out, and its user judges nothing.
+    An event of which none is True is unused: it is held out, and its user does not judge.
 
     Attributes:
         name: as the metrics table calls it.
@@ -35,24 +35,15 @@ class Split:
     test_candidates: Bools | None = None
 
 
-def user_temporal(
-    events: Interactions, n_users: int, most_users: int | None = None, seed: int = 42
-) -> Split:
+def user_temporal(events: Interactions, n_users: int) -> Split:
     """Each user's last events judge, those just before them choose.
 
     Of a user's n events in time order the last max(1, ⌊n / 10⌋) are test and as many before them
     validation; a user with fewer than three events has all of them in train. Events of one user
     with one timestamp count in the order they are in, which `indexed_events` shuffles by its seed.
-
-    Args:
-        events: sorted by user, then time.
-        n_users: how many there are.
-        most_users: of whom events are held out; all events of the others are trained on.
-        seed: draws them.
     """
     counts = np.bincount(events.users, minlength=n_users)
     held = np.where(counts < 3, 0, np.maximum(1, counts // _ONE_IN))
-    held[~_drawn(held > 0, most_users, seed)] = 0
     from_end = np.cumsum(counts)[events.users] - 1 - np.arange(len(events))
     test = from_end < held[events.users]
     validation = (from_end < 2 * held[events.users]) & ~test
@@ -97,35 +88,36 @@ def cold_item(events: Interactions, n_items: int, seed: int = 42, share: float =
     return Split("cold-item", ~(test | validation), validation, test, pseudo_cold, cold)
 
 
-def judged_by(split: Split, users: Ints, most_users: int, seed: int = 42) -> Split:
-    """A split whose validation and test have the events of at most so many users each.
+def limited_to_judges(split: Split, users: Ints, most: int, seed: int = 42) -> Split:
+    """A split whose test and whose validation have the events of at most so many users.
 
-    The held-out events of the others are unused: they are later than training, or of items that
-    must stay unknown, so that none may be learned from.
+    All other held-out events are unused. None of them is trained on: they are later than training
+    or of items that must stay unknown, and the next run, which draws other users, may judge a model
+    of this one by them. Whoever is tested is among those who validate, so that no event of theirs
+    is unknown to the model that is tested.
 
     Args:
         split: of the events.
         users: (n_events,) who did them.
-        most_users: of each part.
+        most: users of the test, and of the validation.
         seed: draws them.
     """
     n_users = int(users.max(initial=-1)) + 1
+    order = np.random.default_rng(seed).permutation(n_users)
+    tested = _first(order, users[split.test], most)
+    order = np.concatenate([order[tested[order]], order[~tested[order]]])
+    validating = _first(order, users[split.validation], most)
+    return replace(
+        split, validation=split.validation & validating[users], test=split.test & tested[users]
+    )
 
-    def of_some(part: Bools) -> Bools:
-        present = np.bincount(users[part], minlength=n_users) > 0
-        return part & _drawn(present, most_users, seed)[users]
 
-    return replace(split, validation=of_some(split.validation), test=of_some(split.test))
-
-
-def _drawn(users: Bools, most: int | None, seed: int) -> Bools:
-    """Those of the users (n_users,) that are in a draw of at most so many."""
-    if most is None or users.sum() <= most:
-        return users
-    drawn = np.zeros_like(users)
-    present = np.flatnonzero(users)
-    drawn[np.random.default_rng(seed).choice(present, most, replace=False)] = True
-    return drawn
+def _first(order: Longs, users: Ints, most: int) -> Bools:
+    """Which of all users (n_users,) are the first so many, in an order, among some of them."""
+    present = np.bincount(users, minlength=len(order)) > 0
+    chosen = np.zeros(len(order), dtype=bool)
+    chosen[order[present[order]][:most]] = True
+    return chosen
 
 
 def random_split(n: int, seed: int = 42, test: float = 0.2, validation: float = 0.0) -> Split:

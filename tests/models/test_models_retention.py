@@ -100,6 +100,14 @@ def test_a_version_whose_manifest_is_damaged_stays(registry: ModelRegistry) -> N
     assert found[versions[0]] == "has a manifest that cannot be read"
 
 
+def test_a_version_whose_weights_are_gone_stops_nothing(registry: ModelRegistry) -> None:
+    versions = aged(registry, 3)
+    (registry.root / versions[0] / "weights.safetensors").unlink()
+    found = stays(registry, Policy(1, 30))
+    assert set(found) == {versions[0], versions[2]}
+    assert add(registry, data="0").version == versions[0], "it is replaced by a whole one"
+
+
 def test_a_deleted_version_is_gone_and_whoever_reads_it_goes_on(registry: ModelRegistry) -> None:
     made = add(registry)
     weights = registry.root / made.version / "weights.safetensors"

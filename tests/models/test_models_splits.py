@@ -8,9 +8,10 @@ from models.splits import (
     LeakError,
     Split,
     assert_no_future_training,
+    assert_train_before_test,
     cold_item,
     global_temporal,
-    judged_by,
+    limited_to_judges,
     random_split,
     user_temporal,
 )
@@ -64,24 +65,26 @@ def test_at_most_so_many_users_judge(
     log: tuple[Interactions, int, int], most: int, seed: int
 ) -> None:
     events, n_users, n_items = log
-    whole = user_temporal(events, n_users)
-    some = user_temporal(events, n_users, most, seed)
-    assert _is_partition(some)
-    judges = np.unique(events.users[some.test])
-    assert len(judges) == min(most, len(np.unique(events.users[whole.test])))
-    of_judges = np.isin(events.users, judges)
-    assert np.array_equal(some.test, whole.test & of_judges)
-    assert np.array_equal(some.validation, whole.validation & of_judges)
-    for held_out in (cold_item(events, n_items, seed), global_temporal(events)):
-        limited = judged_by(held_out, events.users, most, seed)
-        assert np.array_equal(limited.train, held_out.train)
-        for part, of_all in (
-            (limited.test, held_out.test),
-            (limited.validation, held_out.validation),
-        ):
-            users = np.unique(events.users[part])
-            assert len(users) == min(most, len(np.unique(events.users[of_all])))
-            assert np.array_equal(part, of_all & np.isin(events.users, users))
+    for split in (
+        user_temporal(events, n_users),
+        global_temporal(events),
+        cold_item(events, n_items, seed),
+    ):
+        limited = limited_to_judges(split, events.users, most, seed)
+        assert np.array_equal(limited.train, split.train), "the others' events are not learned from"
+        judges = {}
+        for part in ("test", "validation"):
+            all_of_part, left = getattr(split, part), getattr(limited, part)
+            judges[part] = np.unique(events.users[left])
+            assert len(judges[part]) == min(most, len(np.unique(events.users[all_of_part])))
+            assert np.array_equal(left, all_of_part & np.isin(events.users, judges[part]))
+        of_tested = np.isin(events.users, judges["test"])
+        assert np.array_equal(limited.validation & of_tested, split.validation & of_tested)
+        known, test = limited.train | limited.validation, limited.test
+        if split.name == "user-temporal":
+            assert_no_future_training(events.take(known), events.take(test))
+        if split.name == "global-temporal":
+            assert_train_before_test(events.take(known), events.take(test))
 
 
 def test_ties_are_shuffled_by_the_seed_not_by_the_item() -> None:

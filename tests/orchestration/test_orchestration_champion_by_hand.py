@@ -72,6 +72,16 @@ def test_the_gates_champion_is_shown_with_what_it_was_judged_by(registry: ModelR
     assert "no former champion" in refused("rollback", "--reason", "odd lists")
 
 
+def test_a_rollback_passes_over_a_former_champion_that_is_gone(registry: ModelRegistry) -> None:
+    before, other = registry.champion() or "", another(registry)
+    done("promote", other, "--reason", "to try it")
+    done("promote", named(registry, "popularity").version, "--reason", "to try it too")
+    shutil.rmtree(registry.root / other)
+    assert f"Can be returned to: {before}" in done("champion")
+    done("rollback", "--reason", "neither was better")
+    assert registry.champion() == before
+
+
 def test_a_hand_promotes_and_returns_and_the_history_says_why(registry: ModelRegistry) -> None:
     before, other = registry.champion() or "", another(registry)
     said = done("promote", other, "--reason", "odd\n lists")

@@ -121,6 +121,22 @@ def test_a_split_that_knows_the_future_is_refused(copied: Settings, split: str, 
     assert "split again" in found.description
 
 
+def test_of_many_users_some_judge_and_the_checks_of_a_run_pass(copied: Settings) -> None:
+    settings = copied.model_copy(update={"judging_users": 12})
+    assert "splits" in run_pipeline(settings, "key:splits").made
+    workspace = Workspace(settings)
+    splits = workspace.lake.read("splits")
+    for split in RANKED_SPLITS:
+        users = splits.group_by(split).agg(pl.col("user_id").n_unique())
+        counts = dict(users.iter_rows())
+        assert counts["test"] == 12 and counts["validation"] == 12 and counts["unused"] > 0
+    assert no_future_training(workspace).passed and train_before_test(workspace).passed
+    known = split_data(workspace.lake, GLOBAL_TEMPORAL).dataset
+    unused = splits.filter(pl.col(GLOBAL_TEMPORAL) == "unused").height
+    parts = len(known.train) + len(known.validation)
+    assert parts + unused + splits.filter(pl.col(GLOBAL_TEMPORAL) == "test").height == len(splits)
+
+
 def test_models_are_reported_on_the_splits_that_they_are_fitted_on(ndcg: pl.DataFrame) -> None:
     known = set(ndcg.filter(pl.col("split") == GLOBAL_TEMPORAL)["model"])
     assert {"random", "popularity", "item_knn", "ease", "transition", "als"} <= known
