@@ -1,5 +1,7 @@
 """Everything Dagster shows and runs: `dagster dev` loads this module."""
 
+from collections.abc import Callable
+
 import dagster as dg
 
 import assets.ablation
@@ -54,7 +56,12 @@ _STAGES = [
 ]
 
 
-def build_definitions(workspace: Workspace, *, alone: bool = False) -> dg.Definitions:
+def build_definitions(
+    workspace: Workspace,
+    *,
+    alone: bool = False,
+    reopened: Callable[[], Workspace] | None = None,
+) -> dg.Definitions:
     """The platform on one workspace.
 
     Steps run in the run's own process: loading torch and Feast costs each new process longer than
@@ -64,6 +71,8 @@ def build_definitions(workspace: Workspace, *, alone: bool = False) -> dg.Defini
         workspace: of the home.
         alone: whether the caller holds the home's lock while these definitions are executed, so
             that their runs need not wait for it.
+        reopened: opens the workspace again once a run that waited is alone, since the run that it
+            waited for may have been given another source; by default it stays as it is.
     """
     require_known_models(workspace.settings)
     return dg.Definitions(
@@ -72,7 +81,7 @@ def build_definitions(workspace: Workspace, *, alone: bool = False) -> dg.Defini
         jobs=make_jobs(),
         schedules=make_schedules(workspace),
         sensors=[reported_events_sensor(workspace)],
-        resources={"workspace": workspace if alone else workspace_alone(workspace)},
+        resources={"workspace": workspace if alone else workspace_alone(workspace, reopened)},
         executor=dg.in_process_executor,
         loggers={"console": run_log},
     )
@@ -83,4 +92,8 @@ def _assets() -> list[dg.AssetsDefinition]:
     return [asset for asset in loaded if isinstance(asset, dg.AssetsDefinition)]
 
 
-defs = build_definitions(Workspace(load_settings()))
+def _opened() -> Workspace:
+    return Workspace(load_settings())
+
+
+defs = build_definitions(_opened(), reopened=_opened)

@@ -20,7 +20,7 @@ from models.media.limits import media_limits
 from models.search.best_settings import best_file
 
 _CODE = ("assets", "crossmodal", "feature_repo", "models", "orchestration", "sources")
-_OF_THE_SERVICE = "serve_"
+_CHANGES_NO_TABLE = ("serve_", "unattended_")
 _PASSING = ("-shm", "-journal", ".lock")
 
 
@@ -44,7 +44,7 @@ def choices_in_force(workspace: Workspace) -> str:
     chosen = {
         name: value
         for name, value in settings.model_dump(mode="json", exclude={"home"}).items()
-        if not name.startswith(_OF_THE_SERVICE)
+        if not name.startswith(_CHANGES_NO_TABLE)
     }
     # Of a folder with an encoder of one's own the files may change while its name stays.
     chosen["encoders"] = [

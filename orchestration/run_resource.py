@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 
@@ -16,7 +16,9 @@ from orchestration.jobs import FULL_EVALUATION_TAG
 from orchestration.run_queue import QUEUED_TAG
 
 
-def workspace_alone(workspace: Workspace) -> dg.ResourceDefinition:
+def workspace_alone(
+    workspace: Workspace, reopened: Callable[[], Workspace] | None = None
+) -> dg.ResourceDefinition:
     """The workspace as a resource that keeps the home's lock from a run's first step to its last.
 
     The queue lets one run of the web UI and its daemon work at a time, but knows nothing of
@@ -24,6 +26,7 @@ def workspace_alone(workspace: Workspace) -> dg.ResourceDefinition:
 
     Args:
         workspace: of the home.
+        reopened: opens it again once the run is alone; by default it stays as it is.
     """
 
     @dg.resource(description="Settings and tables of the home, in which one run works at a time.")
@@ -37,8 +40,9 @@ def workspace_alone(workspace: Workspace) -> dg.ResourceDefinition:
                 held.enter_context(
                     sole_run(workspace.paths, instance, run.run_id, waiting=log.info)
                 )
-            _limit_time(instance, run, workspace.settings.unattended_run_seconds)
-            yield _as_tagged(workspace, run)
+            current = workspace if reopened is None else reopened()
+            _limit_time(instance, run, current.settings.unattended_run_seconds)
+            yield _as_tagged(current, run)
 
     return alone
 

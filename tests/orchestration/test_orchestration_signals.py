@@ -28,12 +28,12 @@ def test_the_web_ui_ends_with_all_of_its_processes(tmp_path: Path) -> None:
         httpx.get(f"http://127.0.0.1:{port}/server_info", timeout=60).raise_for_status()
 
     paths = StatePaths(tmp_path / "home")
-    with open_instance(paths) as instance:
-        # As a run that was started in the web UI and goes on while it ends.
-        going = dg.DagsterRun(job_name="everything", status=dg.DagsterRunStatus.STARTED)
-        instance.add_run(going)
     with started(paths.home, "ui", "--port", str(port)) as ui:
         answers()
+        with open_instance(paths) as instance:
+            # As a run that was started in the web UI and goes on while it ends.
+            going = dg.DagsterRun(job_name="everything", status=dg.DagsterRunStatus.STARTED)
+            instance.add_run(going)
         assert len(ui.children(recursive=True)) >= 3
         assert ended_by(ui, signal.SIGTERM) == 0
     with socket.create_server(("127.0.0.1", port)):

@@ -2,8 +2,8 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import timedelta
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,16 @@ from dagster._core.definitions.schedule_definition import ScheduleExecutionData
 from pydantic import ValidationError
 from small_platform import chosen_by_variables, small_settings
 
+from crossmodal.event_log import EventLog, LoggedEvent
+from crossmodal.home_lock import HomeBusyError, home_lock
+from crossmodal.paths import StatePaths
+from crossmodal.pseudonyms import pseudonym
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
 from orchestration.definitions import build_definitions
 from orchestration.instance import open_instance
 from orchestration.jobs import RANGE_END, RANGE_START
+from orchestration.lookup import LookupFailedError, features_of
 from orchestration.run_queue import QUEUED_TAG
 from orchestration.run_resource import workspace_alone
 
@@ -68,6 +73,37 @@ def test_a_schedule_asks_for_its_job_and_for_all_months(
     months = Workspace(settings).lake.partitions("interactions")
     ranged = {RANGE_START: months[0], RANGE_END: months[-1]}
     assert name == "weekly" or ranged.items() <= request.tags.items()
+
+
+@pytest.mark.slow
+def test_every_hour_a_reported_event_reaches_the_online_store_and_nothing_is_fitted(
+    copied: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable, value in chosen_by_variables().items():
+        monkeypatch.setenv(variable, value)
+    workspace = Workspace(copied)
+    item = workspace.lake.read("items")["item_id"][0]
+    instant = int(datetime(2026, 5, 30, tzinfo=UTC).timestamp() * 1_000_000)
+    click = LoggedEvent(
+        "e1", pseudonym("ada", b"a key for tests"), item, "click", *3 * [None], instant
+    )
+    with closing(EventLog(workspace.paths.event_log)) as log:
+        log.append([click]).result()
+    with pytest.raises(LookupFailedError):
+        features_of(copied, "user", "ada")
+    (request,) = evaluated(copied, "hourly").run_requests
+    with repository_of(copied) as (instance, repository):
+        done = repository.get_job("refresh").execute_in_process(
+            instance=instance, tags=dict(request.tags)
+        )
+    assert done.success
+    assert features_of(copied, "user", "ada")["user_statistics__user_n_events"] == 1
+    made = {
+        event.asset_key.to_user_string()
+        for event in done.get_asset_materialization_events()
+        if not event.materialization.metadata["kept"].value
+    }
+    assert "online_features" in made and not made & {"champion", "model_ease", "recommendations"}
 
 
 def test_what_the_jobs_make_is_what_they_say(settings: Settings) -> None:
@@ -136,6 +172,24 @@ def test_a_run_of_the_daemon_gets_a_time_limit_when_it_begins_to_work(
     limit = int(run.tags.get("dagster/max_runtime", 0))
     assert limit == int(tags.get("dagster/max_runtime", 0)) or limited
     assert (100 <= limit <= 100 + time.time()) is limited
+
+
+def test_a_run_works_with_the_settings_that_are_there_once_it_is_alone(settings: Settings) -> None:
+    @dg.asset
+    def source(workspace: dg.ResourceParam[Workspace]) -> str:
+        return workspace.settings.source
+
+    def reopened() -> Workspace:
+        with pytest.raises(HomeBusyError), home_lock(StatePaths(settings.home)):
+            pass
+        return Workspace(settings.model_copy(update={"source": "tables"}))
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        workspace = workspace_alone(Workspace(settings), reopened)
+        done = dg.materialize([source], instance=instance, resources={"workspace": workspace})
+    assert done.output_for_node("source") == "tables"
+    with home_lock(StatePaths(settings.home)):
+        pass
 
 
 def test_a_run_of_the_full_evaluation_hides_modalities_from_every_model(tmp_path: Path) -> None:
