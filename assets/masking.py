@@ -171,12 +171,12 @@ def masking_choices(table: str) -> Callable[[Workspace], Choices]:
             "seed": settings.seed,
         }
         of_all = {**asked, "models": "all"}
-        return of_all if _is_made_from(workspace.lake, table, of_all) else asked
+        return of_all if _is_current(workspace.lake, table, of_all) else asked
 
     return choices
 
 
-def _is_made_from(lake: Lake, table: str, choices: Choices) -> bool:
+def _is_current(lake: Lake, table: str, choices: Choices) -> bool:
     """Whether a table is there and was made from these choices and the inputs as they are."""
     if not lake.exists(table):
         return False
