@@ -6,7 +6,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from types import FrameType
 
@@ -111,7 +111,8 @@ def _give_up(paths: StatePaths, code: int) -> None:
 
     try:
         for child in psutil.Process().children(recursive=True):
-            child.kill()
+            with suppress(psutil.NoSuchProcess):
+                child.kill()
         with open_instance(paths) as instance:
             cancel_unfinished(instance)
         print(
