@@ -11,7 +11,7 @@ from assets.judging import why_not_judged
 from assets.recipes import choices_of
 from assets.table_asset import Making, table_asset
 from crossmodal.workspace import Workspace
-from models.assembly import dataset, indexed_events
+from models.assembly import IndexedEvents, dataset, indexed_events
 from models.catalogue import CATALOGUE, ModelEntry
 from models.data import Dataset, Interactions
 from models.splits import limited_to_judges, user_temporal
@@ -55,7 +55,7 @@ def _fitted_by(workspace: Workspace) -> dict[str, Any]:
     choices=_fitted_by,
     group="evaluation",
     kinds={"numpy", "parquet"},
-    code_version="1",
+    code_version="2",
 )
 def tie_sensitivity(making: Making) -> None:
     """NDCG@10 with ties in several orders, each split, fitted and judged again."""
@@ -70,8 +70,11 @@ def tie_sensitivity(making: Making) -> None:
     ]
     orders = range(seed, seed + _ORDERS) if entries else range(0)
     figures: dict[str, dict[int, np.ndarray]] = {entry.name: {} for entry in entries}
+    item_ids = making.lake.scan("items").select("item_id").collect().to_series().to_list()
+    events = _of_some_users(making.lake.read("splits"), seed)
     for done, order in enumerate(orders, start=1):
-        held_out = _held_out(workspace, order)
+        log = indexed_events(events, item_ids, order)
+        held_out = _held_out(log, min(making.settings.judging_users, _JUDGES), seed)
         for entry in entries:
             figures[entry.name][order] = _figures(workspace, entry, held_out)
         workspace.progress(f"Ties in {_ORDERS} orders", done, len(orders))
@@ -90,13 +93,9 @@ class _HeldOut:
     test: Interactions
 
 
-def _held_out(workspace: Workspace, order: int) -> _HeldOut:
-    lake, settings = workspace.lake, workspace.settings
-    item_ids = lake.scan("items").select("item_id").collect().to_series().to_list()
-    log = indexed_events(_of_some_users(lake.read("splits"), settings.seed), item_ids, order)
-    most = min(settings.judging_users, _JUDGES)
+def _held_out(log: IndexedEvents, judges: int, seed: int) -> _HeldOut:
     last = user_temporal(log.events, len(log.user_ids))
-    split = limited_to_judges(last, log.events.users, most, settings.seed)
+    split = limited_to_judges(last, log.events.users, judges, seed)
     return _HeldOut(dataset(log, split.train, split.validation, {}), log.events.take(split.test))
 
 

@@ -10,10 +10,10 @@ sides once and takes the newest earlier row directly. All else is Feast's.
 """
 
 import atexit
+import hashlib
 import logging
 import shutil
 import tempfile
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -84,11 +84,11 @@ class AsofDuckDBOfflineStore(DuckDBOfflineStore):
         """The newest row of each view at or before each entity row's instant, null where there is
         none or where it is older than the view's TTL.
 
-        Equal to Feast's answer, and in the order of the entity rows. Of rows
-        of one key and instant the one that was created last counts; without a
-        `created_timestamp_column` Feast leaves open which, and so does this store. Two kinds of
-        request go Feast's own way, at its price: those with `filter_by_created_timestamp`, which
-        compares a second instant, and views whose source is no file.
+        Equal to Feast's answer, and in the order of the entity rows. Of rows of one key and instant
+        the one that was created last counts; without a `created_timestamp_column` Feast leaves open
+        which, and so does this store. Two kinds of request go Feast's own way, at its price: those
+        with `filter_by_created_timestamp`, which compares a second instant, and views whose source
+        is no file.
 
         Args:
             config: of the repo.
@@ -219,7 +219,7 @@ def _bound_engine(config: RepoConfig) -> None:
             engine.execute(f"SET {name} = ?", [value])
         except duckdb.NotImplementedException:
             # DuckDB keeps the folder that it has spilled to, as for another store of this process.
-            _log.info("DuckDB goes on spilling to %s, not to %s.", current, value)
+            _log.warning("DuckDB goes on spilling to %s, not to %s.", current, value)
 
 
 @cache
@@ -251,8 +251,10 @@ def _entity_rows(entity_df: pd.DataFrame | str) -> _EntityRows:
 
 def _view_of(query: str) -> Table:
     """A query's rows. Ibis' own `sql` calls what DuckDB 2 no longer has."""
-    backend, name = ibis.get_backend(), f"entity_rows_{uuid.uuid4().hex}"
-    backend.con.execute(f"CREATE TEMP VIEW {name} AS {query}")
+    # Named by the query: a process that asks again and again keeps one view of each.
+    digest = hashlib.sha256(query.encode()).hexdigest()[:16]
+    backend, name = ibis.get_backend(), f"entity_rows_{digest}"
+    backend.con.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {query}")
     return backend.table(name)
 
 

@@ -38,6 +38,18 @@ def add(registry: ModelRegistry, data: str = "1", n_items: int = 4) -> ModelVers
     )
 
 
+def add_refit(registry: ModelRegistry, judged_by: str = "") -> ModelVersion:
+    return registry.add(
+        "popularity-all-events",
+        fitted(),
+        metrics=[],
+        data_versions={},
+        stamp={},
+        git_commit="abc",
+        judged_by=judged_by,
+    )
+
+
 @pytest.fixture
 def registry(tmp_path: Path) -> ModelRegistry:
     return ModelRegistry(tmp_path / "models")
@@ -54,15 +66,7 @@ def test_a_version_comes_back_as_it_was_added(registry: ModelRegistry) -> None:
 
 def test_a_version_names_the_one_that_it_was_judged_by(registry: ModelRegistry) -> None:
     judged = add(registry)
-    refit = registry.add(
-        "popularity-all-events",
-        fitted(),
-        metrics=[],
-        data_versions={},
-        stamp={},
-        git_commit="abc",
-        judged_by=judged.version,
-    )
+    refit = add_refit(registry, judged.version)
     assert registry.version(refit.version).judged_by == judged.version
     assert registry.version(judged.version).judged_by == ""
     manifest = registry.root / judged.version / "manifest.json"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_models_registry import add, fitted
+from test_models_registry import add, add_refit
 
 from models.champion_history import Promotions
 from models.registry import ModelRegistry, UnknownVersionError
@@ -39,14 +39,7 @@ def stays(registry: ModelRegistry, policy: Policy, *referred: str) -> dict[str, 
 
 def test_the_newest_of_each_recipe_stay(registry: ModelRegistry) -> None:
     versions = aged(registry, 7)
-    other = registry.add(
-        "popularity-all-events",
-        fitted(),
-        metrics=[],
-        data_versions={},
-        stamp={},
-        git_commit="abc",
-    )
+    other = add_refit(registry)
     found = stays(registry, Policy(5, 30))
     assert set(found) == {*versions[2:], other.version}
     assert set(found.values()) == {"is among the newest of its kind"}
@@ -55,15 +48,7 @@ def test_the_newest_of_each_recipe_stay(registry: ModelRegistry) -> None:
 
 def test_what_is_named_stays_with_what_it_was_judged_by(registry: ModelRegistry) -> None:
     versions = aged(registry, 4)
-    refit = registry.add(
-        "popularity-all-events",
-        fitted(),
-        metrics=[],
-        data_versions={},
-        stamp={},
-        git_commit="abc",
-        judged_by=versions[0],
-    )
+    refit = add_refit(registry, versions[0])
     found = stays(registry, Policy(1, 0), versions[1], "gone")
     assert set(found) == {versions[0], versions[1], versions[3], refit.version}
     assert found[versions[1]] == "is named by a table"
