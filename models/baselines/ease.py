@@ -13,6 +13,7 @@ from models.baselines.configured import (
     ConfiguredBaseline,
     sparse_arrays,
 )
+from models.baselines.cooccurrence import gram
 from models.baselines.recency import choice_matrix, history_matrix
 from models.baselines.sparse_sums import sums_over
 from models.data import Dataset, Floats, Histories, Ints
@@ -67,19 +68,18 @@ class EASE(ConfiguredBaseline[EASEConfig]):
         most_chosen = self._most_chosen(choices)
         choices = choices[:, most_chosen]
         if dataset.n_users < len(most_chosen):
-            gram = (choices @ choices.T).toarray()
-            left = inverse(gram, self.config.strength) @ choices  # K X: u n
+            by_item = sparse.csr_array(choices.T)
+            left = inverse(gram(by_item), self.config.strength) @ choices  # K X: u n
             explained = choices.multiply(left).sum(axis=0)
             self._remember(
                 dataset,
                 kept=most_chosen,
                 left=np.asarray(left, dtype=np.float32),
                 told=np.asarray(explained, dtype=np.float32),
-                **sparse_arrays("choosers", sparse.csr_array(choices.T)),
+                **sparse_arrays("choosers", by_item),
             )
         else:
-            gram = (choices.T @ choices).toarray()
-            left = inverse(gram, self.config.strength)
+            left = inverse(gram(choices), self.config.strength)
             left /= -np.diag(left)
             np.fill_diagonal(left, 0)
             self._remember(dataset, kept=most_chosen, left=left)
@@ -119,16 +119,20 @@ class EASE(ConfiguredBaseline[EASEConfig]):
         return np.sort(most).astype(np.int32)
 
 
-def inverse(gram: NDArray[np.float32], strength: float) -> NDArray[np.float32]:
+def inverse(products: NDArray[np.float32], strength: float) -> NDArray[np.float32]:
     """(G + λI)⁻¹ of a symmetric positive G (n, n) float32, computed in G's own memory.
+
+    Args:
+        products: G, of which only what lies on and below the diagonal is read.
+        strength: λ.
 
     Raises:
         SingularError: G + λI is not positive definite at this precision.
     """
-    if not len(gram):
-        return gram
-    gram.flat[:: len(gram) + 1] += strength
-    factor, failed = lapack.spotrf(gram.T, lower=0, overwrite_a=1, clean=0)
+    if not len(products):
+        return products
+    products.flat[:: len(products) + 1] += strength
+    factor, failed = lapack.spotrf(products.T, lower=0, overwrite_a=1, clean=0)
     if not failed:
         factor, failed = lapack.spotri(factor, lower=0, overwrite_c=1)
     if failed:

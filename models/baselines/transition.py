@@ -11,9 +11,10 @@ from models.baselines.configured import (
     ConfiguredBaseline,
     sparse_arrays,
 )
+from models.baselines.cooccurrence import Windows, pair_weights
 from models.baselines.recency import history_matrix
 from models.baselines.sparse_sums import sums_over
-from models.data import Dataset, Floats, Histories, Interactions, Ints, Longs
+from models.data import Dataset, Floats, Histories, Interactions, Ints
 from models.training import one_blas_thread
 
 
@@ -52,7 +53,7 @@ class Transition(ConfiguredBaseline[TransitionConfig]):
 
     @one_blas_thread()
     def fit(self, dataset: Dataset) -> Self:
-        """Counts, one step length at a time."""
+        """Counts what follows what."""
         config, n_items = self.config, dataset.n_items
         follows = transition_counts(dataset.train, n_items, config.steps, config.step_decay)
         counts = np.bincount(dataset.train.items, minlength=n_items) + config.shrinkage
@@ -70,29 +71,17 @@ class Transition(ConfiguredBaseline[TransitionConfig]):
 
 
 def transition_counts(
-    events: Interactions,
-    n_items: int,
-    steps: int,
-    step_decay: float,
-    sources: Longs | None = None,
-    n_sources: int | None = None,
+    events: Interactions, n_items: int, steps: int, step_decay: float
 ) -> sparse.csr_array:
-    """T (n_sources, n_items) float32: how often, and how closely, column follows row.
+    """T (n_items, n_items) float32: how often, and how closely, column follows row.
 
     Args:
         events: sorted by user, then time.
         n_items: size of the item vocabulary.
         steps: how far ahead an event is seen to lead.
         step_decay: weight of a step further over the one before.
-        sources: (n_events,) row of each event as the first of a pair; its item by default.
-        n_sources: how many rows there are; `n_items` by default.
     """
-    rows = events.items if sources is None else sources
-    shape = (n_items if n_sources is None else n_sources, n_items)
-    total = sparse.csr_array(shape, dtype=np.float32)
-    for step in range(1, steps + 1):
-        same = events.users[step:] == events.users[:-step]
-        pairs = (rows[:-step][same], events.items[step:][same])
-        weights = np.full(int(same.sum()), step_decay ** (step - 1), dtype=np.float32)
-        total = total + sparse.csr_array(sparse.coo_array((weights, pairs), shape=shape))
-    return sparse.csr_array(total)
+    windows = Windows.after(events.users, steps)
+    weights = np.power(step_decay, np.arange(steps))
+    blocks = pair_weights(events.items, n_items, windows, weights, events.items, n_items)
+    return sparse.csr_array(sparse.vstack(list(blocks)))

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+from models.baselines.cooccurrence import Windows, gram, pair_weights
 from models.baselines.ease import inverse
 from models.baselines.recency import choice_matrix
-from models.baselines.transition import transition_counts
-from models.data import Floats, Interactions, Longs
+from models.data import Floats, Interactions, Ints, Longs
 from models.hmdf._link_kernels import largest_first, largest_of_rows
 
 _ROWS = 1024
@@ -61,18 +61,52 @@ def lasting_weights(
     choices = choice_matrix(events.users, events.items, n_users, n_items)
     yield "linear", _linear(choices)
     yield "chosen_with", _cosines(choices)
-    counts = np.bincount(events.items, minlength=n_items) + _SHRINKAGE
-    following = transition_counts(events, n_items, 20, 0.9)
+    users = events.users
     counted = {
-        "next": (transition_counts(events, n_items, 3, 1.0), 0.3),
-        "following": (following, 0.3),
-        "following_far": (transition_counts(events, n_items, 50, 0.97), 0.4),
-        "preceding": (sparse.csr_array(following.T), 0.3),
-        "same_hour": (_within(events, n_items, _HOUR, 30), 0.3),
+        "next": (Windows.after(users, 3), 1.0, 0.3),
+        "following": (Windows.after(users, 20), 0.9, 0.3),
+        "following_far": (Windows.after(users, 50), 0.97, 0.4),
+        "preceding": (Windows.before(users, 20), 0.9, 0.3),
+        "same_hour": (Windows.around(events, 30, _HOUR), 1.0, 0.3),
     }
-    for kind, (weights, power) in counted.items():
-        damping = sparse.diags_array((counts**-power).astype(np.float32))
-        yield kind, _largest(sparse.csr_array(damping @ weights @ damping))
+    for kind, (windows, step_decay, power) in counted.items():
+        yield kind, _counted(events.items, n_items, windows, step_decay, power)
+
+
+def _counted(
+    items: Ints,
+    n_items: int,
+    windows: Windows,
+    step_decay: float,
+    power: float,
+    period_of: Longs | None = None,
+    n_periods: int = 1,
+    most: int = _MOST_WEIGHTS,
+) -> sparse.csr_array:
+    """The largest weights of pairs, damped by the popularity of both items.
+
+    Args:
+        items: (n_events,) dense item indexes.
+        n_items: size of the item vocabulary.
+        windows: which events are paired.
+        step_decay: weight of a step further over the one before.
+        power: how much popular items are held back.
+        period_of: (n_events,) rows of another period are apart; by default there is one.
+        n_periods: how many there are.
+        most: weights in all.
+    """
+    damping = ((np.bincount(items, minlength=n_items) + _SHRINKAGE) ** -power).astype(np.float32)
+    by_row = np.tile(damping, n_periods)
+    weights = np.power(step_decay, np.arange(windows.longest))
+    rows = items if period_of is None else period_of * n_items + items
+    first, blocks = 0, []
+    for block in pair_weights(items, n_items, windows, weights, rows, len(by_row)):
+        stop = first + block.shape[0]
+        block.data *= np.repeat(by_row[first:stop], np.diff(block.indptr))
+        block.data *= damping[block.indices]
+        blocks.append(_largest(block, most))
+        first = stop
+    return _largest(sparse.csr_array(sparse.vstack(blocks)), most)
 
 
 def _linear(choices: sparse.csr_array) -> sparse.csr_array:
@@ -82,17 +116,17 @@ def _linear(choices: sparse.csr_array) -> sparse.csr_array:
     most_chosen = np.sort(np.argsort(-counts, kind="stable")[:_MOST_ITEMS])
     known = choices[:, most_chosen]
     if n_users < len(most_chosen):
-        alike = inverse((known @ known.T).toarray(), _RIDGE)
+        by_item = sparse.csr_array(known.T)
+        alike = inverse(gram(by_item), _RIDGE)
         # A sparse product with any other layout copies all of it, once a block.
         left = np.ascontiguousarray(alike @ known, dtype=np.float32)  # K X: u n
         seen = np.asarray(known.multiply(left).sum(axis=0), dtype=np.float32)
-        by_item = sparse.csr_array(known.T)
         rows = (
             np.asarray(by_item[start : start + _ROWS] @ left / (1 - seen), dtype=np.float32)
             for start in range(0, len(most_chosen), _ROWS)
         )
     else:
-        solved = inverse((known.T @ known).toarray(), _RIDGE)
+        solved = inverse(gram(known), _RIDGE)
         solved /= -np.diag(solved)
         rows = (solved[start : start + _ROWS] for start in range(0, len(most_chosen), _ROWS))
     blocks = []
@@ -109,32 +143,18 @@ def _linear(choices: sparse.csr_array) -> sparse.csr_array:
 
 def _cosines(choices: sparse.csr_array) -> sparse.csr_array:
     """|i ∩ j| / (√(|i| |j|) + 2 · shrinkage) of the users who chose both (Sarwar et al. 2001)."""
-    n_items = choices.shape[1]
-    by_item = sparse.csr_array(choices.T)
-    lengths = np.sqrt(np.bincount(choices.indices, minlength=n_items))
-    blocks = []
-    for start in range(0, n_items, _ROWS):
-        common = sparse.coo_array(by_item[start : start + _ROWS] @ choices)
-        apart = common.col != common.row + start
-        row, col = common.row[apart], common.col[apart]
-        product = lengths[row + start] * lengths[col] + 2 * _SHRINKAGE
-        values = (common.data[apart] / product).astype(np.float32)
-        shape = (common.shape[0], n_items)
-        alike = sparse.csr_array(sparse.coo_array((values, (row, col)), shape=shape))
-        blocks.append(_largest(alike))
-    return sparse.csr_array(sparse.vstack(blocks))
-
-
-def _within(events: Interactions, n_items: int, most: int, steps: int) -> sparse.csr_array:
-    """How often two items were chosen by one user within `most` microseconds, in either order."""
-    total = sparse.csr_array((n_items, n_items), dtype=np.float32)
-    for step in range(1, steps + 1):
-        same = events.users[step:] == events.users[:-step]
-        same &= events.timestamps[step:] - events.timestamps[:-step] <= most
-        pairs = (events.items[:-step][same], events.items[step:][same])
-        ones = np.ones(int(same.sum()), dtype=np.float32)
-        total = total + sparse.csr_array(sparse.coo_array((ones, pairs), shape=total.shape))
-    return sparse.csr_array(total + total.T)
+    n_users, n_items = choices.shape
+    items = choices.indices
+    users = np.repeat(np.arange(n_users, dtype=np.int32), np.diff(choices.indptr))
+    windows = Windows.whole(users)
+    lengths = np.sqrt(np.bincount(items, minlength=n_items))
+    first, blocks = 0, []
+    for block in pair_weights(items, n_items, windows, np.ones(windows.longest), items, n_items):
+        rows = np.repeat(np.arange(block.shape[0]), np.diff(block.indptr)) + first
+        block.data /= (lengths[rows] * lengths[block.indices] + 2 * _SHRINKAGE).astype(np.float32)
+        blocks.append(_largest(block))
+        first += block.shape[0]
+    return _largest(sparse.csr_array(sparse.vstack(blocks)))
 
 
 def _largest(weights: sparse.csr_array, most: int = _MOST_WEIGHTS) -> sparse.csr_array:
@@ -191,16 +211,13 @@ def contemporary_weights(events: Interactions, n_items: int, periods: Periods) -
 
     What a catalogue shows, and so what is chosen after what, changes over the years (Koren 2010).
     """
-    n_periods = len(periods.middles)
-    following = transition_counts(
-        events,
+    return _counted(
+        events.items,
         n_items,
-        20,
+        Windows.after(events.users, 20),
         0.9,
-        sources=periods.holding(events.timestamps) * n_items + events.items,
-        n_sources=n_periods * n_items,
+        0.3,
+        periods.holding(events.timestamps),
+        len(periods.middles),
+        3 * _MOST_WEIGHTS,
     )
-    damping = (np.bincount(events.items, minlength=n_items) + _SHRINKAGE) ** -0.3
-    by_row = sparse.diags_array(np.tile(damping, n_periods).astype(np.float32))
-    by_column = sparse.diags_array(damping.astype(np.float32))
-    return _largest(sparse.csr_array(by_row @ following @ by_column), 3 * _MOST_WEIGHTS)
