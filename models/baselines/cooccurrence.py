@@ -54,7 +54,7 @@ class Windows:
         """
         begins = Windows.before(events.users, steps).begins
         ends = Windows.after(events.users, steps).ends
-        leave_out_far(events.timestamps, most, begins, ends)
+        leave_out_far(_compact(events.timestamps, np.int64), most, begins, ends)
         return Windows(begins, ends)
 
     @staticmethod
@@ -92,9 +92,11 @@ def pair_weights(
     Yields:
         Blocks (r, n_items) float32, row after row, the columns of each row ascending.
     """
+    columns_of = _compact(items, np.int32)
+    begins, ends = _compact(windows.begins, np.int64), _compact(windows.ends, np.int64)
     order = np.argsort(rows, kind="stable")
     starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=n_rows))])
-    paired = np.concatenate([[0], np.cumsum((windows.ends - windows.begins)[order])])
+    paired = np.concatenate([[0], np.cumsum((ends - begins)[order])])
     room = np.minimum(np.diff(paired[starts]), n_items)
     for first, stop in _blocks(room, most_entries):
         row_ends = np.empty(stop - first, dtype=np.int64)
@@ -103,9 +105,9 @@ def pair_weights(
         count = weigh_pairs(
             order,
             starts[first : stop + 1],
-            items,
-            windows.begins,
-            windows.ends,
+            columns_of,
+            begins,
+            ends,
             weights,
             n_items,
             row_ends,
@@ -123,15 +125,18 @@ def gram(choices: sparse.csr_array) -> Floats:
         choices: X, the columns of each row ascending.
     """
     by_column = sparse.csr_array(choices.T)
-    size = choices.shape[1]
-    product = np.zeros((size, size), dtype=np.float32)
-    places = (_longs(choices.indptr), choices.indices, _longs(by_column.indptr), by_column.indices)
-    add_gram(*places, product)
+    product = np.zeros((choices.shape[1], choices.shape[1]), dtype=np.float32)
+    add_gram(*_entries(choices), *_entries(by_column), product)
     return product
 
 
-def _longs(starts: np.ndarray) -> Longs:
-    return starts.astype(np.int64)
+def _entries(matrix: sparse.csr_array) -> tuple[Longs, Ints]:
+    return _compact(matrix.indptr, np.int64), _compact(matrix.indices, np.int32)
+
+
+def _compact(values: np.ndarray, dtype: type[np.integer]) -> np.ndarray:
+    """One kind of array: numba would compile another variant for each other one, in seconds."""
+    return np.require(values, dtype, ["C", "W"])
 
 
 def _bounds(users: Ints) -> tuple[Longs, Longs]:

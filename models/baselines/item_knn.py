@@ -2,7 +2,6 @@
 
 from typing import Self
 
-import numpy as np
 from pydantic import Field
 from scipy import sparse
 
@@ -11,12 +10,11 @@ from models.baselines.configured import (
     ConfiguredBaseline,
     sparse_arrays,
 )
+from models.baselines.neighbourhoods import cosines, largest
 from models.baselines.recency import choice_matrix, history_matrix
 from models.baselines.sparse_sums import sums_over
 from models.data import Dataset, Floats, Histories, Ints
 from models.training import one_blas_thread
-
-_ROWS = 1024
 
 
 class ItemKNNConfig(BaselineConfig):
@@ -47,14 +45,10 @@ class ItemKNN(ConfiguredBaseline[ItemKNNConfig]):
     @one_blas_thread()
     def fit(self, dataset: Dataset) -> Self:
         """Counts common users, a block of items at a time."""
-        train = dataset.train
+        train, config = dataset.train, self.config
         choices = choice_matrix(train.users, train.items, dataset.n_users, dataset.n_items)
-        lengths = np.sqrt(np.bincount(choices.indices, minlength=dataset.n_items))
-        by_item = sparse.csr_array(choices.T)
-        blocks = [
-            self._neighbours(by_item[start : start + _ROWS], by_item, lengths, start)
-            for start in range(0, dataset.n_items, _ROWS)
-        ]
+        alike = cosines(choices, config.shrinkage)
+        blocks = [largest(block, config.neighbours) for block in alike]
         self._remember(
             dataset, **sparse_arrays("similarity", sparse.csr_array(sparse.vstack(blocks)))
         )
@@ -66,21 +60,3 @@ class ItemKNN(ConfiguredBaseline[ItemKNNConfig]):
         similarity = self.matrix("similarity", n_items)
         history = history_matrix(users, n_items, self.config.decay)
         return sums_over(history, similarity, items)
-
-    def _neighbours(
-        self, block: sparse.csr_array, others: sparse.csr_array, lengths: np.ndarray, start: int
-    ) -> sparse.csr_array:
-        """Similarities (b, n) of a block of items to all items, of which only the nearest stay."""
-        common = (block @ others.T).toarray()
-        rows = np.arange(len(common))
-        product = lengths[start : start + len(common), None] * lengths
-        alike = common / np.maximum(product + self.config.shrinkage, 1e-12)
-        alike[rows, start + rows] = 0
-        n_neighbours = min(self.config.neighbours, alike.shape[1])
-        nearest = np.argpartition(-alike, n_neighbours - 1, axis=1)[:, :n_neighbours]
-        values = np.take_along_axis(alike, nearest, axis=1)
-        owners = np.repeat(rows, n_neighbours)
-        pairs = (values.ravel().astype(np.float32), (owners, nearest.ravel()))
-        matrix = sparse.csr_array(sparse.coo_array(pairs, shape=alike.shape))
-        matrix.eliminate_zeros()
-        return matrix

@@ -8,9 +8,10 @@ from scipy import sparse
 
 from models.baselines.cooccurrence import Windows, gram, pair_weights
 from models.baselines.ease import inverse
+from models.baselines.neighbourhoods import cosines, largest
 from models.baselines.recency import choice_matrix
 from models.data import Floats, Interactions, Ints, Longs
-from models.hmdf._link_kernels import largest_first, largest_of_rows
+from models.hmdf._link_kernels import largest_first
 
 _ROWS = 1024
 _HOUR = 3_600_000_000
@@ -60,7 +61,8 @@ def lasting_weights(
     """Each kind's weights (n_items, n_items), the largest of each row."""
     choices = choice_matrix(events.users, events.items, n_users, n_items)
     yield "linear", _linear(choices)
-    yield "chosen_with", _cosines(choices)
+    alike = [_largest(block) for block in cosines(choices, 2 * _SHRINKAGE)]
+    yield "chosen_with", _largest(sparse.csr_array(sparse.vstack(alike)))
     users = events.users
     counted = {
         "next": (Windows.after(users, 3), 1.0, 0.3),
@@ -141,36 +143,9 @@ def _linear(choices: sparse.csr_array) -> sparse.csr_array:
     return sparse.csr_array(sparse.coo_array((entries.data, places), shape=(n_items, n_items)))
 
 
-def _cosines(choices: sparse.csr_array) -> sparse.csr_array:
-    """|i ∩ j| / (√(|i| |j|) + 2 · shrinkage) of the users who chose both (Sarwar et al. 2001)."""
-    n_users, n_items = choices.shape
-    items = choices.indices
-    users = np.repeat(np.arange(n_users, dtype=np.int32), np.diff(choices.indptr))
-    windows = Windows.whole(users)
-    lengths = np.sqrt(np.bincount(items, minlength=n_items))
-    first, blocks = 0, []
-    for block in pair_weights(items, n_items, windows, np.ones(windows.longest), items, n_items):
-        rows = np.repeat(np.arange(block.shape[0]), np.diff(block.indptr)) + first
-        block.data /= (lengths[rows] * lengths[block.indices] + 2 * _SHRINKAGE).astype(np.float32)
-        blocks.append(_largest(block))
-        first += block.shape[0]
-    return _largest(sparse.csr_array(sparse.vstack(blocks)))
-
-
 def _largest(weights: sparse.csr_array, most: int = _MOST_WEIGHTS) -> sparse.csr_array:
     """The entries of each row that are furthest from 0, as many as fit among `most` in all."""
-    starts = weights.indptr.astype(np.int64)
-    neighbours = _fitting(np.diff(starts), most)
-    chosen = largest_of_rows(starts, weights.data.astype(np.float32), neighbours)
-    lengths = np.minimum(np.diff(starts), neighbours)
-    parts = (
-        weights.data[chosen],
-        weights.indices[chosen],
-        np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-    )
-    largest = sparse.csr_array(parts, shape=weights.shape)
-    largest.eliminate_zeros()
-    return largest
+    return largest(weights, _fitting(np.diff(weights.indptr), most))
 
 
 def _fitting(lengths: Longs, most: int) -> int:

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from walking_users import random_walks
 
+from models.baselines._largest_kernels import largest_of_rows
 from models.data import Histories, Interactions, TokenTable
 from models.hmdf._candidate_kernels import add_past, clear
-from models.hmdf._link_kernels import largest_first, largest_of_rows
+from models.hmdf._link_kernels import largest_first
 from models.hmdf._ranking_kernels import compared
 from models.hmdf.candidates import Pairs, best_of_all
 from models.hmdf.item_links import ItemLinks, now_of
