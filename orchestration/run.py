@@ -13,6 +13,7 @@ from dagster._utils.error import SerializableErrorInfo
 from assets.partitions import register_months
 from crossmodal.settings import Settings, remember_source
 from crossmodal.workspace import Workspace
+from orchestration.compiling_ahead import compiling_ahead
 from orchestration.definitions import build_definitions
 from orchestration.finished import choices_in_force, current_assets, remember_finished
 from orchestration.instance import CLI_RUN_TAG, cancel_unfinished, open_instance, sole_run
@@ -125,7 +126,8 @@ def run_pipeline(
                 if current is not None:
                     return replace(reading, kept=current)
             tags = _month_tags(workspace, instance)
-            made = _materialize(definitions, instance, chosen - _READING, tags)
+            with compiling_ahead():
+                made = _materialize(definitions, instance, chosen - _READING, tags)
             events = (*read.events, *made.events)
             summary = _summary(events, (*read.failed_checks, *made.failed_checks))
             if only is None and not summary.failed_checks:

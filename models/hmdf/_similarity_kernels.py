@@ -16,6 +16,7 @@ def cosines_of(
     items: Ints,
     ends: Longs,
     out: Floats,
+    first: int,
 ) -> None:
     """Cosines of each user's candidates to the weighted means of what the user chose.
 
@@ -27,7 +28,9 @@ def cosines_of(
         weights: (longest, w) of the newest events, the newest first, in each of w means.
         items: (r,) candidates, user by user.
         ends: (n_users + 1,) where each user's candidates begin.
-        out: (r, w) is filled; NaN where the item or the history has no vector.
+        out: (r, at least first + w), w of its columns are filled; NaN where the item or the history
+            has no vector.
+        first: the first of these columns.
     """
     longest, n_means = weights.shape
     width = vectors.shape[1]
@@ -48,9 +51,9 @@ def cosines_of(
             for row in range(ends[user], ends[user + 1]):
                 item = items[row]
                 if length == 0 or not present[item]:
-                    out[row, mean] = np.nan
+                    out[row, first + mean] = np.nan
                     continue
                 total = np.float32(0)
                 for d in range(width):
                     total += means[mean, d] * vectors[item, d]
-                out[row, mean] = total
+                out[row, first + mean] = total

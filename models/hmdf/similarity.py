@@ -112,9 +112,9 @@ class ContentSimilarity:
         width = len(self.spaces) * len(WINDOWS)
         cosines = np.empty((len(rows), width), dtype=np.float32)
         for place, space in enumerate(self.spaces.values()):
-            columns = cosines[:, place * len(WINDOWS) : (place + 1) * len(WINDOWS)]
             histories = users.items, users.offsets, LASTING
-            cosines_of(space.vectors, space.present, *histories, items, ends, columns)
+            columns = cosines, place * len(WINDOWS)
+            cosines_of(space.vectors, space.present, *histories, items, ends, *columns)
         return cosines
 
     def masked(self, tokens: Mapping[str, TokenTable]) -> "ContentSimilarity":
