@@ -83,14 +83,15 @@ class Settings(BaseSettings):
         gt=0,
         le=1,
         description="Share of a modality's files that may have the same content; above it, that "
-        "content is taken for a placeholder, and its items count as having no file.",
+        "content counts as a placeholder, and its items as having no file.",
     )
     earliest_event: datetime = Field(
         default=datetime(1900, 1, 1, tzinfo=UTC),
-        description="Events before this instant are rejected; in UTC unless an offset is given.",
+        description="Events before this time are rejected; it is in UTC unless it has an offset.",
     )
     latest_event: datetime | None = Field(
-        default=None, description="Events after this instant are rejected; by default, after now."
+        default=None,
+        description="Events after this time are rejected; by default, events in the future.",
     )
     sample_users: int = Field(default=1500, ge=10, description="Users of the sample source.")
     sample_items: int = Field(default=800, ge=20, description="Items of the sample source.")
@@ -112,7 +113,7 @@ class Settings(BaseSettings):
         "file counts as broken.",
     )
     media_timeout_seconds: float = Field(
-        default=30.0, gt=0, description="Time one file may take to decode."
+        default=30.0, gt=0, description="Time that one file may take to decode."
     )
     media_workers: int = Field(default=2, ge=1, description="Processes that decode media.")
 
@@ -178,14 +179,13 @@ class Settings(BaseSettings):
         default=0.2,
         ge=0,
         le=1,
-        description="How much the champion's version fitted to all events must agree with its "
-        "judged version: the share of the items in their lists that must be the same. Below it, "
-        "the judged version answers.",
+        description="Share of the items in the judged champion's lists that must also be in the "
+        "lists of the version fitted to all events; below it, the judged version answers.",
     )
     refit_list_seconds: float = Field(
         default=0.5,
         gt=0,
-        description="Longest time that one list of the version fitted to all events may take; "
+        description="Longest time that the version fitted to all events may take for one list; "
         "above it, the judged version answers.",
     )
     kept_versions: int = Field(
@@ -208,27 +208,28 @@ class Settings(BaseSettings):
     )
     ablation_models: Literal["best", "all"] = Field(
         default="best",
-        description="Models that modalities are hidden from. best: two per split, the best model "
-        "and the best of the others that train weights; all: every model that can be masked.",
+        description="Models that modalities are hidden from, to measure what each is worth. best: "
+        "two per split, the best model and the best of the others that train weights; all: every "
+        "model that can be masked.",
     )
 
     unattended_retries: int = Field(
         default=3,
         ge=0,
-        description="How often a step is tried again after a fault that can pass: a lock that is "
-        "held, a network or a disk that does not answer. Others are not tried again.",
+        description="How often a step is tried again after a temporary fault: a lock that is held, "
+        "a network or a disk that does not answer. After other faults it is not tried again.",
     )
     unattended_retry_seconds: float = Field(
         default=5.0,
         gt=0,
-        description="Wait before the first of these tries, give or take as much; before the next "
-        "ones, 3 and 7 times as long.",
+        description="Base of the waits before these tries: 1, 3 and 7 times as long, plus or minus "
+        "a random time of up to the base.",
     )
     unattended_run_seconds: int = Field(
         default=86_400,
         ge=0,
         description="Time that a run of the web UI or its daemon may work; after it, the run is "
-        "ended and counts as failed. 0 for any time.",
+        "ended and counts as failed. 0 sets no limit.",
     )
     unattended_time_zone: str = Field(
         default="UTC",
@@ -238,40 +239,42 @@ class Settings(BaseSettings):
         default=30.0,
         ge=1,
         description="Age of the features in the online store above which the web UI calls them "
-        "overdue. With the hourly schedule, 3 says so sooner.",
+        "overdue. With the hourly schedule, you can set it to 3, to see a fault sooner.",
     )
     unattended_lists_hours: float = Field(
         default=30.0,
         ge=1,
-        description="Age of the lists above which it calls them overdue. By default, a night that "
-        "fails is seen in the morning.",
+        description="Age of the lists above which the web UI calls them overdue. The default shows "
+        "a failed nightly run in the morning.",
     )
     unattended_champion_hours: float = Field(
         default=30.0,
         ge=1,
-        description="Time since models were last judged above which it calls the champion overdue.",
+        description="Time since models were last judged above which the web UI calls the champion "
+        "overdue.",
     )
 
     serve_host: str = Field(
         default="127.0.0.1", description="Address that `crossmodal serve` listens on."
     )
     serve_port: int = Field(
-        default=8000, ge=0, le=65535, description="Port of that address; 0 takes any free one."
+        default=8000,
+        ge=0,
+        le=65535,
+        description="Port that `crossmodal serve` listens on; 0 takes any free one.",
     )
-    serve_workers: int = Field(
-        default=1, ge=1, le=64, description="Processes that answer, on one port."
-    )
+    serve_workers: int = Field(default=1, ge=1, le=64, description="Processes that share the port.")
     serve_allowed_hosts: tuple[str, ...] = Field(
         default=(),
         description="Host names under which the service may be called, in addition to those of "
         'this machine, as JSON: ["shop.example", "*.shop.example"]; "*" for any. If '
-        "the list is empty, any name may be used as soon as there are keys.",
+        "the list is empty and there are keys, any name may be used.",
     )
     serve_max_body_bytes: int = Field(
         default=16_000_000,
         gt=0,
-        description="Largest body of a request, such as a file; above it, 413. JSON has lower "
-        "bounds too.",
+        description="Largest body of a request, such as a file; above it, 413. The limits for JSON "
+        "are lower.",
     )
     serve_held_bytes: int = Field(
         default=64_000_000,
@@ -315,28 +318,30 @@ class Settings(BaseSettings):
     serve_remembered_bytes: int = Field(
         default=32_000_000,
         ge=0,
-        description="Bytes of lists that a process keeps for users who do nothing between two "
-        "requests; 0 keeps none.",
+        description="Bytes of lists that a process keeps in memory, to answer again if nothing has "
+        "changed; 0 keeps none.",
     )
     serve_user_state_seconds: float = Field(
         default=0.2,
         gt=0,
-        description="Time to read a user's events; after it, 503, but /v1/rank uses the lake's "
-        "events.",
+        description="Time to read a user's events; after it, 503, except that /v1/rank uses the "
+        "lake's events.",
     )
     serve_ranking_seconds: float = Field(
-        default=0.5, gt=0, description="Time to rank; after it, the stored or the popular list."
+        default=0.5, gt=0, description="Time to rank; after it, the stored or popular list is used."
     )
     serve_diversity_seconds: float = Field(
-        default=0.2, gt=0, description="Time to diversify; after it, the order of the scores."
+        default=0.2,
+        gt=0,
+        description="Time to diversify; after it, the list is in the order of the scores.",
     )
     serve_reasons_seconds: float = Field(
-        default=0.2, gt=0, description="Time to explain; after it, no reasons."
+        default=0.2, gt=0, description="Time to explain; after it, the list has no reasons."
     )
     serve_features_seconds: float = Field(
         default=0.2,
         gt=0,
-        description="Time for Feast to find a stored list; after it, the popular items.",
+        description="Time for Feast to find a stored list; after it, the popular items are used.",
     )
 
     @field_validator("unattended_time_zone")

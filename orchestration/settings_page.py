@@ -13,9 +13,9 @@ from crossmodal.settings import ENV_PREFIX, Settings
 _HEAD = """\
 # Settings
 
-Environment variables, or lines in a file `.env` in the working folder. Lists are given as JSON.
-`crossmodal doctor` prints the values in force; an unknown variable `CROSSMODAL_...` is named in a
-warning.
+Settings are environment variables, or lines in a file `.env` in the working folder. Lists are JSON.
+`crossmodal doctor` prints the values in force. A warning names each variable `CROSSMODAL_...`
+that is not a setting.
 
 `crossmodal settings` prints this page.
 """
