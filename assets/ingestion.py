@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 
 import dagster as dg
@@ -57,31 +58,24 @@ def source_root(workspace: Workspace) -> Path:
     return root
 
 
+_listing = partial(
+    dg.AssetSpec, group_name="sources", owners=OWNERS, kinds={"file"}, code_version="1"
+)
+_table = partial(dg.AssetSpec, group_name="ingestion", owners=OWNERS, kinds={"polars", "parquet"})
+
+
 @dg.multi_asset(
     specs=[
-        dg.AssetSpec(
+        _listing(
             "raw_interactions",
             description="The files that hold what users did, with their checksums.",
-            group_name="sources",
-            owners=OWNERS,
-            kinds={"file"},
-            code_version="1",
         ),
-        dg.AssetSpec(
-            "raw_items",
-            description="The files that hold the catalogue, with their checksums.",
-            group_name="sources",
-            owners=OWNERS,
-            kinds={"file"},
-            code_version="1",
+        _listing(
+            "raw_items", description="The files that hold the catalogue, with their checksums."
         ),
-        dg.AssetSpec(
+        _listing(
             "raw_media",
             description="Every picture, sound and video file of the items, with its checksum.",
-            group_name="sources",
-            owners=OWNERS,
-            kinds={"file"},
-            code_version="1",
         ),
     ],
 )
@@ -104,40 +98,28 @@ def raw_files(
 
 @dg.multi_asset(
     specs=[
-        dg.AssetSpec(
+        _table(
             "staged_interactions",
             deps=["raw_interactions", "raw_items", "reported_events"],
             description="Every usable event, of the source and of the apps, under a pseudonym.",
-            group_name="ingestion",
-            owners=OWNERS,
-            kinds={"polars", "parquet"},
             code_version="5",
         ),
-        dg.AssetSpec(
+        _table(
             "staged_items",
             deps=["raw_items", "raw_interactions"],
             description="Every usable item of the catalogue.",
-            group_name="ingestion",
-            owners=OWNERS,
-            kinds={"polars", "parquet"},
             code_version="3",
         ),
-        dg.AssetSpec(
+        _table(
             "rejects",
             deps=["raw_interactions", "raw_items"],
             description="Every row that could not be used: its file, its row number and why.",
-            group_name="ingestion",
-            owners=OWNERS,
-            kinds={"polars", "parquet"},
             code_version="3",
         ),
-        dg.AssetSpec(
+        _table(
             "repairs",
             deps=["raw_interactions", "raw_items"],
             description="Fields that say nothing usable and count as absent, by column and kind.",
-            group_name="ingestion",
-            owners=OWNERS,
-            kinds={"polars", "parquet"},
             code_version="2",
         ),
     ],

@@ -5,7 +5,8 @@ A row's event_timestamp is the first instant at which its values may be used.
 
 from datetime import timedelta
 
-from feast import FeatureView, Field
+from feast import Entity, FeatureView, Field
+from feast.data_source import DataSource
 from feast.types import Array, Float32, Int64, PrimitiveFeastType, String, UnixTimestamp
 
 from crossmodal.modalities import MODALITIES
@@ -44,79 +45,85 @@ def _shared_vector(name: str, description: str) -> Field:
     )
 
 
-def _item_embedding(modality: str) -> FeatureView:
+def _view(
+    name: str,
+    entity: Entity,
+    source: DataSource,
+    description: str,
+    schema: list[Field],
+    *,
+    ttl: timedelta = NEVER_EXPIRES,
+    online: bool = True,
+    **tags: str,
+) -> FeatureView:
+    """A view of an entity, whose join key comes before the fields of `schema`."""
     return FeatureView(
-        name=f"item_{modality}_embedding",
-        entities=[item],
-        ttl=NEVER_EXPIRES,
-        schema=[
-            _key("item"),
-            _shared_vector(
-                f"{modality}_embedding",
-                f"The item's {modality} in the space all modalities share.",
-            ),
-            Field(
-                name=f"{modality}_encoder",
-                dtype=String,
-                description="Name of the encoder that made the vector.",
-            ),
-        ],
-        source=embeddings_sources[modality],
-        online=True,
-        description=f"The {modality} of an item in the shared space. An item without has no row.",
+        name=name,
+        entities=[entity],
+        ttl=ttl,
+        schema=[_key(entity.name), *schema],
+        source=source,
+        online=online,
+        description=description,
         owner=OWNER,
-        tags={"stage": "embeddings", "modality": modality},
+        tags=tags,
+    )
+
+
+def _item_embedding(modality: str) -> FeatureView:
+    name = f"{modality}_embedding"
+    encoder = "Name of the encoder that made the vector."
+    return _view(
+        f"item_{name}",
+        item,
+        embeddings_sources[modality],
+        f"The {modality} of an item in the shared space. An item without has no row.",
+        [
+            _shared_vector(name, f"The item's {modality} in the space all modalities share."),
+            Field(name=f"{modality}_encoder", dtype=String, description=encoder),
+        ],
+        stage="embeddings",
+        modality=modality,
     )
 
 
 def _item_features(modality: str) -> FeatureView:
-    return FeatureView(
-        name=f"item_{modality}_features",
-        entities=[item],
-        ttl=NEVER_EXPIRES,
-        schema=[
-            _key("item"),
-            Field(
-                name=f"{modality}_features",
-                dtype=Array(Float32),
-                description="The tower's own features, before alignment and not standardised.",
-                tags={"space": "tower"},
-            ),
-        ],
-        source=embeddings_sources[modality],
+    own = Field(
+        name=f"{modality}_features",
+        dtype=Array(Float32),
+        description="The tower's own features, before alignment and not standardised.",
+        tags={"space": "tower"},
+    )
+    return _view(
+        f"item_{modality}_features",
+        item,
+        embeddings_sources[modality],
+        f"What the {modality} tower says of an item: read in training, never online.",
+        [own],
         online=False,
-        description=f"What the {modality} tower says of an item: read in training, never online.",
-        owner=OWNER,
-        tags={"stage": "embeddings", "modality": modality},
+        stage="embeddings",
+        modality=modality,
     )
 
 
 def _user_taste(modality: str) -> FeatureView:
-    return FeatureView(
-        name=f"user_taste_{modality}",
-        entities=[user],
-        ttl=NEVER_EXPIRES,
-        schema=[
-            _key("user"),
-            _shared_vector(
-                f"{modality}_taste",
-                f"Mean {modality} embedding of what the user did, weighted by value, unit norm.",
-            ),
-        ],
-        source=taste_sources[modality],
-        online=True,
-        description=f"What a user likes, seen through the {modality} of the items.",
-        owner=OWNER,
-        tags={"stage": "behaviour", "modality": modality},
+    mean = f"Mean {modality} embedding of what the user did, weighted by value, unit norm."
+    return _view(
+        f"user_taste_{modality}",
+        user,
+        taste_sources[modality],
+        f"What a user likes, seen through the {modality} of the items.",
+        [_shared_vector(f"{modality}_taste", mean)],
+        stage="behaviour",
+        modality=modality,
     )
 
 
-def _statistics_schema(entity_name: str, other: str) -> list[Field]:
+def _statistics(entity_name: str, other: str) -> list[Field]:
     def field(name: str, dtype: PrimitiveFeastType, description: str) -> Field:
         return Field(name=f"{entity_name}_{name}", dtype=dtype, description=description)
 
     return [
-        _key(entity_name),
         field("n_events", Int64, "Events so far."),
         field(f"n_{other}s", Int64, f"Distinct {other}s so far."),
         field("value_mean", Float32, "Mean value of the events so far."),
@@ -132,36 +139,30 @@ item_embeddings = [_item_embedding(modality) for modality in MODALITIES]
 item_features = [_item_features(modality) for modality in MODALITIES]
 user_tastes = [_user_taste(modality) for modality in MODALITIES]
 
-item_statistics = FeatureView(
-    name="item_statistics",
-    entities=[item],
-    ttl=NEVER_EXPIRES,
-    schema=_statistics_schema("item", "user"),
-    source=item_statistics_source,
-    online=True,
-    description="How an item was received, from events strictly before the asked instant.",
-    owner=OWNER,
-    tags={"stage": "behaviour"},
+item_statistics = _view(
+    "item_statistics",
+    item,
+    item_statistics_source,
+    "How an item was received, from events strictly before the asked instant.",
+    _statistics("item", "user"),
+    stage="behaviour",
 )
 
-user_statistics = FeatureView(
-    name="user_statistics",
-    entities=[user],
-    ttl=NEVER_EXPIRES,
-    schema=_statistics_schema("user", "item"),
-    source=user_statistics_source,
-    online=True,
-    description="How active a user is, from events strictly before the asked instant.",
-    owner=OWNER,
-    tags={"stage": "behaviour"},
+user_statistics = _view(
+    "user_statistics",
+    user,
+    user_statistics_source,
+    "How active a user is, from events strictly before the asked instant.",
+    _statistics("user", "item"),
+    stage="behaviour",
 )
 
-user_recommendations = FeatureView(
-    name="user_recommendations",
-    entities=[user],
-    ttl=LISTS_EXPIRE,
-    schema=[
-        _key("user"),
+user_recommendations = _view(
+    "user_recommendations",
+    user,
+    user_recommendations_source,
+    "The list to show a user; the key `new_user` holds the one for a newcomer.",
+    [
         Field(name="item_ids", dtype=Array(String), description="Recommended items, best first."),
         Field(name="scores", dtype=Array(Float32), description="The model's score of each item."),
         Field(name="reasons", dtype=Array(String), description="Why, one sentence an item."),
@@ -172,26 +173,20 @@ user_recommendations = FeatureView(
             description="When the list was made, in whole seconds: Feast keeps no finer online.",
         ),
     ],
-    source=user_recommendations_source,
-    online=True,
-    description="The list to show a user; the key `new_user` holds the one for a newcomer.",
-    owner=OWNER,
-    tags={"stage": "recommendations"},
+    ttl=LISTS_EXPIRE,
+    stage="recommendations",
 )
 
-reported_events = FeatureView(
-    name="reported_events",
-    entities=[event],
-    ttl=NEVER_EXPIRES,
-    schema=[
-        _key("event"),
+reported_events = _view(
+    "reported_events",
+    event,
+    events_source,
+    "What apps reported. Push events here; the features made of them are other views.",
+    [
         Field(name="user_id", dtype=String, description="Who did it, by keyed pseudonym."),
         Field(name="item_id", dtype=String, description="What it is about."),
         Field(name="event_type", dtype=String, description="What was done, such as click."),
     ],
-    source=events_source,
     online=False,
-    description="What apps reported. Push events here; the features made of them are other views.",
-    owner=OWNER,
-    tags={"stage": "behaviour"},
+    stage="behaviour",
 )

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.data import Interactions, Longs
+from models.data import Dataset
 from models.retrieval_loss import CandidateDraw, Candidates
 from models.sequences import (
     Events,
@@ -67,16 +67,19 @@ class NextChoices:
     """Draws instants of users and reads what a step needs of them.
 
     Args:
-        events: of the training, sorted by user, then time.
-        counts: (n_items,) training events of each item.
+        dataset: with the events of the training.
         scale: of the values.
         sizes: how much a step reads.
+
+    Attributes:
+        counts: (n_items,) training events of each item.
     """
 
-    def __init__(self, events: Interactions, counts: Longs, scale: Scale, sizes: StepSizes) -> None:
-        self._events, self._scale, self._sizes = events, scale, sizes
-        self._starts, self.stops, self._ends = prefixes(events)
-        self._candidates = CandidateDraw.of(counts, sizes.sampled_items)
+    def __init__(self, dataset: Dataset, scale: Scale, sizes: StepSizes) -> None:
+        self._events, self._scale, self._sizes = dataset.train, scale, sizes
+        self._starts, self.stops, self._ends = prefixes(dataset.train)
+        self.counts = np.bincount(dataset.train.items, minlength=dataset.n_items)
+        self._candidates = CandidateDraw.of(self.counts, sizes.sampled_items)
 
     def batches(
         self, period_of_event: Rows, generator: torch.Generator

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from fastapi import Depends, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.routing import APIRoute
 
 from serving.access import bearer, require_key
@@ -61,6 +61,23 @@ def guarded(scope: Scope, json_bytes: int = _JSON_BYTES) -> type[APIRoute]:
             return handler
 
     return Guarded
+
+
+def v1_router(tag: str, scope: Scope, *statuses: int, json_bytes: int = _JSON_BYTES) -> APIRouter:
+    """A router of guarded routes below `/v1`.
+
+    Args:
+        tag: of its routes in OpenAPI.
+        scope: that a caller needs.
+        statuses: errors of its routes besides those of every guarded one.
+        json_bytes: see `guarded`.
+    """
+    return APIRouter(
+        prefix="/v1",
+        tags=[tag],
+        route_class=guarded(scope, json_bytes),
+        responses=problem_responses(*statuses),
+    )
 
 
 class _Read(Request):

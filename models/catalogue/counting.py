@@ -1,10 +1,16 @@
 """Models that count or solve: chance, popularity, neighbours, linear maps, factors, content."""
 
 from crossmodal.modalities import LASTING, MODALITIES
-from models.catalogue.entry import Benchmark, ModelEntry
+from models.catalogue.entry import Benchmark, Choices, ModelEntry
 from models.catalogue.shared import DECAY
 from models.catalogue.space import Real, Space, Whole
 from models.splits.names import COLD_ITEM, RANKED_SPLITS, WARM_AND_COLD, WARM_SPLITS
+
+
+def _tuned(*grid: Choices) -> Benchmark:
+    """Of a baseline on the warm splits, tuned over these settings."""
+    return Benchmark("baseline", WARM_SPLITS, grid, refits=True)
+
 
 _EVERYONE = (
     ModelEntry(
@@ -33,12 +39,7 @@ _EVERYONE = (
         "models.baselines:RecentPopularityConfig",
         RANKED_SPLITS,
         ordered=True,
-        benchmark=Benchmark(
-            "baseline",
-            WARM_SPLITS,
-            ({"half_life_days": 30}, {"half_life_days": 120}, {"half_life_days": 365}),
-            refits=True,
-        ),
+        benchmark=_tuned({"half_life_days": 30}, {"half_life_days": 120}, {"half_life_days": 365}),
     ),
 )
 
@@ -57,11 +58,8 @@ _BEHAVIOUR = (
                 "decay": DECAY,
             }
         ),
-        benchmark=Benchmark(
-            "baseline",
-            WARM_SPLITS,
-            ({}, {"neighbours": 300}, {"decay": 0.85}, {"decay": 1.0}, {"shrinkage": 50.0}),
-            refits=True,
+        benchmark=_tuned(
+            {}, {"neighbours": 300}, {"decay": 0.85}, {"decay": 1.0}, {"shrinkage": 50.0}
         ),
     ),
     ModelEntry(
@@ -73,18 +71,13 @@ _BEHAVIOUR = (
         code_version="5",
         yardstick=True,
         space=Space({"strength": Real(10.0, 3000.0, log=True), "decay": DECAY}),
-        benchmark=Benchmark(
-            "baseline",
-            WARM_SPLITS,
-            (
-                {"decay": 1.0},
-                {"decay": 1.0, "strength": 600.0},
-                {},
-                {"decay": 0.8},
-                {"strength": 150.0},
-                {"strength": 600.0},
-            ),
-            refits=True,
+        benchmark=_tuned(
+            {"decay": 1.0},
+            {"decay": 1.0, "strength": 600.0},
+            {},
+            {"decay": 0.8},
+            {"strength": 150.0},
+            {"strength": 600.0},
         ),
     ),
     ModelEntry(
@@ -106,20 +99,15 @@ _BEHAVIOUR = (
                 "shrinkage": Real(0.5, 50.0, log=True),
             }
         ),
-        benchmark=Benchmark(
-            "baseline",
-            WARM_SPLITS,
-            (
-                {},
-                {"steps": 10, "step_decay": 0.8},
-                {"steps": 50, "step_decay": 0.95},
-                {"last": 10, "decay": 0.7},
-                {"last": 50, "decay": 0.92},
-                {"power": 0.2},
-                {"power": 0.4},
-                {"shrinkage": 2.0},
-            ),
-            refits=True,
+        benchmark=_tuned(
+            {},
+            {"steps": 10, "step_decay": 0.8},
+            {"steps": 50, "step_decay": 0.95},
+            {"last": 10, "decay": 0.7},
+            {"last": 50, "decay": 0.92},
+            {"power": 0.2},
+            {"power": 0.4},
+            {"shrinkage": 2.0},
         ),
     ),
     ModelEntry(
@@ -137,11 +125,8 @@ _BEHAVIOUR = (
                 "iterations": Whole(5, 20),
             }
         ),
-        benchmark=Benchmark(
-            "baseline",
-            WARM_SPLITS,
-            ({}, {"factors": 32}, {"factors": 128}, {"strength": 20.0}, {"confidence": 3.0}),
-            refits=True,
+        benchmark=_tuned(
+            {}, {"factors": 32}, {"factors": 128}, {"strength": 20.0}, {"confidence": 3.0}
         ),
     ),
 )

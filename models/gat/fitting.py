@@ -42,11 +42,10 @@ class Trainer:
         device: torch.device,
     ) -> None:
         self.network, self.graph, self.config, self.device = network, graph, config, device
-        counts = np.bincount(dataset.train.items, minlength=dataset.n_items)
-        self.choices = NextChoices(dataset.train, counts, scale, config)
-        factors = _factors(dataset, config.components)
+        self.choices = NextChoices(dataset, scale, config)
         network.start_from(
-            torch.from_numpy(counts).to(device), torch.from_numpy(factors).to(device)
+            torch.from_numpy(self.choices.counts).to(device),
+            torch.from_numpy(_factors(dataset, config.components)).to(device),
         )
         # Drawn from on the CPU; only what a step reads goes to the device.
         self.periods = ContentPeriods.of(dataset, reducers, config.periods, torch.device("cpu"))

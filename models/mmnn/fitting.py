@@ -3,7 +3,6 @@
 from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -37,9 +36,8 @@ class Trainer:
         device: torch.device,
     ) -> None:
         self.network, self.dataset, self.config, self.device = network, dataset, config, device
-        counts = np.bincount(dataset.train.items, minlength=dataset.n_items)
-        self.choices = NextChoices(dataset.train, counts, scale, config)
-        network.start_from(torch.from_numpy(counts).to(device))
+        self.choices = NextChoices(dataset, scale, config)
+        network.start_from(torch.from_numpy(self.choices.counts).to(device))
         self.periods = ContentPeriods.of(dataset, reducers, config.periods, device)
         self.hide = ModalityDropout(
             config.modality_dropout,

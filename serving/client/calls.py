@@ -102,8 +102,7 @@ def recommendations(
         "k": k,
         "diversity": diversity,
         "new_places": new_places,
-        "category": category,
-        "exclude": exclude,
+        **_among(category, exclude),
         "exclude_seen": exclude_seen,
         "after": after,
     }
@@ -132,14 +131,7 @@ def items(
     after: str | None,
 ) -> Call[ItemList]:
     """A list for everyone."""
-    query = {
-        "sort": sort,
-        "category": category,
-        "exclude": exclude,
-        "k": k,
-        "offset": offset,
-        "after": after,
-    }
+    query = {"sort": sort, **_among(category, exclude), "k": k, "offset": offset, "after": after}
     return Call("GET", "/v1/items", ItemList, query)
 
 
@@ -156,7 +148,7 @@ def similar(
     exclude: Sequence[str],
 ) -> Call[Found]:
     """Items that are near."""
-    query = {"k": k, "modality": modality, "category": category, "exclude": exclude}
+    query = {"k": k, "modality": modality, **_among(category, exclude)}
     return Call("GET", f"/v1/items/{_part(item_id, 'item_id')}/similar", Found, query)
 
 
@@ -214,6 +206,11 @@ def undo(event_id: str) -> Call[Done]:
 def ready() -> Call[Readiness]:
     """Whether the service can answer."""
     return Call("GET", "/readyz", Readiness)
+
+
+def _among(category: OneOrSeveral, exclude: Sequence[str]) -> dict[str, OneOrSeveral]:
+    """Which items a list may name."""
+    return {"category": category, "exclude": exclude}
 
 
 def _part(value: str, name: str) -> str:

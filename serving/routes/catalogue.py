@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 import polars as pl
-from fastapi import APIRouter, Header, Path, Request, Response
+from fastapi import Header, Path, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from crossmodal.item_log import (
@@ -24,18 +24,13 @@ from crossmodal.modalities import MediaKind
 from crossmodal.store_errors import reason
 from models.data import Floats
 from models.encoders.item_text import encode_items
-from serving.guarded import guarded
+from serving.guarded import v1_router
 from serving.problems import FieldError, Problem, problem_responses, unavailable
 from serving.routes.asking import Asked, InUse, instant, item_facts
 from serving.schemas import ItemDescription, ItemId, ItemStored
 from serving.service import Service
 
-router = APIRouter(
-    prefix="/v1",
-    tags=["catalogue"],
-    route_class=guarded("items"),
-    responses=problem_responses(422, 503),
-)
+router = v1_router("catalogue", "items", 422, 503)
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
 _A_FILE = {
     "requestBody": {

@@ -7,23 +7,18 @@ from concurrent.futures import Future
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Path
+from fastapi import Body, Path
 
 from crossmodal.event_log import LoggedEvent
 from crossmodal.event_rules import require_fitting
 from crossmodal.group_commit import LogClosedError, QueueFullError
-from serving.guarded import guarded
-from serving.problems import FieldError, Problem, problem_responses
+from serving.guarded import v1_router
+from serving.problems import FieldError, Problem
 from serving.routes.asking import Asked, InUse, instant, item_indexes, unusable
 from serving.schemas import Event, EventId, EventOrBatch, EventsTaken
 from serving.service import Service
 
-router = APIRouter(
-    prefix="/v1",
-    tags=["events"],
-    route_class=guarded("events"),
-    responses=problem_responses(404, 422, 429, 503),
-)
+router = v1_router("events", "events", 404, 422, 429, 503)
 
 
 @router.post("/events")

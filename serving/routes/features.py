@@ -4,22 +4,17 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import Path
 
 from feature_repo.store import NotAppliedError
 from serving.feast_features import FeatureLookUpError
-from serving.guarded import guarded
-from serving.problems import FieldError, Problem, problem_responses, unavailable
+from serving.guarded import v1_router
+from serving.problems import FieldError, Problem, unavailable
 from serving.routes.asking import Asked
 from serving.schemas import MOST_KEYS, FeatureAnswer, FeatureRequest
 from serving.service import Service
 
-router = APIRouter(
-    prefix="/v1",
-    tags=["features"],
-    route_class=guarded("read"),
-    responses=problem_responses(404, 422, 503),
-)
+router = v1_router("features", "read", 404, 422, 503)
 ServiceName = Annotated[
     str,
     Path(max_length=128, description="A feature service of Feast.", examples=["recommendations"]),

@@ -6,16 +6,16 @@ from http import HTTPStatus
 from typing import Annotated, Literal
 
 import numpy as np
-from fastapi import APIRouter, Header, Path, Query, Response
+from fastapi import Header, Path, Query, Response
 from fastapi.responses import FileResponse
 
 from crossmodal.modalities import MediaKind
 from models.data import Ints
 from serving.champion import UNUSABLE, Champion
 from serving.cursors import MOST_SHOWN, Cursor
-from serving.guarded import guarded
+from serving.guarded import v1_router
 from serving.live_choices import LiveChoices
-from serving.problems import FieldError, Problem, problem_responses, unavailable
+from serving.problems import FieldError, Problem, unavailable
 from serving.routes.asking import (
     Asked,
     InUse,
@@ -41,12 +41,7 @@ from serving.schemas import (
 )
 from serving.searching import nearest, queries_like
 
-router = APIRouter(
-    prefix="/v1",
-    tags=["items"],
-    route_class=guarded("read"),
-    responses=problem_responses(404, 422, 503),
-)
+router = v1_router("items", "read", 404, 422, 503)
 _TRENDING_DAYS = 30
 _DAY = 86_400_000_000
 

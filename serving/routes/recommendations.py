@@ -8,14 +8,14 @@ from http import HTTPStatus
 from typing import Annotated
 
 import numpy as np
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import Path, Query, Response
 
 from serving.champion import Champion
 from serving.cursors import Cursor
-from serving.guarded import guarded
+from serving.guarded import v1_router
 from serving.histories import UserState, guest_history
 from serving.making import ListInMaking, NewPlaces
-from serving.problems import Problem, problem_responses
+from serving.problems import Problem
 from serving.recommending import Ranked
 from serving.remembered_lists import Question
 from serving.routes.asking import (
@@ -43,12 +43,7 @@ from serving.schemas import (
 from serving.service import Service
 from serving.stages import StageName, Step
 
-router = APIRouter(
-    prefix="/v1",
-    tags=["recommendations"],
-    route_class=guarded("read"),
-    responses=problem_responses(404, 422, 503),
-)
+router = v1_router("recommendations", "read", 404, 422, 503)
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,12 @@
 import base64
 from collections.abc import Iterator
 
-from fastapi import APIRouter
-
 from crossmodal.modalities import MEDIA_KINDS
 from models.data import Floats
 from serving.champion import Champion
-from serving.guarded import guarded
+from serving.guarded import v1_router
 from serving.histories import UserState
-from serving.problems import problem_responses, unavailable
+from serving.problems import unavailable
 from serving.routes.asking import (
     Asked,
     InUse,
@@ -27,12 +25,7 @@ from serving.stages import FAILURES
 _BYTES = 8_000_000
 """A picture and a sound of 6 MB together, as base64."""
 
-router = APIRouter(
-    prefix="/v1",
-    tags=["items"],
-    route_class=guarded("read", _BYTES),
-    responses=problem_responses(404, 415, 422, 503),
-)
+router = v1_router("items", "read", 404, 415, 422, 503, json_bytes=_BYTES)
 _FOR_A_USER = 100
 
 

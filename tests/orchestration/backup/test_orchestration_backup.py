@@ -1,7 +1,5 @@
-"""Backups of homes that work, and homes made of them."""
+"""Backups of homes that work."""
 
-import hashlib
-import json
 import os
 import shutil
 import signal
@@ -10,83 +8,21 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
-import polars as pl
 import pytest
-from small_platform import small_settings
-from typer.testing import CliRunner
+from backed_up_homes import acknowledged, call, event, files_of, silent
 
-from assets.ingestion import source_of
-from crossmodal.archives import ArchiveError, verify_archive, write_archive
-from crossmodal.event_log import EventLog, LoggedEvent
+from crossmodal.archives import verify_archive
+from crossmodal.event_log import EventLog
 from crossmodal.home_lock import HomeBusyError, home_lock
 from crossmodal.item_log import Description, ItemLog, Vector
-from crossmodal.lake import Lake
 from crossmodal.paths import StatePaths
 from crossmodal.settings import Settings
-from crossmodal.workspace import Workspace
-from orchestration import restore as restoring
 from orchestration.backup import NoStateError, back_up
-from orchestration.cli import app
-from orchestration.doctor import examine
 from orchestration.instance import CLI_RUN_TAG, open_instance
-from orchestration.lookup import recommendations_of
-from orchestration.restore import HomeNotEmptyError, restore
-from orchestration.run import run_pipeline
-
-
-def silent(sentence: str) -> None:
-    """Where nothing is waited for."""
-
-
-def event(name: str) -> LoggedEvent:
-    return LoggedEvent(name, "ada", "item", "click", None, None, None, 1_000_000)
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> StatePaths:
-    """A home of a table, a key, one event and what can be made again."""
-    paths = StatePaths(tmp_path / "home")
-    paths.home.mkdir()
-    Lake(paths.lake).write("items", pl.DataFrame({"item_id": ["a"]}), {})
-    paths.id_key.write_bytes(b"a secret")
-    paths.id_key.chmod(0o600)
-    with closing(EventLog(paths.event_log)) as log:
-        log.append([event("first")]).result()
-    for folder in paths.made_again:
-        folder.mkdir(parents=True)
-        (folder / "made-again").touch()
-    (paths.lake / ".items.parquet.x.tmp").touch()
-    return paths
-
-
-@pytest.fixture
-def archive(home: StatePaths, tmp_path: Path) -> Path:
-    back_up(home, tmp_path / "archive", 0, silent)
-    return tmp_path / "archive"
-
-
-def files_of(folder: Path) -> dict[str, str]:
-    """The hash of every file."""
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
-
-
-def acknowledged(paths: StatePaths) -> set[str]:
-    with closing(EventLog(paths.event_log)) as log:
-        return {one.event_id for one in log.acts_of_user("ada")}
-
-
-def call(*words: object, **variables: object) -> tuple[int, str]:
-    environment = {name: str(value) for name, value in variables.items()}
-    result = CliRunner().invoke(app, [str(word) for word in words], env=environment)
-    return result.exit_code, result.output
+from orchestration.restore import restore
 
 
 @contextmanager
@@ -110,28 +46,6 @@ def appending(log: EventLog) -> Iterator[list[str]]:
     finally:
         over.set()
         thread.join()
-
-
-@pytest.mark.slow
-def test_a_restored_home_is_the_one_that_was_backed_up(copied: Settings, tmp_path: Path) -> None:
-    run_pipeline(copied)
-    before = StatePaths(copied.home)
-    back_up(before, tmp_path / "archive", 0, silent)
-    settings = small_settings(tmp_path / "elsewhere" / "home")
-    after = StatePaths(settings.home)
-    restore(after, tmp_path / "archive")
-    for folder in ("lake", "models", "sources", "alignment", "pictures"):
-        assert files_of(before.home / folder) == files_of(after.home / folder)
-    user = pl.read_parquet(source_of(Workspace(copied)).root / "events.parquet")["user_id"][0]
-    answer = recommendations_of(settings, user)
-    assert answer.known and answer == recommendations_of(copied, user)
-    found, expected = examine(settings), examine(copied)
-    for area in ("tables", "key_of_users", "champion", "champion_judged_by", "dagster_runs"):
-        assert found[area] == expected[area]
-    assert found["feast"]["online_store"].endswith("as the last run left it")
-    assert "unreadable" not in json.dumps(found)
-    assert run_pipeline(settings).made == (), "Feast's registry names the new place already"
-    assert files_of(before.lake) == files_of(after.lake)
 
 
 @pytest.mark.slow
@@ -274,88 +188,6 @@ def test_an_archive_within_the_home_and_a_home_of_nothing_are_refused(
     assert not (tmp_path / "none").exists()
 
 
-def test_only_an_empty_home_is_filled(archive: Path, tmp_path: Path) -> None:
-    full, empty = StatePaths(tmp_path / "full"), StatePaths(tmp_path / "empty")
-    full.home.mkdir()
-    (full.home / "holiday.jpg").touch()
-    with pytest.raises(HomeNotEmptyError, match="crossmodal reset"):
-        restore(full, archive)
-    assert [path.name for path in full.home.iterdir()] == ["holiday.jpg"]
-    empty.home.mkdir(mode=0o700)
-    restore(empty, archive)
-    assert empty.home.stat().st_mode & 0o777 == 0o700
-    assert acknowledged(empty) == {"first"}
-
-
-def test_a_damaged_archive_leaves_nothing(archive: Path, tmp_path: Path) -> None:
-    content = archive.read_bytes()
-    half = len(content) // 2
-    for bad in (content[:half], content[:half] + bytes([content[half] ^ 1]) + content[half + 1 :]):
-        archive.write_bytes(bad)
-        before = set(tmp_path.iterdir())
-        with pytest.raises(ArchiveError, match=f"^{archive} is damaged"):
-            restore(StatePaths(tmp_path / "again"), archive)
-        assert set(tmp_path.iterdir()) == before
-
-
-@pytest.mark.parametrize(
-    ("release", "said"), [("0.0.9", "its own release"), ("99.0", "install that release")]
-)
-def test_the_state_of_another_time_is_refused(
-    home: StatePaths, tmp_path: Path, release: str, said: str
-) -> None:
-    write_archive(tmp_path / "other", home.lake, release, "")
-    with pytest.raises(ArchiveError, match=said):
-        restore(StatePaths(tmp_path / "again"), tmp_path / "other")
-    assert not (tmp_path / "again").exists()
-
-
-def test_an_archive_that_needs_more_room_than_there_is_is_refused(archive: Path) -> None:
-    manifest = verify_archive(archive)
-    huge = replace(manifest, files=(replace(manifest.files[0], size=1 << 62),))
-    with pytest.raises(ArchiveError, match="make room"):
-        restoring._require_room(archive.parent, archive, huge)
-
-
-def test_a_restore_that_is_killed_leaves_no_home(archive: Path, tmp_path: Path) -> None:
-    pipe, again = tmp_path / "pipe", StatePaths(tmp_path / "again")
-    big = tmp_path / "big"
-    big.mkdir()
-    # Beyond what a pipe and buffers hold, so that it has begun to write when all but the end is in.
-    (big / "noise").write_bytes(os.urandom(8 << 20))
-    write_archive(archive, big, "0.1.0", "")
-    os.mkfifo(pipe)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "orchestration.cli", "restore", pipe],
-        env=os.environ | {"CROSSMODAL_HOME": str(again.home)},
-    )
-    with pipe.open("wb", buffering=0) as writer:
-        writer.write(archive.read_bytes()[: 7 << 20])
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    assert not again.home.exists()
-    (left,) = tmp_path.glob(".again.restore-*")
-    restore(again, archive)
-    assert not left.exists()
-    assert [path.name for path in again.home.iterdir()] == ["noise"]
-
-
-def test_a_signal_ends_a_restore_and_leaves_nothing(archive: Path, tmp_path: Path) -> None:
-    pipe, again = tmp_path / "pipe", tmp_path / "again"
-    os.mkfifo(pipe)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "orchestration.cli", "restore", pipe],
-        env=os.environ | {"CROSSMODAL_HOME": str(again)},
-    )
-    # Whoever opens it for reading has the handlers already.
-    with pipe.open("wb", buffering=0) as writer:
-        writer.write(archive.read_bytes()[:1000])
-        process.send_signal(signal.SIGTERM)
-    # A signal that comes just before a read of a pipe is heard after it.
-    assert process.wait(60) == 143
-    assert not again.exists() and not list(tmp_path.glob(".again*"))
-
-
 def test_a_full_disk_is_said_and_leaves_nothing(
     home: StatePaths, archive: Path, tmp_path: Path
 ) -> None:
@@ -421,18 +253,3 @@ def test_one_line_says_what_is_not_in_the_archive(
     outside = {"CROSSMODAL_SOURCE": "tables", "CROSSMODAL_SOURCE_PATH": tmp_path / "mapping.yaml"}
     code, output = call("backup", tmp_path / "a", CROSSMODAL_HOME=home.home, **outside)
     assert code == 0 and "mapping.yaml lies outside the home" in output
-
-
-def test_a_restored_home_without_its_key_says_so(
-    copied_key_home: StatePaths, tmp_path: Path
-) -> None:
-    back_up(copied_key_home, tmp_path / "archive", 0, silent)
-    code, output = call("restore", tmp_path / "archive", CROSSMODAL_HOME=tmp_path / "again")
-    assert code == 0 and "set CROSSMODAL_ID_KEY if the key was there" in output
-
-
-@pytest.fixture
-def copied_key_home(home: StatePaths) -> StatePaths:
-    """A home whose key was a setting."""
-    home.id_key.unlink()
-    return home

@@ -1,0 +1,34 @@
+"""Where the state lies, and what every part of the platform takes."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, Field, SecretStr
+
+AbsolutePath = Annotated[Path, AfterValidator(lambda path: path.expanduser().resolve())]
+"""A path that holds in any working folder."""
+
+
+def _default_home() -> Path:
+    """`.crossmodal/` in the project's checkout, whatever folder a command is started from."""
+    return Path(__file__).resolve().parents[2] / ".crossmodal"
+
+
+class HomeSettings(BaseModel):
+    """The home, its key, and what choices and computations go by."""
+
+    home: AbsolutePath = Field(
+        default_factory=_default_home,
+        description="Folder that holds all state. Deleting it is a factory reset.",
+    )
+    id_key: SecretStr | None = Field(
+        default=None,
+        description="Key of the user pseudonyms. Without it a key file is made in the home.",
+    )
+    seed: int = Field(default=42, ge=0, description="Seed of every random choice.")
+    device: str = Field(
+        default="auto",
+        pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$",
+        description="auto, cpu, mps, cuda or cuda:N. auto takes CUDA, else Apple's MPS, else the "
+        "CPU.",
+    )

@@ -1,0 +1,91 @@
+"""Which models are fitted, and how they are judged."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, Field, field_validator
+
+
+class ModelSettings(BaseModel):
+    """Fitting, search, judging, and which versions are kept."""
+
+    training_epochs: int = Field(default=8, ge=1, description="Maximum epochs of an MMNN.")
+    extra_models: tuple[str, ...] = Field(
+        default=(),
+        description='Models to fit in addition to those of every run, as JSON: ["gat"].',
+    )
+    hybrid_networks: bool = Field(
+        default=False,
+        description="Whether the hybrid stacks the three networks too, which takes minutes more.",
+    )
+    matrix_factorisation: Literal["concat", "dot"] = Field(
+        default="concat",
+        description="concat is the form that most tutorials show, a linear layer over both "
+        "embeddings; dot is the dot product of the embeddings plus biases.",
+    )
+    tuned: str = Field(
+        default="none",
+        description="Best settings to fit models with: none, sample or ml-latest-small "
+        "(committed), or a file written by `crossmodal search --best`, ending in .json.",
+    )
+    search_models: tuple[str, ...] = Field(
+        default=(),
+        description='Models whose settings are searched in a run, as JSON: ["ease"].',
+    )
+    search_trials: int = Field(default=20, ge=1, description="Maximum trials per model.")
+    search_seconds: float = Field(
+        default=600.0, gt=0, description="Time after which no trial of a model begins."
+    )
+    recommendations_k: int = Field(default=20, ge=1, le=200, description="List length per user.")
+    judging_users: int = Field(
+        default=10_000,
+        ge=10,
+        description="Maximum users whose held-out events choose and judge models. If there are "
+        "more users, this many are drawn, and the intervals become wider.",
+    )
+    bootstrap_samples: int = Field(
+        default=1000, ge=100, description="Resamples behind every confidence interval."
+    )
+    refit_overlap: float = Field(
+        default=0.2,
+        ge=0,
+        le=1,
+        description="Share of the items in the judged champion's lists that must also be in the "
+        "lists of the version fitted to all events; below it, the judged version answers.",
+    )
+    refit_list_seconds: float = Field(
+        default=0.5,
+        gt=0,
+        description="Longest time that the version fitted to all events may take for one list; "
+        "above it, the judged version answers.",
+    )
+    kept_versions: int = Field(
+        default=5,
+        ge=1,
+        description="Newest versions of each model and split that a run keeps; older ones that "
+        "nothing needs are deleted.",
+    )
+    kept_champion_days: int = Field(
+        default=30,
+        ge=0,
+        description="Days for which a former champion is kept, so that `crossmodal rollback` can "
+        "return to it.",
+    )
+    ablation_users: int = Field(
+        default=300,
+        ge=1,
+        description="Maximum users whose lists are used to measure what a modality is worth; "
+        "they are drawn by the seed.",
+    )
+    ablation_models: Literal["best", "all"] = Field(
+        default="best",
+        description="Models that modalities are hidden from, to measure what each is worth. best: "
+        "two per split, the best model and the best among the others that train weights; all: every "
+        "model that can be masked.",
+    )
+
+    @field_validator("tuned")
+    @classmethod
+    def _absolute_file(cls, value: str) -> str:
+        named = value.endswith(".json")
+        return str(Path(value).expanduser().resolve()) if named else value

@@ -1,0 +1,59 @@
+"""Runs that nobody watches."""
+
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, Field, field_validator
+
+
+class UnattendedSettings(BaseModel):
+    """Tries, schedules, and when something is overdue."""
+
+    unattended_retries: int = Field(
+        default=3,
+        ge=0,
+        description="How often a step is tried again after a temporary fault: a lock that is held, "
+        "a network or a disk that does not answer. After other faults it is not tried again.",
+    )
+    unattended_retry_seconds: float = Field(
+        default=5.0,
+        gt=0,
+        description="Base of the waits before these tries: 1, 3 and 7 times as long, plus or minus "
+        "a random time of up to the base.",
+    )
+    unattended_run_seconds: int = Field(
+        default=86_400,
+        ge=0,
+        description="Time that a run of the web UI or its daemon may work; after it, the run is "
+        "ended and counts as failed. 0 sets no limit.",
+    )
+    unattended_time_zone: str = Field(
+        default="UTC",
+        description="Time zone of the schedules' hours, such as Europe/Paris.",
+    )
+    unattended_features_hours: float = Field(
+        default=30.0,
+        ge=1,
+        description="Age of the features in the online store above which the web UI calls them "
+        "overdue. With the hourly schedule, you can set it to 3, to see a fault sooner.",
+    )
+    unattended_lists_hours: float = Field(
+        default=30.0,
+        ge=1,
+        description="Age of the lists above which the web UI calls them overdue. With the default, they "
+        "are overdue the morning after a nightly run has failed.",
+    )
+    unattended_champion_hours: float = Field(
+        default=30.0,
+        ge=1,
+        description="Time since models were last judged above which the web UI calls the champion "
+        "overdue.",
+    )
+
+    @field_validator("unattended_time_zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError(f"{value!r} is no time zone; write one as Europe/Paris") from error
+        return value
