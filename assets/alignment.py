@@ -97,9 +97,9 @@ def _fit_head(workspace: Workspace, tower: str, stamp: Stamp) -> "AlignmentRepor
 
     lake, settings = workspace.lake, workspace.settings
     rows = tower_contents(lake, tower).join(lake.read(f"{tower}_features"), on="content_sha256")
-    constant = says_nothing(matrix(rows["features"]))
-    same = rows.height if constant else 0
-    rows = rows.clear() if constant else rows
+    items_all_the_same = 0
+    if says_nothing(matrix(rows["features"])):
+        rows, items_all_the_same = rows.clear(), rows.height
     texts = lake.scan("text_embeddings").select("item_id", "embedding").collect()
     pairs = rows.join(texts, on="item_id").sort("item_id")
     head, report = fit_alignment(
@@ -121,7 +121,7 @@ def _fit_head(workspace: Workspace, tower: str, stamp: Stamp) -> "AlignmentRepor
         _judgements(figures).with_columns(head_sha256=pl.lit(_digest(folder))),
         stamp,
         head=name,
-        items_all_the_same=same,
+        items_all_the_same=items_all_the_same,
         **{key: value for key, value in figures.items() if key not in _JUDGED},
         **{f"recall_at_10_{key}": figures[key]["recall_at_10"] for key in _JUDGED if figures[key]},
         **{f"recall_at_1_{key}": figures[key]["recall_at_1"] for key in _JUDGED if figures[key]},

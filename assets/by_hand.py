@@ -1,4 +1,4 @@
-"""What somebody has decided by hand, as far as a run must leave it alone."""
+"""What an operator has decided by hand about the champion, as far as a run must leave it alone."""
 
 from typing import TYPE_CHECKING
 
@@ -9,11 +9,11 @@ if TYPE_CHECKING:
     from models.champion_history import Promotion
 
 
-def hand_in_force(workspace: Workspace, candidate: str) -> "Promotion | None":
-    """The hand's decision that keeps a candidate from answering; None if nothing does.
+def decision_by_hand(workspace: Workspace, candidate: str) -> "Promotion | None":
+    """The decision by hand that keeps a candidate from answering; None if none does.
 
-    It holds against every version that there was when it was made, as long as the version that it
-    put in charge, and the one that this was judged by, can be read.
+    It holds against every version that existed when it was made, as long as the version that it
+    chose, and the one whose figures speak for that, can be read.
 
     Args:
         workspace: whose champion it is.
@@ -22,11 +22,13 @@ def hand_in_force(workspace: Workspace, candidate: str) -> "Promotion | None":
     Raises:
         models.champion_history.HistoryError: the history of champions is damaged.
     """
-    hand = open_promotions(workspace).held_against(candidate)
-    if hand is None:
+    decision = open_promotions(workspace).held_against(candidate)
+    if decision is None:
         return None
-    faults = (why_unreadable(workspace, version) for version in {hand.version, hand.judged_by})
-    return None if any(faults) else hand
+    versions = {decision.version, decision.judged_by}
+    if any(why_unreadable(workspace, version) for version in versions):
+        return None
+    return decision
 
 
 def why_unreadable(workspace: Workspace, version: str) -> str | None:
@@ -44,6 +46,6 @@ def why_unreadable(workspace: Workspace, version: str) -> str | None:
     return None
 
 
-def reason_of_hand(hand: "Promotion") -> str:
-    """That somebody has put a version in charge, when and why, a clause."""
-    return f"{hand.version} was put in charge by hand on {hand.since} ({hand.reason})"
+def reason_of_decision_by_hand(decision: "Promotion") -> str:
+    """That an operator has put a version in charge, when and why, a clause."""
+    return f"{decision.version} was put in charge by hand on {decision.since} ({decision.reason})"

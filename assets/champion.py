@@ -1,19 +1,19 @@
 """Which model is champion: the gate between a new model and the users."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import numpy as np
 import polars as pl
 
-from assets.by_hand import hand_in_force, reason_of_hand, why_unreadable
+from assets.by_hand import decision_by_hand, reason_of_decision_by_hand, why_unreadable
 from assets.datasets import SPLIT_INPUTS, SPLIT_TABLES, split_data, warm_split
 from assets.evaluation import COMPARED, P_RESAMPLES, by_user
 from assets.judging import UNJUDGED, why_not_judged
 from assets.quality import champion_figures
 from assets.registry import has_version, open_promotions, open_registry
-from assets.stage import Context, Stamp
+from assets.stage import Context
 from assets.table_asset import Making, table_asset
 from assets.training import MODEL_TABLES, fitted_versions
 from crossmodal.lake import Lake
@@ -45,6 +45,40 @@ def _decided_before(workspace: Workspace) -> bool:
     return bool(lake.read("champion")["version"].item() == judged_champion(workspace))
 
 
+@dataclass(frozen=True)
+class _Incumbent:
+    """The champion before this run, by the version that was judged.
+
+    Attributes:
+        version: None where there is none, or where it cannot be read any more.
+        unreadable: why it cannot be read, a sentence; None for any other reason.
+    """
+
+    version: str | None
+    unreadable: str | None = None
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """Which version is champion after the gate, and why.
+
+    Attributes:
+        champion: the candidate, or the incumbent that stays.
+        values: (n_users,) its NDCG@10 of each test user.
+        candidate: the best version of this run by validation.
+        choice: how validation chose it.
+        decision: whether it takes over, and why.
+        incumbent: what it was compared with.
+    """
+
+    champion: str
+    values: np.ndarray
+    candidate: str
+    choice: "Choice"
+    decision: "Decision"
+    incumbent: _Incumbent
+
+
 @table_asset(
     inputs=["metrics", *SPLIT_INPUTS],
     # The metrics name the versions that these tables hold.
@@ -62,71 +96,91 @@ def champion(making: Making) -> None:
 
     The version is the one that was judged; `serving_model` fits it again and lets it answer.
     """
+    if fault := why_not_judged(making.lake):
+        _crown_unjudged(making, fault)
+        return
+    choice = _chosen(making.lake)
+    tested = by_user(_judged(making.lake, "test"))
+    outcome = _outcome(making.context, making.workspace, choice, tested)
+    _write_outcome(making, tested, outcome)
+
+
+def _outcome(
+    context: Context, workspace: Workspace, choice: "Choice", tested: pl.DataFrame
+) -> _Outcome:
+    """Lets the chosen model challenge the incumbent on the test events.
+
+    Args:
+        context: of the asset.
+        workspace: whose champion it is.
+        choice: the best model by validation.
+        tested: NDCG@10 of the test users, by `by_user`.
+    """
+    candidate = fitted_versions(workspace.lake, choice.model)[warm_split(workspace.lake)]
+    candidate_values = tested[choice.model].to_numpy()
+    incumbent = _incumbent(context, workspace)
+    version, incumbent_values = incumbent.version, None
+    if version is not None and version != candidate:
+        incumbent_values = _judged_again(workspace, version, tested["user_id"])
+    decision = _decide(workspace, tested, candidate_values, incumbent_values)
+    if version == candidate:
+        decision = replace(decision, reason=f"{candidate} stays champion.")
+    elif version is not None:
+        decision = _heeding_decisions_by_hand(workspace, decision, candidate)
+    named, values = candidate, candidate_values
+    if not decision.promote:
+        if version is None:
+            raise dg.Failure(f"{candidate} may not be the first champion. {decision.reason}")
+        named = version
+        values = candidate_values if incumbent_values is None else incumbent_values
+    return _Outcome(named, values, candidate, choice, decision, incumbent)
+
+
+def _incumbent(context: Context, workspace: Workspace) -> _Incumbent:
+    """The champion before this run; says in the log why there is none to compare with."""
+    version = judged_champion(workspace)
+    if version is None:
+        if (gone := _named_now(workspace)) is not None:
+            context.log.warning(f"{gone} answers, and what it was judged by is gone.")
+        return _Incumbent(None)
+    unreadable = why_unreadable(workspace, version)
+    if unreadable is None:
+        return _Incumbent(version)
+    context.log.warning(f"The champion {version} cannot be read any more. {unreadable}")
+    return _Incumbent(None, unreadable)
+
+
+def _write_outcome(making: Making, tested: pl.DataFrame, outcome: _Outcome) -> None:
+    """Writes both tables: why this version is champion, and how it compares with the others."""
     from models.evaluation import paired_difference
 
-    context, workspace, lake = making.context, making.workspace, making.lake
-    settings, stamp = making.settings, making.stamp
-    if fault := why_not_judged(lake):
-        _crown_unjudged(context, workspace, fault, stamp)
-        return
-    choice = _chosen(lake)
-    candidate = fitted_versions(lake, choice.model)[warm_split(lake)]
-    before = judged_champion(workspace)
-    if before is None and (gone := _named_now(workspace)) is not None:
-        context.log.warning(f"{gone} answers, and what it was judged by is gone.")
-    unreadable = None if before is None else why_unreadable(workspace, before)
-    if unreadable is not None:
-        context.log.warning(f"The champion {before} cannot be read any more. {unreadable}")
-        before = None
-    tested = by_user(_judged(lake, "test"))
-    old = None
-    if before is not None and before != candidate:
-        old = _judged_again(workspace, before, tested["user_id"])
-    decision = _decide(workspace, tested, choice.model, old)
-    if before == candidate:
-        decision = replace(decision, reason=f"{candidate} stays champion.")
-    elif before is not None:
-        decision = _after_hand(workspace, decision, candidate)
-    if before is None and not decision.promote:
-        raise dg.Failure(f"{candidate} may not be the first champion. {decision.reason}")
-    stays = not decision.promote and before is not None
-    named = before if stays and before is not None else candidate
-    named_values = old if stays and old is not None else tested[choice.model].to_numpy()
-    samples = max(P_RESAMPLES, settings.bootstrap_samples)
-    rivals = _against_the_others(lake, tested, named, named_values, samples, settings.seed)
-    reason = _reason(choice, decision, named, rivals, unreadable)
+    lake, settings = making.lake, making.settings
+    rivals = _against_the_others(making.workspace, tested, outcome)
+    reason = _reason(outcome, rivals)
     over = paired_difference(
-        named_values, tested["popularity"].to_numpy(), settings.bootstrap_samples, settings.seed
+        outcome.values, tested["popularity"].to_numpy(), settings.bootstrap_samples, settings.seed
     )
-    row = _row(named, candidate, before, over, reason)
-    lake.write(RIVALS, _rival_rows(named, rivals), stamp)
-    lake.write("champion", pl.DataFrame([row]), stamp, reason=reason, rivals=_shown(rivals))
-    context.log.info(reason)
+    row = _row(outcome.champion, outcome.candidate, outcome.incumbent.version, reason, over)
+    lake.write(RIVALS, _rival_rows(outcome.champion, rivals), making.stamp)
+    lake.write("champion", pl.DataFrame([row]), making.stamp, reason=reason, rivals=_shown(rivals))
+    making.context.log.info(reason)
 
 
-def _crown_unjudged(context: Context, workspace: Workspace, fault: str, stamp: Stamp) -> None:
+def _crown_unjudged(making: Making, fault: str) -> None:
     """Lets the popular list answer where nothing says of any model whether it is better."""
-    lake = workspace.lake
+    lake, workspace = making.lake, making.workspace
     candidate = fitted_versions(lake, UNJUDGED)[warm_split(lake)]
-    hand = hand_in_force(workspace, candidate)
-    named = candidate if hand is None else hand.judged_by
+    by_hand = decision_by_hand(workspace, candidate)
+    named = candidate if by_hand is None else by_hand.judged_by
     reason = f"{UNJUDGED} answers, not judged: {fault}."
-    if hand is not None:
-        reason = f"{reason_of_hand(hand)}, and stays. No model can be judged: {fault}."
-    row = {
-        "version": named,
-        "candidate": candidate,
-        "before": judged_champion(workspace) or "",
-        "promoted": named == candidate,
-        "reason": reason,
-        # It is the popular list.
-        "over_popularity": 0.0,
-        "over_popularity_low": 0.0,
-        "over_popularity_high": 0.0,
-    }
-    lake.write(RIVALS, _rival_rows(named, {}), stamp)
-    lake.write("champion", pl.DataFrame([row]), stamp, reason=reason, rivals=[])
-    context.log.warning(reason)
+    if by_hand is not None:
+        put_in_charge = reason_of_decision_by_hand(by_hand)
+        reason = f"{put_in_charge}, and stays. No model can be judged: {fault}."
+    # Its difference from the popular list is none: it is the popular list.
+    row = _row(named, candidate, judged_champion(workspace), reason)
+    lake.write(RIVALS, _rival_rows(named, {}), making.stamp)
+    lake.write("champion", pl.DataFrame([row]), making.stamp, reason=reason, rivals=[])
+    making.context.log.warning(reason)
 
 
 def judged_champion(workspace: Workspace) -> str | None:
@@ -165,51 +219,59 @@ def _chosen(lake: Lake) -> "Choice":
 
 
 def _decide(
-    workspace: Workspace, tested: pl.DataFrame, name: str, old: np.ndarray | None
+    workspace: Workspace,
+    tested: pl.DataFrame,
+    candidate: np.ndarray,
+    incumbent: np.ndarray | None,
 ) -> "Decision":
+    """Whether the candidate may take over, by the NDCG@10 (n_users,) of both on the test events."""
     from models.promotion import decide
 
     return decide(
-        tested[name].to_numpy(),
-        old,
+        candidate,
+        incumbent,
         tested["popularity"].to_numpy(),
         samples=workspace.settings.bootstrap_samples,
         seed=workspace.settings.seed,
     )
 
 
-def _after_hand(workspace: Workspace, decision: "Decision", candidate: str) -> "Decision":
-    """The decision in view of what a hand has decided: that holds against versions made before it.
+def _heeding_decisions_by_hand(
+    workspace: Workspace, decision: "Decision", candidate: str
+) -> "Decision":
+    """The gate's decision, refused where one by hand keeps the candidate out.
 
     Only for a candidate that would take the champion's place.
     """
-    hand = hand_in_force(workspace, candidate)
-    if hand is not None:
+    by_hand = decision_by_hand(workspace, candidate)
+    if by_hand is not None:
         reason = (
-            f"Refused: {reason_of_hand(hand)}, and {candidate} was made before that, so that only "
-            "a version made since then can take over."
+            f"Refused: {reason_of_decision_by_hand(by_hand)}, and {candidate} was made before "
+            "that, so that only a version made since then can take over."
         )
         return replace(decision, promote=False, reason=reason)
     current = open_promotions(workspace).current()
     if current is None or current.by == "gate":
         return decision
-    since = f"{candidate} was made after {reason_of_hand(current)}."
+    since = f"{candidate} was made after {reason_of_decision_by_hand(current)}."
     return replace(decision, reason=f"{decision.reason} {since}")
 
 
 def _against_the_others(
-    lake: Lake, tested: pl.DataFrame, named: str, named_values: np.ndarray, samples: int, seed: int
+    workspace: Workspace, tested: pl.DataFrame, outcome: _Outcome
 ) -> dict[str, "Comparison"]:
     """The champion compared with each model of the run of another version."""
     from models.promotion import against_all
 
+    lake, settings = workspace.lake, workspace.settings
     split = warm_split(lake)
     others = {
         name: tested[name].to_numpy()
         for name in tested.columns
-        if name != "user_id" and fitted_versions(lake, name).get(split) != named
+        if name != "user_id" and fitted_versions(lake, name).get(split) != outcome.champion
     }
-    return against_all(named_values, others, samples=samples, seed=seed)
+    samples = max(P_RESAMPLES, settings.bootstrap_samples)
+    return against_all(outcome.values, others, samples=samples, seed=settings.seed)
 
 
 def _judged_again(workspace: Workspace, version: str, user_ids: pl.Series) -> np.ndarray:
@@ -239,37 +301,47 @@ def _judged_again(workspace: Workspace, version: str, user_ids: pl.Series) -> np
     return ordered["ndcg_10"].to_numpy()
 
 
-def _reason(
-    choice: "Choice",
-    decision: "Decision",
-    named: str,
-    rivals: dict[str, "Comparison"],
-    unreadable: str | None,
-) -> str:
+def _reason(outcome: _Outcome, rivals: dict[str, "Comparison"]) -> str:
     """Why this version is champion."""
     from models.promotion import better, confirmed
 
+    chosen, decision = outcome.choice.said, outcome.decision
     joined = "but" if better(rivals) else "and"
     if decision.promote:
-        reason = f"{choice.said}, {joined} {confirmed(rivals)}. {decision.reason}"
+        reason = f"{chosen}, {joined} {confirmed(rivals)}. {decision.reason}"
     else:
-        reason = f"{choice.said}. {decision.reason} {named} stays, {joined} {confirmed(rivals)}."
+        stays = f"{outcome.champion} stays, {joined} {confirmed(rivals)}."
+        reason = f"{chosen}. {decision.reason} {stays}"
+    unreadable = outcome.incumbent.unreadable
     return reason if unreadable is None else f"{reason} The one before cannot be read: {unreadable}"
 
 
 def _row(
-    named: str, candidate: str, before: str | None, over: "PairedDifference", reason: str
+    version: str,
+    candidate: str,
+    before: str | None,
+    reason: str,
+    over_popularity: "PairedDifference | None" = None,
 ) -> dict[str, Any]:
-    """The table's row; `over` is the champion less popularity, whichever version that is."""
+    """The table's row.
+
+    Args:
+        version: the champion.
+        candidate: the version of this run that could become champion.
+        before: the champion before; None where there was none.
+        reason: why this version is champion.
+        over_popularity: the champion's NDCG@10 less that of popularity; None for no difference.
+    """
+    over = over_popularity
     return {
-        "version": named,
+        "version": version,
         "candidate": candidate,
         "before": before or "",
-        "promoted": named == candidate,
+        "promoted": version == candidate,
         "reason": reason,
-        "over_popularity": over.mean,
-        "over_popularity_low": over.low,
-        "over_popularity_high": over.high,
+        "over_popularity": 0.0 if over is None else over.mean,
+        "over_popularity_low": 0.0 if over is None else over.low,
+        "over_popularity_high": 0.0 if over is None else over.high,
     }
 
 

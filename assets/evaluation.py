@@ -246,22 +246,22 @@ def _compared(per_user: pl.DataFrame, samples: int, seed: int) -> Iterator[dict[
 
     values = by_user(per_user)
     models = per_user["model"].unique(maintain_order=True).to_list()
-    for baseline in BASELINES:
+    for baseline in (name for name in BASELINES if name in models):
         others = [name for name in models if name != baseline]
-        if baseline in models and others:
-            compared_values = values.select(others).to_numpy()
-            repeated = np.repeat(values.select(baseline).to_numpy(), len(others), axis=1)
-            for model, comparison in zip(
-                others, compared(compared_values, repeated, samples, seed), strict=True
-            ):
-                yield {
-                    "split": per_user["split"][0],
-                    "model": model,
-                    "baseline": baseline,
-                    "metric": _HEADLINE[0],
-                    "k": _HEADLINE[1],
-                    **vars(comparison),
-                }
+        if not others:
+            continue
+        of_others = values.select(others).to_numpy()
+        of_baseline = np.repeat(values.select(baseline).to_numpy(), len(others), axis=1)
+        comparisons = compared(of_others, of_baseline, samples, seed)
+        for model, comparison in zip(others, comparisons, strict=True):
+            yield {
+                "split": per_user["split"][0],
+                "model": model,
+                "baseline": baseline,
+                "metric": _HEADLINE[0],
+                "k": _HEADLINE[1],
+                **vars(comparison),
+            }
 
 
 def by_user(per_user: pl.DataFrame) -> pl.DataFrame:

@@ -1,6 +1,6 @@
 """The fitted models that can be asked as if items had other tokens, and who is asked about."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -87,7 +87,7 @@ def over_maskable_models(
     jobs = [
         (settings, entry, split, fitted_versions(workspace.lake, entry.name)[split], function)
         for split in splits_in(workspace.lake, WARM_AND_COLD)
-        for entry in _asked_about(workspace, split, models)
+        for entry in _models_to_mask(workspace.lake, split, models)
     ]
     answers = side_by_side(_answer_of, jobs, processes_for(settings, len(jobs)))
     workspace.progress(work, 0, len(jobs))
@@ -97,25 +97,33 @@ def over_maskable_models(
             yield answer
 
 
-def _asked_about(workspace: Workspace, split: str, models: str) -> tuple[ModelEntry, ...]:
+def _models_to_mask(lake: Lake, split: str, models: str) -> tuple[ModelEntry, ...]:
     """The models of a split to look at, in the order of the catalogue."""
-    lake = workspace.lake
     fitted = [entry for entry in _RANKERS if split in fitted_versions(lake, entry.name)]
     # Only of fitted ones, as the classes of others take seconds to import.
-    reading = [entry for entry in fitted if hasattr(entry.model_class(), "masked")]
+    maskable = [entry for entry in fitted if hasattr(entry.model_class(), "masked")]
     if models == "all":
-        return tuple(reading)
+        return tuple(maskable)
+    chosen = _best_two(maskable, _validation_quality(lake, split))
+    return tuple(entry for entry in maskable if entry.name in chosen)
+
+
+def _validation_quality(lake: Lake, split: str) -> dict[str, float]:
+    """Mean NDCG@10 of each model on the validation events of a split."""
     on_validation = (pl.col("split") == split) & (pl.col("part") == "validation")
     means = lake.scan("metrics_per_user").filter(on_validation).group_by("model")
-    quality = dict(means.agg(pl.col("ndcg_10").mean()).collect().iter_rows())
+    return dict(means.agg(pl.col("ndcg_10").mean()).collect().iter_rows())
+
+
+def _best_two(entries: Sequence[ModelEntry], quality: Mapping[str, float]) -> set[str]:
+    """Names of the best model, and of the best of the others that train weights."""
     ranked = sorted(
-        (entry for entry in reading if entry.name in quality),
+        (entry for entry in entries if entry.name in quality),
         key=lambda entry: quality[entry.name],
         reverse=True,
     )
-    networks = (entry for entry in ranked[1:] if entry.learns)
-    chosen = {entry.name for entry in (*ranked[:1], next(networks, None)) if entry is not None}
-    return tuple(entry for entry in reading if entry.name in chosen)
+    networks = [entry for entry in ranked[1:] if entry.learns]
+    return {entry.name for entry in (*ranked[:1], *networks[:1])}
 
 
 def _answer_of(
@@ -164,14 +172,14 @@ def masking_choices(table: str) -> Callable[[Workspace], Choices]:
 
     def choices(workspace: Workspace) -> Choices:
         settings = workspace.settings
-        asked = {
+        wanted = {
             "models": settings.ablation_models,
             "users": settings.ablation_users,
             "samples": settings.bootstrap_samples,
             "seed": settings.seed,
         }
-        of_all = {**asked, "models": "all"}
-        return of_all if _is_current(workspace.lake, table, of_all) else asked
+        of_all = {**wanted, "models": "all"}
+        return of_all if _is_current(workspace.lake, table, of_all) else wanted
 
     return choices
 

@@ -92,7 +92,11 @@ def reported_interactions(
 
 
 def _former(workspace: Workspace, end: LogPosition) -> pl.DataFrame:
-    """The events of the lake that the log in force does not have, or has no longer as undone."""
+    """The events of the lake that the log in force does not say as much of.
+
+    Those that it lacks; and those that the lake knows to be undone and the log does not, as an
+    older copy of it may.
+    """
     lake, log = workspace.lake, workspace.paths.event_log
     if not lake.exists(_TABLE):
         return pl.DataFrame(schema=_FRAME)
@@ -106,9 +110,9 @@ def _former(workspace: Workspace, end: LogPosition) -> pl.DataFrame:
         return former
     undone = pl.col("event_type") == UNDONE
     for batch in _batches(workspace, end):
-        again = pl.col("event_id").is_in(batch["event_id"].implode())
-        undone_again = pl.col("event_id").is_in(batch.filter(undone)["event_id"].implode())
-        former = former.filter(~again | (undone & ~undone_again))
+        in_log = pl.col("event_id").is_in(batch["event_id"].implode())
+        undone_in_log = pl.col("event_id").is_in(batch.filter(undone)["event_id"].implode())
+        former = former.filter(~in_log | (undone & ~undone_in_log))
     return former
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from assets.by_hand import hand_in_force, reason_of_hand
+from assets.by_hand import decision_by_hand, reason_of_decision_by_hand
 from assets.champion import judged_champion
 from assets.datasets import SPLIT_INPUTS, SPLIT_TABLES, all_events_data, split_data, warm_split
 from assets.item_vectors import VECTOR_TABLES, encoders_of
@@ -36,8 +36,8 @@ _ASKED_USERS = 200
 """Users, drawn by the seed, whose lists are held against those of the judged version."""
 
 
-def _held_to(workspace: Workspace) -> Choices:
-    """What says whether a refitted version answers, and nothing of what it is."""
+def _refit_limits(workspace: Workspace) -> Choices:
+    """What decides whether a refitted version answers, and changes nothing of the version."""
     settings = workspace.settings
     return {
         "overlap": settings.refit_overlap,
@@ -47,17 +47,18 @@ def _held_to(workspace: Workspace) -> Choices:
     }
 
 
-def _by_hand(workspace: Workspace) -> Choices:
+def _put_in_charge_by_hand(workspace: Workspace) -> Choices:
     """The version that somebody has put in charge, as long as that decision holds."""
-    hand = hand_in_force(workspace, _judged_by(workspace))
-    return {} if hand is None else {"by_hand": hand.version}
+    by_hand = decision_by_hand(workspace, _judged_by(workspace))
+    return {} if by_hand is None else {"by_hand": by_hand.version}
 
 
 def _judged_by(workspace: Workspace) -> str:
+    """The version that the gate made champion: whose figures speak for what answers."""
     return str(workspace.lake.read("champion")["version"].item())
 
 
-def _answers(workspace: Workspace) -> bool:
+def _is_in_use(workspace: Workspace) -> bool:
     """Whether the version that the table names is the one that answers now."""
     lake = workspace.lake
     if not lake.exists("serving_model"):
@@ -77,10 +78,10 @@ def _answers(workspace: Workspace) -> bool:
     also_reads=[*SPLIT_TABLES, *VECTOR_TABLES],
     choices=lambda workspace: {
         "judged_by": _judged_by(workspace),
-        **_held_to(workspace),
-        **_by_hand(workspace),
+        **_refit_limits(workspace),
+        **_put_in_charge_by_hand(workspace),
     },
-    intact=_answers,
+    intact=_is_in_use,
     group="evaluation",
     kinds={"safetensors"},
     code_version="2",
@@ -93,35 +94,36 @@ def serving_model(making: Making) -> dict[str, Any]:
     """
     context, workspace = making.context, making.workspace
     judged_by = _judged_by(workspace)
-    hand = hand_in_force(workspace, judged_by)
-    if hand is not None:
-        _write(making, _row_of_hand(hand))
+    by_hand = decision_by_hand(workspace, judged_by)
+    if by_hand is not None:
+        _write(making, _row_of_decision_by_hand(by_hand))
         return {"fitted": 0, "fit_s": 0.0}
     judged_model = open_registry(workspace).load(judged_by)
     started = time.perf_counter()
-    row = _decided(context, workspace, judged_by, judged_model, _made_of(making))
+    row = _refit_or_judged(context, workspace, judged_by, judged_model, _stamp_of_refit(making))
     seconds = time.perf_counter() - started
     if row["fault"]:
         context.log.error(row["reason"])
-    _let_answer(making, row, judged_by)
+    _put_in_use(making, row, judged_by)
     return {"fitted": int(_trains(judged_model)), "fit_s": round(seconds, 3)}
 
 
-def _made_of(making: Making) -> Stamp:
-    """The part of the stamp that says what a refitted version is."""
+def _stamp_of_refit(making: Making) -> Stamp:
+    """The part of the stamp that says what a refitted version is made from."""
     workspace = making.workspace
-    others = {f"choice:{name}" for name in {**_held_to(workspace), **_by_hand(workspace)}}
+    of_the_choice = {**_refit_limits(workspace), **_put_in_charge_by_hand(workspace)}
+    others = {f"choice:{name}" for name in of_the_choice}
     return {name: value for name, value in making.stamp.items() if name not in others}
 
 
-def _let_answer(making: Making, row: dict[str, Any], judged_by: str) -> None:
-    """Makes the version of a row the one that answers, unless a hand has decided meanwhile."""
+def _put_in_use(making: Making, row: dict[str, Any], judged_by: str) -> None:
+    """Makes a row's version the one that answers, unless one was chosen by hand meanwhile."""
     workspace = making.workspace
     promotions = open_promotions(workspace)
     with promotions.deciding():
-        hand = hand_in_force(workspace, judged_by)
-        if hand is not None:
-            _write(making, _row_of_hand(hand))
+        by_hand = decision_by_hand(workspace, judged_by)
+        if by_hand is not None:
+            _write(making, _row_of_decision_by_hand(by_hand))
             return
         _write(making, row)
         verdict = workspace.lake.read("champion")["reason"].item()
@@ -131,7 +133,7 @@ def _let_answer(making: Making, row: dict[str, Any], judged_by: str) -> None:
 
 def _write(making: Making, row: dict[str, Any]) -> None:
     frame = pl.DataFrame([row], schema=_SCHEMA)
-    making.lake.write("serving_model", frame, making.stamp, **_said(row))
+    making.lake.write("serving_model", frame, making.stamp, **_metadata(row))
 
 
 _SCHEMA = {
@@ -144,12 +146,12 @@ _SCHEMA = {
 }
 
 
-def _decided(
+def _refit_or_judged(
     context: Context,
     workspace: Workspace,
     judged_by: str,
     judged_model: "Recommender",
-    made_of: Stamp,
+    stamp: Stamp,
 ) -> dict[str, Any]:
     """The table's row: whether the refitted version answers or the judged one, and why."""
     if loss := _loss_by_newest(context, workspace, judged_model):
@@ -157,12 +159,13 @@ def _decided(
     data = all_events_data(workspace.lake)
     refit = _refitted(context, judged_model, data)
     if isinstance(refit, str):
-        return _row(judged_by, judged_by, "", refit, None)
+        return _row(judged_by, judged_by, fault=refit)
     items = open_registry(workspace).item_ids(judged_by)
     verdict = _soundness(workspace, refit, judged_model, items, data)
-    version = _kept(workspace, refit, judged_by, data, made_of)
+    version = _registered(workspace, refit, judged_by, data, stamp)
     fault = "; ".join(verdict.faults)
-    return _row(judged_by if fault else version, judged_by, version, fault, verdict.overlap)
+    answering = judged_by if fault else version
+    return _row(answering, judged_by, refit=version, fault=fault, overlap=verdict.overlap)
 
 
 def _trains(model: "Recommender") -> bool:
@@ -236,7 +239,7 @@ def _soundness(
     )
 
 
-def _kept(
+def _registered(
     workspace: Workspace, refit: "Refittable", judged_by: str, data: Dataset, stamp: Stamp
 ) -> str:
     """The refitted model as a version of its own, which names the one that speaks for it."""
@@ -257,16 +260,16 @@ def _kept(
 
 
 def _row(
-    version: str, judged_by: str, refit: str, fault: str, overlap: float | None
+    version: str, judged_by: str, refit: str = "", fault: str = "", overlap: float | None = None
 ) -> dict[str, Any]:
     """The table's row.
 
     Args:
         version: that answers.
         judged_by: the champion that was judged.
-        refit: the version that was fitted to everything; empty where that failed.
-        fault: why it does not answer; empty where it does.
-        overlap: mean share of the judged version's lists that its lists hold.
+        refit: the version that was fitted to everything; empty where there is none.
+        fault: why it does not answer though it should; empty for no fault.
+        overlap: mean share of the judged version's lists that its lists hold; None for no lists.
     """
     reason = f"{version} answers: the recipe of {judged_by}, fitted again to all events."
     if fault:
@@ -283,18 +286,18 @@ def _row(
 
 def _declined(judged_by: str, loss: str) -> dict[str, Any]:
     """The table's row where the newest events would make answers worse, which is no fault."""
-    row = _row(judged_by, judged_by, "", "", None)
-    return row | {"reason": f"{judged_by} answers as it was judged: {loss}."}
+    reason = f"{judged_by} answers as it was judged: {loss}."
+    return _row(judged_by, judged_by) | {"reason": reason}
 
 
-def _row_of_hand(hand: "Promotion") -> dict[str, Any]:
-    """The table's row where a hand's decision holds, which is no fault."""
-    row = _row(hand.version, hand.judged_by, "", "", None)
-    reason = f"{reason_of_hand(hand)}; it answers as it is until a version made since takes over."
-    return row | {"reason": reason}
+def _row_of_decision_by_hand(by_hand: "Promotion") -> dict[str, Any]:
+    """The table's row where a decision by hand holds, which is no fault."""
+    put_in_charge = reason_of_decision_by_hand(by_hand)
+    reason = f"{put_in_charge}; it answers as it is until a version made since takes over."
+    return _row(by_hand.version, by_hand.judged_by) | {"reason": reason}
 
 
-def _said(row: dict[str, Any]) -> dict[str, Any]:
-    """Figures for the metadata."""
+def _metadata(row: dict[str, Any]) -> dict[str, Any]:
+    """What the web UI shows of a row."""
     shown = {"version": row["version"], "judged_by": row["judged_by"], "reason": row["reason"]}
     return shown if row["overlap"] is None else shown | {"overlap": row["overlap"]}

@@ -21,7 +21,7 @@ _CUT_AGAIN_SECONDS = 1.0
 _TRUSTED_SECONDS = 2.0
 """How long a write that was made, or could not be, speaks for the next one."""
 
-_OF_ONE_CHANGE = (
+_FAULTS_OF_ONE_CHANGE = (
     OverflowError,
     ValueError,
     sqlite3.DataError,
@@ -50,7 +50,7 @@ class _Change:
     write: Callable[[sqlite3.Connection], int]
     counted: "Future[int]"
 
-    def begins(self) -> bool:
+    def claim(self) -> bool:
         """Whether somebody still waits; from now on they can no longer cancel."""
         return self.counted.set_running_or_notify_cancel()
 
@@ -68,13 +68,13 @@ class GroupCommits:
     def __init__(
         self, path: Path, connection: sqlite3.Connection, most_waiting: int, what: str
     ) -> None:
-        self._path, self._place = path, _place(path)
+        self._path, self._file = path, _identity(path)
         self._what = what.lower()
         self._connection = connection
         self._waiting: queue.Queue[_Change | None] = queue.Queue(most_waiting)
         self._health = WriteHealth(what, path)
         self._closed = False
-        self._door, self._asking = threading.Lock(), threading.Lock()
+        self._entering, self._probing = threading.Lock(), threading.Lock()
         self._writer = threading.Thread(target=self._work, name=f"{path.stem}-log", daemon=True)
         self._writer.start()
 
@@ -89,7 +89,7 @@ class GroupCommits:
             LogClosedError: `close` was called.
         """
         change = _Change(write, Future())
-        with self._door:
+        with self._entering:
             if self._closed:
                 raise LogClosedError(f"The service stops and takes no more {self._what}.")
             try:
@@ -108,7 +108,7 @@ class GroupCommits:
         The last write speaks for some seconds; after them a page is written as it is.
         """
         # Of those who ask at once, one waits; the others go by what was known before.
-        if self._health.is_recent(_TRUSTED_SECONDS) or not self._asking.acquire(blocking=False):
+        if self._health.is_recent(_TRUSTED_SECONDS) or not self._probing.acquire(blocking=False):
             return self._health.reason
         try:
             tried = self.enter(write_nothing)
@@ -122,12 +122,12 @@ class GroupCommits:
             # The thread that writes has noted why.
             return self._health.reason
         finally:
-            self._asking.release()
+            self._probing.release()
         return self._health.reason
 
     def close(self) -> None:
         """Writes what waits, and takes nothing more."""
-        with self._door:
+        with self._entering:
             if not self._closed:
                 self._closed = True
                 self._waiting.put(None)
@@ -139,7 +139,7 @@ class GroupCommits:
             while True:
                 changes = self._next(bound)
                 # A caller that has gone meanwhile got no answer, so its change can be dropped.
-                waited = [change for change in changes if change is not None and change.begins()]
+                waited = [change for change in changes if change is not None and change.claim()]
                 if waited:
                     self._commit(waited)
                 if changes and changes[-1] is None:
@@ -167,7 +167,7 @@ class GroupCommits:
         """
         connection = self._connection
         try:
-            if _place(self._path) != self._place:
+            if _identity(self._path) != self._file:
                 raise StoreMovedError("another file, or none, has its name")
             connection.execute("BEGIN IMMEDIATE")
             counts = [change.write(connection) for change in changes]
@@ -176,11 +176,11 @@ class GroupCommits:
             if connection.in_transaction:
                 with suppress(sqlite3.Error):
                     connection.execute("ROLLBACK")
-            if len(changes) > 1 and isinstance(error, _OF_ONE_CHANGE):
+            if len(changes) > 1 and isinstance(error, _FAULTS_OF_ONE_CHANGE):
                 for change in changes:
                     self._commit([change])
                 return
-            if isinstance(error, sqlite3.Error) and not isinstance(error, _OF_ONE_CHANGE):
+            if isinstance(error, sqlite3.Error) and not isinstance(error, _FAULTS_OF_ONE_CHANGE):
                 self._health.failed(error)
             for change in changes:
                 change.counted.set_exception(error)
@@ -190,7 +190,7 @@ class GroupCommits:
             change.counted.set_result(count)
 
 
-def _place(path: Path) -> tuple[int, int]:
+def _identity(path: Path) -> tuple[int, int]:
     """Which file has a name: what is written to one that was removed is lost."""
     try:
         facts = path.stat()

@@ -52,7 +52,7 @@ def freeze(root: Path, names: Iterable[str], target: Path, linked: Callable[[str
         with suppress(FileNotFoundError):
             if is_database(source):
                 copy_database(source, copy)
-            elif not (linked(name) and _linked(source, copy)):
+            elif not (linked(name) and _link(source, copy)):
                 shutil.copy2(source, copy)
 
 
@@ -134,8 +134,8 @@ def _is_companion(root: Path, name: str, names: set[str]) -> bool:
     return owner in names and is_database(root / owner)
 
 
-def _linked(source: Path, copy: Path) -> bool:
-    """Whether a link could be made: some disks have none, and none reaches another disk."""
+def _link(source: Path, copy: Path) -> bool:
+    """Makes a link; False where a disk has none, or the copy is on another disk."""
     try:
         os.link(source.resolve(strict=True), copy)
     except FileNotFoundError:

@@ -102,10 +102,8 @@ class AsofDuckDBOfflineStore(DuckDBOfflineStore):
             filter_by_created_timestamp: whether rows that were created after an entity row's
                 instant are unknown to it.
         """
-        sources = [view.batch_source for view in feature_views]
-        if filter_by_created_timestamp or not all(
-            isinstance(source, FileSource) for source in sources
-        ):
+        of_files = all(isinstance(view.batch_source, FileSource) for view in feature_views)
+        if filter_by_created_timestamp or not of_files:
             return DuckDBOfflineStore.get_historical_features(
                 config,
                 feature_views,
@@ -125,27 +123,9 @@ class AsofDuckDBOfflineStore(DuckDBOfflineStore):
             known = _known(view, features, str(config.repo_path))
             answer = _joined(answer, entities.at, known, view, features)
             names += features
-        answer = answer.order_by(_ROW).drop(_ROW)
         on_demand = OnDemandFeatureView.get_requested_odfvs(feature_refs, project, registry)
-        for transformation in on_demand:
-            if transformation.mode == "substrait":
-                answer = transformation.transform_ibis(answer, full_feature_names)
-        return StreamedRetrievalJob(
-            answer,
-            [each for each in on_demand if each.mode != "substrait"],
-            full_feature_names,
-            metadata=RetrievalMetadata(
-                features=names,
-                keys=entities.keys,
-                min_event_timestamp=entities.earliest,
-                max_event_timestamp=entities.latest,
-            ),
-            data_source_writer=_write_data_source,
-            staging_location=config.offline_store.staging_location,
-            staging_location_endpoint_override=(
-                config.offline_store.staging_location_endpoint_override
-            ),
-            repo_path=str(config.repo_path),
+        return _job(
+            answer.order_by(_ROW).drop(_ROW), entities, names, on_demand, config, full_feature_names
         )
 
 
@@ -196,6 +176,45 @@ class _EntityRows:
     keys: list[str]
     earliest: datetime
     latest: datetime
+
+
+def _job(
+    answer: Table,
+    entities: _EntityRows,
+    names: list[str],
+    on_demand: list[OnDemandFeatureView],
+    config: RepoConfig,
+    full_feature_names: bool,
+) -> StreamedRetrievalJob:
+    """The answer as Feast's job, as Feast's own store makes it of such a table.
+
+    Args:
+        answer: the entity rows with their features.
+        entities: what was asked for.
+        names: of the features in the answer.
+        on_demand: what is computed of them; ibis does those in Substrait, the job the others.
+        config: of the repo.
+        full_feature_names: whether columns are named `view__feature`.
+    """
+    for transformation in on_demand:
+        if transformation.mode == "substrait":
+            answer = transformation.transform_ibis(answer, full_feature_names)
+    store = config.offline_store
+    return StreamedRetrievalJob(
+        answer,
+        [each for each in on_demand if each.mode != "substrait"],
+        full_feature_names,
+        metadata=RetrievalMetadata(
+            features=names,
+            keys=entities.keys,
+            min_event_timestamp=entities.earliest,
+            max_event_timestamp=entities.latest,
+        ),
+        data_source_writer=_write_data_source,
+        staging_location=store.staging_location,
+        staging_location_endpoint_override=store.staging_location_endpoint_override,
+        repo_path=str(config.repo_path),
+    )
 
 
 def _bound_engine(config: RepoConfig) -> None:

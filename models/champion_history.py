@@ -26,6 +26,8 @@ _LOCK = "champion.lock"
 _PATIENCE_SECONDS = 60.0
 
 By = Literal["gate", "hand"]
+"""Who decided: the gate of a run (`models.promotion`), or an operator by a command."""
+
 Kind = Literal["promotion", "rollback"]
 
 
@@ -45,10 +47,11 @@ class Promotion:
         version: that answers from then on.
         judged_by: the version whose figures speak for it; itself where it was judged.
         at: when, in UTC.
-        by: the gate of a run, or somebody's hand.
+        by: who decided.
         kind: a rollback returns to a former champion.
         reason: why, for people.
-        known: versions that there were when a hand decided: none of them ends its decision.
+        known: of a decision by hand, every version that existed then: no gate may replace the
+            champion with one of these.
     """
 
     version: str
@@ -112,11 +115,11 @@ class Promotions:
         champion, written = self._named(), _read(self._file)
         if champion is None:
             return ()
-        if written and written[-1].version == champion:
-            return written
-        if len(written) > 1 and written[-2].version == champion:
-            # Whoever wrote the last entry was killed before the champion changed.
-            return written[:-1]
+        # `promote` writes the entry before it changes the champion: where it was killed in between,
+        # the last entry never took effect.
+        for effective in (written, written[:-1]):
+            if effective and effective[-1].version == champion:
+                return effective
         return (*written, self._unrecorded(champion))
 
     def current(self) -> Promotion | None:
@@ -128,31 +131,35 @@ class Promotions:
         return next(reversed(self.history()), None)
 
     def former(self) -> tuple[str, ...]:
-        """Versions that answered earlier and can be returned to, the one that comes first first.
+        """Versions that answered earlier and can be returned to, the next rollback's target first.
 
-        A rollback takes back what came after its version. So the next one goes further back, and
-        not forward again to what has been left.
+        After the promotions a, b and c they are b and a. A rollback takes back what came after its
+        version: after a rollback to b only a is left, so that the next one goes further back, and
+        not forward again to c.
 
         Raises:
             HistoryError: as for `history`.
         """
-        line: list[str] = []
+        path: list[str] = []
         for entry in self.history():
-            if entry.kind == "rollback" and entry.version in line:
-                line = line[: _last(line, entry.version) + 1]
-            elif not line or line[-1] != entry.version:
-                line.append(entry.version)
-        return tuple(dict.fromkeys(name for name in reversed(line[:-1]) if name != line[-1]))
+            if entry.kind == "rollback" and entry.version in path:
+                path = path[: _last_index(path, entry.version) + 1]
+            elif not path or path[-1] != entry.version:
+                path.append(entry.version)
+        return tuple(dict.fromkeys(name for name in reversed(path[:-1]) if name != path[-1]))
 
     def held_against(self, candidate: str) -> Promotion | None:
-        """The hand's decision that keeps a judged version from answering; None if nothing does.
+        """The decision by hand that keeps a judged version from answering; None if none does.
+
+        It keeps every version out that existed when it was made.
 
         Raises:
             HistoryError: as for `history`.
         """
         current = self.current()
-        by_hand = current is not None and current.by == "hand" and candidate in current.known
-        return current if by_hand else None
+        if current is not None and current.by == "hand" and candidate in current.known:
+            return current
+        return None
 
     def promote(self, version: str, *, by: By, reason: str, kind: Kind = "promotion") -> Promotion:
         """Makes a version the one in use, and keeps why. One that is already in use stays as it is.
@@ -217,8 +224,8 @@ def champions_since(history: Iterable[Promotion], instant: datetime) -> frozense
     return frozenset(past | {entry.version for entry in entries[-1:]})
 
 
-def _last(line: list[str], version: str) -> int:
-    return len(line) - 1 - line[::-1].index(version)
+def _last_index(path: list[str], version: str) -> int:
+    return len(path) - 1 - path[::-1].index(version)
 
 
 def _read(file: Path) -> tuple[Promotion, ...]:

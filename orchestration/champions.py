@@ -1,4 +1,4 @@
-"""The champion for people: which version answers and why, and how to change it by hand."""
+"""The champion, shown and changed from the command line: which version answers, and why."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -10,14 +10,16 @@ from models.champion_history import ChampionBusyError, HistoryError, Kind, Promo
 from models.registry import ModelRegistry, UnknownVersionError
 from orchestration.usable import why_unusable
 
+_NONE_YET = "No model answers yet: run `crossmodal run` first."
+
 
 class ChampionError(RuntimeError):
     """The champion cannot be shown or changed; the message says why and the way out."""
 
 
 @dataclass(frozen=True)
-class Standing:
-    """Which version answers, and how that came about.
+class ChampionStatus:
+    """Which version answers, and which could in its place.
 
     Attributes:
         promotion: the change that made it champion.
@@ -31,47 +33,43 @@ class Standing:
     former: tuple[str, ...]
     lost: dict[str, str]
 
-    def for_programs(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         """The same, JSON-able."""
         found = {"figures": self.figures, "former": list(self.former), "lost": self.lost}
-        return for_programs(self.promotion) | found
+        return entry_as_json(self.promotion) | found
 
 
-def standing(settings: Settings) -> Standing:
+def status(settings: Settings) -> ChampionStatus:
     """The champion of a home.
 
     Raises:
         ChampionError: there is none yet, or its history is damaged.
     """
     workspace = Workspace(settings)
-    history = promotions_of(settings)
-    if not history:
-        raise ChampionError("No model answers yet: run `crossmodal run` first.")
-    current = history[-1]
-    former = _promotions(workspace).former()
-    faults = {name: why_unusable(workspace, name) for name in former}
-    return Standing(
+    current = _require_champion(history(settings))[-1]
+    faults = {version: why_unusable(workspace, version) for version in _former(workspace)}
+    return ChampionStatus(
         current,
         _figures(workspace, current.judged_by),
-        tuple(name for name, fault in faults.items() if fault is None),
-        {name: fault for name, fault in faults.items() if fault is not None},
+        tuple(version for version, fault in faults.items() if fault is None),
+        {version: fault for version, fault in faults.items() if fault is not None},
     )
 
 
-def for_programs(entry: Promotion) -> dict[str, Any]:
+def entry_as_json(entry: Promotion) -> dict[str, Any]:
     """A change of the champion, JSON-able."""
     shown = asdict(entry) | {"at": entry.at.isoformat()}
     return {name: value for name, value in shown.items() if name != "known"}
 
 
-def promotions_of(settings: Settings) -> tuple[Promotion, ...]:
+def history(settings: Settings) -> tuple[Promotion, ...]:
     """All changes of the champion, the oldest first.
 
     Raises:
         ChampionError: the history is damaged.
     """
     try:
-        return _promotions(Workspace(settings)).history()
+        return _open_promotions(Workspace(settings)).history()
     except HistoryError as error:
         raise ChampionError(str(error)) from error
 
@@ -90,7 +88,7 @@ def promote(settings: Settings, version: str, reason: str) -> tuple[str, Promoti
     Raises:
         ChampionError: the version cannot answer, or answers already.
     """
-    return _changed(settings, version, reason, "promotion")
+    return _change(settings, version, reason, "promotion")
 
 
 def roll_back(settings: Settings, reason: str, to: str | None = None) -> tuple[str, Promotion]:
@@ -107,32 +105,49 @@ def roll_back(settings: Settings, reason: str, to: str | None = None) -> tuple[s
     Raises:
         ChampionError: there was none, or it cannot answer.
     """
-    entries = promotions_of(settings)
-    workspace = Workspace(settings)
-    usable = (
-        version
-        for version in _promotions(workspace).former()
-        if why_unusable(workspace, version) is None
-    )
-    former = next(usable, None) if to is None else to
-    if former is None:
-        raise ChampionError(
-            "There is no former champion that can answer: `crossmodal promote` takes any version."
-            if entries
-            else "No model answers yet: run `crossmodal run` first."
-        )
-    if to is not None and to not in {entry.version for entry in entries}:
+    entries = history(settings)
+    if to is None:
+        workspace = Workspace(settings)
+        former = _former(workspace)
+        to = next((each for each in former if why_unusable(workspace, each) is None), None)
+        if to is None:
+            _require_champion(entries)
+            raise ChampionError(
+                "There is no former champion that can answer: `crossmodal promote` takes any "
+                "version."
+            )
+    elif to not in {entry.version for entry in entries}:
         raise ChampionError(
             f"{to} never was champion: `crossmodal promote {to}` makes it so if it is a version."
         )
-    return _changed(settings, former, reason, "rollback")
+    return _change(settings, to, reason, "rollback")
 
 
-def _changed(settings: Settings, version: str, reason: str, kind: Kind) -> tuple[str, Promotion]:
+def _require_champion(entries: tuple[Promotion, ...]) -> tuple[Promotion, ...]:
+    """The history, which holds a champion.
+
+    Raises:
+        ChampionError: it holds none yet.
+    """
+    if not entries:
+        raise ChampionError(_NONE_YET)
+    return entries
+
+
+def _former(workspace: Workspace) -> tuple[str, ...]:
+    """Versions that were champion, the one that a rollback takes first; some cannot answer now."""
+    try:
+        return _open_promotions(workspace).former()
+    except HistoryError as error:
+        raise ChampionError(str(error)) from error
+
+
+def _change(settings: Settings, version: str, reason: str, kind: Kind) -> tuple[str, Promotion]:
+    """Makes a version the champion; returns the champion before, and the change."""
     workspace = Workspace(settings)
-    promotions = _promotions(workspace)
+    promotions = _open_promotions(workspace)
     if not (workspace.paths.models / "champion").is_file():
-        raise ChampionError("No model answers yet: run `crossmodal run` first.")
+        raise ChampionError(_NONE_YET)
     try:
         # A run deletes old versions under the same lock, and none that a champion needs.
         with promotions.deciding():
@@ -162,7 +177,7 @@ def _require_usable(workspace: Workspace, version: str) -> None:
         raise ChampionError(f"{version} cannot answer: {error.cause or error.message}") from error
 
 
-def _promotions(workspace: Workspace) -> Promotions:
+def _open_promotions(workspace: Workspace) -> Promotions:
     return Promotions(ModelRegistry(workspace.paths.models))
 
 
@@ -182,10 +197,10 @@ def _figures(workspace: Workspace, version: str) -> str:
     )
 
 
-def render(found: Standing) -> Sequence[str]:
+def render(shown: ChampionStatus) -> Sequence[str]:
     """The champion as lines for a terminal."""
-    now = found.promotion
-    judged = now.judged_by + (f": {found.figures}" if found.figures else "")
+    now = shown.promotion
+    judged = now.judged_by + (f": {shown.figures}" if shown.figures else "")
     lines = [
         f"Champion: {now.version}",
         f"Since: {now.since}",
@@ -195,8 +210,8 @@ def render(found: Standing) -> Sequence[str]:
     ]
     if now.by == "hand":
         lines.append("It stays until a version made since then passes the gate.")
-    lines.append(f"Can be returned to: {', '.join(found.former) or 'none'}")
-    return [*lines, *(f"Cannot: {fault}" for fault in found.lost.values())]
+    lines.append(f"Can be returned to: {', '.join(shown.former) or 'none'}")
+    return [*lines, *(f"Cannot: {fault}" for fault in shown.lost.values())]
 
 
 def render_history(entries: Sequence[Promotion]) -> Sequence[str]:

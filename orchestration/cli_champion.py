@@ -25,12 +25,12 @@ def champion(
 
     try:
         if history:
-            entries = champions.promotions_of(settings)
+            entries = champions.history(settings)
             lines = champions.render_history(entries)
-            content: object = [champions.for_programs(entry) for entry in reversed(entries)]
+            content: object = [champions.entry_as_json(entry) for entry in reversed(entries)]
         else:
-            found = champions.standing(settings)
-            lines, content = champions.render(found), found.for_programs()
+            shown = champions.status(settings)
+            lines, content = champions.render(shown), shown.as_json()
     except champions.ChampionError as error:
         fail(str(error))
     typer.echo(json.dumps(content, indent=2) if as_json else "\n".join(lines))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from assets.by_hand import reason_of_hand
+from assets.by_hand import reason_of_decision_by_hand
 from assets.champion import RIVALS
 from assets.leaderboard import readable
 from assets.registry import open_promotions
@@ -198,9 +198,7 @@ def _media(lake: Lake) -> dict[str, dict[str, int]]:
     states = lake.scan("media").group_by("modality", "status").len().collect()
     counts = {(modality, status): count for modality, status, count in states.iter_rows()}
     return {
-        modality: {
-            status: counts.get((modality, status), 0) for status in ("ok", "missing", "broken")
-        }
+        modality: {status: counts.get((modality, status), 0) for status in _MEDIA_STATES}
         for modality in MEDIA_KINDS
     }
 
@@ -217,7 +215,7 @@ def _answering(workspace: Workspace) -> dict[str, Any]:
     answering = serving["reason"]
     now = open_promotions(workspace).current()
     if now is not None and now.by == "hand" and now.version != serving["version"]:
-        answering = f"Since that run, {reason_of_hand(now)}."
+        answering = f"Since that run, {reason_of_decision_by_hand(now)}."
     return {
         "model_version": lake.read("user_recommendations")["model_version"][0],
         "judged_version": serving["judged_by"],

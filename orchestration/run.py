@@ -112,24 +112,24 @@ def run_pipeline(
             choices = choices_in_force(workspace)
             _require_assets(definitions, chosen, only)
             try:
-                read = _materialize(definitions, instance, chosen & _READING, {})
+                source = _materialize(definitions, instance, chosen & _READING, {})
             except CheckFailedError:
                 # The source can be read: the way out of the check is a run of the same source.
                 remember_source(settings)
                 raise
-            if read.events:
+            if source.events:
                 remember_source(settings)
-            reading = _summary(read.events, read.failed_checks)
-            if only is None and not reading.made and not reading.failed_checks:
+            read = _summary(source.events, source.failed_checks)
+            if only is None and not read.made and not read.failed_checks:
                 shown = {key.to_user_string() for key in instance.all_asset_keys()}
                 current = current_assets(workspace, choices, shown)
                 if current is not None:
-                    return replace(reading, kept=current)
+                    return replace(read, kept=current)
             tags = _month_tags(workspace, instance)
             with compiling_ahead():
-                made = _materialize(definitions, instance, chosen - _READING, tags)
-            events = (*read.events, *made.events)
-            summary = _summary(events, (*read.failed_checks, *made.failed_checks))
+                rest = _materialize(definitions, instance, chosen - _READING, tags)
+            events = (*source.events, *rest.events)
+            summary = _summary(events, (*source.failed_checks, *rest.failed_checks))
             if only is None and not summary.failed_checks:
                 remember_finished(workspace, choices, (*summary.made, *summary.kept))
     return summary

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from crossmodal.event_log import SIGNS_OF_INTEREST, UNDONE, LoggedEvent
-from models.data import Bools, Floats, Histories, Ints
+from models.data import Bools, Floats, Histories, Ints, Longs
 from serving.champion import Champion
 
 HIDE = "hide"
@@ -44,38 +44,76 @@ def user_state(champion: Champion, user_id: str | None, acts: Sequence[LoggedEve
             since the lake was read.
     """
     undone = [act for act in acts if act.event_type == UNDONE]
-    acts = [act for act in acts if act.event_type != UNDONE]
+    done = [act for act in acts if act.event_type != UNDONE]
     known = _without(_from_lake(champion, user_id), champion, undone)
-    if not acts:
+    if not done:
         return UserState(known, np.unique(known.items), _NOTHING)
-    items = champion.log.item_ids.indexes([event.item_id for event in acts])
-    types = np.array([event.event_type for event in acts], dtype=object)
-    values = np.array(
-        [champion.scale.value(event.event_type, event.value) for event in acts], dtype=np.float32
-    )
-    times = np.array([event.event_timestamp for event in acts], dtype=np.int64)
-    signs = np.isin(types, list(SIGNS_OF_INTEREST)) & (items >= 0)
-    hides = (types == HIDE) & (items >= 0)
-    yes, no = signs & (values > 0), signs & (values <= 0) | hides
-    everything = np.concatenate([known.items, items])
-    order = np.argsort(np.concatenate([known.timestamps, times]), kind="stable")
-    before = np.zeros(len(known.items), dtype=bool)
-    wanted = np.concatenate([~before, yes])[order]
-    refused, hidden = (
-        _refused(everything[order], wanted, np.concatenate([before, why])[order])
-        for why in (no, hides)
-    )
+    logged = _Acts.of(champion, done)
     # Events that a run has taken into the lake since would count twice.
-    new = yes & ~_among(items, times, known.items, known.timestamps)
+    new = logged.wants & ~_among(logged.items, logged.times, known.items, known.timestamps)
     history = _one_row(
-        np.concatenate([known.items, items[new]]),
-        np.concatenate([known.values, values[new]]),
-        np.concatenate([known.timestamps, times[new]]),
+        np.concatenate([known.items, logged.items[new]]),
+        np.concatenate([known.values, logged.values[new]]),
+        np.concatenate([known.timestamps, logged.times[new]]),
         int(known.users[0]),
-        refused,
+        _refused_of_all(known, logged, logged.refuses),
     )
+    everything = np.concatenate([known.items, logged.items])
     seen = np.unique(everything[everything >= 0]).astype(np.int32)
-    return UserState(history, seen, hidden)
+    return UserState(history, seen, _refused_of_all(known, logged, logged.hides))
+
+
+@dataclass(frozen=True)
+class _Acts:
+    """What one user did according to the log, in its order.
+
+    Attributes:
+        items: (n,) dense indexes; -1 for an item that the champion does not know.
+        values: (n,) on the scale of the lake's events.
+        times: (n,) UTC microseconds.
+        wants: (n,) which acts say that the user wants an item that the champion knows.
+        refuses: (n,) which say that the user does not.
+        hides: (n,) which of those hide the item.
+    """
+
+    items: Ints
+    values: Floats
+    times: Longs
+    wants: Bools
+    refuses: Bools
+    hides: Bools
+
+    @staticmethod
+    def of(champion: Champion, acts: Sequence[LoggedEvent]) -> "_Acts":
+        """The acts in a champion's indexes."""
+        items = champion.log.item_ids.indexes([act.item_id for act in acts])
+        types = np.array([act.event_type for act in acts], dtype=object)
+        values = np.array(
+            [champion.scale.value(act.event_type, act.value) for act in acts], dtype=np.float32
+        )
+        times = np.array([act.event_timestamp for act in acts], dtype=np.int64)
+        signs = np.isin(types, list(SIGNS_OF_INTEREST)) & (items >= 0)
+        hides = (types == HIDE) & (items >= 0)
+        return _Acts(
+            items, values, times, signs & (values > 0), signs & (values <= 0) | hides, hides
+        )
+
+
+def _refused_of_all(known: Histories, logged: _Acts, refusing: Bools) -> Ints:
+    """The items that a user refused after they last wanted them, by lake and log together.
+
+    Args:
+        known: one row of the lake's events, all of which want their item.
+        logged: what the log has of the user.
+        refusing: (n,) which of the logged acts count as refusals.
+    """
+    order = np.argsort(np.concatenate([known.timestamps, logged.times]), kind="stable")
+    in_lake = np.ones(len(known.items), dtype=bool)
+    return _refused(
+        np.concatenate([known.items, logged.items])[order],
+        np.concatenate([in_lake, logged.wants])[order],
+        np.concatenate([~in_lake, refusing])[order],
+    )
 
 
 def guest_history(champion: Champion, items: Ints, values: Sequence[float | None]) -> Histories:
@@ -105,12 +143,12 @@ def _refused(items: Ints, wanted: Bools, refused: Bools) -> Ints:
         wanted: (n,) which of the acts say yes.
         refused: (n,) which say no.
     """
-    names, place = np.unique(items, return_inverse=True)
-    yes, no = np.full((2, len(names)), -1)
+    distinct, place = np.unique(items, return_inverse=True)
+    last_wanted, last_refused = np.full((2, len(distinct)), -1)
     rank = np.arange(len(items))
-    np.maximum.at(yes, place[wanted], rank[wanted])
-    np.maximum.at(no, place[refused], rank[refused])
-    refused_items: Ints = names[no > yes].astype(np.int32)
+    np.maximum.at(last_wanted, place[wanted], rank[wanted])
+    np.maximum.at(last_refused, place[refused], rank[refused])
+    refused_items: Ints = distinct[last_refused > last_wanted].astype(np.int32)
     return refused_items
 
 

@@ -41,13 +41,23 @@ class NewPlaces:
     impressions_of: Callable[[Sequence[str]], Mapping[str, int]]
 
 
+_Scored = tuple[Ints, Floats]
+"""Items (n,) and their scores (n,), best first."""
+
+
 @dataclass(frozen=True)
 class _Ranking:
-    """Items and scores, best first, what explains them, and new items where they were asked for."""
+    """What the ranking found.
 
-    ranked: tuple[Ints, Floats]
+    Attributes:
+        items: what the list is made of.
+        explainer: explains any of them.
+        new_items: items without an event, where places are kept for such.
+    """
+
+    items: _Scored
     explainer: Explainer
-    new: tuple[Ints, Floats] | None = None
+    new_items: _Scored | None = None
 
 
 class ListInMaking:
@@ -57,8 +67,8 @@ class ListInMaking:
     so that a late step never changes an answer that is being written.
 
     They rank the list from its first item on, including earlier pages: what was shown is left out
-    last (`_unshown`), so that diversity sees the same order on every page. Both the reasons and the
-    answer take their items from `_page`: the two must agree item by item.
+    last (`_without_shown`), so that diversity sees the same order on every page. Both the reasons
+    and the answer take their items from `_page`: the two must agree item by item.
 
     Args:
         champion: ranks and explains.
@@ -83,21 +93,18 @@ class ListInMaking:
         new: NewPlaces | None = None,
         shown: Cursor | None = None,
     ) -> None:
-        self._champion, self._allowed, self._candidates, self._new = (
-            champion,
-            allowed,
-            candidates,
-            new,
-        )
+        self._champion, self._allowed = champion, allowed
         self._k, self._diversity = k, diversity
+        self._candidates, self._new_places = candidates, new
         self._shown = shown or Cursor.begin()
         # Fewer than k on the last page: all pages of a list together have so many at most.
-        self._room = k if shown is None else shown.room(k)
+        self._page_length = k if shown is None else shown.room(k)
         # The stages find k items more than were shown, so that k are left without those.
         self._n_shown = len(self._shown.marks)
         self.history = Histories.empty()
-        self._ranked: tuple[Ints, Floats] | None = None
-        self._ranked_new: tuple[Ints, Floats] | None = None
+        # What the steps have found so far.
+        self._ranked: _Scored | None = None
+        self._ranked_new: _Scored | None = None
         self._explainer: Explainer | None = None
         self._reasons: Sequence[Reason] | None = None
 
@@ -129,53 +136,69 @@ class ListInMaking:
 
     def answer(self) -> list[Ranked]:
         """The list as far as it has come; without a ranking, the popular items."""
-        items, scores = self._page() if self._ranked else self._unshown(self._popular())
-        items, scores = items[: self._room], scores[: self._room]
-        why = self._reasons or self._unasked(items)
+        items, scores = self._page() if self._ranked else self._popular_page()
+        reasons = self._reasons or self._plain_reasons(items)
         return [
             Ranked(item, score, reason)
-            for item, score, reason in zip(items.tolist(), scores.tolist(), why, strict=True)
+            for item, score, reason in zip(items.tolist(), scores.tolist(), reasons, strict=True)
         ]
 
     def _rank(self) -> _Ranking:
-        champion, history = self._champion, self.history
+        champion, history, allowed = self._champion, self.history, self._allowed
         if self._candidates is not None:
             ranked = best_given(champion, history, self._candidates)
             return _Ranking(ranked, explainer(champion, history))
-        scores, explain = scored_by(champion, history, self._allowed)
-        size = self._k, self._diversity, self._n_shown
-        ranked, new = best(champion, scores, self._allowed, *size), None
-        if self._new is not None:
-            new = best_new(champion, scores, self._allowed, self._new.impressions_of)
-        if len(ranked[0]) < min(wanted(*size), int(self._allowed.sum())):
-            ranked = with_popular(champion, history, ranked, self._allowed)
+        scores, explain = scored_by(champion, history, allowed)
+        ranked = best(champion, scores, allowed, self._k, self._diversity, self._n_shown)
+        new_items = None
+        if self._new_places is not None:
+            new_items = best_new(champion, scores, allowed, self._new_places.impressions_of)
+        needed = wanted(self._k, self._diversity, self._n_shown)
+        if len(ranked[0]) < min(needed, int(allowed.sum())):
+            ranked = with_popular(champion, history, ranked, allowed)
             explain = explainer(champion, history)
-        return _Ranking(ranked, explain, new)
+        return _Ranking(ranked, explain, new_items)
 
-    def _diversify(self) -> tuple[Ints, Floats]:
+    def _keep_ranking(self, ranking: _Ranking) -> None:
+        self._ranked, self._ranked_new = ranking.items, ranking.new_items
+        self._explainer = ranking.explainer
+
+    def _diversify(self) -> _Scored:
         assert self._ranked is not None
         items, scores = self._ranked
         return diverse_pages(self._champion, items, scores, self._k, self._diversity, self._n_shown)
+
+    def _keep_reranked(self, ranked: _Scored) -> None:
+        self._ranked = ranked
 
     def _explain(self) -> Sequence[Reason]:
         assert self._ranked is not None and self._explainer is not None
         return reasons_of(self._champion, self._explainer, self._page()[0])
 
-    def _keep_ranking(self, ranking: _Ranking) -> None:
-        self._ranked, self._explainer = ranking.ranked, ranking.explainer
-        self._ranked_new = ranking.new
+    def _keep_reasons(self, reasons: Sequence[Reason]) -> None:
+        self._reasons = reasons
 
-    def _page(self) -> tuple[Ints, Floats]:
+    def _page(self) -> _Scored:
         """The page as it is answered: with places kept for new items below its first half."""
         assert self._ranked is not None
-        items, scores = self._unshown(self._ranked)
-        items, scores = items[: self._room], scores[: self._room]
-        if self._new is None or self._ranked_new is None:
+        items, scores = self._cut(self._without_shown(self._ranked))
+        if self._new_places is None or self._ranked_new is None:
             return items, scores
-        new = self._unshown(self._ranked_new)
-        return with_places(items, scores, new, self._new.places, self._k // 2)
+        new = self._without_shown(self._ranked_new)
+        return with_places(items, scores, new, self._new_places.places, self._k // 2)
 
-    def _unshown(self, ranked: tuple[Ints, Floats]) -> tuple[Ints, Floats]:
+    def _popular_page(self) -> _Scored:
+        """The page where nothing was ranked: the most chosen of what may be shown."""
+        order = self._champion.most_popular
+        shown = self._allowed
+        if self._candidates is not None:
+            shown = np.zeros(len(order), dtype=bool)
+            shown[self._candidates] = True
+        items = order[shown[order]]
+        scores = self._champion.popularity[items].astype(np.float32)
+        return self._cut(self._without_shown((items, scores)))
+
+    def _without_shown(self, ranked: _Scored) -> _Scored:
         """The ranked items without those that earlier pages have shown, in the same order."""
         if not self._n_shown:
             return ranked
@@ -183,26 +206,10 @@ class ListInMaking:
         unseen = self._shown.unseen([ids[item] for item in ranked[0]])
         return ranked[0][unseen], ranked[1][unseen]
 
-    def _keep_reranked(self, ranked: tuple[Ints, Floats]) -> None:
-        self._ranked = ranked
+    def _cut(self, ranked: _Scored) -> _Scored:
+        items, scores = ranked
+        return items[: self._page_length], scores[: self._page_length]
 
-    def _keep_reasons(self, reasons: Sequence[Reason]) -> None:
-        self._reasons = reasons
-
-    def _unasked(self, items: Ints) -> Sequence[Reason]:
-        """Reasons of items (n,) for which no explainer was asked, or none answered in time."""
+    def _plain_reasons(self, items: Ints) -> Sequence[Reason]:
+        """Reasons of items (n,) that were explained by nobody, or not in time."""
         return unexplained(len(items)) if self._ranked else by_popularity(self._champion, items)
-
-    def _popular(self) -> tuple[Ints, Floats]:
-        order = self._champion.most_popular
-        items = (
-            order[self._allowed[order]]
-            if self._candidates is None
-            else self._popular_candidates(order)
-        )
-        return items, self._champion.popularity[items].astype(np.float32)
-
-    def _popular_candidates(self, order: Ints) -> Ints:
-        is_candidate = np.zeros(len(order), dtype=bool)
-        is_candidate[self._candidates] = True
-        return order[is_candidate[order]]

@@ -19,7 +19,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Snapshot:
-    """What answers, and what it was made of."""
+    """What answers, and what it was made of.
+
+    Attributes:
+        base: the champion of a run.
+        space: in which its vectors lie.
+        version: of the log of items when it was read.
+        current: the champion with the items of the log laid over it.
+    """
 
     base: Champion
     space: SharedSpace
@@ -73,14 +80,15 @@ class NewItems:
         """
         version = self._version()
         known = self._snapshot
-        current = known is not None and known.version == version
-        if known is not None and current and known.base is base:
+        up_to_date = known is not None and known.version == version
+        if known is not None and up_to_date and known.base is base:
             return known.current
-        if not self._lock.acquire(blocking=not current):
+        # Where only the champion is another one, whoever makes its snapshot is not waited for.
+        if not self._lock.acquire(blocking=not up_to_date):
             assert known is not None
             return known.current
         try:
-            return self._made(base, version).current
+            return self._refreshed(base, version).current
         except (sqlite3.Error, *UNUSABLE) as error:
             raise NoChampionError("New items cannot be laid over the champion.", error) from error
         finally:
@@ -107,17 +115,16 @@ class NewItems:
         except sqlite3.Error as error:
             raise NoChampionError("The log of new items cannot be read.", error) from error
 
-    def _made(self, base: Champion, version: int) -> _Snapshot:
+    def _refreshed(self, base: Champion, version: int) -> _Snapshot:
         """The snapshot of now; the lock is held."""
         known = self._snapshot
-        same = known is not None and known.base is base
         changes = self._items_log.since(self._number)
         self._items |= {item.item_id: item for item in changes}
-        if known is not None and same:
-            space, current = known.space, known.current
+        if known is not None and known.base is base:
+            space = known.space
+            current = self._laid_over(base, space) if changes else known.current
         else:
-            space, current = self._space_of_now(), base
-        if changes or not same:
+            space = self._space_of_now()
             current = self._laid_over(base, space)
         # Last, so that changes that could not be laid over are tried again.
         self._number = changes[-1].number if changes else self._number

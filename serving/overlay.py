@@ -152,7 +152,7 @@ def overlaid(
 
 def _listed(base: Champion, changes: Changes) -> Bools:
     listed = np.concatenate([base.listed, np.ones(len(changes.further), dtype=bool)])
-    described = [at for at, item in changes.items.items() if item.description is not None]
+    described = [place for place, item in changes.items.items() if item.description is not None]
     listed[np.array(described, dtype=np.int64)] = True
     listed[changes.deleted] = False
     return listed
@@ -212,7 +212,9 @@ def _all_features(
 
 def _lake_features(lake: Lake, modality: str, changes: Changes) -> dict[int, Floats]:
     """The newest features of the items that have changed, by their place."""
-    places = {item.item_id: at for at, item in changes.items.items() if at < changes.n_items}
+    places = {
+        item.item_id: place for place, item in changes.items.items() if place < changes.n_items
+    }
     table = f"{modality}_embeddings"
     if not places or not lake.exists(table):
         return {}
@@ -225,13 +227,17 @@ def _lake_features(lake: Lake, modality: str, changes: Changes) -> dict[int, Flo
 def _vectors(
     base: Champion, changes: Changes, space: SharedSpace, put: Features
 ) -> dict[str, Vectors]:
+    """The catalogue's vectors with those of what was put, which the space brings among them."""
     vectors: dict[str, Vectors] = {}
     n_new = len(changes.further)
     for name, known in base.vectors.items():
         width = known.unit.shape[1]
         by_place = {place: space.vector(name, features) for place, features in put[name].items()}
-        usable = {at: row for at, row in sorted(by_place.items()) if row is not None}
-        usable = {at: row for at, row in usable.items() if len(row) == width}
+        usable = {
+            place: row
+            for place, row in sorted(by_place.items())
+            if row is not None and len(row) == width
+        }
         places = np.array(list(usable), dtype=np.int32)
         rows = np.array(list(usable.values()), dtype=np.float32).reshape(-1, width)
         present = np.concatenate([known.present, np.zeros(n_new, dtype=bool)])
@@ -266,6 +272,7 @@ def _model(
 
 
 def _tokens(changes: Changes, features: Features) -> dict[str, TokenTable]:
+    """The features as tables of the changed items alone, in their order."""
     slot_of = {place: slot for slot, place in enumerate(changes.items)}
     by_slot = {
         name: {slot_of[place]: row for place, row in rows.items()}

@@ -78,11 +78,11 @@ class _Progress:
         """Notes that a step begins."""
         self.at = _Instant(place, stage, time.perf_counter())
 
-    def in_time(self, do: Callable[[], None]) -> bool:
-        """Does what changes the answer; False, and nothing done, where nobody waits any more."""
+    def while_awaited(self, change: Callable[[], None]) -> bool:
+        """Changes the answer; False, and nothing changed, where nobody waits any more."""
         with self._lock:
             if not self._given_up:
-                do()
+                change()
             return not self._given_up
 
     def give_up(self) -> int:
@@ -125,17 +125,18 @@ class Stages:
         missed: list[StageName] = []
         while steps:
             progress = _Progress(steps[0].stage)
-            late = await self._late(steps, progress)
+            late = await self._late_step(steps, progress)
             missed += progress.missed
             if late is None:
                 break
+            # What the thread goes on to find is dropped; another thread does the steps after it.
             missed.append(steps[late].stage)
             self._miss(steps[late], "late", None)
             steps = () if steps[late].needed else steps[late + 1 :]
         return tuple(missed)
 
-    async def _late(self, steps: Sequence[Step], progress: _Progress) -> int | None:
-        """Waits for the steps; returns the place of the one that took too long, where one did."""
+    async def _late_step(self, steps: Sequence[Step], progress: _Progress) -> int | None:
+        """Waits for the steps; returns the place of one that took too long, None once all ended."""
         work = self._threads.submit(self._do, steps, progress)
         waiting = asyncio.wrap_future(work)
         # A step that begins meanwhile may have less time than the one that is waited for.
@@ -155,6 +156,7 @@ class Stages:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _do(self, steps: Sequence[Step], progress: _Progress) -> None:
+        """Does the steps in their order, until nobody waits any more or a needed one fails."""
         for place, step in enumerate(steps):
             progress.begin(place, step.stage)
             try:
@@ -162,10 +164,10 @@ class Stages:
                     result = step.find()
             except FAILURES as error:
                 failed = partial(self._failed, progress, step, error)
-                if not progress.in_time(failed) or step.needed:
+                if not progress.while_awaited(failed) or step.needed:
                     return
             else:
-                if not progress.in_time(partial(step.keep, result)):
+                if not progress.while_awaited(partial(step.keep, result)):
                     return
 
     def _failed(self, progress: _Progress, step: Step, error: BaseException) -> None:
@@ -173,6 +175,7 @@ class Stages:
         self._miss(step, "failed", error)
 
     def _miss(self, step: Step, why: Why, error: BaseException | None) -> None:
+        """Counts and logs a missed step, and does what stands in for it."""
         self._metrics.missed.labels(step.stage, why).inc()
         _log.error("The stage %s %s; the answer does without.", step.stage, why, exc_info=error)
         if step.otherwise is None:

@@ -24,7 +24,7 @@ def count_repairs(
 
     Args:
         rows: usable rows.
-        found: by column and kind of repair, whether a row of `rows` had it.
+        flags: by column and kind of repair, whether a row of `rows` had it.
         source_file: their file.
     """
     if not flags:

@@ -80,8 +80,8 @@ class ModelSettings(BaseModel):
     ablation_models: Literal["best", "all"] = Field(
         default="best",
         description="Models that modalities are hidden from, to measure what each is worth. best: "
-        "two per split, the best model and the best among the others that train weights; all: every "
-        "model that can be masked.",
+        "two per split, the best model and the best among the others that train weights; all: "
+        "every model that can be masked.",
     )
 
     @field_validator("tuned")

@@ -39,8 +39,8 @@ class UnattendedSettings(BaseModel):
     unattended_lists_hours: float = Field(
         default=30.0,
         ge=1,
-        description="Age of the lists above which the web UI calls them overdue. With the default, they "
-        "are overdue the morning after a nightly run has failed.",
+        description="Age of the lists above which the web UI calls them overdue. With the default, "
+        "they are overdue the morning after a nightly run has failed.",
     )
     unattended_champion_hours: float = Field(
         default=30.0,

@@ -1,4 +1,7 @@
-"""Trees that learn from items as if they had just arrived: what would have been chosen of them?"""
+"""Trees that rank newcomers, items without an event: `models.hmdf.newcomers` asks them.
+
+They learn from items with events as if those had just arrived: would they have been chosen?
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +19,9 @@ from models.hmdf.slices import Slice, knowing, new_choices
 from models.hmdf.taste_map import by_others, factors_of, targets_of
 
 _FOLDS = 5
-_OF_A_FOLD = 30
+_ITEMS_OF_A_FOLD = 30
+"""Candidates of a user among the items that are held out together."""
+
 _MOST_USERS = 2000
 _ROUNDS = 100
 
@@ -40,7 +45,8 @@ class NewcomerTrees:
 
     Attributes:
         booster: reads the features of `ItemContent`.
-        stale: what is added for an item that was there all the time and that nobody chose.
+        stale: log-odds that are added for an item that was there all the time and that nobody
+            chose: less than 0 where such items were chosen less than predicted.
     """
 
     booster: lgb.Booster
@@ -64,11 +70,12 @@ class NewcomerTrees:
         """
         if not similarity.spaces:
             return None
-        arrived, stale = [], []
+        arrived, without_past = [], []
         for place, part in enumerate(parts):
-            arrivals = _arrivals(dataset, part, similarity, ties, config.seed + place)
-            arrived.append(arrivals[0])
-            stale.append(arrivals[1])
+            seed = config.seed + place
+            held_out, never_chosen = _arrivals(dataset, part, similarity, ties, seed)
+            arrived.append(held_out)
+            without_past.append(never_chosen)
         chosen = np.concatenate([rows.chosen for rows in arrived])
         if not chosen.any():
             return None
@@ -78,7 +85,7 @@ class NewcomerTrees:
             params={"verbosity": -1},
         )
         booster = lgb.train(_parameters(config), data, _ROUNDS)
-        return NewcomerTrees(booster, _staleness(booster, stale))
+        return NewcomerTrees(booster, _staleness(booster, without_past))
 
 
 def _arrivals(
@@ -100,7 +107,7 @@ def _arrivals(
 
     def rows_of(groups: Sequence[Bools]) -> _Rows:
         candidates = [
-            content.candidates(histories, vectors, _places(group), _OF_A_FOLD, ties)
+            content.candidates(histories, vectors, _places(group), _ITEMS_OF_A_FOLD, ties)
             for group in groups
         ]
         rows, items = (np.concatenate(each) for each in zip(*candidates, strict=True))

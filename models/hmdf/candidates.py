@@ -76,15 +76,11 @@ def best_of_all(
     """
     n_users, n_items = len(users), len(ties)
     required_items = np.zeros((n_users, 0), dtype=np.int32) if required is None else required
-    room = n_users * ((len(found_by) + len(scores)) * most + required_items.shape[1])
-    width = len(found_by) + len(scores)
-    buffers = Found(
-        np.empty(room, dtype=np.int32),
-        np.empty(room, dtype=np.int32),
-        np.empty((room, width), dtype=np.float32),
-        np.empty((room, len(links.names)), dtype=np.float32),
+    n_scores = len(found_by) + len(scores)
+    found = _room_for(
+        n_users * (n_scores * most + required_items.shape[1]), n_scores, len(links.names)
     )
-    wanted = Asked(
+    request = Asked(
         users.items,
         users.offsets,
         now_of(users),
@@ -98,11 +94,22 @@ def best_of_all(
     )
     size = max(most, 1)
     best = Best(np.empty(size, np.float32), np.empty(size, np.int32), np.empty(size, np.int32))
-    with links.room() as room:
-        count = find(links.table, wanted, room, best, buffers)
+    with links.room() as sums:
+        n_found = find(links.table, request, sums, best, found)
+    # Copies, so that the rest of the room is given back.
     return Pairs(
-        buffers.rows[:count].copy(),
-        buffers.items[:count].copy(),
-        buffers.scores[:count].copy(),
-        buffers.sums[:count].copy(),
+        found.rows[:n_found].copy(),
+        found.items[:n_found].copy(),
+        found.scores[:n_found].copy(),
+        found.sums[:n_found].copy(),
+    )
+
+
+def _room_for(n_pairs: int, n_scores: int, n_sums: int) -> Found:
+    """Room for so many candidates at most."""
+    return Found(
+        np.empty(n_pairs, dtype=np.int32),
+        np.empty(n_pairs, dtype=np.int32),
+        np.empty((n_pairs, n_scores), dtype=np.float32),
+        np.empty((n_pairs, n_sums), dtype=np.float32),
     )

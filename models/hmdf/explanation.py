@@ -17,8 +17,8 @@ from models.trees import Trees, grouped
 
 
 @dataclass(frozen=True)
-class Read:
-    """What the trees read.
+class FeatureParts:
+    """What the features that the trees read are figures of.
 
     Attributes:
         parts: names of the m things that a feature is a figure of.
@@ -31,20 +31,20 @@ class Read:
     links: Longs
 
     @staticmethod
-    def of(names: Sequence[str], parts: Sequence[str], links: Sequence[str]) -> "Read":
-        """What features read.
+    def of(names: Sequence[str], parts: Sequence[str], links: Sequence[str]) -> "FeatureParts":
+        """What named features are figures of.
 
         Args:
             names: of the f features.
             parts: what each is a figure of.
             links: names of the sums over past items.
         """
-        read = set(parts)
-        named = tuple(part for part in (*MODALITIES, BEHAVIOUR, POPULARITY) if part in read)
+        known = set(parts)
+        ordered = tuple(part for part in (*MODALITIES, BEHAVIOUR, POPULARITY) if part in known)
         column_of = {name: column for column, name in enumerate(names)}
-        return Read(
-            named,
-            np.array([named.index(part) for part in parts], dtype=np.int32),
+        return FeatureParts(
+            ordered,
+            np.array([ordered.index(part) for part in parts], dtype=np.int32),
             np.array([column_of[name] for name in links], dtype=np.int64),
         )
 
@@ -53,7 +53,7 @@ def explained(
     trees: Trees,
     knowledge: Knowledge,
     candidates: Candidates,
-    read: Read,
+    features_of: FeatureParts,
     users: Histories,
     items: Ints,
 ) -> Explanation:
@@ -66,26 +66,27 @@ def explained(
         trees: that gave the scores.
         knowledge: that made the features.
         candidates: of the users, among them all of the items.
-        read: by the trees.
+        features_of: what the trees' features are figures of.
         users: for whom the items were scored.
         items: dense indexes; -1 where there is none, for which there is no reason.
     """
-    parts, width = read.parts, len(read.part_of)
+    parts, links, n_features = features_of.parts, features_of.links, len(features_of.part_of)
     places = _places(candidates, items, knowledge.links.n_items)
-    added, sums = (np.zeros((*items.shape, n)) for n in (width, len(read.links)))
+    added, sums = (np.zeros((*items.shape, n)) for n in (n_features, len(links)))
     present = places >= 0
     if present.any():
         features = candidates.features[places[present]]
-        added[present], sums[present] = trees.contributions(features)[0], features[:, read.links]
-    by_part = grouped(added.reshape(-1, width), read.part_of, len(parts))
+        added[present], sums[present] = trees.contributions(features)[0], features[:, links]
+    by_part = grouped(added.reshape(-1, n_features), features_of.part_of, len(parts))
     shares, moved = shares_of(by_part.reshape(*items.shape, len(parts)).astype(np.float32))
-    raised = np.maximum(added[..., read.links], 0)
-    counts = np.divide(raised, sums, out=np.zeros_like(raised), where=sums > 0).astype(np.float32)
+    # What one unit of each sum added, so that a term of the sum has its proportion of it.
+    raised = np.maximum(added[..., links], 0)
+    units = np.divide(raised, sums, out=np.zeros_like(raised), where=sums > 0).astype(np.float32)
     rows = []
     for user in range(len(users)):
         row, known = slice(user, user + 1), present[user]
         past = users.rows(user, user + 1)
-        brought, chosen = _by_past_item(knowledge, past, items[user, known], counts[user, known])
+        brought, chosen = _by_past_item(knowledge, past, items[user, known], units[user, known])
         by_item = np.zeros((len(known), len(chosen)), dtype=np.float32)
         by_item[known] = brought
         named, weights = strongest(by_item, chosen)
@@ -159,7 +160,7 @@ def _alike(
 
 
 def _by_past_item(
-    knowledge: Knowledge, user: Histories, items: Ints, counts: Floats
+    knowledge: Knowledge, user: Histories, items: Ints, units: Floats
 ) -> tuple[Floats, Ints]:
     """What each past item added (k, l) to items (k,), and the distinct past items (l,).
 
@@ -167,11 +168,11 @@ def _by_past_item(
         knowledge: holds the links.
         user: one row.
         items: (k,) dense indexes.
-        counts: (k, s) what one unit of each sum of the links added to the scores.
+        units: (k, s) what one unit of each sum of the links added to the scores.
     """
     distinct, first, again = np.unique(items, return_index=True, return_inverse=True)
     recent = user.newest(len(LASTING))
-    by_event = knowledge.links.by_past_event(recent, distinct, counts[first])
+    by_event = knowledge.links.by_past_event(recent, distinct, units[first])
     order = np.argsort(recent.items, kind="stable")
     chosen, starts = np.unique(recent.items[order], return_index=True)
     if not len(chosen):

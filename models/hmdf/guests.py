@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.data import Floats, Interactions
+from models.data import Floats, Interactions, Ints
 from models.metrics import ndcg
 
 _HALF_LIVES = (30.0, 90.0, 180.0, 365.0, 730.0, np.inf)
@@ -50,6 +50,7 @@ def chosen_half_life(events: Interactions, n_items: int) -> float:
 
 
 def _judged(events: Interactions, n_items: int, half_life: float) -> float:
+    """Mean NDCG@10 of the newest users, each shown what was popular when they came."""
     users, first, sizes = np.unique(events.users, return_index=True, return_counts=True)
     begins = events.timestamps[first]
     newest = np.argsort(begins, kind="stable")[-max(_FEWEST, int(_SHARE * len(users))) :][-_MOST:]
@@ -57,17 +58,23 @@ def _judged(events: Interactions, n_items: int, half_life: float) -> float:
     times, items = events.timestamps[order], events.items[order]
     # A common factor changes no order, so that one weight an event serves every instant.
     weights = np.exp2((times - times[-1:]) / _DAY / half_life)
-    counts, done, figures = np.zeros(n_items), 0, []
+    counts, counted, figures = np.zeros(n_items), 0, []
+    # From the one who came first on, so that each event is counted once.
     for user in newest:
         until = int(np.searchsorted(times, begins[user]))
-        counts += np.bincount(items[done:until], weights[done:until], minlength=n_items)
-        done = until
+        counts += np.bincount(items[counted:until], weights[counted:until], minlength=n_items)
+        counted = until
         chosen = np.unique(events.items[first[user] : first[user] + sizes[user]])
-        best = np.argpartition(-counts, min(_CUTOFF, n_items - 1))[:_CUTOFF]
-        best = best[np.lexsort((best, -counts[best]))]
-        hits = (np.isin(best, chosen) & (counts[best] > 0))[None]
-        figures.append(float(ndcg(hits, np.array([len(chosen)]), _CUTOFF)[0]))
+        figures.append(_ndcg_of_best(counts, chosen))
     return float(np.mean(figures)) if figures else 0.0
+
+
+def _ndcg_of_best(counts: np.ndarray, chosen: Ints) -> float:
+    """NDCG@10 of the items of the largest counts (n_items,), for who chose these (c,)."""
+    best = np.argpartition(-counts, min(_CUTOFF, len(counts) - 1))[:_CUTOFF]
+    best = best[np.lexsort((best, -counts[best]))]
+    hits = (np.isin(best, chosen) & (counts[best] > 0))[None]
+    return float(ndcg(hits, np.array([len(chosen)]), _CUTOFF)[0])
 
 
 def _counts(events: Interactions, n_items: int, now: int, half_life: float) -> np.ndarray:

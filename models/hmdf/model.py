@@ -41,7 +41,13 @@ from models.hmdf.slices import (
     knowing,
 )
 from models.hmdf.state import read_ranker, write_ranker
-from models.hmdf.trees import LabelledSlice, TreeData, choose_rounds, fit_trees
+from models.hmdf.trees import (
+    ChosenRounds,
+    LabelledSlice,
+    TreeData,
+    choose_rounds,
+    fit_trees,
+)
 from models.parallel import fit_all
 from models.persistence import ModelFormatError, NotFittedError, load_state, save_state
 from models.protocol import FeatureWorth, NothingToLearnError, Ranking, Trainable
@@ -113,26 +119,17 @@ class HMDF:
         Raises:
             NothingToLearnError: fewer than two slices hold a choice that is among its candidates.
         """
-        parts = self._parts(dataset)
-        slices, ranker = self._described(dataset, parts)
+        parts = self._cut(dataset)
+        slices, ranker = self._describe(dataset, parts)
         data = TreeData.of(slices, ranker.feature_names, self.config)
         chosen = choose_rounds(data, self.folds(slices), self.config, self._on_epoch)
-        self.curve = chosen.curve
-        self.validated = chosen.mean
-        self._judged = _NOBODY
-        if self._slicing is OF_TIME:
-            self._scale = scale_of(slices[-1], chosen.scores[0])
-            values = ndcg_with_guests(slices[-1], chosen.scores[0])
-            self.validated = float(values.mean())
-            if len(dataset.validation):
-                # The last slice is that of the validation events, and judges alone.
-                self._judged = slices[-1].users, values.astype(np.float32)
+        self._note_validation(chosen, slices[-1], has_validation=len(dataset.validation) > 0)
         bags = fit_trees(data, self.config, chosen.rounds)
         content, ties = ranker.knowledge.content, ranker.ties
-        arrivals = None
+        newcomer_trees = None
         if self._scale is not None:
-            arrivals = NewcomerTrees.of(dataset, parts, content, ties, self.config)
-        self._ranker = self._knowing_all(dataset, content, bags, arrivals)
+            newcomer_trees = NewcomerTrees.of(dataset, parts, content, ties, self.config)
+        self._ranker = self._learn_everything(dataset, content, bags, newcomer_trees)
         return self
 
     @one_blas_thread()
@@ -150,14 +147,14 @@ class HMDF:
             ValueError: the dataset has other modalities, or attributes of another kind, so that the
                 trees would read other features.
         """
-        ranker = self._fitted()
+        ranker = self._fitted_ranker()
         other = type(self)(
             self.config, self._choose, self._on_epoch, self._slicing, self._processes
         )
         other._scale = self._scale
-        arrivals = None if ranker.newcomers is None else ranker.newcomers.trees
+        newcomer_trees = None if ranker.newcomers is None else ranker.newcomers.trees
         content = ContentSimilarity.of(dataset.tokens)
-        other._ranker = other._knowing_all(dataset, content, ranker.bags, arrivals)
+        other._ranker = other._learn_everything(dataset, content, ranker.bags, newcomer_trees)
         if other.feature_names != self.feature_names:
             changed = sorted(set(other.feature_names) ^ set(self.feature_names))
             raise ValueError(
@@ -176,22 +173,22 @@ class HMDF:
     @property
     def bags(self) -> tuple[lgb.Booster, ...]:
         """The fitted trees, whose mean is the score."""
-        return self._fitted().bags
+        return self._fitted_ranker().bags
 
     @property
     def feature_names(self) -> tuple[str, ...]:
         """Names of what the trees read, once there is something to read."""
-        return self._known().feature_names
+        return self._any_ranker().feature_names
 
     @property
     def link_kinds(self) -> tuple[str, ...]:
         """Names of the lasting kinds of links, with which those of their features begin."""
-        return self._known().knowledge.links.kinds
+        return self._any_ranker().knowledge.links.kinds
 
     @property
     def feature_parts(self) -> tuple[str, ...]:
         """What each feature is a figure of: behaviour, popularity, or a modality."""
-        return self._known().feature_parts
+        return self._any_ranker().feature_parts
 
     def folds(self, slices: Sequence[LabelledSlice]) -> tuple[Fold, ...]:
         """Which of the slices judge trees of which others."""
@@ -205,7 +202,7 @@ class HMDF:
         Raises:
             NothingToLearnError: fewer than two slices are left.
         """
-        slices, ranker = self._described(dataset, self._parts(dataset))
+        slices, ranker = self._describe(dataset, self._cut(dataset))
         if self._ranker is None or not self._ranker.bags:
             # Names of features are known from now on; a fitted hybrid stays as it is.
             self._ranker = ranker
@@ -221,29 +218,29 @@ class HMDF:
         Raises:
             NotFittedError: the hybrid was neither fitted nor loaded.
         """
-        return self._fitted().score(users, items)
+        return self._fitted_ranker().score(users, items)
 
     def score_given(self, users: Histories, items: Ints) -> Floats:
         """Scores (n_users, k) of items (k,), compared with candidates of the whole catalogue."""
-        return self._fitted().score_given(users, items)
+        return self._fitted_ranker().score_given(users, items)
 
     def recommend(self, users: Histories, k: int, exclude: Histories | None = None) -> Ranking:
         """The k best items per user, without the items of `exclude` (same users, row by row)."""
-        return rank(self.score, users, k, self._fitted().ties, exclude=exclude)
+        return rank(self.score, users, k, self._fitted_ranker().ties, exclude=exclude)
 
     def candidates(
         self, users: Histories, allowed: Bools | None = None, required: Ints | None = None
     ) -> Candidates:
         """What is ranked by the trees for the users; see `models.hmdf.ranker.Ranker`."""
-        return self._known().candidates(users, allowed, required)
+        return self._any_ranker().candidates(users, allowed, required)
 
     def explain(self, users: Histories, items: Ints) -> Explanation:
         """What moved the scores of `items` (n_users, k); an item of -1 has no reason."""
-        return self._fitted().explain(users, items)
+        return self._fitted_ranker().explain(users, items)
 
     def score_to_explain(self, users: Histories) -> tuple[Floats, Callable[[Ints], Explanation]]:
         """Scores (n_users, n_items) of all items, and what explains items (n_users, k) of them."""
-        return self._fitted().score_to_explain(users)
+        return self._fitted_ranker().score_to_explain(users)
 
     def extended(self, tokens: Mapping[str, TokenTable], places: Ints) -> Self:
         """See `models.protocol.Extendable`: a further item is ranked by what it is.
@@ -252,19 +249,19 @@ class HMDF:
             NotFittedError: the hybrid has not learned to rank items without events: in its fit no
                 item had any content, or nothing that was chosen showed what they are worth.
         """
-        return self._answering_by(self._fitted().extended(tokens, places))
+        return self._with(self._fitted_ranker().extended(tokens, places))
 
     def masked(self, tokens: Mapping[str, TokenTable]) -> Self:
         """See `models.protocol.Maskable`: whatever reads tokens reads these."""
-        return self._answering_by(self._fitted().masked(tokens))
+        return self._with(self._fitted_ranker().masked(tokens))
 
     def feature_worth(self, users: Histories) -> tuple[FeatureWorth, ...]:
         """Gain and mean absolute SHAP value over the users' candidates, the largest SHAP first."""
-        return self._fitted().feature_worth(users)
+        return self._fitted_ranker().feature_worth(users)
 
     def save(self, folder: Path) -> None:
         """Writes trees, knowledge and every model into an existing folder."""
-        arrays, described = write_ranker(self._fitted(), folder)
+        arrays, described = write_ranker(self._fitted_ranker(), folder)
         arrays |= {"judged.users": self._judged[0], "judged.values": self._judged[1]}
         described |= {
             "settings": self.config.model_dump(),
@@ -296,11 +293,12 @@ class HMDF:
             model._scale = model._ranker.newcomers.scale
         return model
 
-    def _parts(self, dataset: Dataset) -> tuple[Slice, ...]:
+    def _cut(self, dataset: Dataset) -> tuple[Slice, ...]:
+        """The slices that the trees learn from, the oldest first where they are of time."""
         known = known_events(dataset)
         return self._slicing.cut(dataset, known, self.config.slices, self.config.seed)
 
-    def _described(
+    def _describe(
         self, dataset: Dataset, parts: Sequence[Slice]
     ) -> tuple[tuple[LabelledSlice, ...], Ranker]:
         """See `labelled_slices`; also the ranker that described the last slice."""
@@ -308,7 +306,7 @@ class HMDF:
         slices: list[LabelledSlice] = []
         for part in parts:
             _log.info("Describing what was chosen after %d events.", len(part.past))
-            ranker = self._learned(retrievers, dataset, part.past, content)
+            ranker = self._learn(retrievers, dataset, part.past, content)
             # The validated figure is one of all these users, as it is of every other model.
             most = None if part.labels is dataset.validation else self.config.most_users
             labelled_slice = labelled(ranker, dataset.n_items, part, most, self.config.seed)
@@ -332,12 +330,32 @@ class HMDF:
             )
         return tuple(slices), ranker
 
-    def _knowing_all(
+    def _note_validation(
+        self, chosen: ChosenRounds, last: LabelledSlice, *, has_validation: bool
+    ) -> None:
+        """Keeps what the judging slices said of trees that had not seen them.
+
+        Args:
+            chosen: the trees' number, and their scores of those slices.
+            last: the last slice; where slices are of time, the one that judges.
+            has_validation: whether it is that of the validation events.
+        """
+        self.curve, self.validated = chosen.curve, chosen.mean
+        self._judged = _NOBODY
+        if self._slicing is not OF_TIME:
+            return
+        self._scale = scale_of(last, chosen.scores[0])
+        values = ndcg_with_guests(last, chosen.scores[0])
+        self.validated = float(values.mean())
+        if has_validation:
+            self._judged = last.users, values.astype(np.float32)
+
+    def _learn_everything(
         self,
         dataset: Dataset,
         content: ContentSimilarity,
         bags: Sequence[lgb.Booster],
-        arrivals: NewcomerTrees | None,
+        newcomer_trees: NewcomerTrees | None,
     ) -> Ranker:
         """What answers: trees that were fitted to slices, and the knowledge of everything.
 
@@ -345,19 +363,21 @@ class HMDF:
             dataset: all of whose events are known.
             content: of its items.
             bags: trees.
-            arrivals: trees of items without events; None where nothing could be learned of them.
+            newcomer_trees: of items without events; None where nothing could be learned of them.
         """
         known, seed = known_events(dataset), self.config.seed
-        ranker = self._learned(self._choose(dataset), dataset, known, content)
+        ranker = self._learn(self._choose(dataset), dataset, known, content)
         newcomers, guests = None, None
-        if arrivals is not None and self._scale is not None:
+        if newcomer_trees is not None and self._scale is not None:
             everything, numbers = knowing(dataset, known), ranker.knowledge.numbers
-            newcomers = Newcomers.of(everything, content, numbers, arrivals, self._scale, seed)
+            newcomers = Newcomers.of(
+                everything, content, numbers, newcomer_trees, self._scale, seed
+            )
         if self._slicing is OF_TIME:
             guests = GuestScores.of(known, dataset.n_items)
         return replace(ranker, bags=tuple(bags), newcomers=newcomers, guests=guests)
 
-    def _learned(
+    def _learn(
         self,
         retrievers: Retrievers,
         dataset: Dataset,
@@ -373,17 +393,20 @@ class HMDF:
         knowledge = Knowledge.of(everything, content, known)
         return Ranker(self.config.candidates, ties, models, retrievers.reads, knowledge)
 
-    def _answering_by(self, ranker: Ranker) -> Self:
+    def _with(self, ranker: Ranker) -> Self:
+        """The same hybrid, which answers by another ranker."""
         other = copy(self)
         other._ranker = ranker
         return other
 
-    def _known(self) -> Ranker:
+    def _any_ranker(self) -> Ranker:
+        """The ranker, which may still be without trees."""
         if self._ranker is None:
             raise NotFittedError("This hybrid knows nothing yet; call fit or load first.")
         return self._ranker
 
-    def _fitted(self) -> Ranker:
+    def _fitted_ranker(self) -> Ranker:
+        """The ranker, with trees."""
         if self._ranker is None or not self._ranker.bags:
             raise NotFittedError("This hybrid has no trees yet; call fit or load first.")
         return self._ranker

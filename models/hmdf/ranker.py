@@ -12,7 +12,7 @@ from models.data import Bools, Floats, Histories, Ints, TokenTable
 from models.explanation import BEHAVIOUR, Explanation
 from models.extending import further_ties, of_places
 from models.hmdf.candidates import Candidates, best_of_all
-from models.hmdf.explanation import Read, explained, for_guests, with_newcomers
+from models.hmdf.explanation import FeatureParts, explained, for_guests, with_newcomers
 from models.hmdf.features import Knowledge
 from models.hmdf.guests import GuestScores
 from models.hmdf.newcomers import Newcomers
@@ -117,16 +117,13 @@ class Ranker:
             allowed: (n_items,) what may be shown; all by default.
             required: items (k,), or (n_users, k) with -1 for none, that are candidates in any case.
         """
-        wanted = (
-            None
-            if required is None
-            else np.broadcast_to(required, (len(users), required.shape[-1]))
-        )
-        links, past = self.knowledge.links, self._of_fit(users)
+        if required is not None:
+            required = np.broadcast_to(required, (len(users), required.shape[-1]))
+        links, past = self.knowledge.links, self._in_items_of_fit(users)
         shown = np.ones(links.n_items, dtype=bool) if allowed is None else allowed[: links.n_items]
         scores = [model.score(past) for model in self.retrievers.values()]
         ties = self.ties[: links.n_items]
-        pairs = best_of_all(links, _FOUND_BY, scores, past, ties, self.most, shown, wanted)
+        pairs = best_of_all(links, _FOUND_BY, scores, past, ties, self.most, shown, required)
         return Candidates(pairs.rows, pairs.items, self.knowledge.features(pairs, past))
 
     def explain(self, users: Histories, items: Ints) -> Explanation:
@@ -194,8 +191,8 @@ class Ranker:
         return of_boosters(self.bags)
 
     @cached_property
-    def _read(self) -> Read:
-        return Read.of(self.feature_names, self.feature_parts, self.knowledge.links.names)
+    def _features_of(self) -> FeatureParts:
+        return FeatureParts.of(self.feature_names, self.feature_parts, self.knowledge.links.names)
 
     @cached_property
     def _is_new(self) -> Bools:
@@ -217,7 +214,7 @@ class Ranker:
             scores[new.items] = predicted - predicted.max() - 1
         return scores
 
-    def _of_fit(self, users: Histories) -> Histories:
+    def _in_items_of_fit(self, users: Histories) -> Histories:
         """The histories with what is nearest in the place of items that came after the fit."""
         if self.newcomers is None or len(self.ties) == self.knowledge.links.n_items:
             return users
@@ -242,10 +239,11 @@ class Ranker:
         return scores
 
     def _explained(self, candidates: Candidates, users: Histories, items: Ints) -> Explanation:
+        """Explains items (n_users, k) to the users, each by the group that it was ranked in."""
         new = self._is_new[items] & (items >= 0)
         warm = np.where(new, -1, items).astype(np.int32)
-        past = self._of_fit(users)
-        why = explained(self._trees, self.knowledge, candidates, self._read, past, warm)
+        past = self._in_items_of_fit(users)
+        why = explained(self._trees, self.knowledge, candidates, self._features_of, past, warm)
         if self.newcomers is not None:
             stands_for, n_known = self.newcomers.content.stands_for, self.knowledge.links.n_items
             named = as_done(users, why.past_items, stands_for, n_known)

@@ -68,22 +68,23 @@ def time_slices(dataset: Dataset, known: Interactions, slices: int, seed: int) -
         slices: how many.
         seed: not used, as nothing is drawn.
     """
-    everything = np.ones(dataset.n_items, dtype=bool)
-    held = len(dataset.validation) > 0
-    past, parts, counted = (
-        (dataset.train, _PARTS - 1, slices - 1) if held else (known, _PARTS, slices)
-    )
-    sliced = [
+    if not len(dataset.validation):
+        return _last_parts(known, _PARTS, slices, dataset.n_items)
+    before = _last_parts(dataset.train, _PARTS - 1, slices - 1, dataset.n_items)
+    every_item = np.ones(dataset.n_items, dtype=bool)
+    return (*before, Slice(dataset.train, dataset.validation, every_item))
+
+
+def _last_parts(events: Interactions, parts: int, slices: int, n_items: int) -> tuple[Slice, ...]:
+    """The last `slices` of so many equal parts of each user's events, each with those before it."""
+    return tuple(
         Slice(
-            past.take(between(past, 0, parts - left, parts)),
-            past.take(between(past, parts - left, parts - left + 1, parts)),
-            everything,
+            events.take(between(events, 0, part, parts)),
+            events.take(between(events, part, part + 1, parts)),
+            np.ones(n_items, dtype=bool),
         )
-        for left in range(counted, 0, -1)
-    ]
-    if held:
-        sliced.append(Slice(dataset.train, dataset.validation, everything))
-    return tuple(sliced)
+        for part in range(parts - slices, parts)
+    )
 
 
 def item_slices(dataset: Dataset, known: Interactions, slices: int, seed: int) -> tuple[Slice, ...]:
@@ -126,11 +127,11 @@ def each_judges(slices: int) -> tuple[Fold, ...]:
 
 
 def between(events: Interactions, first: int, last: int, parts: int) -> Bools:
-    """Which events (n,) lie in the parts `first` (from 0) up to, not with, `last` of their user.
+    """Which events (n,) lie in the parts `first:last` of what their user did.
 
     Args:
         events: sorted by user, then time.
-        first: first part.
+        first: first part, from 0.
         last: the part after the last one.
         parts: how many equal parts what a user did is cut into.
     """

@@ -83,14 +83,16 @@ def statistics_of(statistics: ItemStatistics, users: Histories, rows: Ints, item
     """
     newest = np.append(users.timestamps, 0)[users.offsets[1:] - 1].astype(np.float64)
     now = np.where(users.lengths > 0, newest, statistics.newest)
-    of_users = np.empty((len(users), len(_OF_USERS) + LASTING.shape[1]))
+    # Columns: those of the user, those of the item, then one a window that compares the two.
+    n_of_users, n_windows = len(_OF_USERS), LASTING.shape[1]
+    of_users = np.empty((len(users), n_of_users + n_windows))
     pasts = Pasts(users.offsets, users.items, users.values, users.timestamps)
     describe_users(pasts, statistics.log_counts, LASTING, of_users)
-    n_of_users = len(_OF_USERS)
     values = np.empty((len(items), len(NAMES)), dtype=np.float32)
     values[:, :n_of_users] = of_users[rows, :n_of_users]
     days = np.array(list(_PERIODS.values()), dtype=np.int64)
-    taken_to = len(NAMES) - LASTING.shape[1]
-    describe_items(statistics.log, rows, items, now, days, values[:, n_of_users:taken_to])
-    values[:, taken_to:] = statistics.log_counts[items, None] - of_users[rows, n_of_users:]
+    of_items = values[:, n_of_users : len(NAMES) - n_windows]
+    describe_items(statistics.log, rows, items, now, days, of_items)
+    above_windows = statistics.log_counts[items, None] - of_users[rows, n_of_users:]
+    values[:, len(NAMES) - n_windows :] = above_windows
     return values

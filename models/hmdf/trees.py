@@ -131,37 +131,38 @@ def choose_rounds(
     ]
     if on_epoch is not None:
         callbacks.append(_reporting(on_epoch))
-    slices, sizes = data.slices, data.sizes
-    rows = np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1])
     outcome = lgb.cv(
         _parameters(config),
         data.table,
         config.rounds,
-        folds=[
-            (np.concatenate([rows[place] for place in fold.fitted]), rows[fold.judge])
-            for fold in folds
-        ],
+        folds=_fold_rows(data.sizes, folds),
         eval_train_metric=True,
         return_cvbooster=True,
         callbacks=callbacks,
     )
-    cv_booster = cast(lgb.CVBooster, outcome["cvbooster"])
-    losses = {
-        name: tuple(1 - value for value in evaluations[name][f"ndcg@{_CUTOFF}-mean"])
+    trees_by_fold = cast(lgb.CVBooster, outcome["cvbooster"]).boosters
+    train, validation = (
+        tuple(1 - value for value in evaluations[name][f"ndcg@{_CUTOFF}-mean"])
         for name in ("train", "valid")
-    }
-    curve = TrainingCurve(losses["train"], losses["valid"], 1 + _last_as_good(losses["valid"]))
+    )
+    curve = TrainingCurve(train, validation, 1 + _last_as_good(validation))
+    judges = [data.slices[fold.judge] for fold in folds]
     scores = tuple(
-        np.asarray(
-            trees.predict(slices[fold.judge].candidates.features, num_iteration=curve.best_epoch)
-        )
-        for trees, fold in zip(cv_booster.boosters, folds, strict=True)
+        np.asarray(trees.predict(judge.candidates.features, num_iteration=curve.best_epoch))
+        for trees, judge in zip(trees_by_fold, judges, strict=True)
     )
     validated = tuple(
-        slices[fold.judge].ndcg(fold_scores)
-        for fold_scores, fold in zip(scores, folds, strict=True)
+        judge.ndcg(judge_scores) for judge, judge_scores in zip(judges, scores, strict=True)
     )
     return ChosenRounds(curve, scores, validated)
+
+
+def _fold_rows(sizes: Sequence[int], folds: Sequence[Fold]) -> list[tuple[Longs, Longs]]:
+    """The rows of `TreeData.table` that each fold's trees are fitted to, and those that judge."""
+    rows = np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1])
+    return [
+        (np.concatenate([rows[place] for place in fold.fitted]), rows[fold.judge]) for fold in folds
+    ]
 
 
 def _last_as_good(losses: Sequence[float]) -> int:
@@ -208,18 +209,18 @@ def _parameters(config: HMDFConfig) -> dict[str, Any]:
 
 
 def _learned_from(part: LabelledSlice, most_users: int, seed: int) -> Bools:
-    """Candidates (r,) of users any of whose candidates was chosen, of a draw where there are more.
+    """Which candidates (r,) are learned from: those of users any of whose candidates was chosen.
 
-    The others show no order.
+    The others show no order. Of more than `most_users` such users, so many are drawn.
     """
     sizes = part.candidates.groups()
     starts = np.cumsum(sizes) - sizes
-    some = np.add.reduceat(part.chosen, starts) > 0 if len(sizes) else np.zeros(0, dtype=bool)
-    choosers = np.flatnonzero(some)
+    used = np.add.reduceat(part.chosen, starts) > 0 if len(sizes) else np.zeros(0, dtype=bool)
+    choosers = np.flatnonzero(used)
     if len(choosers) > most_users:
         drawn = np.random.default_rng(seed).choice(choosers, most_users, replace=False)
-        some = np.isin(np.arange(len(some)), drawn)
-    return np.repeat(some, sizes)
+        used = np.isin(np.arange(len(used)), drawn)
+    return np.repeat(used, sizes)
 
 
 def _together(

@@ -17,7 +17,7 @@ from models.media.losses import Losses, judge_losses
 from models.media.mpeg_frames import counted_seconds
 from models.media.paths import Content, read_content
 from models.media.streams import on_one_thread, opened, packets_of
-from models.media.wav_header import check_wav_format, wav_sizes
+from models.media.wav_header import WavSizes, check_wav_format, wav_sizes
 
 SAMPLE_RATE = 16_000
 """Samples a second of every decoded sound."""
@@ -60,33 +60,23 @@ def decode_audio(path: Path, limits: MediaLimits) -> Samples:
 
 def decode_sound(content: Content, limits: MediaLimits) -> Sound:
     """Like `decode_audio`, of bytes already read."""
-    sizes = None
-    if content.type.decoder == "wav":
-        check_wav_format(content.data)
-        sizes = wav_sizes(content.data)
-        if sizes is not None and sizes.uncounted > sizes.present:
-            raise MediaError(
-                f"The sound is damaged: its header counts {sizes.present:,} bytes of samples, and "
-                f"{sizes.uncounted:,} more follow them; write the file again."
-            )
+    sizes = _wav_sizes(content) if content.type.decoder == "wav" else None
     losses = Losses(
         uncounted=0 if sizes is None else sizes.uncounted,
         unended=content.type.decoder == "ogg" and not _is_ended_ogg(content.data),
     )
     with opened(content, "sound") as container:
-        if not container.streams.audio:
-            if content.type.kind == "video":
-                raise MediaMissingError("The video has no sound track.")
-            raise MediaError("The file holds no sound.")
-        stream = container.streams.audio[0]
+        stream = _first_track(content, container)
         on_one_thread(stream, "sound")
         declared = _declared_seconds(content, container, stream)
         packets = packets_of(container, stream)
+        # Both are lazy: `_collect` draws as much as it may keep, which fills `losses` on the way.
         pieces = _resampled(_decoded(packets, losses))
         samples = _collect(pieces, int(limits.max_seconds * SAMPLE_RATE), losses)
         decoded = len(samples) / SAMPLE_RATE
         capped = decoded >= limits.max_seconds
         if capped and declared is None:
+            # The packets that were not drawn are counted, not decoded.
             declared = losses.seconds + sum(map(_seconds_of, packets))
     _check(samples)
     if capped:
@@ -96,6 +86,36 @@ def decode_sound(content: Content, limits: MediaLimits) -> Sound:
         declared = decoded * sizes.whole_of_present
     slack = _EXACT if content.type.decoder in _LOSSLESS else _CODEC_SLACK
     return Sound(samples, decoded, judge_losses(losses, decoded, declared, slack, limits))
+
+
+def _wav_sizes(content: Content) -> WavSizes | None:
+    """What a WAV's header says of its samples, None where it says nothing.
+
+    Raises:
+        MediaError: the header contradicts itself, or far more bytes follow than it counts.
+    """
+    check_wav_format(content.data)
+    sizes = wav_sizes(content.data)
+    if sizes is not None and sizes.uncounted > sizes.present:
+        raise MediaError(
+            f"The sound is damaged: its header counts {sizes.present:,} bytes of samples, and "
+            f"{sizes.uncounted:,} more follow them; write the file again."
+        )
+    return sizes
+
+
+def _first_track(content: Content, container: InputContainer) -> AudioStream:
+    """The sound of a file.
+
+    Raises:
+        MediaMissingError: a video without a sound track.
+        MediaError: any other file without sound.
+    """
+    if container.streams.audio:
+        return container.streams.audio[0]
+    if content.type.kind == "video":
+        raise MediaMissingError("The video has no sound track.")
+    raise MediaError("The file holds no sound.")
 
 
 def _decoded(packets: Iterator["Packet[AudioStream]"], losses: Losses) -> Iterator[AudioFrame]:
@@ -116,6 +136,7 @@ def _decoded(packets: Iterator["Packet[AudioStream]"], losses: Losses) -> Iterat
 
 
 def _resampled(frames: Iterator[AudioFrame]) -> Iterator[Samples]:
+    """Mono samples at `SAMPLE_RATE`, by a resampler for each format that the frames come in."""
     shape, resampler = None, None
     for frame in frames:
         # A spliced file goes on in another rate or with more channels.
@@ -134,6 +155,7 @@ def _resampled(frames: Iterator[AudioFrame]) -> Iterator[Samples]:
 
 
 def _mixed(resampler: av.AudioResampler, frame: AudioFrame | None) -> Iterator[Samples]:
+    """A frame resampled and mixed to mono; for None, what the resampler still holds."""
     # FFmpeg's own mix adds 3 dB to a stereo file of one voice: a mean leaves the level alone.
     for piece in resampler.resample(frame):
         samples = piece.to_ndarray()
@@ -143,6 +165,11 @@ def _mixed(resampler: av.AudioResampler, frame: AudioFrame | None) -> Iterator[S
 
 
 def _collect(pieces: Iterator[Samples], most: int, losses: Losses) -> Samples:
+    """The first `most` samples (n,), drawing no more pieces than they need.
+
+    Raises:
+        MediaError: there are none.
+    """
     kept: list[Samples] = []
     count = 0
     for piece in pieces:

@@ -111,7 +111,12 @@ def _damage_told() -> Iterator[None]:
 
 
 def _jpeg(data: bytes, limits: MediaLimits, at_least: int | None, thorough: bool) -> Picture:
-    """Where the end is not there, two endings tell: pixels that they change are missing."""
+    """A JPEG, and how much of it is missing.
+
+    libjpeg invents pixels that the data do not reach. To tell them from real ones, the data are
+    decoded with two different endings: pixels that differ come from the ending, so are missing. A
+    file with an end is only checked so where `thorough` asks for it.
+    """
     end = picture_end(data)
     if end is not None and not thorough:
         return Picture(_pixels(data, "JPEG", limits, at_least))

@@ -139,18 +139,18 @@ class _Worker:
         process = self._process
         if process is not None:
             try:
-                return self._asked(process, request)
+                return self._ask(process, request)
             except _GoneError as gone:
                 if gone.late or self._stopped:
-                    return self._lost(process, request["uri"], gone.late)
+                    return self._give_up(process, request["uri"], gone.late)
                 self._forget(process)
         process = self._start()
         try:
-            return self._asked(process, request)
+            return self._ask(process, request)
         except _GoneError as gone:
-            return self._lost(process, request["uri"], gone.late)
+            return self._give_up(process, request["uri"], gone.late)
 
-    def _asked(
+    def _ask(
         self, process: "subprocess.Popen[bytes]", request: dict[str, Any]
     ) -> Payload | MediaError:
         """The answer of a process.
@@ -202,7 +202,8 @@ class _Worker:
             timer.cancel()
         return process
 
-    def _lost(self, process: "subprocess.Popen[bytes]", uri: str, late: bool) -> MediaError:
+    def _give_up(self, process: "subprocess.Popen[bytes]", uri: str, late: bool) -> MediaError:
+        """Ends a process that gave no answer; returns what is wrong with its file."""
         code = self._forget(process)
         if late:
             reason = f"The file took more than {self._timeout:g} s to decode."
@@ -213,6 +214,7 @@ class _Worker:
         return MediaError(reason)
 
     def _forget(self, process: "subprocess.Popen[bytes]") -> int:
+        """Ends a process, so that the next file starts another; returns its exit code."""
         with self._lock:
             if self._process is process:
                 self._process = None

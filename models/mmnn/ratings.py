@@ -63,8 +63,8 @@ def fit_ratings(model: FittedMMNN, dataset: Dataset) -> RatingState:
     back what they said of user and item.
     """
     train, damping = dataset.train, model.config.rating_damping
-    state = _without_offsets(train, dataset.n_users, dataset.n_items, model.config.history)
-    errors = train.values - _headed(model, state, train.users, train.items)
+    state = _zero_offsets(train, dataset.n_users, dataset.n_items, model.config.history)
+    errors = train.values - _predicted_by_head(model, state, train.users, train.items)
     by_item = _damped(errors, train.items, dataset.n_items, damping)
     by_user = _damped(errors - by_item[train.items], train.users, dataset.n_users, damping)
     return RatingState(state.users, state.items, state.values, by_user, by_item, state.bounds)
@@ -72,13 +72,13 @@ def fit_ratings(model: FittedMMNN, dataset: Dataset) -> RatingState:
 
 def predict_ratings(model: FittedMMNN, state: RatingState, users: Ints, items: Ints) -> Floats:
     """See `MMNN.predict_ratings`."""
-    predicted = _headed(model, state, users, items)
+    predicted = _predicted_by_head(model, state, users, items)
     predicted += state.user_offsets[users] + state.item_offsets[items]
     return predicted.clip(*state.bounds)
 
 
 @torch.no_grad()
-def _headed(model: FittedMMNN, state: RatingState, users: Ints, items: Ints) -> Floats:
+def _predicted_by_head(model: FittedMMNN, state: RatingState, users: Ints, items: Ints) -> Floats:
     """Values (n,) of pairs as the head alone predicts them, with the mean as their context."""
     scale, ratings = model.scale, np.empty(len(users), dtype=np.float32)
     known = torch.arange(model.items.n_items, device=model.device)
@@ -100,8 +100,8 @@ def _headed(model: FittedMMNN, state: RatingState, users: Ints, items: Ints) -> 
     return ratings
 
 
-def _without_offsets(train: Interactions, n_users: int, n_items: int, history: int) -> RatingState:
-    """The last events of each user, and offsets of 0."""
+def _zero_offsets(train: Interactions, n_users: int, n_items: int, history: int) -> RatingState:
+    """The last `history` events of each user, and offsets of 0."""
     ends = np.cumsum(np.bincount(train.users, minlength=n_users))
     last = train.take(ends[train.users] - np.arange(len(train)) <= history)
     values = train.values if len(train) else np.zeros(1, dtype=np.float32)

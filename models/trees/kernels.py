@@ -84,9 +84,9 @@ def _contributions(
     above: Any,
     up_to: Any,
     missing_passes: Any,
-    gets: Any,
-    getting: Any,
-    begins: Any,
+    output_starts: Any,
+    output_features: Any,
+    value_starts: Any,
     values: Any,
 ) -> Any:
     rows, n_features = features.shape
@@ -115,13 +115,15 @@ def _contributions(
                     for row in range(wide):
                         value = columns[index, row]
                         held[row] |= bit if (not (value <= low)) & (value <= high) else none
-            width, begins_at = np.uint64(gets[table + 1] - gets[table]), np.uint64(begins[table])
+            # A table has one row of values for each pattern of held conditions.
+            start, n_outputs = output_starts[table], output_starts[table + 1] - output_starts[table]
+            width, values_at = np.uint64(n_outputs), np.uint64(value_starts[table])
             for row in range(wide):
-                place[row] = begins_at + np.uint64(held[row]) * width
+                place[row] = values_at + np.uint64(held[row]) * width
             for column in range(width):
-                got = np.uint64(getting[gets[table] + column])
+                output = np.uint64(output_features[start + column])
                 for row in range(size):
-                    added[got, row] += values[place[row] + column]
+                    added[output, row] += values[place[row] + column]
         for row in range(size):
             for column in range(n_features):
                 totals[begin + row, column] = added[column, row]

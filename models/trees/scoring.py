@@ -92,9 +92,9 @@ class CompiledTrees:
             of.above,
             of.up_to,
             of.missing_passes,
-            of.gets,
-            of.getting,
-            of.begins,
+            of.output_starts,
+            of.output_features,
+            of.value_starts,
             of.values,
         )
         return values.astype(np.float64, copy=False), of.expected

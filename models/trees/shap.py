@@ -41,11 +41,11 @@ class ShapTables:
         above: (C,) float32, what the feature must exceed; NaN where it need not.
         up_to: (C,) float32, what the feature must not exceed.
         missing_passes: (C,) whether NaN holds.
-        gets: (G + 1,) where the features that get something from a table begin.
-        getting: (F,) which features.
-        begins: (G,) where a table's values begin.
+        output_starts: (G + 1,) where the features that get something from a table begin.
+        output_features: (F,) which features.
+        value_starts: (G,) where a table's values begin.
         values: what a table gives to the k-th of its f features for a row that holds the conditions
-            whose bits m has: the one at `begins + m · f + k`.
+            whose bits m has: the one at `value_starts + m · f + k`.
     """
 
     expected: float
@@ -54,9 +54,9 @@ class ShapTables:
     above: Floats
     up_to: Floats
     missing_passes: Bools
-    gets: Ints
-    getting: Ints
-    begins: Longs
+    output_starts: Ints
+    output_features: Ints
+    value_starts: Longs
     values: Floats
 
 

@@ -69,18 +69,8 @@ def raw_events(
         blanks: words that stand for nothing.
         forms: of ids and numbers.
     """
-    plain = pl.lit(_TYPE_WITH_VALUE if mapping.value else _TYPE_WITHOUT)
-    kind = plain
-    unlisted = pl.lit(None, dtype=pl.String)
-    left_out = no_repairs()
-    if mapping.type:
-        kind = given(table.column("type", mapping.type), ())
-        table, left_out = _without_ignored(table, kind, mapping)
-        if mapping.weights:
-            unlisted = _unlisted(table, kind, mapping)
-        else:
-            # No weight goes by it, so that an event without one counts as all others do.
-            kind = pl.coalesce(kind, plain)
+    typed = _typed(table, mapping)
+    table, kind = typed.table, typed.kind
     user = id_of(table.column("user", mapping.user), "user", forms.users, blanks)
     item = id_of(table.column("item", mapping.item), "item", forms.items, blanks)
     named_cells: list[tuple[str, Cell]] = []
@@ -102,7 +92,7 @@ def raw_events(
         FAULT,
         _whole(table).alias(WHOLE),
         pl.coalesce(user.fault, item.fault).alias(ID_FAULT),
-        pl.coalesce(unlisted, value.fault).alias(VALUE_FAULT),
+        pl.coalesce(typed.fault, value.fault).alias(VALUE_FAULT),
         user_id=user.value,
         item_id=item.value,
         value=_weighed(mapping, kind, value).cast(pl.Float32),
@@ -120,8 +110,38 @@ def raw_events(
         mapping.time_format,
         example_of(mapping.time_format),
         named,
-        left_out,
+        typed.left_out,
     )
+
+
+@dataclass(frozen=True)
+class _Typed:
+    """Events with their types.
+
+    Attributes:
+        table: those that count.
+        kind: the type of each.
+        fault: why a type has no weight; null where it has one, or no weight goes by types.
+        left_out: how many the mapping leaves out, in the columns of `REPAIRS`.
+    """
+
+    table: Table
+    kind: pl.Expr
+    fault: pl.Expr
+    left_out: pl.LazyFrame
+
+
+def _typed(table: Table, mapping: EventsMapping) -> _Typed:
+    plain = pl.lit(_TYPE_WITH_VALUE if mapping.value else _TYPE_WITHOUT)
+    no_fault = pl.lit(None, dtype=pl.String)
+    if not mapping.type:
+        return _Typed(table, plain, no_fault, no_repairs())
+    kind = given(table.column("type", mapping.type), ())
+    counted, left_out = _without_ignored(table, kind, mapping)
+    if mapping.weights:
+        return _Typed(counted, kind, _unlisted(counted, kind, mapping), left_out)
+    # No weight goes by it, so that an event without a type counts as all others do.
+    return _Typed(counted, pl.coalesce(kind, plain), no_fault, left_out)
 
 
 def _without_ignored(

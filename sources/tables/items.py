@@ -50,6 +50,42 @@ class _Part:
     repaired: Mapping[str, tuple[str, str]]
 
 
+class _Cells:
+    """Reads the columns of one file.
+
+    Args:
+        table: the file.
+        blanks: words that stand for nothing.
+        time_format: of dates.
+
+    Attributes:
+        named: what was read so far, by column: any of it may have to be repaired.
+    """
+
+    def __init__(self, table: Table, blanks: tuple[str, ...], time_format: str) -> None:
+        self._table, self._blanks, self._time_format = table, blanks, time_format
+        self.named: list[tuple[str, Cell]] = []
+
+    def value(self, name: str, cell: Cell) -> pl.Expr:
+        """What a cell of the column of this name says."""
+        self.named.append((name, cell))
+        return cell.value
+
+    def text(self, key: str, name: str | None) -> pl.Expr:
+        """The text of a column that the mapping's key names; empty where there is none."""
+        if name is None:
+            return pl.lit("")
+        column = self._table.column(key, name, lists=True)
+        return self.value(name, text_cell(column, self._blanks)).fill_null("")
+
+    def time(self, key: str, name: str | None) -> pl.Expr:
+        """The instant of a column that the mapping's key names; null where there is none."""
+        if name is None:
+            return pl.lit(None, dtype=TIMESTAMP)
+        column = self._table.column(key, name)
+        return self.value(name, date_cell(column, self._blanks, self._time_format))
+
+
 def clean_items(
     tables: Sequence[Table],
     mapping: ItemsMapping,
@@ -122,29 +158,15 @@ def _part(
     form: IdForm,
     number_form: NumberForm,
 ) -> _Part:
-    named_cells: list[tuple[str, Cell]] = []
-
-    def value(name: str, cell: Cell) -> pl.Expr:
-        named_cells.append((name, cell))
-        return cell.value
-
-    def text(key: str, name: str | None) -> pl.Expr:
-        if name is None:
-            return pl.lit("")
-        return value(name, text_cell(table.column(key, name, lists=True), blanks)).fill_null("")
-
-    def time(key: str, name: str | None) -> pl.Expr:
-        if name is None:
-            return pl.lit(None, dtype=TIMESTAMP)
-        return value(name, date_cell(table.column(key, name), blanks, mapping.time_format))
-
+    """One file in the contract's columns."""
+    cells = _Cells(table, blanks, mapping.time_format)
     item = id_of(table.column("id", mapping.id), "item", form, blanks)
     categories: pl.Expr = pl.lit([], dtype=ITEMS["categories"])
     if mapping.categories:
-        told_by = mapping.categories
-        categories = value(told_by.column, _categories(table, told_by, blanks))
+        column = mapping.categories.column
+        categories = cells.value(column, _categories(table, mapping.categories, blanks))
     numbers = {
-        name: value(name, number_cell(table.column("attributes", name), blanks, number_form))
+        name: cells.value(name, number_cell(table.column("attributes", name), blanks, number_form))
         for name in sorted(mapping.attributes)
     }
     paths = {
@@ -153,15 +175,15 @@ def _part(
     }
     columns = {
         "item_id": item.value,
-        "title": text("title", mapping.title),
-        "text": text("text", mapping.text),
+        "title": cells.text("title", mapping.title),
+        "text": cells.text("text", mapping.text),
         "categories": categories,
         "attributes": _attributes(numbers),
-        "released_at": time("released_at", mapping.released_at),
-        "created_at": time("created_at", mapping.created_at),
+        "released_at": cells.time("released_at", mapping.released_at),
+        "created_at": cells.time("created_at", mapping.created_at),
         **paths,
     }
-    flags = repair_flags(named_cells)
+    flags = repair_flags(cells.named)
     named = {f"{PART}repair{place}": of for place, of in enumerate(flags)}
     frame = table.frame.select(
         ROW,

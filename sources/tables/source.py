@@ -218,6 +218,7 @@ class TablesSource:
 
     @cached_property
     def _media_found(self) -> "_MediaPaths":
+        """Every path of the media columns: used, rejected, or of no file. Warns of the last."""
         columns = self._mapping.media.columns
         if not columns:
             return _MediaPaths(pl.DataFrame(schema=MEDIA), join_rejects([]).collect(), {})
@@ -237,21 +238,25 @@ class TablesSource:
                     accepted.append((item, modality, where.uri))
                 else:
                     absent.setdefault(modality, []).append(path)
-        for modality, paths_of_none in absent.items():
-            logger.warning(
-                "%d paths of %s in %s name no file below %s, such as %s.",
-                len(paths_of_none),
-                columns[modality],
-                ", ".join(names),
-                self.root,
-                paths_of_none[0],
-            )
+        self._warn_of_absent(absent)
         media = pl.DataFrame(accepted, schema=MEDIA, orient="row").sort("item_id", "modality")
         return _MediaPaths(
             media,
             pl.DataFrame(refused, schema=REJECTS, orient="row"),
-            {modality: paths_of_none[0] for modality, paths_of_none in absent.items()},
+            {modality: paths[0] for modality, paths in absent.items()},
         )
+
+    def _warn_of_absent(self, absent: dict[str, list[str]]) -> None:
+        """Names, for each modality, how many paths name no file, and the first of them."""
+        for modality, paths in absent.items():
+            logger.warning(
+                "%d paths of %s in %s name no file below %s, such as %s.",
+                len(paths),
+                self._mapping.media.columns[modality],
+                ", ".join(table.name for table in self._items_tables),
+                self.root,
+                paths[0],
+            )
 
 
 @dataclass(frozen=True)

@@ -47,28 +47,13 @@ def split_quoted(
         doubt: whether a record is faulty that can be read in two ways because of backslashes.
     """
     n = len(names)
-    line, cells, bare = pl.col(LINE), pl.col(CELLS), pl.col(_BARE)
-    quoted = line.str.contains(grammar.quote, literal=True)
-    # Most lines of most files hold no quote, and are split without a pattern.
-    quoted_line = pl.when(quoted).then(pl.concat_str(pl.lit(grammar.separator), line))
-    plain = pl.when(~quoted).then(line)
+    cells, bare = pl.col(CELLS), pl.col(_BARE)
     count = cells.list.len()
     unpaired = pl.col("unpaired").fill_null(False)
     too_many = (count > n).fill_null(False) | bare.struct.field(f"field_{n}").is_not_null()
     short = (count < n).fill_null(bare.struct.field(f"field_{n - 1}").is_null())
     doubted = pl.col("doubted") if doubt else pl.lit(False)
     sound = ~unpaired & ~too_many & ~doubted
-
-    def cell(place: int) -> pl.Expr:
-        raw = cells.list.get(place, null_on_oob=True)
-        inner = raw.str.strip_prefix(grammar.separator + grammar.quote)
-        unquoted = inner.str.strip_suffix(grammar.quote).str.replace_all(
-            grammar.quote * 2, grammar.quote, literal=True
-        )
-        is_quoted = raw.str.starts_with(grammar.separator + grammar.quote)
-        content = pl.when(is_quoted).then(unquoted).otherwise(raw.str.slice(1))
-        return pl.coalesce(bare.struct.field(f"field_{place}"), content)
-
     fault = (
         pl.when(unpaired)
         .then(pl.lit("a quote in this line has no pair; where it is text, write quote: none"))
@@ -77,21 +62,49 @@ def split_quoted(
         .when(doubted)
         .then(pl.lit(AMBIGUOUS))
     )
-    return (
-        records.filter(_is_row(n))
-        .with_columns(
-            quoted_line.str.extract_all(grammar.cell).alias(CELLS),
-            plain.str.splitn(grammar.separator, n + 1).alias(_BARE),
-            unpaired=~pl.when(quoted).then(line).str.contains(grammar.closed),
-            **({"doubted": ambiguous(grammar)} if doubt else {}),
-        )
-        .select(
-            ROW,
-            fault.alias(FAULT),
-            (sound & short).alias(SHORT),
-            *(pl.when(sound).then(cell(place)).alias(name) for place, name in enumerate(names)),
-        )
+    return _taken_apart(records.filter(_is_row(n)), grammar, n, doubt).select(
+        ROW,
+        fault.alias(FAULT),
+        (sound & short).alias(SHORT),
+        *(
+            pl.when(sound).then(_content(grammar, place)).alias(name)
+            for place, name in enumerate(names)
+        ),
     )
+
+
+def _taken_apart(
+    records: pl.LazyFrame, grammar: Grammar, n_columns: int, doubt: bool
+) -> pl.LazyFrame:
+    """Records with what their cells are read from, of which each has one.
+
+    `CELLS` are the cells of a record with quotes, each with the separator before it; `_BARE` those
+    of one without: most lines of most files, which are split without a pattern. `unpaired` says of
+    a record with quotes that one has no pair, and `doubted`, where it is asked, that it can be read
+    in two ways.
+    """
+    line = pl.col(LINE)
+    quoted = line.str.contains(grammar.quote, literal=True)
+    quoted_line = pl.when(quoted).then(pl.concat_str(pl.lit(grammar.separator), line))
+    plain = pl.when(~quoted).then(line)
+    return records.with_columns(
+        quoted_line.str.extract_all(grammar.cell).alias(CELLS),
+        plain.str.splitn(grammar.separator, n_columns + 1).alias(_BARE),
+        unpaired=~pl.when(quoted).then(line).str.contains(grammar.closed),
+        **({"doubted": ambiguous(grammar)} if doubt else {}),
+    )
+
+
+def _content(grammar: Grammar, place: int) -> pl.Expr:
+    """What the cell at a place of a record of `_taken_apart` says, without its quotes."""
+    raw = pl.col(CELLS).list.get(place, null_on_oob=True)
+    inner = raw.str.strip_prefix(grammar.separator + grammar.quote)
+    unquoted = inner.str.strip_suffix(grammar.quote).str.replace_all(
+        grammar.quote * 2, grammar.quote, literal=True
+    )
+    is_quoted = raw.str.starts_with(grammar.separator + grammar.quote)
+    content = pl.when(is_quoted).then(unquoted).otherwise(raw.str.slice(1))
+    return pl.coalesce(pl.col(_BARE).struct.field(f"field_{place}"), content)
 
 
 def _is_row(n_columns: int) -> pl.Expr:

@@ -76,22 +76,30 @@ def quoted_spans(lines: pl.LazyFrame, grammar: Grammar) -> Spans:
         )
         .collect(engine="streaming")
     )
-    places = odd[ROW].to_numpy()
-    closes, again = odd["closes"].to_numpy(), odd["again"].to_numpy()
+    return _paired(openers, *(odd[name].to_numpy() for name in (ROW, "closes", "again")))
+
+
+def _paired(openers: np.ndarray, odd: np.ndarray, closes: np.ndarray, again: np.ndarray) -> Spans:
+    """The records that lines which may open a cell begin.
+
+    Args:
+        openers: (o,) numbers of those lines.
+        odd: (n,) numbers of the lines with a quote of their own, ascending.
+        closes: (n,) which of these may close a cell and end the record.
+        again: (n,) which may close one and open another.
+    """
     ranges: list[tuple[int, int]] = []
     free_from = 0
+    following = np.searchsorted(odd, openers, "right")
     # Only over lines that open a cell, of which a table of one-line records has none.
-    for opener, after in zip(
-        openers.tolist(), np.searchsorted(places, openers, "right").tolist(), strict=True
-    ):
+    for opener, end in zip(openers.tolist(), following.tolist(), strict=True):
         if opener < free_from:
             continue
-        end = after
-        while end < len(places) and again[end] and not closes[end]:
+        while end < len(odd) and again[end] and not closes[end]:
             end += 1
-        if end < len(places) and closes[end]:
-            ranges.append((opener, int(places[end])))
-            free_from = int(places[end]) + 1
+        if end < len(odd) and closes[end]:
+            ranges.append((opener, int(odd[end])))
+            free_from = int(odd[end]) + 1
     pairs = np.array(ranges, dtype=np.int64).reshape(-1, 2)
     return Spans(pairs[:, 0], pairs[:, 1])
 

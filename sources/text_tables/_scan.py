@@ -39,8 +39,7 @@ def scan_text(
     dialect = dialect or Dialect()
     plain = plain_text(path, dialect.encoding)
     separator, skipped = separator_of(plain.path, dialect)
-    sign = '"' if dialect.quote == AUTO else dialect.quote
-    quote = sign if sign != NONE and holds(plain.path, sign.encode()) else None
+    quote = _quote_in_use(plain.path, dialect)
     names, header = header_of(path, plain, separator, quote, skipped, dialect)
     lines = lines_of(plain.path).with_columns(pl.col(LINE).fill_null(""))
     lines = lines.filter(pl.col(ROW) >= skipped + header)
@@ -53,8 +52,9 @@ def scan_text(
     else:
         grammar = Grammar(quote, separator)
         spans = quoted_spans(lines, grammar)
-        unsaid = dialect.quote == AUTO and dialect.escape is None
-        doubt = unsaid and holds(plain.path, (BACKSLASH + quote).encode())
+        # Nothing says whether a backslash before a quote is a letter or marks the quote as text.
+        nothing_said = dialect.quote == AUTO and dialect.escape is None
+        doubt = nothing_said and holds(plain.path, (BACKSLASH + quote).encode())
         if doubt:
             require_no_escapes(path, lines, spans, grammar)
         if dialect.quote == AUTO and len(spans.starts):
@@ -63,6 +63,12 @@ def scan_text(
         rows = split_quoted(records, grammar, names, doubt=doubt)
     rows = rows if escapes is None else escapes.shown(rows, names)
     return rows if dialect.columns is not None else _without_headers(rows, names)
+
+
+def _quote_in_use(path: Path, dialect: Dialect) -> str | None:
+    """The sign that quotes cells; None where there is none, or the file does not hold it."""
+    sign = '"' if dialect.quote == AUTO else dialect.quote
+    return sign if sign != NONE and holds(path, sign.encode()) else None
 
 
 def _without_headers(rows: pl.LazyFrame, names: list[str]) -> pl.LazyFrame:

@@ -21,7 +21,7 @@ walks = partial(random_walks, n_users=80, n_items=60, length=27, held=3)
 @pytest.fixture(scope="session")
 def ranker() -> Ranker:
     """Fitted to walks; for tests that only ask it."""
-    return HMDF(SMALL).fit(walks())._known()
+    return HMDF(SMALL).fit(walks())._any_ranker()
 
 
 def test_what_was_done_before_is_not_wanted_again(ranker: Ranker) -> None:
