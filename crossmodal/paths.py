@@ -125,6 +125,11 @@ class StatePaths:
         return self.home / "finished.json"
 
     @property
+    def alerts(self) -> Path:
+        """What is wrong at the moment and was said, so that it is said once (JSON)."""
+        return self.home / "alerts.json"
+
+    @property
     def dagster(self) -> Path:
         """Dagster's own home: runs, events, schedules."""
         return self.home / "dagster"

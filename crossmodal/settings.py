@@ -251,6 +251,21 @@ class Settings(BaseSettings):
         ge=1,
         description="Time since models were last judged above which it calls the champion overdue.",
     )
+    unattended_free_gb: float = Field(
+        default=2.0,
+        ge=0,
+        description="Free space on the disk of the home, in GB, below which `crossmodal status` "
+        "says that something must be done. 0 for none.",
+    )
+    alert_webhook_url: SecretStr | None = Field(
+        default=None,
+        description="Address to which alerts are posted as JSON, such as that of a chat's incoming "
+        "webhook. Whoever knows it can post there, so it is never shown. Without it, alerts are "
+        "only logged.",
+    )
+    alert_timeout_seconds: float = Field(
+        default=5.0, gt=0, le=15, description="Time that each of three tries to post may take."
+    )
 
     serve_host: str = Field(
         default="127.0.0.1", description="Address that `crossmodal serve` listens on."
