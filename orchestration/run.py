@@ -14,6 +14,7 @@ from crossmodal.workspace import Workspace
 from orchestration.definitions import build_definitions
 from orchestration.failures import INTERRUPTED, root_of, said_of_check, said_of_step
 from orchestration.finished import choices_in_force, current_assets, remember_finished
+from orchestration.health.alerts import alert_of_run
 from orchestration.instance import CLI_RUN_TAG, cancel_unfinished, open_instance, sole_run
 from orchestration.jobs import month_range_tags
 from orchestration.progress import watched
@@ -102,6 +103,7 @@ def run_pipeline(
         with (
             open_instance(workspace.paths) as instance,
             sole_run(workspace.paths, instance, waiting=waiting),
+            _followed_by_alerts(workspace, instance),
             _canceled_where_interrupted(instance),
         ):
             definitions = build_definitions(workspace, alone=True)
@@ -228,6 +230,17 @@ def _is_interruption(event: dg.DagsterEvent) -> bool:
     return event.event_type is dg.DagsterEventType.PIPELINE_FAILURE and (
         event.job_failure_data.failure_reason is RunFailureReason.UNEXPECTED_TERMINATION
     )
+
+
+@contextmanager
+def _followed_by_alerts(workspace: Workspace, instance: dg.DagsterInstance) -> Iterator[None]:
+    """Tells what begins or passes with the run; not where somebody has stopped it."""
+    try:
+        yield
+    except RunFailedError:
+        alert_of_run(workspace, instance)
+        raise
+    alert_of_run(workspace, instance)
 
 
 @contextmanager
