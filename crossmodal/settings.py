@@ -264,7 +264,7 @@ class Settings(BaseSettings):
         "only logged.",
     )
     alert_timeout_seconds: float = Field(
-        default=5.0, gt=0, le=15, description="Time that each of three tries to post may take."
+        default=5.0, gt=0, le=8, description="Time that each of three tries to post may take."
     )
 
     serve_host: str = Field(

@@ -8,6 +8,7 @@ import dagster as dg
 from assets.stage import OWNERS
 from crossmodal.workspace import Workspace
 from orchestration.health.alerts import announce
+from orchestration.health.facts import GB
 from orchestration.health.gather import health_of
 from orchestration.health.page import as_markdown
 from orchestration.health.verdict import Health
@@ -72,7 +73,7 @@ def _page(found: Health) -> dg.AssetMaterialization:
         metadata={
             "page": dg.MetadataValue.md(as_markdown(found)),
             "problems": len(found.problems),
-            "free_disk_bytes": found.facts.disk.free,
+            "free_disk_gb": round(found.facts.disk.free / GB, 1),
             **({} if share is None else {"rejected_share": share.rejected}),
         },
     )

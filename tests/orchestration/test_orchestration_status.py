@@ -152,6 +152,19 @@ def test_a_failed_run_is_open_until_its_work_was_done(workspace: Workspace) -> N
     assert failure is not None and failure.run_id == failed.run_id
 
 
+def test_a_check_that_stopped_a_run_says_what_it_found(workspace: Workspace) -> None:
+    @dg.asset_check(asset="champion", blocking=True)
+    def not_beaten() -> dg.AssetCheckResult:
+        return dg.AssetCheckResult(passed=False, description="ease is better.")
+
+    with open_instance(workspace.paths) as instance:
+        dg.materialize([asset("champion"), not_beaten], instance=instance, raise_on_error=False)
+        found = problem(health_of(workspace, instance), "failed_run")
+        assert "champion failed its check not_beaten: ease is better." in found.what
+        make(instance, "champion")
+        assert health_of(workspace, instance).well
+
+
 def test_a_whole_run_makes_good_whatever_had_failed(workspace: Workspace) -> None:
     with open_instance(workspace.paths) as instance:
         make(instance, "of_an_older_version", broken="of_an_older_version")
