@@ -94,6 +94,16 @@ def home_lock(
         lock.release()
 
 
+def holder_of(paths: StatePaths, work: str = "run") -> Holder | None:
+    """Who works in a state folder at this moment; None if nobody does.
+
+    Args:
+        paths: of the folder.
+        work: `run`, `ui` or `backup`.
+    """
+    return _living(paths.home / f"{work}.lock.json")
+
+
 def _acquire(
     lock: filelock.BaseFileLock,
     note: Path,
@@ -120,9 +130,14 @@ def _acquire(
 
 def _by(note: Path) -> str:
     """Who holds the lock, as the end of a sentence; empty in the moment in which nobody knows."""
+    holder = _living(note)
+    return "" if holder is None else f": {holder}"
+
+
+def _living(note: Path) -> Holder | None:
     holder = _noted(note)
     # What a killed process has left says nothing of who came after it.
-    return f": {holder}" if holder is not None and psutil.pid_exists(holder.pid) else ""
+    return holder if holder is not None and psutil.pid_exists(holder.pid) else None
 
 
 def _noted(note: Path) -> Holder | None:

@@ -83,6 +83,9 @@ class StatePaths:
     finished = _Below("finished.json")
     """By what files, code and settings the last whole run found everything current (JSON)."""
 
+    alerts = _Below("alerts.json")
+    """What is wrong at the moment and was said, so that it is said once (JSON)."""
+
     dagster = _Below("dagster")
     """Dagster's own home: runs, events, schedules."""
 

@@ -20,6 +20,7 @@ from orchestration.cli_backup import backup, restore
 from orchestration.cli_champion import champion, promote, rollback
 from orchestration.cli_services import keys, serve, ui
 from orchestration.cli_shared import fail, made_home, read_settings
+from orchestration.cli_status import status
 from sources.catalogue import SOURCE_NAMES, SOURCES, source_entry
 
 if TYPE_CHECKING:
@@ -292,6 +293,7 @@ def reset(
     typer.echo(f"Deleted {home}.")
 
 
+app.command()(status)
 app.command()(backup)
 app.command()(restore)
 app.command()(champion)

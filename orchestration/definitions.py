@@ -29,6 +29,7 @@ from crossmodal.workspace import Workspace
 from orchestration.checks import asset_checks
 from orchestration.console import run_log
 from orchestration.freshness import with_freshness
+from orchestration.health.sensors import health_asset, health_sensors
 from orchestration.jobs import make_jobs, reported_events_sensor
 from orchestration.run_resource import workspace_alone
 from orchestration.schedules import make_schedules
@@ -76,11 +77,11 @@ def build_definitions(
     """
     require_known_models(workspace.settings)
     return dg.Definitions(
-        assets=with_freshness(_assets(), workspace.settings),
+        assets=[*with_freshness(_assets(), workspace.settings), health_asset],
         asset_checks=asset_checks,
         jobs=make_jobs(),
         schedules=make_schedules(workspace),
-        sensors=[reported_events_sensor(workspace)],
+        sensors=[reported_events_sensor(workspace), *health_sensors(workspace)],
         resources={"workspace": workspace if alone else workspace_alone(workspace, reopened)},
         executor=dg.in_process_executor,
         loggers={"console": run_log},

@@ -7,6 +7,7 @@ is seen from files and settings alone.
 import hashlib
 import json
 from collections.abc import Collection, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
@@ -20,7 +21,7 @@ from models.media.limits import media_limits
 from models.search.best_settings import best_file
 
 _CODE = ("assets", "crossmodal", "feature_repo", "models", "orchestration", "sources")
-_CHANGES_NO_TABLE = ("serve_", "unattended_")
+_CHANGES_NO_TABLE = ("alert_", "serve_", "unattended_")
 _PASSING = ("-shm", "-journal", ".lock")
 
 
@@ -31,11 +32,13 @@ class _Finished(BaseModel):
         choices: by which code, settings and encoders it worked.
         state: of the files that assets keep.
         assets: that were current.
+        at: when a run last found them so; None in the file of an older platform.
     """
 
     choices: str
     state: str
     assets: tuple[str, ...]
+    at: datetime | None = None
 
 
 def choices_in_force(workspace: Workspace) -> str:
@@ -69,7 +72,9 @@ def remember_finished(workspace: Workspace, choices: str, assets: Sequence[str])
         choices: that were in force when the run began: what changed meanwhile made nothing.
         assets: their names.
     """
-    found = _Finished(choices=choices, state=_state(workspace), assets=tuple(assets))
+    found = _Finished(
+        choices=choices, state=_state(workspace), assets=tuple(assets), at=datetime.now(UTC)
+    )
     atomic_write_bytes(workspace.paths.finished, found.model_dump_json().encode())
 
 
@@ -85,12 +90,24 @@ def current_assets(
         choices: that are in force.
         shown: assets that Dagster knows to be materialized: its folder may have been deleted.
     """
-    try:
-        known = _Finished.model_validate_json(workspace.paths.finished.read_bytes())
-    except (OSError, ValidationError):
+    known = _known(workspace)
+    if known is None:
         return None
     same = known.choices == choices and known.state == _state(workspace)
     return known.assets if same and set(known.assets) <= set(shown) else None
+
+
+def last_finished(workspace: Workspace) -> tuple[datetime | None, frozenset[str]]:
+    """When a run last found everything current, and which assets that were."""
+    known = _known(workspace)
+    return (None, frozenset()) if known is None else (known.at, frozenset(known.assets))
+
+
+def _known(workspace: Workspace) -> _Finished | None:
+    try:
+        return _Finished.model_validate_json(workspace.paths.finished.read_bytes())
+    except (OSError, ValidationError):
+        return None
 
 
 def _state(workspace: Workspace) -> str:

@@ -11,17 +11,22 @@ _WARN_AT = 0.8
 """Share of that age at which it warns."""
 
 
-def freshness_policies(settings: Settings) -> dict[str, dg.FreshnessPolicy]:
-    """The policy of each table that an app reads, by the name of its asset.
-
-    A run that keeps a table finds it current, and so counts as if it had made it.
-    """
-    hours = {
+def freshness_hours(settings: Settings) -> dict[str, float]:
+    """The age of each table that an app reads above which it is overdue, by its asset's name."""
+    return {
         "online_features": settings.unattended_features_hours,
         "recommendations": settings.unattended_lists_hours,
         "online_recommendations": settings.unattended_lists_hours,
         "champion": settings.unattended_champion_hours,
     }
+
+
+def freshness_policies(settings: Settings) -> dict[str, dg.FreshnessPolicy]:
+    """The policy of each table that an app reads, by the name of its asset.
+
+    A run that keeps a table finds it current, and so counts as if it had made it.
+    """
+    hours = freshness_hours(settings)
     return {name: _no_older_than(timedelta(hours=age)) for name, age in hours.items()}
 
 

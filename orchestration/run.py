@@ -1,6 +1,5 @@
 """One run of the platform from the command line, on the instance that the web UI shows."""
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -8,14 +7,15 @@ from typing import Any
 
 import dagster as dg
 from dagster._core.events import RunFailureReason
-from dagster._utils.error import SerializableErrorInfo
 
 from assets.partitions import register_months
 from crossmodal.settings import Settings, remember_source
 from crossmodal.workspace import Workspace
 from orchestration.compiling_ahead import compiling_ahead
 from orchestration.definitions import build_definitions
+from orchestration.failures import INTERRUPTED, root_of, said_of_check, said_of_step
 from orchestration.finished import choices_in_force, current_assets, remember_finished
+from orchestration.health.alerts import alert_of_run
 from orchestration.instance import CLI_RUN_TAG, cancel_unfinished, open_instance, sole_run
 from orchestration.jobs import month_range_tags
 from orchestration.progress import watched
@@ -30,9 +30,7 @@ _READING = dg.AssetSelection.assets(
     "rejects",
     "repairs",
 )
-_INTERRUPTED = "DagsterExecutionInterruptedError"
 _GO_ON = "Interrupted; run again to go on from here."
-_OWN_CLASS = re.compile(r"^(crossmodal|sources|models|feature_repo|assets|orchestration)[\w.]*: ")
 _RUN_LOG: dict[str, Any] = {"loggers": {"console": {"config": {}}}}
 
 
@@ -106,6 +104,7 @@ def run_pipeline(
         with (
             open_instance(workspace.paths) as instance,
             sole_run(workspace.paths, instance, waiting=waiting),
+            _followed_by_alerts(workspace, instance),
             _canceled_where_interrupted(instance),
         ):
             definitions = build_definitions(workspace, alone=True)
@@ -124,6 +123,7 @@ def run_pipeline(
                 shown = {key.to_user_string() for key in instance.all_asset_keys()}
                 current = current_assets(workspace, choices, shown)
                 if current is not None:
+                    remember_finished(workspace, choices, current)
                     return replace(read, kept=current)
             tags = _month_tags(workspace, instance)
             with compiling_ahead():
@@ -201,7 +201,7 @@ def _materialize(
     events = result.get_asset_materialization_events()
     return _Done(
         tuple(event.materialization for event in events),
-        tuple(map(_said, _failed_checks(result, blocking=False))),
+        tuple(map(said_of_check, _failed_checks(result, blocking=False))),
     )
 
 
@@ -213,27 +213,18 @@ def _failed_checks(
     return [check for check in checks if not check.passed and bool(check.blocking) is blocking]
 
 
-def _said(check: dg.AssetCheckEvaluation) -> str:
-    asset = check.asset_key.to_user_string()
-    return f"{asset} failed its check {check.check_name}: {check.description}"
-
-
 def _failure(result: dg.ExecuteInProcessResult) -> RuntimeError:
     """Which check or step failed and why, in one sentence."""
     if any(_is_interruption(event) for event in result.all_events):
         return RunInterruptedError(_GO_ON)
     for check in _failed_checks(result, blocking=True):
-        return CheckFailedError(_said(check))
+        return CheckFailedError(said_of_check(check))
     for event in result.all_node_events:
         if event.is_step_failure:
-            error = event.step_failure_data.error
-            # Dagster wraps what an asset raised; what that was raised from is a detail of ours.
-            while error is not None and error.cause is not None and _is_wrapper(error):
-                error = error.cause
-            if error is not None and error.cls_name == _INTERRUPTED:
+            error = root_of(event.step_failure_data.error)
+            if error is not None and error.cls_name == INTERRUPTED:
                 return RunInterruptedError(_GO_ON)
-            reason = error.message.strip() if error is not None else "no reason was given"
-            return RunFailedError(f"{event.step_key} failed: {_OWN_CLASS.sub('', reason)}")
+            return RunFailedError(said_of_step(event.step_key, error))
     return RunFailedError("The run failed before its first asset; see its log in the web UI.")
 
 
@@ -244,6 +235,17 @@ def _is_interruption(event: dg.DagsterEvent) -> bool:
 
 
 @contextmanager
+def _followed_by_alerts(workspace: Workspace, instance: dg.DagsterInstance) -> Iterator[None]:
+    """Tells what begins or passes with the run; not where somebody has stopped it."""
+    try:
+        yield
+    except RunFailedError:
+        alert_of_run(workspace, instance)
+        raise
+    alert_of_run(workspace, instance)
+
+
+@contextmanager
 def _canceled_where_interrupted(instance: dg.DagsterInstance) -> Iterator[None]:
     """Leaves no run behind that looks as if it still went on."""
     try:
@@ -251,10 +253,6 @@ def _canceled_where_interrupted(instance: dg.DagsterInstance) -> Iterator[None]:
     except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError) as error:
         cancel_unfinished(instance)
         raise RunInterruptedError(_GO_ON) from error
-
-
-def _is_wrapper(error: SerializableErrorInfo) -> bool:
-    return (error.cls_name or "").startswith("Dagster") and error.cls_name != _INTERRUPTED
 
 
 def _summary(

@@ -23,6 +23,7 @@ _ROOMS = {
     "media_": "Files",
     "serve_": "The online service",
     "unattended_": "Running unattended",
+    "alert_": "Running unattended",
     "": "Runs",
 }
 

@@ -2,11 +2,11 @@
 
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, Field, SecretStr, field_validator
 
 
 class UnattendedSettings(BaseModel):
-    """Tries, schedules, and when something is overdue."""
+    """Tries, schedules, when something is overdue, and where alerts go."""
 
     unattended_retries: int = Field(
         default=3,
@@ -47,6 +47,21 @@ class UnattendedSettings(BaseModel):
         ge=1,
         description="Time since models were last judged above which the web UI calls the champion "
         "overdue.",
+    )
+    unattended_free_gb: float = Field(
+        default=2.0,
+        ge=0,
+        description="Free space on the disk of the home, in GB, below which `crossmodal status` "
+        "says that something must be done. 0 sets no limit.",
+    )
+    alert_webhook_url: SecretStr | None = Field(
+        default=None,
+        description="Address to which alerts are posted as JSON, such as that of a chat's incoming "
+        "webhook. Whoever knows it can post there, so it is never shown. Without it, alerts are "
+        "only logged.",
+    )
+    alert_timeout_seconds: float = Field(
+        default=5.0, gt=0, le=8, description="Time that each of three tries to post may take."
     )
 
     @field_validator("unattended_time_zone")

@@ -26,7 +26,7 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     "command",
     [
         *("run", "search", "report", "recommend", "features", "doctor", "backup", "restore"),
-        *("reset", "ui", "champion", "promote", "rollback"),
+        *("reset", "ui", "champion", "promote", "rollback", "status"),
     ],
 )
 def test_every_command_explains_itself(command: str) -> None:

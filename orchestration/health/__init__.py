@@ -1,0 +1,1 @@
+"""Is all well in a home: what is known of it, what must be done, and who is told."""

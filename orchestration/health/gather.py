@@ -1,0 +1,163 @@
+"""Looks at a home: its tables, models, disk, and what Dagster recorded there. Changes nothing."""
+
+import shutil
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import dagster as dg
+from dagster import DagsterInstance
+from pyarrow import ArrowException
+from sqlalchemy.exc import SQLAlchemyError
+
+from crossmodal.home_lock import Holder, holder_of
+from crossmodal.workspace import Workspace
+from models.champion_history import HistoryError, Promotion, Promotions
+from models.registry import ModelRegistry, UnknownVersionError
+from orchestration.finished import last_finished
+from orchestration.freshness import freshness_hours
+from orchestration.health.automation import automation_of
+from orchestration.health.facts import (
+    GB,
+    Automation,
+    Champion,
+    Change,
+    Disk,
+    Facts,
+    Runs,
+    Share,
+    TableAge,
+    Worker,
+)
+from orchestration.health.runs import one_line, recorded_runs
+from orchestration.health.verdict import Health, judged
+from orchestration.instance import open_instance
+
+_BEGIN = ("interactions", "items")
+"""What everything else is made from; of any age, since a source may have nothing new for months."""
+
+_SHOWN_CHANGES = 3
+_UNREADABLE = (OSError, ArrowException, KeyError, TypeError, ValueError)
+_RECORDS_UNREADABLE = (OSError, SQLAlchemyError, dg.DagsterError)
+_Found = TypeVar("_Found")
+
+
+def health_of(
+    workspace: Workspace, instance: DagsterInstance | None = None, now: datetime | None = None
+) -> Health:
+    """What is known of a home, and what must be done.
+
+    Args:
+        workspace: of the home, which need not be there.
+        instance: of the home; opened for the look by default.
+        now: the time, by default the present.
+    """
+    looked_at = now or datetime.now(UTC)
+    files, unreadable = _of_files(workspace, looked_at)
+    if not workspace.paths.dagster.is_dir():
+        return judged(replace(files, unreadable=unreadable))
+    try:
+        with nullcontext(instance) if instance else open_instance(workspace.paths) as opened:
+            facts = _with_records(files, workspace, opened)
+    except _RECORDS_UNREADABLE as error:
+        said = f"What Dagster recorded cannot be read: {one_line(str(error))}."
+        facts, unreadable = files, (*unreadable, said)
+    return judged(replace(facts, unreadable=unreadable))
+
+
+def _of_files(workspace: Workspace, now: datetime) -> tuple[Facts, tuple[str, ...]]:
+    """What files alone say, and which of them cannot be read."""
+    unreadable: list[str] = []
+
+    def read(look: Callable[[Workspace], _Found], otherwise: _Found) -> _Found:
+        try:
+            return look(workspace)
+        except (*_UNREADABLE, HistoryError) as error:
+            unreadable.append(one_line(str(error)))
+            return otherwise
+
+    champion, rejects = read(_champion, Champion()), read(_rejects, None)
+    facts = Facts(
+        home=str(workspace.paths.home),
+        at=now,
+        made=workspace.lake.exists("items"),
+        tables=(),
+        runs=Runs(),
+        working=_working(workspace),
+        longest_run=workspace.settings.unattended_run_seconds,
+        automation=Automation(),
+        champion=champion,
+        rejects=rejects,
+        disk=_disk(workspace),
+    )
+    return facts, tuple(unreadable)
+
+
+def _with_records(facts: Facts, workspace: Workspace, instance: DagsterInstance) -> Facts:
+    all_current_at, current = last_finished(workspace)
+    hours = freshness_hours(workspace.settings)
+    names = (*_BEGIN, *hours)
+    events = instance.get_latest_materialization_events([dg.AssetKey(name) for name in names])
+    made = {key.to_user_string(): event.timestamp for key, event in events.items() if event}
+    found = {name: datetime.fromtimestamp(at, UTC) for name, at in made.items()}
+    if all_current_at is not None:
+        found |= {
+            name: max(at, all_current_at) if name in current else at for name, at in found.items()
+        }
+    ui = holder_of(workspace.paths, "ui") is not None
+    time_zone = workspace.settings.unattended_time_zone
+    return replace(
+        facts,
+        tables=tuple(TableAge(name, found.get(name), hours.get(name)) for name in names),
+        runs=recorded_runs(instance, all_current_at),
+        automation=automation_of(instance, time_zone, ui, facts.at),
+    )
+
+
+def _working(workspace: Workspace) -> tuple[Worker, ...]:
+    holders = (holder_of(workspace.paths, work) for work in ("run", "backup"))
+    return tuple(_worker(holder) for holder in holders if holder is not None)
+
+
+def _worker(holder: Holder) -> Worker:
+    since = datetime.fromisoformat(holder.since).replace(tzinfo=UTC)
+    return Worker(f"{holder.what} {holder.run_id}".rstrip(), holder.pid, since)
+
+
+def _champion(workspace: Workspace) -> Champion:
+    """Which model answers, without loading it."""
+    registry = ModelRegistry(workspace.paths.models)
+    history = Promotions(registry).history()
+    lake = workspace.lake
+    verdict = lake.version("champion").summary["reason"] if lake.exists("champion") else ""
+    changes = tuple(map(_change, reversed(history[-_SHOWN_CHANGES:])))
+    return Champion(changes, verdict, _fault(registry, changes[0].version) if changes else "")
+
+
+def _change(entry: Promotion) -> Change:
+    by = entry.by if entry.kind == "promotion" else f"{entry.by} ({entry.kind})"
+    return Change(entry.version, entry.at, by, entry.reason)
+
+
+def _fault(registry: ModelRegistry, version: str) -> str:
+    try:
+        lacking = registry.lacking(version)
+    except UnknownVersionError:
+        return f"{registry.root} holds no version {version}."
+    return f"{registry.root / version} lacks {', '.join(lacking)}." if lacking else ""
+
+
+def _rejects(workspace: Workspace) -> Share | None:
+    if not workspace.lake.exists("rejects"):
+        return None
+    summary = workspace.lake.version("rejects").summary
+    return Share(summary["share"], workspace.settings.max_reject_share)
+
+
+def _disk(workspace: Workspace) -> Disk:
+    home = workspace.paths.home
+    existing = next(folder for folder in (home, *home.parents) if folder.exists())
+    least = round(workspace.settings.unattended_free_gb * GB)
+    return Disk(shutil.disk_usage(existing).free, least)
