@@ -37,13 +37,15 @@ def _next(
     left: Bools,
 ) -> int:
     """The best item that is left, once each knows how near it is to the newest of the list."""
-    best, most, weight = -1, np.float32(-np.inf), np.float32(diversity)
+    best, most = -1, np.float32(-np.inf)
+    # Subtracted before it is rounded: next to 1 relevance still decides between equals.
+    weight, rest = np.float32(diversity), np.float32(1.0 - diversity)
     for item in range(len(vectors)):
         if left[item]:
             cosine = _product(vectors, item, newest) * scale[item] * scale[newest]
             # Rounding must not make one of two equal items nearer than the other.
             closest[item] = max(closest[item], min(cosine, np.float32(1)))
-            value = (np.float32(1) - weight) * relevance[item] - weight * closest[item]
+            value = rest * relevance[item] - weight * closest[item]
             if best < 0 or value > most:
                 best, most = item, value
     return best

@@ -50,7 +50,7 @@ _BEHAVIOUR = (
         "models.baselines:ItemKNN",
         "models.baselines:ItemKNNConfig",
         RANKED_SPLITS,
-        code_version="2",
+        code_version="3",
         space=Space(
             {
                 "neighbours": Whole(20, 500, log=True),
@@ -87,7 +87,7 @@ _BEHAVIOUR = (
         "models.baselines:TransitionConfig",
         RANKED_SPLITS,
         ordered=True,
-        code_version="2",
+        code_version="3",
         yardstick=True,
         space=Space(
             {

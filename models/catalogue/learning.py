@@ -154,7 +154,7 @@ LEARNING = (
         WARM_SPLITS,
         from_platform={"networks": "hybrid_networks", "seed": "seed"},
         takes=("on_epoch", "processes"),
-        code_version="14",
+        code_version="15",
         reads=LASTING,
         learns=True,
         # Only what shapes the trees: the retrievers and their slices are the same in every trial.
