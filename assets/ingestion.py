@@ -8,10 +8,12 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 
+from assets.catalogue import catalogue, catalogue_ids, without_deleted
 from assets.partitions import month_of, months
 from assets.reported_events import reported_interactions
+from assets.reported_items import REPORTED_ITEMS
 from assets.retrying import retrying
-from assets.stage import OWNERS, Context, made_from, materialize_table
+from assets.stage import OWNERS, Context, filled, made_from, materialize_table
 from assets.table_asset import Making, table_asset
 from crossmodal.lake import Lake
 from crossmodal.log_position import START, LogPosition
@@ -106,7 +108,7 @@ def raw_files(
     specs=[
         dg.AssetSpec(
             "staged_interactions",
-            deps=["raw_interactions", "raw_items", "reported_events"],
+            deps=["raw_interactions", "raw_items", "reported_events", REPORTED_ITEMS],
             description="Every usable event, of the source and of the apps, under a pseudonym.",
             group_name="ingestion",
             owners=OWNERS,
@@ -116,7 +118,7 @@ def raw_files(
         dg.AssetSpec(
             "staged_items",
             deps=["raw_items", "raw_interactions"],
-            description="Every usable item of the catalogue.",
+            description="Every usable item of the source's catalogue.",
             group_name="ingestion",
             owners=OWNERS,
             kinds={"polars", "parquet"},
@@ -151,7 +153,7 @@ def cleaned_source(
     files = ("raw_interactions", "raw_items")
     inputs = {
         "staged_items": files,
-        "staged_interactions": (*files, "reported_events"),
+        "staged_interactions": (*files, "reported_events", *filled(lake, [REPORTED_ITEMS])),
         "rejects": files,
         "repairs": files,
     }
@@ -166,8 +168,11 @@ def cleaned_source(
 
     def make_interactions() -> None:
         events = pseudonymize(source.interactions().frame, workspace.id_key())
-        item_ids = lake.scan("staged_items").select("item_id").collect().to_series()
+        item_ids = catalogue_ids(lake)
         scale = ValueScale.of(events.filter(pl.col("value") > 0)["value"].to_numpy())
+        events, deleted = without_deleted(lake, events)
+        if deleted:
+            context.log.info(f"{deleted:,} events of the source are about items that apps deleted.")
         reported, unknown = reported_interactions(lake, scale, item_ids)
         if unknown:
             context.log.warning(
@@ -215,6 +220,7 @@ def cleaned_source(
 
 @table_asset(
     inputs=["staged_items"],
+    where_filled=[REPORTED_ITEMS],
     after=["rejects"],
     group="ingestion",
     kinds={"polars", "parquet"},
@@ -222,7 +228,7 @@ def cleaned_source(
 )
 def items(making: Making) -> None:
     """The catalogue: title, text, categories and named numbers of every item."""
-    frame = making.lake.read("staged_items").sort("item_id")
+    frame = catalogue(making.lake).sort("item_id")
     categories = frame["categories"].explode().drop_nulls()
     making.lake.write("items", frame, making.stamp, categories=categories.n_unique())
 

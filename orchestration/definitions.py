@@ -16,6 +16,7 @@ import assets.leaderboard
 import assets.media
 import assets.recommendations
 import assets.reported_events
+import assets.reported_items
 import assets.retention
 import assets.robustness
 import assets.search
@@ -29,12 +30,14 @@ from crossmodal.workspace import Workspace
 from orchestration.checks import asset_checks
 from orchestration.console import run_log
 from orchestration.freshness import with_freshness
+from orchestration.item_sensor import reported_items_sensor
 from orchestration.jobs import make_jobs, reported_events_sensor
 from orchestration.run_resource import workspace_alone
 from orchestration.schedules import make_schedules
 
 _STAGES = [
     assets.reported_events,
+    assets.reported_items,
     assets.ingestion,
     assets.media,
     assets.text_encoding,
@@ -80,7 +83,7 @@ def build_definitions(
         asset_checks=asset_checks,
         jobs=make_jobs(),
         schedules=make_schedules(workspace),
-        sensors=[reported_events_sensor(workspace)],
+        sensors=[reported_events_sensor(workspace), reported_items_sensor(workspace)],
         resources={"workspace": workspace if alone else workspace_alone(workspace, reopened)},
         executor=dg.in_process_executor,
         loggers={"console": run_log},
