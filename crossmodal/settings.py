@@ -234,6 +234,10 @@ class Settings(BaseSettings):
         default="UTC",
         description="Time zone of the schedules' hours, such as Europe/Paris.",
     )
+    unattended_events_folder: Path | None = Field(
+        default=None,
+        description="Folder of event files that the sensor `event_files` takes in.",
+    )
     unattended_features_hours: float = Field(
         default=30.0,
         ge=1,
@@ -376,7 +380,7 @@ class Settings(BaseSettings):
     def _in_utc(cls, value: datetime | None) -> datetime | None:
         return value.replace(tzinfo=UTC) if value and value.tzinfo is None else value
 
-    @field_validator("home", "source_path")
+    @field_validator("home", "source_path", "unattended_events_folder")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return None if value is None else value.expanduser().resolve()

@@ -29,6 +29,7 @@ from crossmodal.settings import load_settings
 from crossmodal.workspace import Workspace
 from orchestration.checks import asset_checks
 from orchestration.console import run_log
+from orchestration.folder_sensor import event_files_sensor
 from orchestration.freshness import with_freshness
 from orchestration.item_sensor import reported_items_sensor
 from orchestration.jobs import make_jobs, reported_events_sensor
@@ -83,7 +84,11 @@ def build_definitions(
         asset_checks=asset_checks,
         jobs=make_jobs(),
         schedules=make_schedules(workspace),
-        sensors=[reported_events_sensor(workspace), reported_items_sensor(workspace)],
+        sensors=[
+            reported_events_sensor(workspace),
+            reported_items_sensor(workspace),
+            event_files_sensor(workspace),
+        ],
         resources={"workspace": workspace if alone else workspace_alone(workspace, reopened)},
         executor=dg.in_process_executor,
         loggers={"console": run_log},
