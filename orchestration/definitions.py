@@ -22,6 +22,7 @@ import assets.robustness
 import assets.search
 import assets.sensitivity
 import assets.serving_model
+import assets.source_state
 import assets.text_encoding
 import assets.training
 from assets.recipes import require_known_models
@@ -35,10 +36,12 @@ from orchestration.item_sensor import reported_items_sensor
 from orchestration.jobs import make_jobs, reported_events_sensor
 from orchestration.run_resource import workspace_alone
 from orchestration.schedules import make_schedules
+from orchestration.source_sensor import source_sensor
 
 _STAGES = [
     assets.reported_events,
     assets.reported_items,
+    assets.source_state,
     assets.ingestion,
     assets.media,
     assets.text_encoding,
@@ -88,6 +91,7 @@ def build_definitions(
             reported_events_sensor(workspace),
             reported_items_sensor(workspace),
             event_files_sensor(workspace),
+            source_sensor(workspace),
         ],
         resources={"workspace": workspace if alone else workspace_alone(workspace, reopened)},
         executor=dg.in_process_executor,
