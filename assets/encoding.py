@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from assets.ingestion import source_root
+from assets.media_places import MediaPlaces
 from assets.stage import Stamp
 from assets.table_asset import Making, table_asset
 from crossmodal.lake import Lake
@@ -157,21 +157,24 @@ def _encode_files(
     workspace, settings = making.workspace, making.settings
     loaded = LoadedOnce(lambda: _media_encoder(workspace, modality, media))
     watch = Watch(workspace, f"Encoding {modality.name} files", files.height)
+    places = MediaPlaces(workspace)
 
     def encode(rows: pl.DataFrame) -> pl.DataFrame:
-        pairs = rows.select("content_sha256", "uri").iter_rows()
-        encoded = encode_media(
-            (MediaRow(sha256, uri, sha256) for sha256, uri in pairs),
-            source_root(workspace),
-            loaded.encoder,
-            limits=media_limits(settings),
-            workers=settings.media_workers,
-            batch_size=settings.embedding_batch,
-            progress=watch.progress,
-        )
-        features = features_table(encoded, making.context.log.warning)
-        watch.finish(rows.height)
-        return features
+        features = []
+        for root, below in places.by_root(rows):
+            pairs = below.select("content_sha256", "uri").iter_rows()
+            encoded = encode_media(
+                (MediaRow(sha256, uri, sha256) for sha256, uri in pairs),
+                root,
+                loaded.encoder,
+                limits=media_limits(settings),
+                workers=settings.media_workers,
+                batch_size=settings.embedding_batch,
+                progress=watch.progress,
+            )
+            features.append(features_table(encoded, making.context.log.warning))
+            watch.finish(below.height)
+        return pl.concat(features)
 
     table = f"{modality.name}_features"
     encoded = encode_incrementally(

@@ -1,7 +1,7 @@
 """Raw files to clean tables: take stock, clean, then publish month by month."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
@@ -9,10 +9,13 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 
+from assets.catalogue import catalogue, catalogue_ids, without_deleted
+from assets.observed import SOURCE_MEDIA, SOURCE_TABLES, content_of, seen_by_run
 from assets.partitions import month_of, months
 from assets.reported_events import reported_interactions
+from assets.reported_items import REPORTED_ITEMS
 from assets.retrying import retrying
-from assets.stage import OWNERS, Context, made_from, materialize_table
+from assets.stage import OWNERS, Context, filled, made_from, materialize_table
 from assets.table_asset import Making, table_asset
 from crossmodal.lake import Lake
 from crossmodal.log_position import START, LogPosition
@@ -68,13 +71,17 @@ _table = partial(dg.AssetSpec, group_name="ingestion", owners=OWNERS, kinds={"po
     specs=[
         _listing(
             "raw_interactions",
+            deps=[SOURCE_TABLES],
             description="The files that hold what users did, with their checksums.",
         ),
         _listing(
-            "raw_items", description="The files that hold the catalogue, with their checksums."
+            "raw_items",
+            deps=[SOURCE_TABLES],
+            description="The files that hold the catalogue, with their checksums.",
         ),
         _listing(
             "raw_media",
+            deps=[SOURCE_MEDIA],
             description="Every picture, sound and video file of the items, with its checksum.",
         ),
     ],
@@ -86,12 +93,8 @@ def raw_files(
     with retrying(context, workspace.settings):
         source = source_of(workspace)
         source.fetch(workspace.progress)
-        files = source.files()
-        listings = {
-            "raw_interactions": _stock(source.root, _with_role(files, "interactions")),
-            "raw_items": _stock(source.root, _with_role(files, "items")),
-            "raw_media": _media_stock(workspace, source),
-        }
+        listings = list_files(workspace, source)
+        seen_by_run(context, listings)
         for name, listing in listings.items():
             yield _publish_listing(context, workspace, name, listing, source.name)
 
@@ -100,14 +103,14 @@ def raw_files(
     specs=[
         _table(
             "staged_interactions",
-            deps=["raw_interactions", "raw_items", "reported_events"],
+            deps=["raw_interactions", "raw_items", "reported_events", REPORTED_ITEMS],
             description="Every usable event, of the source and of the apps, under a pseudonym.",
             code_version="5",
         ),
         _table(
             "staged_items",
             deps=["raw_items", "raw_interactions"],
-            description="Every usable item of the catalogue.",
+            description="Every usable item of the source's catalogue.",
             code_version="3",
         ),
         _table(
@@ -133,7 +136,7 @@ def cleaned_source(
     files = ("raw_interactions", "raw_items")
     inputs = {
         "staged_items": files,
-        "staged_interactions": (*files, "reported_events"),
+        "staged_interactions": (*files, "reported_events", *filled(lake, [REPORTED_ITEMS])),
         "rejects": files,
         "repairs": files,
     }
@@ -148,8 +151,11 @@ def cleaned_source(
 
     def make_interactions() -> None:
         events = pseudonymize(source.interactions().frame, workspace.id_key())
-        item_ids = lake.scan("staged_items").select("item_id").collect().to_series()
+        item_ids = catalogue_ids(lake)
         scale = ValueScale.of(events.filter(pl.col("value") > 0)["value"].to_numpy())
+        events, deleted = without_deleted(lake, events)
+        if deleted:
+            context.log.info(f"{deleted:,} events of the source are about items that apps deleted.")
         reported, unknown = reported_interactions(lake, scale, item_ids)
         if unknown:
             context.log.warning(
@@ -197,6 +203,7 @@ def cleaned_source(
 
 @table_asset(
     inputs=["staged_items"],
+    where_filled=[REPORTED_ITEMS],
     after=["rejects"],
     group="ingestion",
     kinds={"polars", "parquet"},
@@ -204,7 +211,7 @@ def cleaned_source(
 )
 def items(making: Making) -> None:
     """The catalogue: title, text, categories and named numbers of every item."""
-    frame = making.lake.read("staged_items").sort("item_id")
+    frame = catalogue(making.lake).sort("item_id")
     categories = frame["categories"].explode().drop_nulls()
     making.lake.write("items", frame, making.stamp, categories=categories.n_unique())
 
@@ -282,8 +289,7 @@ def _drop_months_not_in(lake: Lake, staged: pl.LazyFrame) -> list[str]:
 def _publish_listing(
     context: Context, workspace: Workspace, name: str, listing: pl.DataFrame, source: str
 ) -> dg.MaterializeResult:
-    content = hashlib.sha256(listing.write_csv().encode()).hexdigest()
-    stamp = made_from(context, workspace, key=name, content=content, source=source)
+    stamp = made_from(context, workspace, key=name, content=content_of(listing), source=source)
     return materialize_table(
         context,
         workspace,
@@ -298,13 +304,36 @@ def _write_listing(lake: Lake, name: str, listing: pl.DataFrame, stamp: dict[str
     lake.write(name, listing, stamp, total_bytes=int(listing["bytes"].sum()))
 
 
-def _stock(root: Path, files: list[SourceFile]) -> pl.DataFrame:
+def list_files(
+    workspace: Workspace,
+    source: Source,
+    checksum: Callable[[Path], str] | None = None,
+    *,
+    keep: bool = True,
+) -> dict[str, pl.DataFrame]:
+    """The source's files with their checksums, by the asset that lists them.
+
+    Args:
+        workspace: of the home.
+        source: whose files are there.
+        checksum: of a file; by default it is read.
+        keep: whether the checksums of media files are kept in the lake, as only a run may.
+    """
+    checksum, files = checksum or sha256_of, source.files()
+    return {
+        "raw_interactions": _stock(source.root, _with_role(files, "interactions"), checksum),
+        "raw_items": _stock(source.root, _with_role(files, "items"), checksum),
+        "raw_media": _media_stock(workspace, source, checksum, keep),
+    }
+
+
+def _stock(root: Path, files: list[SourceFile], checksum: Callable[[Path], str]) -> pl.DataFrame:
     """The files by their paths, since the names of folders may hold values too."""
     return pl.DataFrame(
         {
             "file": [_below(root, file.path) for file in files],
             "bytes": [file.path.stat().st_size for file in files],
-            "sha256": [_sha256(file.path) for file in files],
+            "sha256": [checksum(file.path) for file in files],
         },
         schema={"file": pl.String, "bytes": pl.Int64, "sha256": pl.String},
     )
@@ -318,7 +347,9 @@ def _below(root: Path, path: Path) -> str:
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
 
 
-def _media_stock(workspace: Workspace, source: Source) -> pl.DataFrame:
+def _media_stock(
+    workspace: Workspace, source: Source, checksum: Callable[[Path], str], keep: bool
+) -> pl.DataFrame:
     """Media files with checksums; a file of unchanged size and time is not read again."""
     lake = workspace.lake
     files = source.media().collect()
@@ -337,15 +368,17 @@ def _media_stock(workspace: Workspace, source: Source) -> pl.DataFrame:
     new = listed.filter(pl.col("sha256").is_null())
     if new.height or not lake.exists("media_checksums"):
         hashed = new.with_columns(
-            sha256=pl.Series([_sha256(source.root / uri) for uri in new["uri"]], dtype=pl.String)
+            sha256=pl.Series([checksum(source.root / uri) for uri in new["uri"]], dtype=pl.String)
         )
         listed = pl.concat([listed.filter(pl.col("sha256").is_not_null()), hashed])
-        lake.write("media_checksums", listed.select([*keys, "sha256"]).sort("uri"), {})
+        if keep:
+            lake.write("media_checksums", listed.select([*keys, "sha256"]).sort("uri"), {})
     content = listed.select("uri", "bytes", "sha256")
     return files.join(content, on="uri", how="left").sort("item_id", "modality")
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """The checksum of a file (hex)."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -372,7 +405,7 @@ def _reading_choices(workspace: Workspace) -> dict[str, str]:
     mapping = settings.source_path if entry is not None and entry.one_file else None
     return {
         "source": settings.source,
-        "mapping": "" if mapping is None else _sha256(mapping),
+        "mapping": "" if mapping is None else sha256_of(mapping),
         "earliest": str(settings.earliest_event),
         "latest": str(settings.latest_event or _day_where_rows_wait(workspace.lake)),
         KEY_IDENTITY: key_identity(workspace.id_key()),

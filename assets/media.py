@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from assets.ingestion import source_root
+from assets.catalogue import catalogue_media
+from assets.media_places import MediaPlaces
 from assets.pictures import contact_sheet, spectrograms
 from assets.placeholders import set_aside_placeholders
+from assets.reported_items import REPORTED_ITEMS
 from assets.stage import Stamp
 from assets.table_asset import Making, table_asset
 from crossmodal.lake import Lake
@@ -35,6 +37,7 @@ _SHOWN_SOUNDS = 12
 
 @table_asset(
     inputs=["raw_media", "items"],
+    where_filled=[REPORTED_ITEMS],
     choices=lambda workspace: {
         "limits": media_limits(workspace.settings),
         "max_repeated_share": workspace.settings.max_repeated_share,
@@ -77,7 +80,7 @@ def media(making: Making) -> dict[str, int]:
 
 def _files(lake: Lake) -> pl.DataFrame:
     """One row per item and modality with its file, which is a video if there is no other."""
-    raw = lake.scan("raw_media").rename({"sha256": "content"})
+    raw = catalogue_media(lake)
     wanted = (
         lake.scan("items")
         .select("item_id")
@@ -127,14 +130,14 @@ def _inspect(workspace: Workspace, files: pl.DataFrame, limits: MediaLimits) -> 
     files = files.unique(["modality", "content"], keep="first", maintain_order=True)
     if files.is_empty():
         return pl.DataFrame(schema=schema)
-    root = source_root(workspace)
-    pool = DecodePool(root, limits, workers=workspace.settings.media_workers)
-    with pool:
-        records = [
-            {"modality": modality, "content": content, **facts}
-            for modality in MEDIA_KINDS
-            for content, facts in _records(workspace, pool, files, modality)
-        ]
+    records: list[dict[str, Any]] = []
+    for root, below in MediaPlaces(workspace).by_root(files):
+        with DecodePool(root, limits, workers=workspace.settings.media_workers) as pool:
+            records += [
+                {"modality": modality, "content": content, **facts}
+                for modality in MEDIA_KINDS
+                for content, facts in _records(workspace, pool, below, modality)
+            ]
     return pl.DataFrame(records, schema=schema)
 
 
@@ -169,22 +172,20 @@ def _why_broken(rows: pl.DataFrame) -> list[dict[str, object]]:
 
 def _draw(workspace: Workspace, rows: pl.DataFrame, limits: MediaLimits) -> None:
     """The first posters and sounds, as people would look at them."""
-    from models.media import resolve_inside
     from models.media.audio import SAMPLE_RATE, decode_audio
     from models.media.images import decode_image
 
-    root = source_root(workspace)
+    places = MediaPlaces(workspace)
     usable = rows.filter(pl.col("status") == "ok")
     pictures = usable.filter(
         (pl.col("modality") == "image") & pl.col("mime").str.starts_with("image/")
     )
     posters = [
-        decode_image(resolve_inside(root, uri), limits)
-        for uri in pictures["uri"].head(_SHEET_POSTERS)
+        decode_image(places.file(uri), limits) for uri in pictures["uri"].head(_SHEET_POSTERS)
     ]
     sounds = usable.filter(pl.col("modality") == "audio").head(_SHOWN_SOUNDS)
     waves = {
-        item: decode_audio(resolve_inside(root, uri), limits)
+        item: decode_audio(places.file(uri), limits)
         for item, uri in sounds.select("item_id", "uri").iter_rows()
     }
     folder = workspace.paths.pictures

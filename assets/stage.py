@@ -46,6 +46,15 @@ def stamp_of(lake: Lake, inputs: Iterable[str], choices: Mapping[str, Any]) -> S
     }
 
 
+def filled(lake: Lake, tables: Iterable[str]) -> tuple[str, ...]:
+    """Those of the tables that have a row.
+
+    An input that most homes never fill is part of a stamp only then: elsewhere it makes nothing
+    again.
+    """
+    return tuple(name for name in tables if lake.exists(name) and lake.version(name).rows)
+
+
 def input_version(lake: Lake, table: str) -> str:
     """The content version of a table, partitioned or not.
 

@@ -10,7 +10,7 @@ import dagster as dg
 
 from assets.declared import DeclaredWorkspace
 from assets.retrying import retrying
-from assets.stage import OWNERS, Context, Stamp, made_from, materialize_table
+from assets.stage import OWNERS, Context, Stamp, filled, made_from, materialize_table
 from crossmodal.lake import Lake
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
@@ -72,6 +72,7 @@ def table_asset(
     kinds: set[str],
     code_version: str,
     inputs: Iterable[str] = (),
+    where_filled: Iterable[str] = (),
     after: Iterable[str] = (),
     also_reads: Iterable[str] = (),
     also_writes: Iterable[str] = (),
@@ -91,6 +92,8 @@ def table_asset(
         kinds: what it is made with, for the web UI.
         code_version: raised when the same inputs would give another table.
         inputs: assets whose tables it reads; it is made again when the content of one changes.
+        where_filled: inputs that most homes leave empty: without a row they are no part of what
+            the table is made from.
         after: assets that come before it, but whose content does not matter.
         also_reads: tables that it reads and that change only together with an input, or whose
             change must not make it again.
@@ -106,8 +109,8 @@ def table_asset(
         table: of the lake; the asset's name by default.
         description: for the web UI; the function's docstring by default.
     """
-    read = tuple(inputs)
-    before = (*read, *after)
+    read, optional = tuple(inputs), tuple(where_filled)
+    before = (*read, *optional, *after)
     others = (*also_reads, *also_writes)
 
     def declare(make: Body) -> dg.AssetsDefinition:
@@ -134,7 +137,8 @@ def table_asset(
             )
             with retrying(context, workspace.settings):
                 chosen = choices(declared)
-                stamp = made_from(context, declared, *read, **chosen)
+                given = (*read, *filled(declared.lake, optional))
+                stamp = made_from(context, declared, *given, **chosen)
                 if declared.lake.exists(table_name) and settled(declared):
                     stamp = dict(declared.lake.version(table_name).stamp)
                 making = Making(context, declared, stamp, chosen)

@@ -9,7 +9,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from crossmodal.atomic import atomic_write_bytes
@@ -26,7 +26,8 @@ CREATE TABLE IF NOT EXISTS items (
     title TEXT,
     text TEXT,
     categories TEXT,
-    created_at INTEGER
+    created_at INTEGER,
+    attributes TEXT
 );
 CREATE TABLE IF NOT EXISTS media (
     item_id TEXT NOT NULL,
@@ -49,13 +50,19 @@ INSERT INTO items (item_id, number, deleted)
 VALUES (?, (SELECT coalesce(max(number), 0) + 1 FROM items), 0)
 ON CONFLICT (item_id) DO UPDATE SET number = excluded.number, deleted = 0
 """
-_DESCRIBE = "UPDATE items SET title = ?, text = ?, categories = ?, created_at = ? WHERE item_id = ?"
+# A file of an older version has no named numbers.
+_ADD_ATTRIBUTES = "ALTER TABLE items ADD COLUMN attributes TEXT"
+_DESCRIBE = """
+UPDATE items SET title = ?, text = ?, categories = ?, created_at = ?, attributes = ?
+WHERE item_id = ?
+"""
 _FORGET = """
-UPDATE items SET deleted = 1, title = NULL, text = NULL, categories = NULL, created_at = NULL
+UPDATE items SET deleted = 1, title = NULL, text = NULL, categories = NULL, created_at = NULL,
+    attributes = NULL
 WHERE item_id = ?
 """
 _SINCE = """
-SELECT item_id, number, deleted, title, text, categories, created_at
+SELECT item_id, number, deleted, title, text, categories, created_at, attributes
 FROM items WHERE number > ? ORDER BY number
 """
 _PUT_MEDIA = "INSERT OR REPLACE INTO media VALUES (?, ?, ?, ?)"
@@ -85,12 +92,14 @@ class Description:
         text: its description; may be empty.
         categories: what it is filed under.
         created_at: UTC microseconds from which it was in the catalogue.
+        attributes: its named numbers.
     """
 
     title: str
     text: str
     categories: tuple[str, ...]
     created_at: int
+    attributes: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -169,6 +178,7 @@ class ItemLog:
             make_private(path)
             self._writer, self._reader = (open_durable(path, any_thread=True) for _ in range(2))
             self._writer.executescript(_SCHEMA + _PUTS_SCHEMA)
+            _add_attributes(self._writer)
             write_nothing(self._writer)
 
     def version(self) -> int:
@@ -224,6 +234,7 @@ class ItemLog:
                 description.text,
                 json.dumps(description.categories),
                 description.created_at,
+                json.dumps(dict(description.attributes)),
             )
             self._writer.execute(_DESCRIBE, (*fields, item_id))
             self._put_vector(item_id, "text", text)
@@ -351,8 +362,23 @@ def _transaction(connection: sqlite3.Connection, begin: str) -> Iterator[None]:
             connection.execute("ROLLBACK")
 
 
+def has_attributes(connection: sqlite3.Connection) -> bool:
+    """Whether the file knows of named numbers: one that an older version made does not."""
+    columns = connection.execute("SELECT name FROM pragma_table_info('items')")
+    return "attributes" in {name for (name,) in columns}
+
+
+def _add_attributes(connection: sqlite3.Connection) -> None:
+    if has_attributes(connection):
+        return
+    # Another process of the service may be at the same.
+    with _transaction(connection, "BEGIN IMMEDIATE"):
+        if not has_attributes(connection):
+            connection.execute(_ADD_ATTRIBUTES)
+
+
 def _item(connection: sqlite3.Connection, row: tuple[object, ...]) -> LoggedItem:
-    item_id, number, deleted, title, text, categories, created_at = row
+    item_id, number, deleted, title, text, categories, created_at, attributes = row
     media = connection.execute(
         "SELECT modality, sha256, mime FROM media WHERE item_id = ?", (item_id,)
     )
@@ -366,7 +392,11 @@ def _item(connection: sqlite3.Connection, row: tuple[object, ...]) -> LoggedItem
         None
         if title is None
         else Description(
-            str(title), str(text), tuple(json.loads(str(categories))), int(str(created_at))
+            str(title),
+            str(text),
+            tuple(json.loads(str(categories))),
+            int(str(created_at)),
+            json.loads(str(attributes or "{}")),
         ),
         {modality: StoredMedia(*rest) for modality, *rest in media},
         {modality: Vector(*rest) for modality, *rest in vectors},

@@ -127,13 +127,13 @@ def _checked(frame: "pd.DataFrame") -> list[LoggedEvent]:
 
 
 def _require_items(paths: StatePaths, asked: list[str]) -> None:
-    known = _catalogue(paths)
+    known = known_items(paths)
     for row, item in enumerate(asked):
         if item not in known:
             raise EventsRefusedError(row, f"item_id: the catalogue has no item {item!r}.")
 
 
-def _catalogue(paths: StatePaths) -> set[str]:
+def known_items(paths: StatePaths) -> set[str]:
     """The items of the last run, as apps have changed them since."""
     known = set(Lake(paths.lake).scan("items").select("item_id").collect()["item_id"])
     if paths.item_log.is_file():

@@ -16,11 +16,13 @@ import assets.leaderboard
 import assets.media
 import assets.recommendations
 import assets.reported_events
+import assets.reported_items
 import assets.retention
 import assets.robustness
 import assets.search
 import assets.sensitivity
 import assets.serving_model
+import assets.source_state
 import assets.text_encoding
 import assets.training
 from assets.recipes import require_known_models
@@ -28,14 +30,19 @@ from crossmodal.settings import load_settings
 from crossmodal.workspace import Workspace
 from orchestration.checks import asset_checks
 from orchestration.console import run_log
+from orchestration.folder_sensor import event_files_sensor
 from orchestration.freshness import with_freshness
 from orchestration.health.sensors import health_asset, health_sensors
+from orchestration.item_sensor import reported_items_sensor
 from orchestration.jobs import make_jobs, reported_events_sensor
 from orchestration.run_resource import workspace_alone
 from orchestration.schedules import make_schedules
+from orchestration.source_sensor import source_sensor
 
 _STAGES = [
     assets.reported_events,
+    assets.reported_items,
+    assets.source_state,
     assets.ingestion,
     assets.media,
     assets.text_encoding,
@@ -81,7 +88,13 @@ def build_definitions(
         asset_checks=asset_checks,
         jobs=make_jobs(),
         schedules=make_schedules(workspace),
-        sensors=[reported_events_sensor(workspace), *health_sensors(workspace)],
+        sensors=[
+            reported_events_sensor(workspace),
+            reported_items_sensor(workspace),
+            event_files_sensor(workspace),
+            source_sensor(workspace),
+            *health_sensors(workspace),
+        ],
         resources={"workspace": workspace if alone else workspace_alone(workspace, reopened)},
         executor=dg.in_process_executor,
         loggers={"console": run_log},

@@ -279,13 +279,12 @@ def _example_lists(workspace: Workspace) -> list[dict[str, Any]]:
 
 def _thumbnails(workspace: Workspace, items: list[str]) -> dict[str, str]:
     """Small posters as base64 JPEG, for the items that have one."""
-    from assets.ingestion import source_root
-    from models.media import MediaError, resolve_inside
+    from assets.media_places import MediaPlaces
+    from models.media import MediaError
     from models.media.images import decode_image
     from models.media.limits import media_limits
 
-    root = source_root(workspace)
-    limits = media_limits(workspace.settings)
+    places, limits = MediaPlaces(workspace), media_limits(workspace.settings)
     files = workspace.lake.scan("media").filter(
         (pl.col("modality") == "image")
         & (pl.col("status") == "ok")
@@ -295,7 +294,7 @@ def _thumbnails(workspace: Workspace, items: list[str]) -> dict[str, str]:
     thumbnails: dict[str, str] = {}
     for item, uri in files.select("item_id", "uri").collect().iter_rows():
         try:
-            picture = decode_image(resolve_inside(root, uri), limits)
+            picture = decode_image(places.file(uri), limits)
         except MediaError:
             continue
         picture.thumbnail(_THUMBNAIL)

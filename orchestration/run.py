@@ -22,6 +22,7 @@ from orchestration.progress import watched
 
 _READING = dg.AssetSelection.assets(
     "reported_events",
+    "reported_items",
     "raw_interactions",
     "raw_items",
     "raw_media",

@@ -28,7 +28,7 @@ def said_of(lake: Lake, put: Description | None, item_id: str) -> Said:
 
     Args:
         lake: of the last run; it may not know the item.
-        put: what apps said of it; they cannot put numbers, so those of the lake stay.
+        put: what apps said of it; numbers of the lake stay where apps have put none of the name.
         item_id: of the catalogue.
     """
     rows = lake.scan("items").filter(pl.col("item_id") == item_id)
@@ -39,4 +39,6 @@ def said_of(lake: Lake, put: Description | None, item_id: str) -> Said:
         for attribute in named
         if attribute["value"] is not None and math.isfinite(attribute["value"])
     }
-    return Said((row.get("text") or "") if put is None else put.text, numbers)
+    if put is None:
+        return Said(row.get("text") or "", numbers)
+    return Said(put.text, {**numbers, **put.attributes})

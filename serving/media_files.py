@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from crossmodal.modalities import MEDIA_KINDS
+from crossmodal.uploads import UPLOADED
 from crossmodal.workspace import Workspace
 from models.data import Vocabulary
 
@@ -40,7 +41,14 @@ def media_files(
     if not (lake.exists("media") and lake.exists("media_checksums")):
         return {kind: {} for kind in MEDIA_KINDS}
     roots = lake.scan("media_checksums").select("uri", "root").unique("uri")
-    usable = lake.scan("media").filter(pl.col("status") == "ok").join(roots, on="uri")
+    usable = lake.scan("media").filter(pl.col("status") == "ok")
+    usable = usable.join(roots, on="uri", how="left").with_columns(
+        root=pl.when(pl.col("uri").str.starts_with(UPLOADED))
+        .then(pl.lit(workspace.paths.kept(workspace.paths.uploads)))
+        .otherwise("root"),
+        uri=pl.col("uri").str.strip_prefix(UPLOADED),
+    )
+    usable = usable.drop_nulls("root")
     return {kind: _of(workspace, usable, kind, item_ids) for kind in MEDIA_KINDS}
 
 

@@ -13,7 +13,8 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -57,6 +58,7 @@ _MOST_NEIGHBOURS = 0.35
 _FEWEST_TO_JUDGE = 8
 _BEYOND = re.compile(rb"[\x80-\xff]+")
 _LITTER = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
+_below: ContextVar[Path | None] = ContextVar("copies_below", default=None)
 _UNPACKING_ERRORS = (OSError, EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 
 
@@ -329,8 +331,23 @@ def _chunks(path: Path) -> Iterator[bytes]:
 
 def private_copy(name: str) -> Path:
     """A file for a copy, which is gone with the process: it holds raw user ids."""
-    folder = tempfile.mkdtemp(dir=_copies())
+    folder = tempfile.mkdtemp(dir=_below.get() or _copies())
     return Path(folder) / name
+
+
+@contextmanager
+def copies_below(folder: Path) -> Iterator[None]:
+    """Copies of the block lie in a folder of its own, for processes that live for weeks.
+
+    Args:
+        folder: that holds the files which are read, and whose name never comes again: where the
+            copy of a file lies is remembered by its path.
+    """
+    token = _below.set(folder)
+    try:
+        yield
+    finally:
+        _below.reset(token)
 
 
 @cache

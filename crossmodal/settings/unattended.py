@@ -4,6 +4,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, Field, SecretStr, field_validator
 
+from crossmodal.settings.home import AbsolutePath
+
 
 class UnattendedSettings(BaseModel):
     """Tries, schedules, when something is overdue, and where alerts go."""
@@ -29,6 +31,10 @@ class UnattendedSettings(BaseModel):
     unattended_time_zone: str = Field(
         default="UTC",
         description="Time zone of the schedules' hours, such as Europe/Paris.",
+    )
+    unattended_events_folder: AbsolutePath | None = Field(
+        default=None,
+        description="Folder of event files that the sensor `event_files` takes in.",
     )
     unattended_features_hours: float = Field(
         default=30.0,

@@ -92,6 +92,7 @@ def put_item(
         description.text,
         tuple(description.categories),
         instant(description.created_at, "body.created_at"),
+        description.attributes,
     )
     vector = Vector(service.new_items.fingerprints["text"], _text(service, description).tobytes())
     with _refusals("path.item_id"):
@@ -134,7 +135,9 @@ def _put_media(service: Service, item_id: str, kind: MediaKind, data: bytes) -> 
 def _put_key(key: str | None, description: ItemDescription, condition: str | None) -> PutKey | None:
     if key is None:
         return None
-    content = f"{condition} {description.model_dump_json()}".encode()
+    # Without numbers a put is known as it was by the version that did not take any.
+    unsaid = None if description.attributes else {"attributes"}
+    content = f"{condition} {description.model_dump_json(exclude=unsaid)}".encode()
     return PutKey(key, hashlib.blake2b(content, digest_size=16).hexdigest())
 
 

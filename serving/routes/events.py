@@ -10,13 +10,13 @@ from typing import Annotated
 from fastapi import Body, Path
 
 from crossmodal.event_log import LoggedEvent
-from crossmodal.event_rules import require_fitting
 from crossmodal.group_commit import LogClosedError, QueueFullError
 from serving.guarded import v1_router
 from serving.problems import FieldError, Problem
-from serving.routes.asking import Asked, InUse, instant, item_indexes, unusable
+from serving.routes.asking import Asked, InUse, item_indexes, unusable
 from serving.schemas import Event, EventId, EventOrBatch, EventsTaken
 from serving.service import Service
+from serving.taking import EventFaultError, logged_event
 
 router = v1_router("events", "events", 404, 422, 429, 503)
 
@@ -67,16 +67,6 @@ async def _written(write: "Callable[[], Future[int]]", otherwise: str) -> int:
 
 def _logged(service: Service, event: Event, field: str) -> LoggedEvent:
     try:
-        require_fitting(event.type, event.value)
-    except ValueError as error:
-        raise unusable(f"{field}.value", str(error)) from error
-    return LoggedEvent(
-        event.event_id,
-        service.pseudonym(event.user_id),
-        event.item_id,
-        event.type,
-        event.value,
-        event.text,
-        event.request_id,
-        instant(event.timestamp, f"{field}.timestamp"),
-    )
+        return logged_event(event, service.pseudonym)
+    except EventFaultError as error:
+        raise unusable(f"{field}.{error.field}", str(error)) from error

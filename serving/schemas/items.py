@@ -5,8 +5,13 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
+from crossmodal.event_rules import JsonNumber
+from crossmodal.ids import IN_PRINT
 from crossmodal.instants import Instant
 from serving.schemas.fields import NextPage, Sent, UnknownItems
+
+AttributeName = Annotated[str, Field(min_length=1, max_length=256, pattern=IN_PRINT)]
+AttributeValue = Annotated[float, Field(ge=-1e18, le=1e18, allow_inf_nan=False), JsonNumber]
 
 
 class ItemDescription(Sent):
@@ -25,6 +30,12 @@ class ItemDescription(Sent):
         max_length=100,
         description="What it is filed under.",
         examples=[["Science", "Sports"]],
+    )
+    attributes: dict[AttributeName, AttributeValue] = Field(
+        default={},
+        max_length=100,
+        description="Its named numbers. Those that the source has under other names stay.",
+        examples=[{"year": 2012, "price": 19.99}],
     )
     created_at: Instant = Field(
         default=None,

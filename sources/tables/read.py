@@ -18,7 +18,7 @@ from sources.tables.mapping import TableMapping
 from sources.tables.mapping_file import line_of
 from sources.tables.places import place
 from sources.tables.typed_files import require_readable_types
-from sources.text_tables import first_and_last, scan_text
+from sources.text_tables import Dialect, first_and_last, scan_text
 
 _PARQUET = frozenset({".parquet", ".pq", ".parq"})
 _ARROW = frozenset({".feather", ".arrow", ".ipc"})
@@ -91,7 +91,7 @@ def _is_table(path: Path, root: Path, below: Path, *, of_folder: bool) -> bool:
     """Whether a file is one of the table's: hidden ones are not, unless the mapping names them."""
     parts = path.relative_to(below).parts
     hidden = any(part.startswith((".", "_")) for part in parts)
-    known = _suffix(path) in _PARQUET | _ARROW | _JSON_LINES | _TEXT or not of_folder
+    known = is_table(path) or not of_folder
     inside = path.resolve().is_relative_to(root)
     return not hidden and known and inside and path.is_file()
 
@@ -114,18 +114,7 @@ def _open(
     sample: int | None,
 ) -> Table:
     suffix = _suffix(path)
-    if suffix in _PARQUET | _ARROW:
-        require_no_foreign_format(path, path, but=_OWN[suffix in _PARQUET])
-        require_readable_types(path, parquet=suffix in _PARQUET)
-    if suffix in _PARQUET:
-        scan = partial(pl.scan_parquet, hive_partitioning=False)
-        frame, text = first_and_last(_typed(path, scan), sample), False
-    elif suffix in _ARROW:
-        frame, text = first_and_last(_typed(path, pl.scan_ipc), sample), False
-    elif suffix in _JSON_LINES:
-        frame, text = first_and_last(scan_json_lines(path, mapping.encoding), sample), False
-    else:
-        frame, text = scan_text(path, mapping.dialect, sample), True
+    frame, text = scan_table(path, mapping.dialect, mapping.encoding, sample)
     schema = frame.collect_schema()
     partitions = [
         pl.lit(value, dtype=pl.String).alias(key)
@@ -138,6 +127,44 @@ def _open(
     name = path.relative_to(root).as_posix()
     of_json = suffix in _JSON_LINES
     return Table(frame, schema, path, name, mapping_file, section, headless, of_json)
+
+
+def scan_table(
+    path: Path,
+    dialect: Dialect | None = None,
+    encoding: str | None = None,
+    sample: int | None = None,
+) -> tuple[pl.LazyFrame, bool]:
+    """One file as a table with `ROW`, `FAULT` and `SHORT`, and whether its columns are all text.
+
+    Its ending says what it is; one that says nothing is a CSV.
+
+    Args:
+        path: of the file.
+        dialect: how a CSV is written.
+        encoding: of JSON Lines.
+        sample: only so many of the first and of the last rows; None takes all.
+
+    Raises:
+        SourceError: it cannot be read.
+    """
+    suffix = _suffix(path)
+    if suffix in _PARQUET | _ARROW:
+        require_no_foreign_format(path, path, but=_OWN[suffix in _PARQUET])
+        require_readable_types(path, parquet=suffix in _PARQUET)
+    if suffix in _PARQUET:
+        scan = partial(pl.scan_parquet, hive_partitioning=False)
+        return first_and_last(_typed(path, scan), sample), False
+    if suffix in _ARROW:
+        return first_and_last(_typed(path, pl.scan_ipc), sample), False
+    if suffix in _JSON_LINES:
+        return first_and_last(scan_json_lines(path, encoding), sample), False
+    return scan_text(path, dialect, sample), True
+
+
+def is_table(path: Path) -> bool:
+    """Whether the ending of a file is one of a table, whatever it is packed with."""
+    return _suffix(path) in _PARQUET | _ARROW | _JSON_LINES | _TEXT
 
 
 def _partitions(path: Path) -> Iterator[tuple[str, str | None]]:

@@ -1,0 +1,55 @@
+"""Where the files of the media table lie: below the source's root, or among what apps have put."""
+
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+
+import polars as pl
+
+from assets.ingestion import source_root
+from crossmodal.uploads import UPLOADED
+from crossmodal.workspace import Workspace
+
+
+class MediaPlaces:
+    """Finds the files of one home. The source is opened once, where one of its files is asked for.
+
+    Args:
+        workspace: of the home.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+
+    @cached_property
+    def _source_root(self) -> Path:
+        return source_root(self._workspace)
+
+    def by_root(self, files: pl.DataFrame) -> Iterator[tuple[Path, pl.DataFrame]]:
+        """The rows of each root, in their order, with paths below it.
+
+        Args:
+            files: rows with a uri.
+
+        Yields:
+            The source's root first. A root without a row is left out.
+        """
+        uploaded = pl.col("uri").str.starts_with(UPLOADED)
+        of_source, of_apps = files.filter(~uploaded), files.filter(uploaded)
+        if of_source.height:
+            yield self._source_root, of_source
+        if of_apps.height:
+            below = pl.col("uri").str.strip_prefix(UPLOADED)
+            yield self._workspace.paths.uploads, of_apps.with_columns(uri=below)
+
+    def file(self, uri: str) -> Path:
+        """The file of a usable row.
+
+        Raises:
+            MediaError: it is gone, or leads out of its root.
+        """
+        from models.media import resolve_inside
+
+        if uri.startswith(UPLOADED):
+            return resolve_inside(self._workspace.paths.uploads, uri.removeprefix(UPLOADED))
+        return resolve_inside(self._source_root, uri)

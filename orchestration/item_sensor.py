@@ -1,0 +1,53 @@
+"""The sensor that takes what apps put into the catalogue into the lake."""
+
+import dagster as dg
+
+from assets.partitions import register_months
+from assets.reported_events import reported_months
+from assets.reported_items import REPORTED_ITEMS, copied_up_to
+from assets.stage import filled
+from crossmodal.item_states import items_end
+from crossmodal.lake import Lake
+from crossmodal.workspace import Workspace
+from orchestration.jobs import month_range_tags
+
+_READERS = ("items", "staged_interactions")
+
+
+def reported_items_sensor(workspace: Workspace) -> dg.SensorDefinition:
+    """Looks every minute for items that apps put or deleted and that the lake does not have yet."""
+
+    @dg.sensor(
+        name="reported_items",
+        job_name="ingest",
+        minimum_interval_seconds=60,
+        default_status=dg.DefaultSensorStatus.STOPPED,
+        description="Takes the items that apps put or deleted into the lake. Off until it is "
+        "turned on here.",
+    )
+    def reported(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        lake = workspace.lake
+        if not lake.exists("staged_interactions"):
+            return dg.SkipReason("Nothing was ingested yet: run `crossmodal run` once first.")
+        end = items_end(workspace.paths.item_log)
+        if not end.position or (end == copied_up_to(lake) and _is_read(lake)):
+            return dg.SkipReason("The lake has every item that apps put.")
+        known = lake.version("staged_interactions").summary["months"]
+        months = register_months(context.instance, sorted({*known, *reported_months(workspace)}))
+        # One run for each change, however often the sensor looks before that run has ended.
+        key = f"up to {end.position}, {end.item_id}, {end.state}"
+        return dg.RunRequest(run_key=key, tags=month_range_tags(months))
+
+    return reported
+
+
+def _is_read(lake: Lake) -> bool:
+    """Whether the tables of the catalogue and its events were made from the newest copy.
+
+    A run may have ended between the copy and them.
+    """
+    if not filled(lake, [REPORTED_ITEMS]):
+        return True
+    version = lake.version(REPORTED_ITEMS).data_version
+    stamps = [lake.version(table).stamp for table in _READERS if lake.exists(table)]
+    return all(stamp.get(f"input:{REPORTED_ITEMS}") == version for stamp in stamps)
