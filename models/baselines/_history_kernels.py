@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from models.compiling import compiled
+from models.compiling import compiled, compiled_in_any_order
 from models.data import Floats, Ints, Longs
 
 
@@ -74,3 +74,28 @@ def add_choices(
                 for column in range(len(vector)):
                     left[user, row, column] += share * vector[column]
                 right[user, row] += (1 + alpha) * weight * vector[row]
+
+
+@compiled_in_any_order
+def add_own_products(
+    starts: Longs, columns: Ints, values: Floats, others: Floats, x: Floats, out: Floats
+) -> None:
+    """Adds Σ_i w_i y_i (y_i · x_n) over the choices i of each row n.
+
+    Args:
+        starts: (n + 1,) where the choices of each row begin.
+        columns: their items.
+        values: w, how much each counts.
+        others: Y (m, f).
+        x: (n, f).
+        out: (n, f) is added to.
+    """
+    for row in range(len(starts) - 1):
+        for entry in range(starts[row], starts[row + 1]):
+            vector = others[columns[entry]]
+            product = np.float32(0)
+            for factor in range(len(vector)):
+                product += vector[factor] * x[row, factor]
+            product *= values[entry]
+            for factor in range(len(vector)):
+                out[row, factor] += product * vector[factor]

@@ -6,13 +6,12 @@ import numpy as np
 from pydantic import Field
 from scipy import sparse
 
-from models.baselines._history_kernels import add_choices
+from models.baselines._history_kernels import add_choices, add_own_products
 from models.baselines.configured import BaselineConfig, ConfiguredBaseline
 from models.baselines.recency import HistoryWeights, choice_matrix, history_weights
 from models.data import Dataset, Floats, Histories, Ints
 from models.training import one_blas_thread
 
-_NONZEROS_AT_ONCE = 200_000
 _USERS_AT_ONCE = 256
 
 
@@ -151,11 +150,8 @@ def solved(
 
 def _own_products(others: Floats, choices: sparse.csr_array, x: Floats) -> Floats:
     """Σ_i w_i y_i (y_i · x_n) over the choices i of each row n: (n, f)."""
-    dots = np.empty(choices.nnz, dtype=np.float32)
-    rows = np.repeat(np.arange(choices.shape[0]), np.diff(choices.indptr))
-    for start in range(0, choices.nnz, _NONZEROS_AT_ONCE):
-        part = slice(start, start + _NONZEROS_AT_ONCE)
-        dots[part] = np.einsum("kf,kf->k", x[rows[part]], others[choices.indices[part]])
-    dots *= choices.data
-    weighted = sparse.csr_array((dots, choices.indices, choices.indptr), shape=choices.shape)
-    return np.asarray(weighted @ others, dtype=np.float32)
+    products = np.zeros_like(x)
+    starts = np.require(choices.indptr, np.int64)
+    columns = np.require(choices.indices, np.int32)
+    add_own_products(starts, columns, choices.data, others, x, products)
+    return products

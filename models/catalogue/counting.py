@@ -116,7 +116,7 @@ _BEHAVIOUR = (
         "models.baselines:ALS",
         "models.baselines:ALSConfig",
         RANKED_SPLITS,
-        code_version="3",
+        code_version="4",
         space=Space(
             {
                 "factors": Whole(16, 128, log=True),
@@ -138,7 +138,7 @@ _CONTENT = (
         "models.baselines:ColdStartMap",
         "models.baselines:ColdStartMapConfig",
         WARM_AND_COLD,
-        code_version="7",
+        code_version="8",
         reads=LASTING,
         space=Space(
             {
