@@ -176,7 +176,7 @@ def _draw(workspace: Workspace, rows: pl.DataFrame, limits: MediaLimits) -> None
     from models.media.images import decode_image
 
     places = MediaPlaces(workspace)
-    usable = rows.filter(pl.col("status") == "ok")
+    usable = places.without_gone(rows.filter(pl.col("status") == "ok"))
     pictures = usable.filter(
         (pl.col("modality") == "image") & pl.col("mime").str.starts_with("image/")
     )

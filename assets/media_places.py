@@ -42,6 +42,16 @@ class MediaPlaces:
             below = pl.col("uri").str.strip_prefix(UPLOADED)
             yield self._workspace.paths.uploads, of_apps.with_columns(uri=below)
 
+    def without_gone(self, files: pl.DataFrame) -> pl.DataFrame:
+        """The rows without files that apps have replaced or deleted since the run listed them.
+
+        The next run lists what took their place.
+        """
+        uploads = self._workspace.paths.uploads
+        names = files["uri"].filter(files["uri"].str.starts_with(UPLOADED)).unique()
+        gone = [uri for uri in names if not (uploads / uri.removeprefix(UPLOADED)).is_file()]
+        return files.filter(~pl.col("uri").is_in(gone))
+
     def file(self, uri: str) -> Path:
         """The file of a usable row.
 

@@ -148,7 +148,8 @@ def _selection(only: str | None) -> dg.AssetSelection:
     if only is None:
         return dg.AssetSelection.all()
     try:
-        return dg.AssetSelection.from_string(only)
+        # What is only looked at, as the files of the source, is not for a run to make.
+        return dg.AssetSelection.from_string(only).materializable()
     except dg.DagsterError as error:
         raise UnknownSelectionError(
             f"{only!r} is no asset selection; write an asset's name, or group:embeddings."

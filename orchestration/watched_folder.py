@@ -134,8 +134,8 @@ def _seen(path: Path, before: Cursor) -> tuple[SeenFile, bool]:
     facts, known = path.stat(), before.files.get(path.name)
     now = {"size": facts.st_size, "mtime_ns": facts.st_mtime_ns}
     if known is None:
-        return SeenFile(**now), _marker(path).exists()
-    complete = known.is_at(**now) or _marker(path).exists()
+        return SeenFile(**now), _is_marked(path, facts.st_mtime_ns)
+    complete = known.is_at(**now) or _is_marked(path, facts.st_mtime_ns)
     return known.model_copy(update=now), complete
 
 
@@ -173,6 +173,12 @@ def _event_files(folder: Path) -> Iterator[Path]:
 
 def _marker(path: Path) -> Path:
     return path.with_name(f"{path.name}{DONE}")
+
+
+def _is_marked(path: Path, mtime_ns: int) -> bool:
+    """Whether a marker says that the file is complete; one that is older speaks of another file."""
+    marker = _marker(path)
+    return marker.exists() and marker.stat().st_mtime_ns >= mtime_ns
 
 
 def _set_aside(path: Path, reason: str) -> None:

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import shutil
 from collections.abc import Callable
 from contextlib import closing
@@ -135,6 +136,13 @@ def test_a_file_is_left_alone_until_it_is_complete(workspace: Workspace) -> None
     (folder / "marked.csv.done").touch()
     found = look(workspace, folder, cursor)
     assert found.taken == ["growing.jsonl", "marked.csv"] and found.events == 5
+    marker = (folder / "marked.csv.done").stat().st_mtime_ns
+    marked.write_text(marked.read_text() + "half a ro")
+    os.utime(marked, ns=(marker + 1, marker + 1))
+    late = look(workspace, folder, found.cursor)
+    assert late.waiting == ["marked.csv"] and not late.refused, "the marker was of what was taken"
+    as_csv(marked)
+    os.utime(marked, ns=(marker, marker))
     for name in (".hidden.csv", "_aside.csv", "upload.csv.part", "notes.md"):
         as_csv(folder / name)
     (folder / "link.csv").symlink_to(marked)
