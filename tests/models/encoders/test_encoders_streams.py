@@ -67,6 +67,20 @@ def test_vectors_of_texts_are_those_of_full_precision(text: TextEncoder) -> None
     require_one_direction(text.encode(texts), expected)
 
 
+def test_many_texts_at_once_are_encoded_as_each_by_itself(text: TextEncoder) -> None:
+    """Batches side by side keep the order of the texts, and leave torch as many threads."""
+    from sentence_transformers import SentenceTransformer
+
+    plain = SentenceTransformer(str(minilm_folder()), device="cpu")
+    texts = [f"{number} " + "a lighthouse in winter " * (number % 9) for number in range(200)]
+    threads = torch.get_num_threads()
+    expected = plain.encode(texts, normalize_embeddings=True, convert_to_numpy=True)
+    vectors = text.encode(texts)
+    require_one_direction(vectors, expected)
+    assert torch.get_num_threads() == threads
+    np.testing.assert_array_equal(vectors, text.encode(texts))
+
+
 def test_texts_of_one_meaning_are_near(text: TextEncoder) -> None:
     vectors = text.encode(["a film about a dog", "a movie of a puppy", "quarterly tax returns"])
     assert isinstance(text, Encoder) and vectors.dtype == np.float32
