@@ -269,12 +269,16 @@ class ChampionWatch:
         """Takes over a newly named champion; refuses and logs once one that cannot be loaded."""
         named = self._named()
         now = None if self._current is None else self._current.version
-        if named is None or named == now or self._refused == (named, self._touched(named)):
+        if named is None or named == now:
+            return
+        # Before it is loaded: what is repaired after it was read has another time at the next look.
+        found = named, self._touched(named)
+        if self._refused == found:
             return
         try:
             champion = load_champion(self._workspace, named)
         except NoChampionError as error:
-            self._refused, self._why = (named, self._touched(named)), _said(error)
+            self._refused, self._why = found, _said(error)
             _log.error("%s %s", error, f"{now} goes on." if now else "Nobody answers.")
             self._on_refusal()
             return

@@ -185,7 +185,8 @@ class ListInMaking:
         if self._new_places is None or self._ranked_new is None:
             return items, scores
         new = self._without_shown(self._ranked_new)
-        return with_places(items, scores, new, self._new_places.places, self._k // 2)
+        # The half of the page itself: the last one of a list may be much shorter than k.
+        return with_places(items, scores, new, self._new_places.places, len(items) // 2)
 
     def _popular_page(self) -> _Scored:
         """The page where nothing was ranked: the most chosen of what may be shown."""

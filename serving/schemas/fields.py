@@ -39,7 +39,7 @@ PlacesForNew = Annotated[
     Field(
         ge=0,
         le=100,
-        description="Items without an event that the lower half of the list holds at least, where "
+        description="Items without an event that the lower half of each page holds at least, where "
         "there are so many; those shown least come first.",
     ),
 ]
