@@ -114,6 +114,9 @@ def look(
     """
     found, until = Look(), clock() + _MOST_SECONDS
     for path in _event_files(folder):
+        if not _is_text(path.name):
+            found.unreadable.append(f"{path.name!a}: Its name is not UTF-8; rename it.")
+            continue
         try:
             seen, complete = _seen(path, before)
             found.cursor.files[path.name] = seen
@@ -169,6 +172,15 @@ def _event_files(folder: Path) -> Iterator[Path]:
         hidden = path.name.startswith((".", "_"))
         if not hidden and not path.is_symlink() and path.is_file() and is_table(path):
             yield path
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name can be written down: in a cursor, a log or a reason."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _marker(path: Path) -> Path:

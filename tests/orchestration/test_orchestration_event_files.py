@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import shutil
 from collections.abc import Callable
 from contextlib import closing
@@ -178,6 +179,28 @@ def test_a_bad_file_is_set_aside_with_its_reason_and_the_others_are_taken(
     mended.write_text(lines({}, {"item_id": "b"}))
     settled(workspace, found.cursor)
     assert len(logged(workspace)) == 4
+
+
+def test_a_file_that_cannot_be_read_keeps_nobody_waiting_and_is_named_in_the_log(
+    workspace: Workspace, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = folder_of(workspace)
+    # What a system with another encoding of names may have written.
+    as_csv(Path(os.fsdecode(os.fsencode(folder) + b"/caf\xe9.csv")))
+    # Where reasons go, there is a file.
+    (folder / "refused").touch()
+    (folder / "bad.csv").write_text("PK")
+    as_csv(folder / "good.csv")
+    cursor: str | None = None
+    with open_instance(workspace.paths) as instance:
+        sensor = build_definitions(workspace).get_sensor_def("event_files")
+        for _ in range(2):
+            done = sensor.evaluate_tick(dg.build_sensor_context(instance, cursor=cursor))
+            cursor = done.cursor
+    assert "1 taken, 0 set aside, 0 waiting, 2 unreadable" in (done.skip_message or "")
+    assert len(logged(workspace)) == 2
+    said = capfd.readouterr().err
+    assert "caf" in said and "UTF-8" in said and "bad.csv: " in said
 
 
 def test_a_file_that_grew_after_it_was_taken_counts_no_row_twice(workspace: Workspace) -> None:
