@@ -20,7 +20,8 @@ REFUSED = "refused"
 """The subfolder for files that cannot be taken, each next to a text that says why."""
 
 DONE = ".done"
-"""Ends the name of an empty file that says: the file of this name before it is complete."""
+"""Ends the name of an empty file that says: the file of this name before it is complete. It is
+written after that file."""
 
 _REASON = ".reason.txt"
 _MOST_SECONDS = 20.0
@@ -137,8 +138,8 @@ def _seen(path: Path, before: Cursor) -> tuple[SeenFile, bool]:
     facts, known = path.stat(), before.files.get(path.name)
     now = {"size": facts.st_size, "mtime_ns": facts.st_mtime_ns}
     if known is None:
-        return SeenFile(**now), _marker(path).exists()
-    complete = known.is_at(**now) or _marker(path).exists()
+        return SeenFile(**now), _is_marked(path, facts.st_mtime_ns)
+    complete = known.is_at(**now) or _is_marked(path, facts.st_mtime_ns)
     return known.model_copy(update=now), complete
 
 
@@ -181,6 +182,17 @@ def _is_text(name: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _is_marked(path: Path, mtime_ns: int) -> bool:
+    """Whether a marker says that a file is complete as it was at a time.
+
+    A marker that is older says so of a former file of the same name.
+    """
+    try:
+        return _marker(path).stat().st_mtime_ns >= mtime_ns
+    except FileNotFoundError:
+        return False
 
 
 def _marker(path: Path) -> Path:

@@ -142,6 +142,23 @@ def test_a_file_is_left_alone_until_it_is_complete(workspace: Workspace) -> None
     assert set(settled(workspace, found.cursor).files) == {"growing.jsonl", "marked.csv"}
 
 
+def test_a_marker_of_a_former_file_says_nothing_of_the_next_one(workspace: Workspace) -> None:
+    folder = folder_of(workspace)
+    daily, marker = folder / "daily.jsonl", folder / "daily.jsonl.done"
+    daily.write_text(lines({}))
+    marker.touch()
+    found = look(workspace, folder, Cursor())
+    assert found.taken == ["daily.jsonl"]
+    daily.write_text(lines({"user_id": "x"}))
+    os.utime(marker, (1, 1))
+    found = look(workspace, folder, found.cursor)
+    assert found.waiting == ["daily.jsonl"], "half of the next day's file"
+    daily.write_text(lines({"user_id": "x"}, {"user_id": "y"}))
+    marker.touch()
+    assert look(workspace, folder, found.cursor).taken == ["daily.jsonl"]
+    assert len(logged(workspace)) == 3
+
+
 BAD = {
     "no-item.jsonl": (lines({}, {"item_id": "unknown"}), "Row 2: item_id: The catalogue has no"),
     "no-time.jsonl": (lines({"timestamp": None}), "Row 1: timestamp: Each row needs"),
