@@ -7,6 +7,7 @@ or older than what was done, has files taken again, which changes nothing: their
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain, count
 from pathlib import Path
 
 from pydantic import BaseModel, Field, ValidationError
@@ -203,8 +204,16 @@ def _set_aside(path: Path, reason: str) -> None:
     """Moves a file out of the way. The reason is there before the file is."""
     folder = path.parent / REFUSED
     folder.mkdir(exist_ok=True)
+    aside = _free(folder / path.name)
     text = f"{path.name} was not taken, and nothing of it was.\n\n{reason}\n"
-    atomic_write_bytes(folder / f"{path.name}{_REASON}", text.encode())
-    path.replace(folder / path.name)
+    atomic_write_bytes(aside.with_name(f"{aside.name}{_REASON}"), text.encode())
+    path.replace(aside)
     # A file of the same name that comes later is not complete because this one was.
     _marker(path).unlink(missing_ok=True)
+
+
+def _free(path: Path) -> Path:
+    """The path, or with a number before its endings: no file that waits to be mended is lost."""
+    stem, dot, endings = path.name.partition(".")
+    numbered = (path.with_name(f"{stem}-{number}{dot}{endings}") for number in count(2))
+    return next(free for free in chain([path], numbered) if not free.exists())

@@ -198,6 +198,17 @@ def test_a_bad_file_is_set_aside_with_its_reason_and_the_others_are_taken(
     assert len(logged(workspace)) == 4
 
 
+def test_a_refused_file_takes_the_place_of_no_other(workspace: Workspace) -> None:
+    folder = folder_of(workspace)
+    for item in ("x", "y", "z"):
+        (folder / "daily.jsonl.gz").write_bytes(gzip.compress(lines({"item_id": item}).encode()))
+        settled(workspace)
+    for name, item in (("daily", "x"), ("daily-2", "y"), ("daily-3", "z")):
+        content = gzip.decompress((folder / "refused" / f"{name}.jsonl.gz").read_bytes())
+        reason = (folder / "refused" / f"{name}.jsonl.gz.reason.txt").read_text()
+        assert json.loads(content)["item_id"] == item and f"no item '{item}'" in reason
+
+
 def test_a_file_that_cannot_be_read_keeps_nobody_waiting_and_is_named_in_the_log(
     workspace: Workspace, capfd: pytest.CaptureFixture[str]
 ) -> None:
