@@ -20,6 +20,7 @@ from crossmodal.event_log import EventLog, LoggedEvent, last_position, read_log
 from crossmodal.item_log import Description, ItemLog, Vector
 from crossmodal.pseudonyms import pseudonym
 from crossmodal.workspace import Workspace
+from orchestration import event_files
 from orchestration.definitions import build_definitions
 from orchestration.instance import open_instance
 from orchestration.watched_folder import Cursor, look, read_cursor
@@ -196,6 +197,19 @@ def test_a_bad_file_is_set_aside_with_its_reason_and_the_others_are_taken(
     mended.write_text(lines({}, {"item_id": "b"}))
     settled(workspace, found.cursor)
     assert len(logged(workspace)) == 4
+
+
+def test_a_file_that_no_look_has_the_time_for_is_refused(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_files, "_MOST_ROWS", 3)
+    folder = folder_of(workspace)
+    for rows in (3, 4):
+        written = lines(*({"user_id": f"{rows} {row}"} for row in range(rows)))
+        (folder / f"{rows}.jsonl").write_text(written)
+    settled(workspace)
+    assert len(logged(workspace)) == 3
+    assert "more than 3 rows" in (folder / "refused" / "4.jsonl.reason.txt").read_text()
 
 
 def test_a_refused_file_takes_the_place_of_no_other(workspace: Workspace) -> None:
