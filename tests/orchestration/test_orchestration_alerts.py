@@ -155,6 +155,17 @@ def test_without_a_webhook_alerts_are_logged(
     assert receiver.told == [("begun", "disk")], "who is named later is told of what is still open"
 
 
+def test_what_passes_after_the_webhook_was_taken_away_can_begin_again(
+    workspace: Workspace, caplog: pytest.LogCaptureFixture
+) -> None:
+    look(little_room(workspace))
+    silent = Workspace(workspace.settings.model_copy(update={"alert_webhook_url": None}))
+    look(silent)
+    look(little_room(silent))
+    said = [record.getMessage().split()[0] for record in caplog.records]
+    assert said == ["Alert:", "Passed:", "Alert:"]
+
+
 def test_a_fault_that_can_pass_is_tried_again_and_no_other(receiver: Receiver) -> None:
     webhook = Webhook(SecretStr(receiver.url), seconds=5, pause=wait_none())
     receiver.answers = [503, 429]
