@@ -1,7 +1,9 @@
 """From files to the media table: every item's picture and sound, decoded once to be sure."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import polars as pl
 
@@ -33,6 +35,7 @@ _RECORD = {
 }
 _SHEET_POSTERS = 50
 _SHOWN_SOUNDS = 12
+_Decoded = TypeVar("_Decoded")
 
 
 @table_asset(
@@ -180,13 +183,13 @@ def _draw(workspace: Workspace, rows: pl.DataFrame, limits: MediaLimits) -> None
     pictures = usable.filter(
         (pl.col("modality") == "image") & pl.col("mime").str.starts_with("image/")
     )
-    posters = [
-        decode_image(places.file(uri), limits) for uri in pictures["uri"].head(_SHEET_POSTERS)
-    ]
+    posters = list(_decoded(decode_image, places, pictures["uri"].head(_SHEET_POSTERS), limits))
     sounds = usable.filter(pl.col("modality") == "audio").head(_SHOWN_SOUNDS)
+    named = dict(sounds.select("item_id", "uri").iter_rows())
     waves = {
-        item: decode_audio(places.file(uri), limits)
-        for item, uri in sounds.select("item_id", "uri").iter_rows()
+        item: wave
+        for item, uri in named.items()
+        for wave in _decoded(decode_audio, places, [uri], limits)
     }
     folder = workspace.paths.pictures
     for name, shown, draw in (
@@ -197,3 +200,17 @@ def _draw(workspace: Workspace, rows: pl.DataFrame, limits: MediaLimits) -> None
         path.unlink(missing_ok=True)
         if shown:
             draw(path)
+
+
+def _decoded(
+    decode: Callable[[Path, MediaLimits], _Decoded],
+    places: MediaPlaces,
+    uris: Iterable[str],
+    limits: MediaLimits,
+) -> Iterator[_Decoded]:
+    """The files that can be read now: an app may have replaced one since it was inspected."""
+    from models.media import MediaError
+
+    for uri in uris:
+        with suppress(MediaError):
+            yield decode(places.file(uri), limits)

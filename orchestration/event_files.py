@@ -26,6 +26,8 @@ from sources.tables.read import scan_table
 _CHUNK = 1 << 20
 _ROWS = 10_000
 _MOST_FAULTS = 20
+_MOST_ROWS = 200_000
+"""Dagster gives a look one minute, and keeps no cursor of one that takes longer."""
 
 
 class EventFileError(ValueError):
@@ -93,13 +95,15 @@ def take_file(workspace: Workspace, file: EventFile) -> int:
 def _read(path: Path) -> pl.DataFrame:
     try:
         rows, is_text = scan_table(path)
-        frame = rows.collect()
+        frame = rows.head(_MOST_ROWS + 1).collect()
     except (SourceError, pl.exceptions.PolarsError, OSError) as error:
         # The copy has a name that says nothing to anyone.
         message = str(error).splitlines()[0].replace(str(path), path.name)
         raise EventFileError(message) from error
     if frame.is_empty():
         raise EventFileError("The file holds no row.")
+    if frame.height > _MOST_ROWS:
+        raise EventFileError(f"The file holds more than {_MOST_ROWS:,} rows: split it.")
     return frame.select(_of_text(frame)) if is_text else frame
 
 

@@ -27,6 +27,8 @@ def event_files_sensor(workspace: Workspace) -> dg.SensorDefinition:
         found = look(workspace, folder, read_cursor(context.cursor))
         for name in found.refused:
             context.log.error(f"{name} was set aside; a text next to it in {folder} says why.")
+        for said in found.unreadable:
+            context.log.warning(f"{said} It is tried again with the next look.")
         return dg.SensorResult(skip_reason=found.summary(), cursor=found.cursor.model_dump_json())
 
     return event_files

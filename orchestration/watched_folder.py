@@ -7,6 +7,7 @@ or older than what was done, has files taken again, which changes nothing: their
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain, count
 from pathlib import Path
 
 from pydantic import BaseModel, Field, ValidationError
@@ -20,7 +21,8 @@ REFUSED = "refused"
 """The subfolder for files that cannot be taken, each next to a text that says why."""
 
 DONE = ".done"
-"""Ends the name of an empty file that says: the file of this name before it is complete."""
+"""Ends the name of an empty file that says: the file of this name before it is complete. It is
+written after that file."""
 
 _REASON = ".reason.txt"
 _MOST_SECONDS = 20.0
@@ -114,6 +116,9 @@ def look(
     """
     found, until = Look(), clock() + _MOST_SECONDS
     for path in _event_files(folder):
+        if not _is_text(path.name):
+            found.unreadable.append(f"{path.name!a}: Its name is not UTF-8; rename it.")
+            continue
         try:
             seen, complete = _seen(path, before)
             found.cursor.files[path.name] = seen
@@ -171,6 +176,26 @@ def _event_files(folder: Path) -> Iterator[Path]:
             yield path
 
 
+def _is_text(name: str) -> bool:
+    """Whether a name can be written down: in a cursor, a log or a reason."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _is_marked(path: Path, mtime_ns: int) -> bool:
+    """Whether a marker says that a file is complete as it was at a time.
+
+    A marker that is older says so of a former file of the same name.
+    """
+    try:
+        return _marker(path).stat().st_mtime_ns >= mtime_ns
+    except FileNotFoundError:
+        return False
+
+
 def _marker(path: Path) -> Path:
     return path.with_name(f"{path.name}{DONE}")
 
@@ -185,8 +210,16 @@ def _set_aside(path: Path, reason: str) -> None:
     """Moves a file out of the way. The reason is there before the file is."""
     folder = path.parent / REFUSED
     folder.mkdir(exist_ok=True)
+    aside = _free(folder / path.name)
     text = f"{path.name} was not taken, and nothing of it was.\n\n{reason}\n"
-    atomic_write_bytes(folder / f"{path.name}{_REASON}", text.encode())
-    path.replace(folder / path.name)
+    atomic_write_bytes(aside.with_name(f"{aside.name}{_REASON}"), text.encode())
+    path.replace(aside)
     # A file of the same name that comes later is not complete because this one was.
     _marker(path).unlink(missing_ok=True)
+
+
+def _free(path: Path) -> Path:
+    """The path, or with a number before its endings: no file that waits to be mended is lost."""
+    stem, dot, endings = path.name.partition(".")
+    numbered = (path.with_name(f"{stem}-{number}{dot}{endings}") for number in count(2))
+    return next(free for free in chain([path], numbered) if not free.exists())

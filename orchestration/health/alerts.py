@@ -83,7 +83,7 @@ def _said(workspace: Workspace, health: Health, before: Mapping[str, _Open]) -> 
     for key, entry in before.items():
         if key in now:
             after[key] = entry
-        elif not entry.told or posting.posted("passed", entry.problem):
+        elif not (entry.told and posting.is_wanted) or posting.posted("passed", entry.problem):
             logger.warning("Passed: %s", entry.problem.what)
         else:
             after[key] = entry
@@ -101,11 +101,15 @@ class _Posting:
 
     Args:
         workspace: whose settings name the webhook, if there is one.
+
+    Attributes:
+        is_wanted: whether there is one.
     """
 
     def __init__(self, workspace: Workspace) -> None:
         url = workspace.settings.alert_webhook_url
         seconds = workspace.settings.alert_timeout_seconds
+        self.is_wanted = url is not None
         self._webhook = None if url is None else Webhook(url, seconds)
         self._home = str(workspace.paths.home)
 

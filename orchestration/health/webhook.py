@@ -15,6 +15,9 @@ logger = logging.getLogger(__name__)
 _TRIES = 3
 _PAUSE = wait_exponential(multiplier=0.5, max=2)
 _PASSING_STATES = frozenset({408, 425, 429})
+_FAULTS = (httpx.HTTPError, httpx.InvalidURL, ValueError, OSError, ImportError)
+"""What a post may end in: besides the answer, a name of a host, a proxy or a certificate of the
+environment that cannot be used."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Webhook:
         )
         try:
             attempt(self._post)(content)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except _FAULTS as error:
             # Not what the error says: that may name the address.
             logger.error(
                 "CROSSMODAL_ALERT_WEBHOOK_URL did not take an alert (%s); it is posted again with "

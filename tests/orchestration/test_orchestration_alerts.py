@@ -155,6 +155,17 @@ def test_without_a_webhook_alerts_are_logged(
     assert receiver.told == [("begun", "disk")], "who is named later is told of what is still open"
 
 
+def test_what_passes_after_the_webhook_was_taken_away_can_begin_again(
+    workspace: Workspace, caplog: pytest.LogCaptureFixture
+) -> None:
+    look(little_room(workspace))
+    silent = Workspace(workspace.settings.model_copy(update={"alert_webhook_url": None}))
+    look(silent)
+    look(little_room(silent))
+    said = [record.getMessage().split()[0] for record in caplog.records]
+    assert said == ["Alert:", "Passed:", "Alert:"]
+
+
 def test_a_fault_that_can_pass_is_tried_again_and_no_other(receiver: Receiver) -> None:
     webhook = Webhook(SecretStr(receiver.url), seconds=5, pause=wait_none())
     receiver.answers = [503, 429]
@@ -172,6 +183,7 @@ def test_a_fault_that_can_pass_is_tried_again_and_no_other(receiver: Receiver) -
         f"{SECRET}://127.0.0.1",
         f"http://127.0.0.1:{SECRET}/",
         f"http://{SECRET}.invalid/",
+        f"http://{SECRET}..invalid/",
     ],
 )
 def test_the_address_is_never_shown(
@@ -188,6 +200,17 @@ def test_the_address_is_never_shown(
     assert caplog.text and SECRET not in caplog.text
     settings = Settings(alert_webhook_url=url)
     assert SECRET not in f"{settings!r} {settings.model_dump(mode='json')}"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("HTTP_PROXY", "socks5://127.0.0.1:1"), ("SSL_CERT_FILE", "/no/file")]
+)
+def test_an_environment_that_no_post_gets_through_ends_no_look(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    look(little_room(workspace))
+    assert "disk" in workspace.paths.alerts.read_text()
 
 
 def test_a_home_that_is_not_there_is_not_made(tmp_path: Path, receiver: Receiver) -> None:

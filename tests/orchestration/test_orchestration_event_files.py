@@ -20,6 +20,7 @@ from crossmodal.event_log import EventLog, LoggedEvent, last_position, read_log
 from crossmodal.item_log import Description, ItemLog, Vector
 from crossmodal.pseudonyms import pseudonym
 from crossmodal.workspace import Workspace
+from orchestration import event_files
 from orchestration.definitions import build_definitions
 from orchestration.instance import open_instance
 from orchestration.watched_folder import Cursor, look, read_cursor
@@ -149,6 +150,23 @@ def test_a_file_is_left_alone_until_it_is_complete(workspace: Workspace) -> None
     assert set(settled(workspace, found.cursor).files) == {"growing.jsonl", "marked.csv"}
 
 
+def test_a_marker_of_a_former_file_says_nothing_of_the_next_one(workspace: Workspace) -> None:
+    folder = folder_of(workspace)
+    daily, marker = folder / "daily.jsonl", folder / "daily.jsonl.done"
+    daily.write_text(lines({}))
+    marker.touch()
+    found = look(workspace, folder, Cursor())
+    assert found.taken == ["daily.jsonl"]
+    daily.write_text(lines({"user_id": "x"}))
+    os.utime(marker, (1, 1))
+    found = look(workspace, folder, found.cursor)
+    assert found.waiting == ["daily.jsonl"], "half of the next day's file"
+    daily.write_text(lines({"user_id": "x"}, {"user_id": "y"}))
+    marker.touch()
+    assert look(workspace, folder, found.cursor).taken == ["daily.jsonl"]
+    assert len(logged(workspace)) == 3
+
+
 BAD = {
     "no-item.jsonl": (lines({}, {"item_id": "unknown"}), "Row 2: item_id: The catalogue has no"),
     "no-time.jsonl": (lines({"timestamp": None}), "Row 1: timestamp: Each row needs"),
@@ -186,6 +204,52 @@ def test_a_bad_file_is_set_aside_with_its_reason_and_the_others_are_taken(
     mended.write_text(lines({}, {"item_id": "b"}))
     settled(workspace, found.cursor)
     assert len(logged(workspace)) == 4
+
+
+def test_a_file_that_no_look_has_the_time_for_is_refused(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_files, "_MOST_ROWS", 3)
+    folder = folder_of(workspace)
+    for rows in (3, 4):
+        written = lines(*({"user_id": f"{rows} {row}"} for row in range(rows)))
+        (folder / f"{rows}.jsonl").write_text(written)
+    settled(workspace)
+    assert len(logged(workspace)) == 3
+    assert "more than 3 rows" in (folder / "refused" / "4.jsonl.reason.txt").read_text()
+
+
+def test_a_refused_file_takes_the_place_of_no_other(workspace: Workspace) -> None:
+    folder = folder_of(workspace)
+    for item in ("x", "y", "z"):
+        (folder / "daily.jsonl.gz").write_bytes(gzip.compress(lines({"item_id": item}).encode()))
+        settled(workspace)
+    for name, item in (("daily", "x"), ("daily-2", "y"), ("daily-3", "z")):
+        content = gzip.decompress((folder / "refused" / f"{name}.jsonl.gz").read_bytes())
+        reason = (folder / "refused" / f"{name}.jsonl.gz.reason.txt").read_text()
+        assert json.loads(content)["item_id"] == item and f"no item '{item}'" in reason
+
+
+def test_a_file_that_cannot_be_read_keeps_nobody_waiting_and_is_named_in_the_log(
+    workspace: Workspace, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = folder_of(workspace)
+    # What a system with another encoding of names may have written.
+    as_csv(Path(os.fsdecode(os.fsencode(folder) + b"/caf\xe9.csv")))
+    # Where reasons go, there is a file.
+    (folder / "refused").touch()
+    (folder / "bad.csv").write_text("PK")
+    as_csv(folder / "good.csv")
+    cursor: str | None = None
+    with open_instance(workspace.paths) as instance:
+        sensor = build_definitions(workspace).get_sensor_def("event_files")
+        for _ in range(2):
+            done = sensor.evaluate_tick(dg.build_sensor_context(instance, cursor=cursor))
+            cursor = done.cursor
+    assert "1 taken, 0 set aside, 0 waiting, 2 unreadable" in (done.skip_message or "")
+    assert len(logged(workspace)) == 2
+    said = capfd.readouterr().err
+    assert "caf" in said and "UTF-8" in said and "bad.csv: " in said
 
 
 def test_a_file_that_grew_after_it_was_taken_counts_no_row_twice(workspace: Workspace) -> None:
