@@ -200,12 +200,6 @@ def _marker(path: Path) -> Path:
     return path.with_name(f"{path.name}{DONE}")
 
 
-def _is_marked(path: Path, mtime_ns: int) -> bool:
-    """Whether a marker says that the file is complete; one that is older speaks of another file."""
-    marker = _marker(path)
-    return marker.exists() and marker.stat().st_mtime_ns >= mtime_ns
-
-
 def _set_aside(path: Path, reason: str) -> None:
     """Moves a file out of the way. The reason is there before the file is."""
     folder = path.parent / REFUSED
