@@ -26,7 +26,7 @@ _COUNTING = tuple(
 """Each is fitted once an order, so that they are models that only count."""
 
 _ORDERS = 5
-_MOST_USERS, _JUDGES = 20_000, 2000
+_MOST_USERS, _JUDGES = 5_000, 2000
 """Users whose events are read, and of these the ones who judge in each order, at most: the spread
 is that of means over so many."""
 
@@ -55,7 +55,7 @@ def _fitted_by(workspace: Workspace) -> dict[str, Any]:
     choices=_fitted_by,
     group="evaluation",
     kinds={"numpy", "parquet"},
-    code_version="2",
+    code_version="3",
 )
 def tie_sensitivity(making: Making) -> None:
     """NDCG@10 with ties in several orders, each split, fitted and judged again."""
