@@ -30,6 +30,7 @@ from models.encoders.checksums import (
 from models.encoders.device import autocast, largest_batch, to_device
 from models.encoders.fingerprints import fingerprint_of
 from models.encoders.protocol import Floats
+from models.encoders.side_by_side import side_by_side
 from models.media.limits import MediaLimits
 
 _LOG = logging.getLogger(__name__)
@@ -63,14 +64,20 @@ class BucketedImageEncoder:
 
     def encode(self, batch: Sequence[NDArray[np.uint8]]) -> Floats:
         """Features (n, dim) of pictures (frames, height, width, 3) uint8, RGB."""
-        features = np.zeros((len(batch), self.dim), dtype=np.float32)
         frames = np.array([len(clip) for clip in batch], dtype=np.int64)
+        owners, parts = [], []
         for members in _by_shape(batch):
             stacked = np.concatenate([batch[member] for member in members])
-            owners = np.repeat(members, frames[members])
+            stacked_owners = np.repeat(members, frames[members])
             for start in range(0, len(stacked), self.batch_size):
                 part = slice(start, start + self.batch_size)
-                np.add.at(features, owners[part], self._features(stacked[part]))
+                owners.append(stacked_owners[part])
+                parts.append(stacked[part])
+        one_by_one = self._device.type != "cpu"
+        computed = map(self._features, parts) if one_by_one else side_by_side(self._features, parts)
+        features = np.zeros((len(batch), self.dim), dtype=np.float32)
+        for owner, part_features in zip(owners, computed, strict=True):
+            np.add.at(features, owner, part_features)
         return np.asarray(features / np.maximum(frames, 1)[:, None], dtype=np.float32)
 
     def _features(self, pixels: NDArray[np.uint8]) -> Floats:

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from models.encoders.checksums import verified_minilm
 from models.encoders.device import autocast_words, largest_batch
 from models.encoders.fingerprints import fingerprint_of
 from models.encoders.protocol import EncoderLoadError, Floats
-from models.training import one_thread
+from models.encoders.side_by_side import side_by_side
 
 _LOG = logging.getLogger(__name__)
 _CPU_BATCH = 64
@@ -37,11 +36,7 @@ class SentenceEncoder:
         self.batch_size = self._find_batch() if device.type == "cuda" else _CPU_BATCH
 
     def encode(self, batch: Sequence[str]) -> Floats:
-        """Unit vectors (n, dim) float32; texts are sorted by length and padded in small batches.
-
-        A CPU works on as many batches at a time as torch may use threads: one small batch spread
-        over several threads takes twice as long.
-        """
+        """Unit vectors (n, dim) float32; texts are sorted by length and padded in small batches."""
         if self._device.type == "cpu" and len(batch) > self.batch_size:
             return self._encode_side_by_side(batch)
         return self._encode(batch, self.batch_size)
@@ -68,11 +63,8 @@ class SentenceEncoder:
             self._model.preprocess([texts[place] for place in batch], prompt=prompt)
             for batch in batches
         ]
-        threads = torch.get_num_threads()
         vectors = np.empty((len(texts), self.dim), dtype=np.float32)
-        with one_thread(), ThreadPoolExecutor(threads) as pool:
-            for batch, unit in zip(batches, pool.map(self._vectors, tokens), strict=True):
-                vectors[batch] = unit
+        vectors[order] = np.concatenate(side_by_side(self._vectors, tokens))
         return vectors
 
     def _vectors(self, tokens: dict[str, Any]) -> Floats:
