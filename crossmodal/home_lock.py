@@ -19,6 +19,8 @@ from crossmodal.paths import StatePaths
 
 _NAMES = {"run": "run", "ui": "web UI", "backup": "backup"}
 _LOOK_EVERY_SECONDS = 1.0
+_CLOCK_SECONDS = 60.0
+"""By so much a clock may have been set since a process began."""
 
 
 class HomeBusyError(RuntimeError):
@@ -46,6 +48,17 @@ class Holder:
         """The holder that this process is from now on."""
         now = datetime.now(UTC).replace(tzinfo=None)
         return cls(what, run_id, os.getpid(), now.isoformat(" ", "seconds"))
+
+    def lives(self) -> bool:
+        """Whether the process is still there, and not another one that was given its number."""
+        try:
+            began: float = psutil.Process(self.pid).create_time()
+            since = datetime.fromisoformat(self.since).replace(tzinfo=UTC).timestamp()
+        except (psutil.NoSuchProcess, ValueError):
+            return False
+        except psutil.Error:
+            return True
+        return began <= since + _CLOCK_SECONDS
 
     def __str__(self) -> str:
         named = f"{self.what} {self.run_id}".rstrip()
@@ -137,7 +150,7 @@ def _by(note: Path) -> str:
 def _living(note: Path) -> Holder | None:
     holder = _noted(note)
     # What a killed process has left says nothing of who came after it.
-    return holder if holder is not None and psutil.pid_exists(holder.pid) else None
+    return holder if holder is not None and holder.lives() else None
 
 
 def _noted(note: Path) -> Holder | None:

@@ -11,7 +11,5 @@ def accept_beta() -> None:
     """
     for name in ("backfill_policy", "include_sources"):
         warnings.filterwarnings("ignore", message=rf"Parameter `{name}` .* is currently in beta")
-    observed = "Function `multi_observable_source_asset` is currently in beta"
-    warnings.filterwarnings("ignore", message=observed)
     observing = "Function `multi_observable_source_asset` is currently in beta"
     warnings.filterwarnings("ignore", message=observing)

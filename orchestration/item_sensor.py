@@ -6,6 +6,7 @@ from assets.partitions import register_months
 from assets.reported_events import reported_months
 from assets.reported_items import REPORTED_ITEMS, copied_up_to
 from assets.stage import filled
+from crossmodal.home_lock import holder_of
 from crossmodal.item_states import items_end
 from crossmodal.lake import Lake
 from crossmodal.workspace import Workspace
@@ -30,13 +31,18 @@ def reported_items_sensor(workspace: Workspace) -> dg.SensorDefinition:
         if not lake.exists("staged_interactions"):
             return dg.SkipReason("Nothing was ingested yet: run `crossmodal run` once first.")
         end = items_end(workspace.paths.item_log)
-        if not end.position or (end == copied_up_to(lake) and _is_read(lake)):
+        copied = end == copied_up_to(lake)
+        if not end.position or (copied and _is_read(lake)):
             return dg.SkipReason("The lake has every item that apps put.")
+        if copied and holder_of(workspace.paths) is not None:
+            return dg.SkipReason("A run has copied the items, and may be about to read them.")
         known = lake.version("staged_interactions").summary["months"]
         months = register_months(context.instance, sorted({*known, *reported_months(workspace)}))
         # One run for each change, however often the sensor looks before that run has ended.
         key = f"up to {end.position}, {end.item_id}, {end.state}"
-        return dg.RunRequest(run_key=key, tags=month_range_tags(months))
+        # The run of that key has ended after the copy: Dagster starts no second one of it.
+        run_key = f"{key}, copied" if copied else key
+        return dg.RunRequest(run_key=run_key, tags=month_range_tags(months))
 
     return reported
 

@@ -28,10 +28,12 @@ def said_of(lake: Lake, put: Description | None, item_id: str) -> Said:
 
     Args:
         lake: of the last run; it may not know the item.
-        put: what apps said of it; numbers of the lake stay where apps have put none of the name.
+        put: what apps said of it; numbers of the source stay where apps have put none of the name.
         item_id: of the catalogue.
     """
-    rows = lake.scan("items").filter(pl.col("item_id") == item_id)
+    # The catalogue of a run also has the numbers of former puts, which this one has replaced.
+    table = "items" if put is None else "staged_items"
+    rows = lake.scan(table).filter(pl.col("item_id") == item_id)
     row = next(rows.select("text", "attributes").collect().iter_rows(named=True), {})
     named = row.get("attributes") or ()
     numbers = {

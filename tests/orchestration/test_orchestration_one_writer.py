@@ -15,7 +15,7 @@ from commands import patiently, started
 from dagster_graphql import DagsterGraphQLClient, DagsterGraphQLClientError
 from small_platform import chosen_by_variables
 
-from crossmodal.home_lock import Holder, HomeBusyError, home_lock
+from crossmodal.home_lock import Holder, HomeBusyError, holder_of, home_lock
 from crossmodal.paths import StatePaths
 from crossmodal.settings import Settings
 from orchestration.instance import CLI_RUN_TAG, cancel_left_by_killed_ui, open_instance, sole_run
@@ -166,14 +166,19 @@ def test_a_killed_holder_is_named_to_the_next_one_and_its_run_is_marked_as_faile
         assert instance.get_run_by_id(waits.run_id).status is dg.DagsterRunStatus.CANCELED
 
 
-def test_what_a_dead_process_has_left_names_nobody(tmp_path: Path) -> None:
+@pytest.mark.parametrize("given_again", [False, True])
+def test_what_a_dead_process_has_left_names_nobody(tmp_path: Path, *, given_again: bool) -> None:
     paths = StatePaths(tmp_path)
     gone = psutil.Popen(["true"])
     gone.wait()
+    # Of a container every command has one of the first numbers.
+    number = os.getpid() if given_again else gone.pid
     with home_lock(paths):
+        assert holder_of(paths) is not None
         (tmp_path / "run.lock.json").write_text(
-            f'{{"what": "a run", "run_id": "", "pid": {gone.pid}, "since": "2026-01-01"}}'
+            f'{{"what": "a run", "run_id": "", "pid": {number}, "since": "2026-01-01"}}'
         )
+        assert holder_of(paths) is None
         with pytest.raises(HomeBusyError) as caught, home_lock(paths):
             pass
     assert "a run (process" not in str(caught.value)
