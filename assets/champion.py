@@ -27,6 +27,17 @@ if TYPE_CHECKING:
 RIVALS = "champion_rivals"
 """The lake table of the champion compared with all other models, on the test events."""
 
+_CHAMPION = {
+    "version": pl.String,
+    "candidate": pl.String,
+    "before": pl.String,
+    "promoted": pl.Boolean,
+    "reason": pl.String,
+    "over_popularity": pl.Float64,
+    "over_popularity_low": pl.Float64,
+    "over_popularity_high": pl.Float64,
+}
+
 _RIVALS = {
     "champion": pl.String,
     "model": pl.String,
@@ -89,7 +100,7 @@ class _Outcome:
     figures=champion_figures,
     group="evaluation",
     kinds={"numpy", "parquet"},
-    code_version="2",
+    code_version="3",
 )
 def champion(making: Making) -> None:
     """The best model on validation, if it is not worse than the champion before it.
@@ -162,12 +173,14 @@ def _write_outcome(making: Making, tested: pl.DataFrame, outcome: _Outcome) -> N
     )
     row = _row(outcome.champion, outcome.candidate, outcome.incumbent.version, reason, over)
     lake.write(RIVALS, _rival_rows(outcome.champion, rivals), making.stamp)
-    lake.write("champion", pl.DataFrame([row]), making.stamp, reason=reason, rivals=_shown(rivals))
+    lake.write("champion", row, making.stamp, reason=reason, rivals=_shown(rivals))
     making.context.log.info(reason)
 
 
 def _crown_unjudged(making: Making, fault: str) -> None:
     """Lets the popular list answer where nothing says of any model whether it is better."""
+    from models.evaluation import PairedDifference
+
     lake, workspace = making.lake, making.workspace
     candidate = fitted_versions(lake, UNJUDGED)[warm_split(lake)]
     by_hand = decision_by_hand(workspace, candidate)
@@ -176,10 +189,12 @@ def _crown_unjudged(making: Making, fault: str) -> None:
     if by_hand is not None:
         put_in_charge = reason_of_decision_by_hand(by_hand)
         reason = f"{put_in_charge}, and stays. No model can be judged: {fault}."
-    # Its difference from the popular list is none: it is the popular list.
-    row = _row(named, candidate, judged_champion(workspace), reason)
+    # The popular list is no better than itself; what a hand has chosen instead was not compared.
+    none = PairedDifference(0.0, 0.0, 0.0, p=1.0, n_users=0)
+    over = none if named == candidate else None
+    row = _row(named, candidate, judged_champion(workspace), reason, over)
     lake.write(RIVALS, _rival_rows(named, {}), making.stamp)
-    lake.write("champion", pl.DataFrame([row]), making.stamp, reason=reason, rivals=[])
+    lake.write("champion", row, making.stamp, reason=reason, rivals=[])
     making.context.log.warning(reason)
 
 
@@ -321,28 +336,30 @@ def _row(
     candidate: str,
     before: str | None,
     reason: str,
-    over_popularity: "PairedDifference | None" = None,
-) -> dict[str, Any]:
-    """The table's row.
+    over_popularity: "PairedDifference | None",
+) -> pl.DataFrame:
+    """The table, which has one row.
 
     Args:
         version: the champion.
         candidate: the version of this run that could become champion.
         before: the champion before; None where there was none.
         reason: why this version is champion.
-        over_popularity: the champion's NDCG@10 less that of popularity; None for no difference.
+        over_popularity: the champion's NDCG@10 less that of popularity; None where it was not
+            judged.
     """
     over = over_popularity
-    return {
+    row = {
         "version": version,
         "candidate": candidate,
         "before": before or "",
         "promoted": version == candidate,
         "reason": reason,
-        "over_popularity": 0.0 if over is None else over.mean,
-        "over_popularity_low": 0.0 if over is None else over.low,
-        "over_popularity_high": 0.0 if over is None else over.high,
+        "over_popularity": None if over is None else over.mean,
+        "over_popularity_low": None if over is None else over.low,
+        "over_popularity_high": None if over is None else over.high,
     }
+    return pl.DataFrame([row], schema=_CHAMPION)
 
 
 def _rival_rows(named: str, rivals: dict[str, "Comparison"]) -> pl.DataFrame:

@@ -32,8 +32,9 @@ def champion_figures(workspace: Workspace) -> dict[str, float]:
         .collect()["value"]
         .to_list()
     )
+    # An older champion is no row of the metrics; what it is better by was measured again.
+    over = champion["over_popularity"]
     return {
-        # An older champion is no row of the metrics; what it is better by was measured again.
-        "ndcg_at_10": of_popularity + champion["over_popularity"],
+        **({} if over is None else {"ndcg_at_10": of_popularity + over}),
         **({"coverage_at_10": shown[0]} if shown else {}),
     }

@@ -139,7 +139,7 @@ class ListInMaking:
         items, scores = self._page() if self._ranked else self._popular_page()
         reasons = self._reasons or self._plain_reasons(items)
         return [
-            Ranked(item, score, reason)
+            Ranked(item, score if np.isfinite(score) else None, reason)
             for item, score, reason in zip(items.tolist(), scores.tolist(), reasons, strict=True)
         ]
 

@@ -42,10 +42,16 @@ class Reason:
 
 @dataclass(frozen=True)
 class Ranked:
-    """One item of an answer, by its dense index."""
+    """One item of an answer, by its dense index.
+
+    Attributes:
+        item: its dense index.
+        score: the champion's; None for an item that it cannot score.
+        reason: why it is there.
+    """
 
     item: int
-    score: float
+    score: float | None
     reason: Reason
 
 
@@ -112,9 +118,10 @@ def with_popular(
 ) -> tuple[Ints, Floats]:
     """The ranked items, followed by the 500 most chosen of the other allowed ones.
 
-    For a champion that scores only its own candidates, of which too few are allowed. The popular
-    ones come in the order of their own scores, which are moved below those of the ranked ones, so
-    that a longer list begins as the shorter one does.
+    For a champion that scores only its own candidates, of which too few are allowed, or cannot
+    score every item. The popular ones come in the order of their own scores, which are moved below
+    those of the ranked ones, so that a longer list begins as the shorter one does. Those without a
+    score (-inf) come last.
 
     Args:
         champion: scores any item on request.
@@ -151,7 +158,7 @@ def best_new(
 
 
 def best_given(champion: Champion, history: Histories, items: Ints) -> tuple[Ints, Floats]:
-    """The given items (n,) and their scores, best first."""
+    """The given items (n,) and their scores, best first; those without one (-inf) come last."""
     scores = score_given(champion.model, history, items)[0]
     order = np.lexsort((champion.ties[items], -scores))
     return items[order], scores[order]
@@ -181,10 +188,19 @@ def diverse(
     """At most k of the items (n,), with their scores, each unlike those before it.
 
     Maximal marginal relevance (Carbonell and Goldstein 1998) by scaled score and closeness in the
-    shared space. Towards a diversity of 1 each item has to differ more.
+    shared space. Towards a diversity of 1 each item has to differ more. Items without a score
+    (-inf), which are on no scale with the others, stay behind them as they are.
     """
-    if len(items) < 2 or not champion.vectors:
+    n_scored = int(np.isfinite(scores).sum())
+    if n_scored < 2 or not champion.vectors:
         return items, scores
+    best_first = _unlike(champion, items[:n_scored], scores[:n_scored], k, diversity)
+    places = np.concatenate([best_first, np.arange(n_scored, len(items))])[:k]
+    return items[places], scores[places]
+
+
+def _unlike(champion: Champion, items: Ints, scores: Floats, k: int, diversity: float) -> Ints:
+    """The places (at most k,) of `diverse` among items (n,) that have a score."""
     spread = scores.max() - scores.min()
     relevance = (scores - scores.min()) / spread if spread > 0 else np.ones_like(scores)
     # The modalities' own vectors, side by side: each is a unit vector or zero.
@@ -192,10 +208,9 @@ def diverse(
         [modality.rows(items) for modality in champion.vectors.values()], axis=1
     )
     parts = np.sum([modality.present[items] for modality in champion.vectors.values()], axis=0)
-    places = marginal_relevance(
+    return marginal_relevance(
         vectors, np.sqrt(np.maximum(parts, 1)), relevance, min(k, len(items)), diversity
     )
-    return items[places], scores[places]
 
 
 def _pool(k: int) -> int:

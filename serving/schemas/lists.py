@@ -78,8 +78,11 @@ class RankedItem(ItemAnswer):
     """One row of a list."""
 
     rank: int = Field(description="From 1.", examples=[1])
-    score: float = Field(
-        description="The model's; only its order means something.", examples=[0.87]
+    score: float | None = Field(
+        description="The model's; only its order means something. Null for an item that the model "
+        "cannot score, such as one without the modality that it reads: those come after all that "
+        "it can, the most chosen first.",
+        examples=[0.87],
     )
     reason: ReasonAnswer = Field(description="Why it is here.")
 

@@ -4,16 +4,19 @@ import json
 import shutil
 from pathlib import Path
 
+import polars as pl
 import pytest
 from test_orchestration_champion import with_figures
 from typer.testing import CliRunner, Result
 
+from assets.quality import champion_figures
 from assets.registry import open_promotions, open_registry
 from assets.training import fitted_versions, model_table
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
 from models.registry import ModelRegistry, ModelVersion
 from models.splits.names import USER_TEMPORAL
+from orchestration.checks.of_models import champion_not_below_popularity
 from orchestration.cli import app
 from orchestration.run import run_pipeline
 
@@ -176,6 +179,40 @@ def test_the_next_run_leaves_what_a_hand_has_decided(
     assert run_pipeline(home).made == ()
     assert registry.champion() == other
     assert len(open_promotions(workspace).history()) == 2
+
+
+def test_what_a_hand_has_chosen_and_nobody_has_judged_has_no_figures(
+    home: Settings, registry: ModelRegistry
+) -> None:
+    workspace, other = Workspace(home), another(registry)
+    done("promote", other, "--reason", "odd lists")
+    nothing_can_be_judged(workspace)
+    run_pipeline(home, only="champion")
+    row = workspace.lake.read("champion").row(0, named=True)
+    assert row["version"] == other and "No model can be judged: too few" in row["reason"]
+    figures = [row[f"over_popularity{which}"] for which in ("", "_low", "_high")]
+    assert figures == [None, None, None]
+    assert workspace.lake.read("champion").schema["over_popularity_high"] == pl.Float64
+    found = champion_not_below_popularity(workspace)
+    assert found.passed and f"{other} was not judged" in str(found.description)
+    assert "ndcg_at_10" not in champion_figures(workspace)
+
+
+def test_the_popular_list_is_no_better_than_itself(home: Settings, registry: ModelRegistry) -> None:
+    workspace, popular = Workspace(home), named(registry, "popularity").version
+    done("promote", popular, "--reason", "to be sure")
+    nothing_can_be_judged(workspace)
+    run_pipeline(home, only="champion")
+    row = workspace.lake.read("champion").row(0, named=True)
+    assert (row["version"], row["over_popularity"], row["over_popularity_high"]) == (popular, 0, 0)
+    assert "+0.0000" in str(champion_not_below_popularity(workspace).description)
+
+
+def nothing_can_be_judged(workspace: Workspace) -> None:
+    """The splits say so from now on."""
+    lake = workspace.lake
+    splits, version = lake.read("splits"), lake.version("splits")
+    lake.write("splits", splits, version.stamp, **{**version.summary, "too_few": "too few"})
 
 
 def test_a_version_made_after_a_hands_decision_can_earn_its_place(
