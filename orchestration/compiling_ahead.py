@@ -43,11 +43,12 @@ def compiling_ahead(folder: Path = _HYBRID) -> Iterator[None]:
     finally:
         process.terminate()
         status = process.wait()
-        if status not in (0, -signal.SIGTERM):
+        if status not in (0, -signal.SIGTERM, -signal.SIGINT):
             _log.warning("Compiling ahead ended with status %d: fits compile themselves.", status)
 
 
 def _is_kept(folder: Path) -> bool:
     written = (folder / f"{_LAST}.py").stat().st_mtime
-    kept = (folder / "__pycache__").glob(f"{_LAST}.add_by_event-*.nbi")
+    place = Path(os.environ.get("NUMBA_CACHE_DIR") or folder / "__pycache__")
+    kept = place.rglob(f"{_LAST}.add_by_event-*.nbi")
     return any(index.stat().st_mtime >= written for index in kept)

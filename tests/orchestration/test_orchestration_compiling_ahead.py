@@ -19,10 +19,13 @@ def compilers() -> list[psutil.Process]:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Of a module that was never compiled."""
-    (tmp_path / "_event_kernels.py").write_text("")
-    return tmp_path
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    hybrid = tmp_path / "hmdf"
+    hybrid.mkdir()
+    (hybrid / "_event_kernels.py").write_text("")
+    return hybrid
 
 
 def test_what_was_never_compiled_is_compiled_during_the_block_alone(folder: Path) -> None:
@@ -32,14 +35,17 @@ def test_what_was_never_compiled_is_compiled_during_the_block_alone(folder: Path
     assert not compilers()
 
 
+@pytest.mark.parametrize("place", ["hmdf/__pycache__", "elsewhere/hmdf_5f"])
 @pytest.mark.parametrize(("age", "processes"), [(10, 0), (-10, 1)])
 def test_code_is_compiled_again_where_its_source_is_newer(
-    folder: Path, age: int, processes: int
+    folder: Path, age: int, processes: int, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is kept is not compiled by every run."""
+    """What is kept is not compiled by every run, wherever it is kept."""
+    if place.startswith("elsewhere"):
+        monkeypatch.setenv("NUMBA_CACHE_DIR", str(folder.parent / "elsewhere"))
     source = folder / "_event_kernels.py"
-    kept = folder / "__pycache__" / "_event_kernels.add_by_event-9.py311.nbi"
-    kept.parent.mkdir()
+    kept = folder.parent / place / "_event_kernels.add_by_event-9.py311.nbi"
+    kept.parent.mkdir(parents=True)
     kept.write_bytes(b"")
     written = kept.stat().st_mtime - age
     os.utime(source, (written, written))
