@@ -39,20 +39,21 @@ class UnattendedSettings(BaseModel):
     unattended_features_hours: float = Field(
         default=30.0,
         ge=1,
-        description="Age of the features in the online store above which the web UI calls them "
-        "overdue. With the hourly schedule, you can set it to 3, to see a fault sooner.",
+        description="Age of the features in the online store above which the web UI and "
+        "`crossmodal status` call them overdue. With the hourly schedule, you can set it to 3, to "
+        "see a fault sooner.",
     )
     unattended_lists_hours: float = Field(
         default=30.0,
         ge=1,
-        description="Age of the lists above which the web UI calls them overdue. With the default, "
-        "they are overdue the morning after a nightly run has failed.",
+        description="Age of the lists above which the web UI and `crossmodal status` call them "
+        "overdue. With the default, they are overdue the morning after a nightly run has failed.",
     )
     unattended_champion_hours: float = Field(
         default=30.0,
         ge=1,
-        description="Time since models were last judged above which the web UI calls the champion "
-        "overdue.",
+        description="Time since models were last judged above which the web UI and "
+        "`crossmodal status` call the champion overdue.",
     )
     unattended_free_gb: float = Field(
         default=2.0,
@@ -67,7 +68,10 @@ class UnattendedSettings(BaseModel):
         "only logged.",
     )
     alert_timeout_seconds: float = Field(
-        default=5.0, gt=0, le=8, description="Time that each of three tries to post may take."
+        default=5.0,
+        gt=0,
+        le=8,
+        description="Time that one try to post an alert may take. There are at most three tries.",
     )
 
     @field_validator("unattended_time_zone")
