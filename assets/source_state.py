@@ -1,4 +1,4 @@
-"""The source looked at without a run: nothing is fetched, and nothing is written."""
+"""The source looked at without a run: no table is written; a zip that has changed is unpacked."""
 
 from collections.abc import Iterator
 from functools import lru_cache
