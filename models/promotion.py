@@ -44,14 +44,14 @@ def decide(
 ) -> Decision:
     """A candidate is refused where it is worse than the champion, or than popularity.
 
-    Worse means that the paired 95 % interval of the difference lies wholly below 0, or that there
-    is no user to compare on.
+    Worse means that the paired 95 % interval of the difference lies wholly below 0, for the
+    champion below -margin, or that there is no user to compare on.
 
     Args:
         candidate: (n_users,) one metric per user on the test events.
         champion: (n_users,) the same users' of the model in use; None before the first one.
         popularity: (n_users,) the same users' of the popularity baseline.
-        margin: how far below the champion's the interval may lie; never below popularity's.
+        margin: how far below the champion's figure is still accepted.
         samples: bootstrap resamples.
         seed: draws them.
     """
