@@ -8,10 +8,11 @@ import numpy as np
 import polars as pl
 
 from assets.by_hand import decision_by_hand, reason_of_decision_by_hand, why_unreadable
-from assets.datasets import SPLIT_INPUTS, SPLIT_TABLES, split_data, warm_split
-from assets.evaluation import COMPARED, P_RESAMPLES, by_user
+from assets.candidate_health import candidate_health
+from assets.datasets import SPLIT_INPUTS, SPLIT_TABLES, SplitData, split_data, warm_split
+from assets.evaluation import BASELINES, COMPARED, P_RESAMPLES, by_user
+from assets.gate import GATE, gate_figures, gate_rows, segments_in
 from assets.judging import UNJUDGED, why_not_judged
-from assets.quality import champion_figures
 from assets.registry import has_version, open_promotions, open_registry
 from assets.stage import Context
 from assets.table_asset import Making, table_asset
@@ -22,7 +23,8 @@ from models.catalogue import CATALOGUE
 
 if TYPE_CHECKING:
     from models.evaluation import Comparison, PairedDifference
-    from models.promotion import Choice, Decision
+    from models.gate import Limits, Measured, Verdict
+    from models.promotion import Choice
 
 RIVALS = "champion_rivals"
 """The lake table of the champion compared with all other models, on the test events."""
@@ -51,7 +53,7 @@ def _decided_before(workspace: Workspace) -> bool:
     A run that was killed before the version took over finds the old one, and decides alike.
     """
     lake = workspace.lake
-    if not (lake.exists("champion") and lake.exists(RIVALS)):
+    if not all(lake.exists(table) for table in ("champion", RIVALS, GATE)):
         return False
     return bool(lake.read("champion")["version"].item() == judged_champion(workspace))
 
@@ -78,7 +80,7 @@ class _Outcome:
         values: (n_users,) its NDCG@10 of each test user.
         candidate: the best version of this run by validation.
         choice: how validation chose it.
-        decision: whether it takes over, and why.
+        verdict: whether it takes over, and why.
         incumbent: what it was compared with.
     """
 
@@ -86,7 +88,7 @@ class _Outcome:
     values: np.ndarray
     candidate: str
     choice: "Choice"
-    decision: "Decision"
+    verdict: "Verdict"
     incumbent: _Incumbent
 
 
@@ -94,10 +96,15 @@ class _Outcome:
     inputs=["metrics", *SPLIT_INPUTS],
     # The metrics name the versions that these tables hold.
     also_reads=["metrics_per_user", *MODEL_TABLES, *SPLIT_TABLES],
-    also_writes=[RIVALS],
-    choices=lambda workspace: {"samples": workspace.settings.bootstrap_samples},
+    also_writes=[RIVALS, GATE],
+    choices=lambda workspace: {
+        "samples": workspace.settings.bootstrap_samples,
+        "margin": workspace.settings.gate_margin,
+        "segment_margin": workspace.settings.gate_segment_margin,
+        "coverage": workspace.settings.gate_coverage,
+    },
     intact=_decided_before,
-    figures=champion_figures,
+    figures=gate_figures,
     group="evaluation",
     kinds={"numpy", "parquet"},
     code_version="3",
@@ -108,6 +115,7 @@ def champion(making: Making) -> None:
     The version is the one that was judged; `serving_model` fits it again and lets it answer.
     """
     if fault := why_not_judged(making.lake):
+        making.lake.write(GATE, gate_rows(()), making.stamp)
         _crown_unjudged(making, fault)
         return
     choice = _chosen(making.lake)
@@ -128,23 +136,35 @@ def _outcome(
         tested: NDCG@10 of the test users, by `by_user`.
     """
     candidate = fitted_versions(workspace.lake, choice.model)[warm_split(workspace.lake)]
-    candidate_values = tested[choice.model].to_numpy()
     incumbent = _incumbent(context, workspace)
-    version, incumbent_values = incumbent.version, None
-    if version is not None and version != candidate:
-        incumbent_values = _judged_again(workspace, version, tested["user_id"])
-    decision = _decide(workspace, tested, candidate_values, incumbent_values)
+    version = incumbent.version
+    measured = _measured(workspace.lake, candidate, tested[choice.model])
     if version == candidate:
-        decision = replace(decision, reason=f"{candidate} stays champion.")
-    elif version is not None:
-        decision = _heeding_decisions_by_hand(workspace, decision, candidate)
-    named, values = candidate, candidate_values
-    if not decision.promote:
-        if version is None:
-            raise dg.Failure(f"{candidate} may not be the first champion. {decision.reason}")
-        named = version
-        values = candidate_values if incumbent_values is None else incumbent_values
-    return _Outcome(named, values, candidate, choice, decision, incumbent)
+        verdict = _verdict(workspace, choice.model, tested, measured)
+        stays = replace(verdict, reason=f"{candidate} stays champion.")
+        return _Outcome(candidate, measured.values, candidate, choice, stays, incumbent)
+    data = split_data(workspace.lake, warm_split(workspace.lake))
+    before = None
+    if version is not None:
+        before = _judged_again(workspace, version, data, tested["user_id"])
+    verdict = _verdict(workspace, choice.model, tested, measured, before, data)
+    if version is not None:
+        verdict = _heeding_decisions_by_hand(workspace, verdict, candidate)
+    named = measured if verdict.promote else before
+    if named is None:
+        named = _in_place_of_the_first(workspace.lake, candidate, tested, verdict)
+    return _Outcome(named.name, named.values, candidate, choice, verdict, incumbent)
+
+
+def _in_place_of_the_first(
+    lake: Lake, candidate: str, tested: pl.DataFrame, verdict: "Verdict"
+) -> "Measured":
+    """The popular list, which answers where the first candidate is refused and none was before."""
+    popular = fitted_versions(lake, UNJUDGED)[warm_split(lake)]
+    measured = _measured(lake, popular, tested[UNJUDGED])
+    if popular == candidate or np.isnan(measured.values).all():
+        raise dg.Failure(f"{candidate} may not be the first champion. {verdict.reason}")
+    return measured
 
 
 def _incumbent(context: Context, workspace: Workspace) -> _Incumbent:
@@ -173,6 +193,7 @@ def _write_outcome(making: Making, tested: pl.DataFrame, outcome: _Outcome) -> N
     )
     row = _row(outcome.champion, outcome.candidate, outcome.incumbent.version, reason, over)
     lake.write(RIVALS, _rival_rows(outcome.champion, rivals), making.stamp)
+    lake.write(GATE, gate_rows(outcome.verdict.figures), making.stamp)
     lake.write("champion", row, making.stamp, reason=reason, rivals=_shown(rivals))
     making.context.log.info(reason)
 
@@ -233,28 +254,76 @@ def _chosen(lake: Lake) -> "Choice":
     return choose({name: float(values[name].to_numpy().mean()) for name in values.columns})
 
 
-def _decide(
+def _verdict(
     workspace: Workspace,
+    model: str,
     tested: pl.DataFrame,
-    candidate: np.ndarray,
-    incumbent: np.ndarray | None,
-) -> "Decision":
-    """Whether the candidate may take over, by the NDCG@10 (n_users,) of both on the test events."""
-    from models.promotion import decide
+    candidate: "Measured",
+    incumbent: "Measured | None" = None,
+    data: SplitData | None = None,
+) -> "Verdict":
+    """Whether the candidate may take over, by all that the gate compares.
 
-    return decide(
+    Args:
+        workspace: whose champion it is.
+        model: the candidate's name in the catalogue.
+        tested: NDCG@10 of the test users, by `by_user`.
+        candidate: with the figures of `tested`.
+        incumbent: what it would take the place of; None for nothing.
+        data: to ask the candidate about; None for one that answers already.
+    """
+    from models.gate import judge
+    from models.gate_health import Health
+
+    lake = workspace.lake
+    return judge(
         candidate,
         incumbent,
-        tested["popularity"].to_numpy(),
-        samples=workspace.settings.bootstrap_samples,
-        seed=workspace.settings.seed,
+        _yardsticks(lake, tested, model),
+        segments_in(lake, tested["user_id"]),
+        Health() if data is None else candidate_health(workspace, model, candidate.name, data),
+        _limits(workspace),
     )
 
 
+def _limits(workspace: Workspace) -> "Limits":
+    """What the gate still accepts."""
+    from models.gate import Limits
+
+    settings = workspace.settings
+    return Limits(
+        settings.gate_margin,
+        settings.gate_segment_margin,
+        settings.gate_coverage,
+        settings.bootstrap_samples,
+        settings.seed,
+    )
+
+
+def _measured(lake: Lake, version: str, values: pl.Series) -> "Measured":
+    """A version of this run with its NDCG@10 (n_users,) and the coverage of the same lists."""
+    from models.gate import Measured
+
+    wanted = {"run_id": version, "split": warm_split(lake), "segment": "all"}
+    shown = lake.scan("metrics").filter(**wanted, metric="coverage", k=10).collect()["value"]
+    return Measured(version, values.to_numpy(), *shown.to_list()[:1])
+
+
+def _yardsticks(lake: Lake, tested: pl.DataFrame, model: str) -> "list[Measured]":
+    """Popularity, and the best other baseline by validation, as the test must not choose it."""
+    from models.gate import Measured
+
+    others = [name for name in BASELINES if name in tested.columns and name != model]
+    validation = by_user(_judged(lake, "validation").filter(pl.col("model").is_in(others)))
+    means = {name: float(validation[name].to_numpy().mean()) for name in others}
+    best = max(others, key=lambda name: (means[name], name), default=UNJUDGED)
+    return [Measured(name, tested[name].to_numpy()) for name in dict.fromkeys((UNJUDGED, best))]
+
+
 def _heeding_decisions_by_hand(
-    workspace: Workspace, decision: "Decision", candidate: str
-) -> "Decision":
-    """The gate's decision, refused where one by hand keeps the candidate out.
+    workspace: Workspace, verdict: "Verdict", candidate: str
+) -> "Verdict":
+    """The gate's verdict, refused where one by hand keeps the candidate out.
 
     Only for a candidate that would take the champion's place.
     """
@@ -264,12 +333,12 @@ def _heeding_decisions_by_hand(
             f"Refused: {reason_of_decision_by_hand(by_hand)}, and {candidate} was made before "
             "that, so that only a version made since then can take over."
         )
-        return replace(decision, promote=False, reason=reason)
+        return replace(verdict, promote=False, reason=reason)
     current = open_promotions(workspace).current()
     if current is None or current.by == "gate":
-        return decision
+        return verdict
     since = f"{candidate} was made after {reason_of_decision_by_hand(current)}."
-    return replace(decision, reason=f"{decision.reason} {since}")
+    return replace(verdict, reason=f"{verdict.reason} {since}")
 
 
 def _against_the_others(
@@ -289,13 +358,15 @@ def _against_the_others(
     return against_all(outcome.values, others, samples=samples, seed=settings.seed)
 
 
-def _judged_again(workspace: Workspace, version: str, user_ids: pl.Series) -> np.ndarray:
-    """NDCG@10 of an earlier version on today's test events, in the order of `user_ids`."""
+def _judged_again(
+    workspace: Workspace, version: str, data: SplitData, user_ids: pl.Series
+) -> "Measured":
+    """An earlier version on today's test events, with its users in the order of `user_ids`."""
     from models.evaluation import EvaluationConfig, evaluate
+    from models.gate import Measured
     from models.reindexed import Reindexed
 
     registry = open_registry(workspace)
-    data = split_data(workspace.lake, warm_split(workspace.lake))
     seed = workspace.settings.seed
     model = Reindexed(
         registry.load(version), registry.item_ids(version), data.dataset.item_ids, seed
@@ -313,20 +384,22 @@ def _judged_again(workspace: Workspace, version: str, user_ids: pl.Series) -> np
     ordered = pl.DataFrame({"user_id": user_ids}).join(
         per_user, on="user_id", how="left", maintain_order="left"
     )
-    return ordered["ndcg_10"].to_numpy()
+    coverage = [row.value for row in evaluation.rows if row.metric == "coverage"]
+    return Measured(version, ordered["ndcg_10"].to_numpy(), *coverage)
 
 
 def _reason(outcome: _Outcome, rivals: dict[str, "Comparison"]) -> str:
     """Why this version is champion."""
     from models.promotion import better, confirmed
 
-    chosen, decision = outcome.choice.said, outcome.decision
+    chosen, verdict = outcome.choice.said, outcome.verdict
     joined = "but" if better(rivals) else "and"
-    if decision.promote:
-        reason = f"{chosen}, {joined} {confirmed(rivals)}. {decision.reason}"
+    if verdict.promote or outcome.champion == outcome.candidate:
+        reason = f"{chosen}, {joined} {confirmed(rivals)}. {verdict.reason}"
     else:
-        stays = f"{outcome.champion} stays, {joined} {confirmed(rivals)}."
-        reason = f"{chosen}. {decision.reason} {stays}"
+        does = "stays" if outcome.incumbent.version else "answers in its place"
+        stays = f"{outcome.champion} {does}, {joined} {confirmed(rivals)}."
+        reason = f"{chosen}. {verdict.reason} {stays}"
     unreadable = outcome.incumbent.unreadable
     return reason if unreadable is None else f"{reason} The one before cannot be read: {unreadable}"
 

@@ -21,12 +21,14 @@ class Decision:
     Attributes:
         promote: yes or no.
         reason: one sentence for the log.
+        fault: why not, a clause; empty where it may.
         against_champion: candidate - champion; None where there is no champion.
         against_popularity: candidate - popularity.
     """
 
     promote: bool
     reason: str
+    fault: str
     against_champion: PairedDifference | None
     against_popularity: PairedDifference
 
@@ -36,32 +38,43 @@ def decide(
     champion: Values | None,
     popularity: Values,
     *,
+    margin: float = 0.0,
     samples: int = 1000,
     seed: int = 42,
 ) -> Decision:
     """A candidate is refused where it is worse than the champion, or than popularity.
 
-    Worse means that the paired 95 % interval of the difference lies wholly below 0, or that there
-    is no user to compare on.
+    Worse means that the paired 95 % interval of the difference lies wholly below 0, for the
+    champion below -margin, or that there is no user to compare on.
 
     Args:
         candidate: (n_users,) one metric per user on the test events.
         champion: (n_users,) the same users' of the model in use; None before the first one.
         popularity: (n_users,) the same users' of the popularity baseline.
+        margin: how far below the champion's figure is still accepted.
         samples: bootstrap resamples.
         seed: draws them.
     """
     popular = paired_difference(candidate, popularity, samples, seed)
     current = None if champion is None else paired_difference(candidate, champion, samples, seed)
+    fault = _fault(current, popular, margin)
+    reason = f"Refused: {fault}."
+    if not fault:
+        reason = "It is the first champion."
+        if current is not None:
+            reason = f"Promoted: {_says(current, 'the champion')}."
+    return Decision(not fault, reason, fault, current, popular)
+
+
+def _fault(current: PairedDifference | None, popular: PairedDifference, margin: float) -> str:
+    """Why a candidate is refused, a clause; empty where it is not."""
     if not popular.n_users or (current is not None and not current.n_users):
-        return Decision(False, "Refused: no user has events to compare on.", current, popular)
+        return "no user has events to compare on"
     if popular.high < 0:
-        return Decision(False, f"Refused: {_says(popular, 'popularity')}.", current, popular)
-    if current is None:
-        return Decision(True, "It is the first champion.", None, popular)
-    if current.high < 0:
-        return Decision(False, f"Refused: {_says(current, 'the champion')}.", current, popular)
-    return Decision(True, f"Promoted: {_says(current, 'the champion')}.", current, popular)
+        return _says(popular, "popularity")
+    if current is not None and current.high < -margin:
+        return _says(current, "the champion")
+    return ""
 
 
 @dataclass(frozen=True)

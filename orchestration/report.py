@@ -13,6 +13,7 @@ import polars as pl
 
 from assets.by_hand import reason_of_decision_by_hand
 from assets.champion import RIVALS
+from assets.gate import GATE, readable_figure
 from assets.leaderboard import readable
 from assets.registry import open_promotions
 from assets.stage import input_version
@@ -55,6 +56,9 @@ _BOARD_COLUMNS = {
 }
 """Columns of the leaderboard that a terminal of 80 columns has room for, and their heads there."""
 
+_GATE_COLUMNS = ("users", "candidate", "difference", "verdict")
+"""Columns of a readable row of the gate that a terminal has room for."""
+
 _THUMBNAIL = (96, 144)
 _REPORT_USERS = 10
 _REPORT_ITEMS = 8
@@ -68,9 +72,9 @@ def collect_report(settings: Settings) -> dict[str, Any]:
     """The figures of the last run, JSON-able.
 
     Keys: dataset, counts, media, alignment, metrics, comparisons, leaderboard, modality_worth,
-    modality_robustness, tie_sensitivity, timings, rejects, champion (why it is champion, and the
-    comparison with every other model), model_version (what answers), judged_version (whose figures
-    speak for it).
+    modality_robustness, tie_sensitivity, timings, rejects, champion (why it is champion, the
+    comparison with every other model, and what the gate compared), model_version (what answers),
+    judged_version (whose figures speak for it).
 
     Raises:
         ReportNotReadyError: the pipeline has not run to its end in this home yet, or the history of
@@ -113,6 +117,8 @@ def render_text(collected: dict[str, Any]) -> None:
     console.print(media)
     for table in (*_board_tables(collected["leaderboard"]), *_worth(collected["modality_worth"])):
         console.print(table)
+    for table in _gate(collected["champion"]["gate"]):
+        console.print(table)
     console.print(f"Champion: {collected['champion']['reason']}", highlight=False)
     console.print(f"{collected['champion']['answering']}", highlight=False)
     console.print(
@@ -152,6 +158,32 @@ def _worth(rows: list[dict[str, Any]]) -> Iterator["Table"]:
         yield table
 
 
+def _gate(rows: list[dict[str, Any]]) -> Iterator["Table"]:
+    """What the gate compared, narrow enough for a terminal; nothing where nothing was."""
+    from rich import box
+    from rich.markup import escape
+    from rich.table import Table
+
+    if not rows:
+        return
+    title = "The gate: the candidate compared, in NDCG@10 where nothing else is named"
+    heads = ("what", "users", "candidate", "difference", "")
+    table = Table(*heads, title=title, box=box.SIMPLE, pad_edge=False)
+    for row in rows:
+        shown = readable_figure(row, digits=3)
+        cells = (_compared(row), *(shown[head] for head in _GATE_COLUMNS))
+        table.add_row(*map(escape, cells))
+    yield table
+
+
+def _compared(row: dict[str, Any]) -> str:
+    """What a row of the table `gate` is about, in a few words."""
+    if row["measure"] != "ndcg_10":
+        return str(row["measure"])
+    against = str(row["against"]).partition("-")[0]
+    return f"{row['segment']}, {against}" if row["segment"] == "all" else str(row["segment"])
+
+
 def write_html(settings: Settings, collected: dict[str, Any], target: Path) -> None:
     """Writes the report as one page that needs nothing but itself."""
     from jinja2 import Environment, PackageLoader, select_autoescape
@@ -163,6 +195,7 @@ def write_html(settings: Settings, collected: dict[str, Any], target: Path) -> N
     page = environment.get_template("report.html").render(
         report=collected,
         board=[readable(row) for row in collected["leaderboard"]],
+        gate=[readable_figure(row) for row in collected["champion"]["gate"]],
         pictures=_embedded_pictures(workspace),
         lists=_example_lists(workspace),
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
@@ -223,6 +256,8 @@ def _answering(workspace: Workspace) -> dict[str, Any]:
             "reason": decision["reason"],
             "answering": answering,
             "rivals": _rows(lake.read(RIVALS)),
+            # A home of an older version has no such table before its next run.
+            "gate": _rows(lake.read(GATE)) if lake.exists(GATE) else [],
         },
     }
 

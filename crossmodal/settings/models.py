@@ -46,6 +46,27 @@ class ModelSettings(BaseModel):
     bootstrap_samples: int = Field(
         default=1000, ge=100, description="Resamples behind every confidence interval."
     )
+    gate_margin: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="A candidate is refused if the whole interval of its NDCG@10 minus the "
+        "champion's lies below minus this.",
+    )
+    gate_segment_margin: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="The same for the users of one segment, such as new users, with intervals that "
+        "hold for all segments at once.",
+    )
+    gate_coverage: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="A candidate is refused if its lists show less than this share of the number "
+        "of items that the champion's lists show.",
+    )
     refit_overlap: float = Field(
         default=0.2,
         ge=0,

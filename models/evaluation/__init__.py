@@ -25,6 +25,7 @@ from models.evaluation._segments import Segment, segments
 from models.evaluation._self_validated import ValidatedUsersError, own_validation
 from models.evaluation._sensitivity import TieSensitivity, tie_sensitivity
 from models.evaluation._shapley import shapley_values
+from models.evaluation._simultaneous import simultaneous_intervals
 
 __all__ = [
     "SCHEMA",
@@ -63,6 +64,7 @@ __all__ = [
     "rank_all",
     "segments",
     "shapley_values",
+    "simultaneous_intervals",
     "subset_values",
     "tie_sensitivity",
     "user_measure",

@@ -83,7 +83,7 @@ def bootstrap_ratio(
     if not len(numerators):
         nothing = np.full(numerators.shape[1], np.nan)
         return Intervals(nothing, nothing, nothing)
-    drawn = _resampled(numerators, denominators, samples, seed)
+    drawn = resampled(numerators, denominators, samples, seed)
     low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
     return Intervals(numerators.sum(axis=0) / denominators.sum(axis=0), low, high)
 
@@ -121,7 +121,7 @@ def paired_differences(
         nan = float("nan")
         return tuple(PairedDifference(nan, nan, nan, nan, 0) for _ in difference.T)
     weights = np.ones((n_users, 1)) if counts is None else counts[:, None]
-    drawn = _resampled(difference, weights, samples, seed)
+    drawn = resampled(difference, weights, samples, seed)
     low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
     beyond = 1 + np.minimum((drawn <= 0).sum(axis=0), (drawn >= 0).sum(axis=0))
     p = np.minimum(1.0, 2 * beyond / (samples + 1))
@@ -163,7 +163,7 @@ def paired_ratios(
     if not n_users:
         return tuple(PairedRatio(nan, nan, nan, 0) for _ in a.T)
     with np.errstate(divide="ignore", invalid="ignore"):
-        drawn = _resampled(a, b, samples, seed)
+        drawn = resampled(a, b, samples, seed)
         ratio = a.sum(axis=0) / b.sum(axis=0)
     # A resample in which b is 0 gives no upper bound of the ratio.
     drawn = np.where(np.isfinite(drawn), drawn, np.inf)
@@ -172,8 +172,15 @@ def paired_ratios(
     return tuple(PairedRatio(value, least, most, n_users) for value, least, most in rows)
 
 
-def _resampled(numerators: Values, denominators: Values, samples: int, seed: int) -> Values:
-    """The ratio of sums (samples, m) of each resample."""
+def resampled(numerators: Values, denominators: Values, samples: int, seed: int) -> Values:
+    """The ratio of sums (samples, m) of each resample of the users.
+
+    Args:
+        numerators: (n_users, m).
+        denominators: (n_users, m) or (n_users, 1).
+        samples: resamples.
+        seed: draws them.
+    """
     n = len(numerators)
     drawn = _kept_draws(n, samples, seed) if n * samples <= _COUNTS_KEPT else None
     parts = []
