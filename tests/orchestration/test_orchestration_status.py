@@ -140,7 +140,9 @@ def test_what_is_on_by_default_counts_as_long_as_up_is_in_charge(workspace: Work
         assert not health_of(workspace, instance).facts.automation.next_runs
         workspace.paths.services.mkdir()
         workspace.paths.up_note.touch()
-        (run,) = health_of(workspace, instance).facts.automation.next_runs
+        health = health_of(workspace, instance)
+        (run,) = health.facts.automation.next_runs
+        assert problem(health, "daemon").command == "crossmodal up"
         workspace.paths.up_note.unlink()
         by_setting = Workspace(workspace.settings.model_copy(update={"unattended": True}))
         assert health_of(by_setting, instance).facts.automation.next_runs
