@@ -1,4 +1,4 @@
-# make demo · make test · make test-fast · make coverage · make ui · make serve · make report · make lock
+# make demo · make up · make down · make test · make test-fast · make coverage · make ui · make serve · make report · make lock
 # make bench-modalities · make bench-encoders · make bench-evaluation · make bench-scale · make bench-serving
 # make fuzz-sources · make fuzz-media CHANGES=2000
 # make bench-growth · make bench-historical
@@ -15,7 +15,7 @@ WORKERS ?= 2
 # Each process that tests has one core: threads and processes of its own would only wait for it.
 PYTEST := OMP_NUM_THREADS=1 LOKY_MAX_CPU_COUNT=1 $(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal
 
-.PHONY: demo test test-fast coverage lint ui serve report pictures lock clean
+.PHONY: demo up down test test-fast coverage lint ui serve report pictures lock clean
 .PHONY: bench-modalities bench-encoders bench-evaluation bench-scale bench-serving bench-env bench-quality
 .PHONY: bench-growth bench-historical bench-refitting fuzz-sources fuzz-media
 
@@ -50,6 +50,12 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy crossmodal sources models feature_repo assets serving orchestration
 	$(BIN)/lint-imports
+
+up: $(INSTALLED)
+	@$(BIN)/crossmodal up
+
+down: $(INSTALLED)
+	@$(BIN)/crossmodal down
 
 ui: $(INSTALLED)
 	@$(BIN)/crossmodal ui

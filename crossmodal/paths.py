@@ -86,6 +86,15 @@ class StatePaths:
     alerts = _Below("alerts.json")
     """What is wrong at the moment and was said, so that it is said once (JSON)."""
 
+    services = _Below("services")
+    """What `crossmodal up` writes for its supervisor, and the socket by which it is asked."""
+
+    up_note = _Below("services/up.json")
+    """What `crossmodal up` has started, until `crossmodal down` ends it (JSON)."""
+
+    logs = _Below("logs")
+    """What the processes of `crossmodal up` log."""
+
     dagster = _Below("dagster")
     """Dagster's own home: runs, events, schedules."""
 
@@ -103,5 +112,9 @@ class StatePaths:
 
     @property
     def made_again(self) -> tuple[Path, ...]:
-        """What is made again from the rest wherever it is missing: no backup holds it."""
-        return self.weights, self.shared_arrays, self.worker_figures, self.spill
+        """What is made again from the rest wherever it is missing: no backup holds it.
+
+        Logs and what belongs to running processes are among it.
+        """
+        made = self.weights, self.shared_arrays, self.worker_figures, self.spill
+        return *made, self.services, self.logs

@@ -21,6 +21,7 @@ from orchestration.cli_champion import champion, promote, rollback
 from orchestration.cli_services import keys, serve, ui
 from orchestration.cli_shared import fail, made_home, read_settings
 from orchestration.cli_status import status
+from orchestration.cli_up import down, up
 from sources.catalogue import SOURCE_NAMES, SOURCES, source_entry
 
 if TYPE_CHECKING:
@@ -278,10 +279,14 @@ def reset(
     marks = ("lake", "dagster", "serving", "source.json", "run.lock", "id.key")
     if not any((home / mark).exists() for mark in marks):
         fail(f"{home} does not look like a state folder of this project; delete it by hand.")
+    from crossmodal.paths import StatePaths
+    from orchestration.services.up import running
+
+    if running(StatePaths(home)) is not None:
+        fail(f"The web UI and the service work in {home}; end them with `crossmodal down` first.")
     if not yes:
         typer.confirm(f"Delete {home} and everything in it?", abort=True)
     from crossmodal.home_lock import HomeBusyError, home_lock
-    from crossmodal.paths import StatePaths
 
     try:
         with ExitStack() as locks:
@@ -299,6 +304,8 @@ app.command()(restore)
 app.command()(champion)
 app.command()(promote)
 app.command()(rollback)
+app.command()(up)
+app.command()(down)
 app.command()(ui)
 app.command()(serve)
 app.add_typer(keys, name="keys")

@@ -21,7 +21,7 @@ from models.media.limits import media_limits
 from models.search.best_settings import best_file
 
 _CODE = ("assets", "crossmodal", "feature_repo", "models", "orchestration", "sources")
-_CHANGES_NO_TABLE = ("alert_", "serve_", "unattended_")
+_CHANGES_NO_TABLE = ("alert_", "serve_", "unattended")
 _PASSING = ("-shm", "-journal", ".lock")
 
 

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from crossmodal.workspace import Workspace
+from orchestration import defaults
 from orchestration.watched_folder import look, read_cursor
 
 
@@ -12,9 +13,9 @@ def event_files_sensor(workspace: Workspace) -> dg.SensorDefinition:
     @dg.sensor(
         name="event_files",
         minimum_interval_seconds=60,
-        default_status=dg.DefaultSensorStatus.STOPPED,
+        default_status=defaults.of_sensors(workspace.settings),
         description="Takes the files of CROSSMODAL_UNATTENDED_EVENTS_FOLDER into the log of "
-        "events. Off until it is turned on here.",
+        f"events. {defaults.HOW_TO_TURN_ON}",
     )
     def event_files(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         folder = workspace.settings.unattended_events_folder

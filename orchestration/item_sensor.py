@@ -10,6 +10,7 @@ from crossmodal.home_lock import holder_of
 from crossmodal.item_states import items_end
 from crossmodal.lake import Lake
 from crossmodal.workspace import Workspace
+from orchestration import defaults
 from orchestration.jobs import month_range_tags
 
 _READERS = ("items", "staged_interactions")
@@ -22,9 +23,9 @@ def reported_items_sensor(workspace: Workspace) -> dg.SensorDefinition:
         name="reported_items",
         job_name="ingest",
         minimum_interval_seconds=60,
-        default_status=dg.DefaultSensorStatus.STOPPED,
-        description="Takes the items that apps put or deleted into the lake. Off until it is "
-        "turned on here.",
+        default_status=defaults.of_sensors(workspace.settings),
+        description="Takes the items that apps put or deleted into the lake. "
+        f"{defaults.HOW_TO_TURN_ON}",
     )
     def reported(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         lake = workspace.lake

@@ -8,6 +8,7 @@ from assets.reported_events import reported_months
 from crossmodal import event_log
 from crossmodal.published_events import published
 from crossmodal.workspace import Workspace
+from orchestration import defaults
 
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
@@ -71,8 +72,8 @@ def reported_events_sensor(workspace: Workspace) -> dg.SensorDefinition:
         name="reported_events",
         job_name="ingest",
         minimum_interval_seconds=60,
-        default_status=dg.DefaultSensorStatus.STOPPED,
-        description="Takes what apps reported into the lake. Off until it is turned on here.",
+        default_status=defaults.of_sensors(workspace.settings),
+        description=f"Takes what apps reported into the lake. {defaults.HOW_TO_TURN_ON}",
     )
     def reported(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         lake, log = workspace.lake, workspace.paths.event_log

@@ -1,4 +1,4 @@
-"""When the daemon starts which job; nothing is on until it is turned on in the web UI."""
+"""When the daemon starts which job, if the schedule is on (`orchestration/defaults.py`)."""
 
 from collections.abc import Callable, Sequence
 
@@ -9,6 +9,7 @@ from assets.partitions import month_of, register_months
 from assets.reported_events import reported_months
 from crossmodal.settings import load_settings
 from crossmodal.workspace import Workspace
+from orchestration import defaults
 from orchestration.jobs import month_range_tags
 
 _Request = dg.RunRequest | dg.SkipReason
@@ -35,8 +36,8 @@ def make_schedules(workspace: Workspace) -> Sequence[dg.ScheduleDefinition]:
             cron_schedule=cron,
             job_name=job,
             execution_timezone=workspace.settings.unattended_time_zone,
-            default_status=dg.DefaultScheduleStatus.STOPPED,
-            description=f"{does} Off until it is turned on here.",
+            default_status=defaults.of_schedules(workspace.settings),
+            description=f"{does} {defaults.HOW_TO_TURN_ON}",
         )(request)
 
     return [

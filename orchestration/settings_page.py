@@ -22,7 +22,7 @@ that is not a setting.
 _ROOMS = {
     "media_": "Files",
     "serve_": "The online service",
-    "unattended_": "Running unattended",
+    "unattended": "Running unattended",
     "alert_": "Running unattended",
     "": "Runs",
 }

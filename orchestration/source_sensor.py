@@ -10,6 +10,7 @@ from assets.partitions import register_months
 from assets.source_state import current_states
 from crossmodal.settings import load_settings
 from crossmodal.workspace import Workspace
+from orchestration import defaults
 from orchestration.jobs import month_range_tags
 from orchestration.schedules import source_months
 from sources.protocol import SourceError
@@ -38,9 +39,9 @@ def source_sensor(workspace: Workspace) -> dg.SensorDefinition:
         name="source_changed",
         job_name="everything",
         minimum_interval_seconds=_SECONDS,
-        default_status=dg.DefaultSensorStatus.STOPPED,
-        description="Shows what the source's changed files make stale, and starts a run. Off until "
-        "it is turned on here.",
+        default_status=defaults.of_sensors(workspace.settings),
+        description="Shows what the source's changed files make stale, and starts a run. "
+        f"{defaults.HOW_TO_TURN_ON}",
     )
     def source_changed(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         # The process that evaluates sensors lives for weeks; the source may have changed since.

@@ -10,6 +10,11 @@ from crossmodal.settings.home import AbsolutePath
 class UnattendedSettings(BaseModel):
     """Tries, schedules, when something is overdue, and where alerts go."""
 
+    unattended: bool = Field(
+        default=False,
+        description="Whether schedules and sensors are on where nobody has turned them on or off "
+        "in the web UI. `crossmodal up` sets it to true for what it starts, unless you set it.",
+    )
     unattended_retries: int = Field(
         default=3,
         ge=0,

@@ -16,12 +16,15 @@ from dagster._utils.schedules import schedule_execution_time_iterator
 from orchestration.health.facts import Automation, FailedTick, NextRun
 from orchestration.health.runs import one_line
 
+WATCHING = ("health", "failed_runs")
+"""Sensors that start nothing: they are on in every home, and say so themselves."""
+
 _SILENT = timedelta(minutes=5)
 """A daemon that works is heard of every half minute."""
 
 
 def automation_of(
-    instance: DagsterInstance, time_zone: str, ui_works: bool, now: datetime
+    instance: DagsterInstance, time_zone: str, ui_works: bool, unattended: bool, now: datetime
 ) -> Automation:
     """What Dagster's daemon does by itself in a home.
 
@@ -29,9 +32,10 @@ def automation_of(
         instance: of the home.
         time_zone: of the schedules' hours.
         ui_works: whether `crossmodal ui` runs, which starts the daemon.
+        unattended: whether schedules and sensors are on without a person who turned them on.
         now: the time.
     """
-    on = _turned_on(instance)
+    on = _turned_on(instance, unattended)
     seen_at = _seen_at(instance)
     heard = seen_at is not None and now - seen_at < _SILENT
     schedules = {name: one for name, one in on.items() if _cron(one) is not None}
@@ -46,15 +50,22 @@ def automation_of(
     )
 
 
-def _turned_on(instance: DagsterInstance) -> Mapping[str, InstigatorState]:
-    """What a person has turned on, by name; what watches the home is on without that."""
+def _turned_on(instance: DagsterInstance, unattended: bool) -> Mapping[str, InstigatorState]:
+    """What starts runs, or takes files, by itself, by name; not what only watches the home."""
     states = sorted(instance.all_instigator_state(), key=lambda state: state.name)
     kinds = (InstigatorType.SCHEDULE, InstigatorType.SENSOR)
     return {
         state.name: state
         for state in states
-        if state.status is InstigatorStatus.RUNNING and state.instigator_type in kinds
+        if state.instigator_type in kinds and _is_on(state, unattended)
     }
+
+
+def _is_on(state: InstigatorState, unattended: bool) -> bool:
+    if state.status is InstigatorStatus.DECLARED_IN_CODE:
+        # Dagster keeps the state after the default has changed back to off.
+        return unattended and state.name not in WATCHING
+    return state.status is InstigatorStatus.RUNNING
 
 
 def _seen_at(instance: DagsterInstance) -> datetime | None:

@@ -118,6 +118,7 @@ class Automation:
         next_runs: of the schedules that are on, the earliest first.
         sensors: sensors that start runs and are on.
         failed_ticks: what is on and could not look.
+        by_up: whether it is `crossmodal up` that starts the daemon.
     """
 
     works: bool = False
@@ -125,6 +126,7 @@ class Automation:
     next_runs: tuple[NextRun, ...] = ()
     sensors: tuple[str, ...] = ()
     failed_ticks: tuple[FailedTick, ...] = ()
+    by_up: bool = False
 
 
 @dataclass(frozen=True)

@@ -107,12 +107,18 @@ def _with_records(facts: Facts, workspace: Workspace, instance: DagsterInstance)
             name: max(at, all_current_at) if name in current else at for name, at in found.items()
         }
     ui = holder_of(workspace.paths, "ui") is not None
-    time_zone = workspace.settings.unattended_time_zone
+    settings = workspace.settings
+    # A command of the operator's own shell does not have the setting of what `up` has started.
+    by_up = workspace.paths.up_note.is_file()
+    unattended = settings.unattended or by_up
+    time_zone = settings.unattended_time_zone
     return replace(
         facts,
         tables=tuple(TableAge(name, found.get(name), hours.get(name)) for name in names),
         runs=recorded_runs(instance, all_current_at),
-        automation=automation_of(instance, time_zone, ui, facts.at),
+        automation=replace(
+            automation_of(instance, time_zone, ui, unattended, facts.at), by_up=by_up
+        ),
     )
 
 

@@ -8,6 +8,7 @@ import dagster as dg
 from assets.stage import OWNERS
 from crossmodal.workspace import Workspace
 from orchestration.health.alerts import announce
+from orchestration.health.automation import WATCHING
 from orchestration.health.facts import GB
 from orchestration.health.gather import health_of
 from orchestration.health.page import as_markdown
@@ -17,7 +18,7 @@ _LOOK_EVERY_SECONDS = 300
 _FAILED_EVERY_SECONDS = 120
 """By default it would be 30, and the daemon logs a line for each."""
 
-_KEY = "health"
+_KEY, _FAILED_RUNS = WATCHING
 
 health_asset = dg.AssetSpec(
     _KEY,
@@ -47,7 +48,7 @@ def health_sensors(workspace: Workspace) -> Sequence[dg.SensorDefinition]:
         return dg.SensorResult(asset_events=pages, cursor=mark, skip_reason=found.headline)
 
     @dg.run_failure_sensor(
-        name="failed_runs",
+        name=_FAILED_RUNS,
         minimum_interval_seconds=_FAILED_EVERY_SECONDS,
         # Those of the command line are of no code location.
         monitor_all_code_locations=True,

@@ -119,7 +119,7 @@ def _daemon(facts: Facts) -> Iterator[Problem]:
         yield Problem(
             "daemon",
             f"Nothing starts what is on ({', '.join(on)}), since the web UI does not run.",
-            "crossmodal ui",
+            "crossmodal up" if automation.by_up else "crossmodal ui",
             automation.seen_at,
         )
 

@@ -85,13 +85,18 @@ def now() -> datetime:
 
 
 @contextmanager
-def turned_on(workspace: Workspace, name: str, cron: str) -> Iterator[dg.DagsterInstance]:
-    """The instance, in which somebody has turned on a schedule."""
+def turned_on(
+    workspace: Workspace,
+    name: str,
+    cron: str,
+    status: InstigatorStatus = InstigatorStatus.RUNNING,
+) -> Iterator[dg.DagsterInstance]:
+    """The instance, in which somebody has turned on a schedule, or as its status says."""
     repository = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("here"), "__repository__")
     state = InstigatorState(
         RemoteInstigatorOrigin(repository, name),
         InstigatorType.SCHEDULE,
-        InstigatorStatus.RUNNING,
+        status,
         ScheduleInstigatorData(cron, start_timestamp=now().timestamp()),
     )
     with open_instance(workspace.paths) as instance:
@@ -126,6 +131,32 @@ def test_what_no_run_has_made_for_too_long_is_overdue_since_its_hour(workspace: 
     overdue = problem(late, "overdue")
     assert overdue.command == "crossmodal run" and "champion (30 h)" in overdue.what
     assert overdue.since is not None and overdue.since <= made_at + 30 * HOURS
+
+
+def test_what_is_on_by_default_counts_as_long_as_up_is_in_charge(workspace: Workspace) -> None:
+    by_default = InstigatorStatus.DECLARED_IN_CODE
+    with turned_on(workspace, "nightly", "0 3 * * *", by_default) as instance:
+        # Dagster keeps the state after the default has changed back to off.
+        assert not health_of(workspace, instance).facts.automation.next_runs
+        workspace.paths.services.mkdir()
+        workspace.paths.up_note.touch()
+        health = health_of(workspace, instance)
+        (run,) = health.facts.automation.next_runs
+        assert problem(health, "daemon").command == "crossmodal up"
+        workspace.paths.up_note.unlink()
+        by_setting = Workspace(workspace.settings.model_copy(update={"unattended": True}))
+        assert health_of(by_setting, instance).facts.automation.next_runs
+    assert run.schedule == "nightly"
+
+
+def test_a_sensor_that_only_watches_is_not_said_to_wait_for_the_web_ui(
+    workspace: Workspace,
+) -> None:
+    workspace.paths.services.mkdir()
+    workspace.paths.up_note.touch()
+    by_default = InstigatorStatus.DECLARED_IN_CODE
+    with turned_on(workspace, "failed_runs", "0 3 * * *", by_default) as instance:
+        assert health_of(workspace, instance).well
 
 
 def test_a_run_that_found_everything_current_counts(workspace: Workspace) -> None:

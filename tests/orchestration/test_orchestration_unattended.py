@@ -20,6 +20,7 @@ from crossmodal.pseudonyms import pseudonym
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
 from orchestration.definitions import build_definitions
+from orchestration.health.automation import WATCHING
 from orchestration.instance import open_instance
 from orchestration.jobs import RANGE_END, RANGE_START
 from orchestration.lookup import LookupFailedError, features_of
@@ -27,6 +28,7 @@ from orchestration.run_queue import QUEUED_TAG
 from orchestration.run_resource import workspace_alone
 
 SCHEDULES = ("hourly", "nightly", "weekly")
+SENSORS = ("reported_events", "reported_items", "event_files", "source_changed")
 
 
 @pytest.fixture
@@ -58,6 +60,17 @@ def test_a_schedule_is_off_in_the_zone_of_the_settings_and_skips_an_empty_home(
     assert schedule.execution_timezone == "Europe/Paris"
     tick = evaluated(settings, name)
     assert not tick.run_requests and "run `crossmodal run` once first" in tick.skip_message
+
+
+@pytest.mark.parametrize("unattended", [False, True])
+def test_one_setting_turns_on_what_nobody_has_turned_off(tmp_path: Path, unattended: bool) -> None:
+    with repository_of(small_settings(tmp_path, unattended=unattended)) as (_, repository):
+        schedules = {one.name: one.default_status.value for one in repository.schedule_defs}
+        sensors = {one.name: one.default_status.value for one in repository.sensor_defs}
+    watching = {sensors.pop(name) for name in WATCHING}
+    assert set(schedules) == set(SCHEDULES) and set(sensors) == set(SENSORS)
+    assert {*schedules.values(), *sensors.values()} == {"RUNNING" if unattended else "STOPPED"}
+    assert watching == {"RUNNING"}
 
 
 @pytest.mark.slow
