@@ -57,7 +57,9 @@ def _failed(program: Program, pids: set[int]) -> bool:
 
     One that ends some seconds after its start is started again for ever.
     """
-    return program.state in ("FATAL", "STOPPED") or len(pids - {0}) > RETRIES + 1
+    starts = pids - {0}
+    stopped = program.state == "STOPPED" and bool(starts)
+    return program.state == "FATAL" or stopped or len(starts) > RETRIES + 1
 
 
 def _failure(paths: StatePaths, supervisor: Supervisor, failed: list[str]) -> ServicesError:

@@ -81,7 +81,13 @@ def test_a_service_that_is_killed_is_started_again(box: Box) -> None:
 
 def test_up_starts_what_does_not_run(box: Box) -> None:
     before = box.pids()["ui"]
-    box.supervisor._ask("stopProcess", "crossmodal:serve")
+    box.supervisor._ask("stopProcess", "crossmodal:serve", False)
+
+    @patiently
+    def stopped() -> None:
+        assert box.supervisor.programs()["serve"].state == "STOPPED"
+
+    stopped()
     said = box.up()
     assert said.returncode == 0 and "The online service does not run; starts it." in said.stdout
     assert box.pids()["ui"] == before

@@ -69,6 +69,7 @@ def test_supervisord_reads_what_is_written_and_rotates_logs_by_size(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     options = pytest.importorskip("supervisor.options", reason="supervisor is not installed here")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     settings = small_settings(tmp_path / name, serve_port=8001, serve_stop_seconds=40)
     paths = StatePaths(settings.home)
     paths.home.mkdir()
