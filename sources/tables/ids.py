@@ -73,20 +73,11 @@ def id_of(column: Column, what: str, form: IdForm, blanks: tuple[str, ...]) -> I
         form: of the ids of this kind.
         blanks: words that are no id.
     """
-    text = column.text
-    lost = text.str.contains(_SCIENTIFIC)
-    if form.whole:
-        lost |= text.str.contains(_WHOLE) & _too_large(
-            text.cast(pl.Float64, strict=False), _EXACT_OF_ALL
-        )
-        text = text.str.replace(r"^([+-]?\d+)\.0+$", "${1}")
     limit = _EXACT.get(type(column.dtype), _EXACT_OF_ALL)
     if column.dtype.is_float():
-        whole = column.expr.is_finite() & (column.expr == column.expr.floor())
-        lost = whole & _too_large(column.expr, limit)
-        if form.whole:
-            exact = pl.when(whole & ~lost).then(column.expr).cast(pl.Int64, strict=False)
-            text = pl.when(whole).then(exact.cast(pl.String)).otherwise(text)
+        text, lost = _of_floats(column, form, limit)
+    else:
+        text, lost = _of_texts(column, form)
     fault = (
         pl.when(lost)
         .then(
@@ -109,6 +100,34 @@ def id_of(column: Column, what: str, form: IdForm, blanks: tuple[str, ...]) -> I
         .then(pl.lit(f"the {what} id is longer than {LONGEST_ID} bytes"))
     )
     return Id(pl.when(fault.is_null()).then(usable_id(text)), fault)
+
+
+def _of_floats(column: Column, form: IdForm, limit: int) -> tuple[pl.Expr, pl.Expr]:
+    """The ids in a column of floats, and which have lost their last digits.
+
+    Args:
+        column: of floats.
+        form: of the ids of this kind.
+        limit: from here on a float of the column's type stands for more than one whole number.
+    """
+    whole = column.expr.is_finite() & (column.expr == column.expr.floor())
+    lost = whole & _too_large(column.expr, limit)
+    if not form.whole:
+        return column.text, lost
+    exact = pl.when(whole & ~lost).then(column.expr).cast(pl.Int64, strict=False)
+    return pl.when(whole).then(exact.cast(pl.String)).otherwise(column.text), lost
+
+
+def _of_texts(column: Column, form: IdForm) -> tuple[pl.Expr, pl.Expr]:
+    """The ids in a column of any other type, and which have lost their last digits."""
+    text = column.text
+    lost = text.str.contains(_SCIENTIFIC)
+    if not form.whole:
+        return text, lost
+    lost |= text.str.contains(_WHOLE) & _too_large(
+        text.cast(pl.Float64, strict=False), _EXACT_OF_ALL
+    )
+    return text.str.replace(r"^([+-]?\d+)\.0+$", "${1}"), lost
 
 
 def _too_large(number: pl.Expr, limit: int) -> pl.Expr:

@@ -56,50 +56,53 @@ def quoted_spans(lines: pl.LazyFrame, grammar: Grammar) -> Spans:
     """Which lines belong together because a quoted cell goes on over their ends.
 
     From a line that may open such a cell, only the lines after it are looked at that have a quote
-    of their own (`odd`): all others lie within the cell. One that closes the cell ends the record,
-    one that closes it and opens another lets it go on, and at any other the search ends: the quote
-    that seemed to open is left to itself, and costs no other line. Where a line may close or go on,
-    it closes. A line within a record opens no other.
+    of their own (`with_quote`): all others lie within the cell. One that closes the cell ends the
+    record, one that closes it and opens another lets it go on, and at any other the search ends:
+    the quote that seemed to open is left to itself, and costs no other line. Where a line may close
+    or go on, it closes. A line within a record opens no other.
     """
     line = pl.col(LINE)
     opening = lines.filter(line.str.contains(grammar.opens)).select(ROW)
     openers = opening.collect(engine="streaming").to_series().to_numpy()
     if not len(openers):
         return Spans(np.zeros(0, np.int64), np.zeros(0, np.int64))
-    odd = (
+    with_quote = (
         lines.filter(line.str.contains(grammar.quote, literal=True))
         .filter(~line.str.contains(grammar.goes_on))
         .select(
             ROW,
             closes=line.str.contains(grammar.closes),
-            again=line.str.contains(grammar.closes_and_opens),
+            closes_and_opens=line.str.contains(grammar.closes_and_opens),
         )
         .collect(engine="streaming")
     )
-    return _paired(openers, *(odd[name].to_numpy() for name in (ROW, "closes", "again")))
+    columns = (ROW, "closes", "closes_and_opens")
+    return _paired(openers, *(with_quote[name].to_numpy() for name in columns))
 
 
-def _paired(openers: np.ndarray, odd: np.ndarray, closes: np.ndarray, again: np.ndarray) -> Spans:
+def _paired(
+    openers: np.ndarray, with_quote: np.ndarray, closes: np.ndarray, closes_and_opens: np.ndarray
+) -> Spans:
     """The records that lines which may open a cell begin.
 
     Args:
         openers: (o,) numbers of those lines.
-        odd: (n,) numbers of the lines with a quote of their own, ascending.
+        with_quote: (n,) numbers of the lines with a quote of their own, ascending.
         closes: (n,) which of these may close a cell and end the record.
-        again: (n,) which may close one and open another.
+        closes_and_opens: (n,) which may close one and open another.
     """
     ranges: list[tuple[int, int]] = []
     free_from = 0
-    following = np.searchsorted(odd, openers, "right")
+    following = np.searchsorted(with_quote, openers, "right")
     # Only over lines that open a cell, of which a table of one-line records has none.
-    for opener, end in zip(openers.tolist(), following.tolist(), strict=True):
+    for opener, at in zip(openers.tolist(), following.tolist(), strict=True):
         if opener < free_from:
             continue
-        while end < len(odd) and again[end] and not closes[end]:
-            end += 1
-        if end < len(odd) and closes[end]:
-            ranges.append((opener, int(odd[end])))
-            free_from = int(odd[end]) + 1
+        while at < len(with_quote) and closes_and_opens[at] and not closes[at]:
+            at += 1
+        if at < len(with_quote) and closes[at]:
+            ranges.append((opener, int(with_quote[at])))
+            free_from = int(with_quote[at]) + 1
     pairs = np.array(ranges, dtype=np.int64).reshape(-1, 2)
     return Spans(pairs[:, 0], pairs[:, 1])
 
