@@ -26,6 +26,10 @@ class BoundedHeads(HttpToolsProtocol):
     body that nobody reads, since its request was refused, must come within it too. Between two
     requests Uvicorn's own limit holds.
 
+    Of a head two numbers are bounded. The bytes parsed bound one that came with its body: the bytes
+    received are forgotten once it is whole. The bytes received bound one with a part that never
+    ends: that part is not parsed.
+
     Args:
         head_seconds: until a head must be there.
         options: Uvicorn's own.
@@ -35,25 +39,25 @@ class BoundedHeads(HttpToolsProtocol):
         super().__init__(**options)
         self._seconds = head_seconds
         self._deadline: asyncio.TimerHandle | None = None
-        self._in_head, self._head_bytes, self._read_bytes = True, 0, 0
+        self._in_head, self._received_bytes, self._parsed_bytes = True, 0, 0
         self._too_long = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begins to wait for the first head."""
         super().connection_made(transport)
-        self._begin()
+        self._start_deadline()
 
     def data_received(self, data: bytes) -> None:
         """Reads on, and waits no longer for a head that is whole."""
         if self._in_head:
-            self._head_bytes += len(data)
+            self._received_bytes += len(data)
         super().data_received(data)
         if self.cycle is not None and not self.cycle.response_complete:
-            self._end()
+            self._cancel_deadline()
         elif self._deadline is None:
-            self._begin()
+            self._start_deadline()
         # Of a head that does not end its parts are not read yet.
-        if self._head_bytes > _MOST_HEAD_BYTES and not self.transport.is_closing():
+        if self._received_bytes > _MOST_HEAD_BYTES and not self.transport.is_closing():
             self._refuse(_TOO_LONG)
 
     def on_url(self, url: bytes) -> None:
@@ -68,7 +72,7 @@ class BoundedHeads(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Notes that a head is whole."""
-        self._in_head, self._head_bytes, self._read_bytes = False, 0, 0
+        self._in_head, self._received_bytes, self._parsed_bytes = False, 0, 0
         super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:
@@ -82,18 +86,18 @@ class BoundedHeads(HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         """Leaves the connection to another protocol."""
-        self._end()
+        self._cancel_deadline()
         super().handle_websocket_upgrade()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Waits for nothing any more."""
-        self._end()
+        self._cancel_deadline()
         super().connection_lost(exc)
 
     def _count(self, size: int) -> None:
         """Adds to what was read of a head; one that is too long is read no further."""
-        self._read_bytes += size
-        if self._read_bytes > _MOST_HEAD_BYTES:
+        self._parsed_bytes += size
+        if self._parsed_bytes > _MOST_HEAD_BYTES:
             self._too_long = True
             raise _HeadTooLongError
 
@@ -108,10 +112,10 @@ class BoundedHeads(HttpToolsProtocol):
         self.transport.write(b"\r\n".join([*lines, b"", bytes(answer.body)]))
         self.transport.close()
 
-    def _begin(self) -> None:
+    def _start_deadline(self) -> None:
         self._deadline = self.loop.call_later(self._seconds, self._late)
 
-    def _end(self) -> None:
+    def _cancel_deadline(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None

@@ -24,13 +24,13 @@ class _Snapshot:
     Attributes:
         base: the champion of a run.
         space: in which its vectors lie.
-        version: of the log of items when it was read.
+        log_version: of the log of items when it was read.
         current: the champion with the items of the log laid over it.
     """
 
     base: Champion
     space: SharedSpace
-    version: int
+    log_version: int
     current: Champion
 
 
@@ -66,29 +66,30 @@ class NewItems:
             NoChampionError: the log cannot be read.
         """
         known = self._snapshot
-        if known is None or known.base is not base or known.version != self._version():
+        if known is None or known.base is not base or known.log_version != self._log_version():
             return None
         return known.current
 
     def over(self, base: Champion) -> Champion:
         """The champion with every change that was acknowledged before this call.
 
-        Right after a promotion, the one before answers while the new one is being made.
+        Where there are new items in the log, this waits for the lock, as they were acknowledged.
+        Where only the champion has changed, the one before answers while another thread makes the
+        new one.
 
         Raises:
             NoChampionError: the log or the lake cannot be read.
         """
-        version = self._version()
+        log_version = self._log_version()
         known = self._snapshot
-        up_to_date = known is not None and known.version == version
+        up_to_date = known is not None and known.log_version == log_version
         if known is not None and up_to_date and known.base is base:
             return known.current
-        # Where only the champion is another one, whoever makes its snapshot is not waited for.
         if not self._lock.acquire(blocking=not up_to_date):
             assert known is not None
             return known.current
         try:
-            return self._refreshed(base, version).current
+            return self._refreshed(base, log_version).current
         except (sqlite3.Error, *UNUSABLE) as error:
             raise NoChampionError("New items cannot be laid over the champion.", error) from error
         finally:
@@ -109,13 +110,13 @@ class NewItems:
         item = self._items.get(item_id)
         return None if item is None else item.description
 
-    def _version(self) -> int:
+    def _log_version(self) -> int:
         try:
             return self._items_log.version()
         except sqlite3.Error as error:
             raise NoChampionError("The log of new items cannot be read.", error) from error
 
-    def _refreshed(self, base: Champion, version: int) -> _Snapshot:
+    def _refreshed(self, base: Champion, log_version: int) -> _Snapshot:
         """The snapshot of now; the lock is held."""
         known = self._snapshot
         changes = self._items_log.since(self._number)
@@ -128,7 +129,7 @@ class NewItems:
             current = self._laid_over(base, space)
         # Last, so that changes that could not be laid over are tried again.
         self._number = changes[-1].number if changes else self._number
-        self._snapshot = _Snapshot(base, space, version, current)
+        self._snapshot = _Snapshot(base, space, log_version, current)
         return self._snapshot
 
     def _space_of_now(self) -> SharedSpace:
