@@ -70,7 +70,7 @@ def readable_faults() -> Iterator[None]:
 
 
 def use_write_ahead_log(connection: sqlite3.Connection) -> None:
-    """Writes ahead into a log that keeps no more than its bound once it begins from its start."""
+    """Turns WAL on; after a reset SQLite truncates a longer -wal file to `MOST_LOG_BYTES`."""
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute(f"PRAGMA journal_size_limit = {MOST_LOG_BYTES}")
 
@@ -97,7 +97,7 @@ class LogBound:
         except OSError:
             return False
 
-    def keep(self, connection: sqlite3.Connection) -> None:
+    def cut_if_long(self, connection: sqlite3.Connection) -> None:
         """Cuts a log that is too long; where a reader needs it still, a later call does.
 
         Args:

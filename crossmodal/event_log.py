@@ -15,7 +15,7 @@ from crossmodal.durable import BUSY_SECONDS, make_private, open_durable
 from crossmodal.group_commit import GroupCommits
 from crossmodal.log_position import START, LogPosition, end_of, place_of
 from crossmodal.log_position import UNDONE as UNDONE
-from crossmodal.store_errors import named, require_sound, write_nothing
+from crossmodal.store_errors import require_sound, store_errors_of, write_nothing
 
 EventType = Literal["impression", "click", "play", "like", "rating", "hide", "review"]
 """What a user can have done."""
@@ -85,7 +85,7 @@ _UNDONE_AFTER = "SELECT user_id, item_id FROM events WHERE position > ? AND even
 _MONTHS = """
 SELECT DISTINCT strftime('%Y-%m', event_timestamp / 1000000, 'unixepoch') FROM events ORDER BY 1
 """
-_LOST = (
+_NEW_FILE_IS = (
     "without the events that no run has taken into the lake yet, and without what users have hidden"
 )
 
@@ -139,7 +139,7 @@ def require_usable(path: Path) -> None:
     Raises:
         StoreError: it cannot be used.
     """
-    with named(path, _LOST):
+    with store_errors_of(path, _NEW_FILE_IS):
         require_sound(path)
         with closing(EventLog(path)) as log:
             # A table of another form is of something else.
@@ -154,7 +154,7 @@ def log_end(path: Path) -> LogPosition:
     """
     if not path.is_file():
         return START
-    with named(path, _LOST), closing(_reader(path)) as connection:
+    with store_errors_of(path, _NEW_FILE_IS), closing(_reader(path)) as connection:
         return end_of(connection)
 
 
@@ -175,7 +175,7 @@ def position_in(path: Path, recorded: LogPosition) -> int:
     """
     if not path.is_file():
         return 0
-    with named(path, _LOST), closing(_reader(path)) as connection:
+    with store_errors_of(path, _NEW_FILE_IS), closing(_reader(path)) as connection:
         return place_of(connection, recorded)
 
 
@@ -193,7 +193,7 @@ def read_log(path: Path, up_to: int, rows: int = 50_000) -> Iterator[list[tuple[
     """
     if not path.is_file():
         return
-    with named(path, _LOST), closing(_reader(path)) as connection:
+    with store_errors_of(path, _NEW_FILE_IS), closing(_reader(path)) as connection:
         after = 0
         while batch := connection.execute(_NEXT, (after, up_to, rows)).fetchall():
             yield batch
@@ -211,7 +211,7 @@ def acts_after(path: Path, position: int) -> list[tuple[Any, ...]]:
     """
     if not path.is_file():
         return []
-    with named(path, _LOST), closing(_reader(path)) as connection:
+    with store_errors_of(path, _NEW_FILE_IS), closing(_reader(path)) as connection:
         return connection.execute(_ACTS_AFTER, (position,)).fetchall()
 
 
@@ -223,7 +223,7 @@ def undone_after(path: Path, position: int) -> list[tuple[str, str]]:
     """
     if not path.is_file():
         return []
-    with named(path, _LOST), closing(_reader(path)) as connection:
+    with store_errors_of(path, _NEW_FILE_IS), closing(_reader(path)) as connection:
         return connection.execute(_UNDONE_AFTER, (position, UNDONE)).fetchall()
 
 
@@ -235,7 +235,7 @@ def months(path: Path) -> list[str]:
     """
     if not path.is_file():
         return []
-    with named(path, _LOST), closing(_reader(path)) as connection:
+    with store_errors_of(path, _NEW_FILE_IS), closing(_reader(path)) as connection:
         return [month for (month,) in connection.execute(_MONTHS)]
 
 
@@ -261,7 +261,7 @@ class EventLog:
     def __init__(self, path: Path, most_waiting: int = 256) -> None:
         self._path = path
         self._readers = threading.local()
-        with named(path, _LOST):
+        with store_errors_of(path, _NEW_FILE_IS):
             # Reviews are people's own words.
             make_private(path)
             # Made by this thread, and used by the one that writes alone.

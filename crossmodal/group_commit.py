@@ -145,7 +145,7 @@ class GroupCommits:
                 if changes and changes[-1] is None:
                     bound.cut(self._connection)
                     return
-                bound.keep(self._connection)
+                bound.cut_if_long(self._connection)
 
     def _next(self, bound: LogBound) -> "list[_Change | None]":
         """The waiting changes; none if a write-ahead log that is too long should be cut first."""

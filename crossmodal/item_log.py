@@ -16,7 +16,7 @@ from crossmodal.atomic import atomic_write_bytes
 from crossmodal.durable import LogBound, make_private, open_durable
 from crossmodal.item_puts import SCHEMA as _PUTS_SCHEMA
 from crossmodal.item_puts import PutKey, keep_outcome, outcome_of
-from crossmodal.store_errors import named, require_sound, write_nothing
+from crossmodal.store_errors import require_sound, store_errors_of, write_nothing
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS items (
@@ -67,7 +67,7 @@ FROM items WHERE number > ? ORDER BY number
 """
 _PUT_MEDIA = "INSERT OR REPLACE INTO media VALUES (?, ?, ?, ?)"
 _NONE_AFTER = 2**62
-_LOST = "without the items that apps have put and deleted"
+_NEW_FILE_IS = "without the items that apps have put and deleted"
 _PUT_VECTOR = "INSERT OR REPLACE INTO vectors VALUES (?, ?, ?, ?)"
 
 
@@ -150,7 +150,7 @@ def require_usable(path: Path, uploads: Path) -> None:
     Raises:
         StoreError: it cannot be used.
     """
-    with named(path, _LOST):
+    with store_errors_of(path, _NEW_FILE_IS):
         require_sound(path)
         with closing(ItemLog(path, uploads)) as log:
             # A table of another form is of something else.
@@ -174,7 +174,7 @@ class ItemLog:
         self._uploads = uploads
         self._writing, self._reading = threading.Lock(), threading.Lock()
         self._bound = LogBound(path)
-        with named(path, _LOST):
+        with store_errors_of(path, _NEW_FILE_IS):
             make_private(path)
             self._writer, self._reader = (open_durable(path, any_thread=True) for _ in range(2))
             self._writer.executescript(_SCHEMA + _PUTS_SCHEMA)
@@ -312,7 +312,7 @@ class ItemLog:
         with self._writing:
             with _transaction(self._writer, "BEGIN IMMEDIATE"):
                 yield
-            self._bound.keep(self._writer)
+            self._bound.cut_if_long(self._writer)
 
     def _state(self, item_id: str) -> bool | None:
         """Whether an item is deleted; None if the log does not know it."""

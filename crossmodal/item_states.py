@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from crossmodal.durable import BUSY_SECONDS
 from crossmodal.item_log import has_attributes
-from crossmodal.store_errors import named
+from crossmodal.store_errors import store_errors_of
 
 _STATES = """
 SELECT number, item_id, deleted, title, text, categories, {attributes}, created_at, (
@@ -21,7 +21,7 @@ FROM items
 """
 _ALL = "ORDER BY number"
 _LAST = "ORDER BY number DESC LIMIT 1"
-_LOST = "without the items that apps have put and deleted"
+_NEW_FILE_IS = "without the items that apps have put and deleted"
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def _rows(path: Path, which: str) -> list[tuple[Any, ...]]:
         return []
     address = f"{path.absolute().as_uri()}?mode=ro"
     with (
-        named(path, _LOST),
+        store_errors_of(path, _NEW_FILE_IS),
         closing(sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS)) as connection,
     ):
         attributes = "attributes" if has_attributes(connection) else "NULL"

@@ -12,11 +12,11 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from crossmodal.durable import BUSY_SECONDS
-from crossmodal.store_errors import named
+from crossmodal.store_errors import store_errors_of
 
 _MAGIC = b"SQLite format 3\0"
 _COMPANIONS = ("-wal", "-shm", "-journal")
-_LOST = "without what it held"
+_NEW_FILE_IS = "without what it held"
 
 
 def files_below(root: Path, left_out: Callable[[str], bool]) -> list[str]:
@@ -75,7 +75,7 @@ def copy_database(source: Path, target: Path) -> None:
     """
     facts = source.stat()
     with (
-        named(source, _LOST),
+        store_errors_of(source, _NEW_FILE_IS),
         closing(_opened(source)) as origin,
         closing(sqlite3.connect(target)) as copy,
     ):
@@ -98,7 +98,7 @@ def writes_held(database: Path) -> Iterator[None]:
         yield
         return
     with closing(_opened(database)) as connection:
-        with named(database, _LOST):
+        with store_errors_of(database, _NEW_FILE_IS):
             connection.execute("BEGIN IMMEDIATE")
         yield
 

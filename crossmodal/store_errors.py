@@ -77,12 +77,12 @@ def reason(error: BaseException) -> str:
 
 
 @contextmanager
-def named(path: Path, lost: str) -> Iterator[None]:
+def store_errors_of(path: Path, new_file_is: str) -> Iterator[None]:
     """Makes what goes wrong in the block one sentence about a store.
 
     Args:
         path: of the store's file.
-        lost: what a new file would be without.
+        new_file_is: how one in its place would begin, such as `without what it held`.
 
     Raises:
         StoreError: the store cannot be used.
@@ -90,7 +90,7 @@ def named(path: Path, lost: str) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, OSError) as error:
-        raise StoreError(_sentence(path, error, lost)) from error
+        raise StoreError(_sentence(path, error, new_file_is)) from error
 
 
 def way_out(error: BaseException) -> str:
@@ -132,7 +132,7 @@ def require_writable(folder: Path) -> None:
     Raises:
         StoreError: that cannot be done.
     """
-    with named(folder, ""):
+    with store_errors_of(folder, ""):
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(bytes(_TRIED_BYTES))
@@ -157,12 +157,12 @@ def _kind(error: BaseException) -> str:
     return _DAMAGED if code is None else _CODES.get(code & 0xFF, _REFUSED)
 
 
-def _sentence(path: Path, error: BaseException, lost: str) -> str:
+def _sentence(path: Path, error: BaseException, new_file_is: str) -> str:
     kind = _kind(error)
     if kind == _DAMAGED:
         return (
             f"{path} is damaged: restore it from a backup, or move it away with its -wal and -shm "
-            f"files, and a new one begins {lost}."
+            f"files, and a new one begins {new_file_is}."
         )
     detail = error.strerror if isinstance(error, OSError) else str(error)
     return f"{path}: {_REASONS[kind]} ({detail}); {_WAYS_OUT[kind]}."

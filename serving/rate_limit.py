@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 from crossmodal.durable import use_write_ahead_log
-from crossmodal.store_errors import named, require_sound, write_nothing
+from crossmodal.store_errors import require_sound, store_errors_of, write_nothing
 from crossmodal.write_health import WriteHealth
 
 _SCHEMA = "CREATE TABLE IF NOT EXISTS turns (key TEXT PRIMARY KEY, due REAL NOT NULL) WITHOUT ROWID"
@@ -21,7 +21,7 @@ _DUE = "SELECT due FROM turns WHERE key = ?"
 _BUSY_SECONDS = 0.02
 """The event loop waits for it: while another process holds the file, requests are let pass."""
 
-_LOST = "with the whole rate of every key unused"
+_NEW_FILE_IS = "with the whole rate of every key unused"
 
 
 def require_usable(path: Path) -> None:
@@ -30,7 +30,7 @@ def require_usable(path: Path) -> None:
     Raises:
         StoreError: it cannot be used.
     """
-    with named(path, _LOST):
+    with store_errors_of(path, _NEW_FILE_IS):
         require_sound(path)
     with closing(RateLimit(path, per_second=1, burst=1)) as limit:
         limit.open()
@@ -62,7 +62,7 @@ class RateLimit:
         Raises:
             StoreError: that cannot be done.
         """
-        with named(self._path, _LOST):
+        with store_errors_of(self._path, _NEW_FILE_IS):
             connection = self._connection()
             write_nothing(connection)
             # A table of another form is of something else.
