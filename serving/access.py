@@ -34,7 +34,7 @@ async def require_key(request: Request, scope: Scope) -> None:
     """
     ring: KeyRing = request.app.state.keys
     try:
-        if not ring.asked():
+        if not ring.required():
             return
         sent = await bearer(request)
         key = ring.holder(sent.credentials) if sent else None

@@ -84,7 +84,8 @@ def create_app(settings: Settings, figures: Path | None = None) -> FastAPI:
     app.state.service = service
     app.state.rate_limit = limit
     app.state.keys = KeyRing(paths.api_keys)
-    app.state.keys.asked()
+    # Remembers from the start that there are keys, even if all are revoked later.
+    app.state.keys.required()
     app.state.bodies = Bodies(settings)
     handle_problems(app)
     for part in (recommendations, items, search, features, catalogue, events, page):
@@ -101,7 +102,7 @@ def create_app(settings: Settings, figures: Path | None = None) -> FastAPI:
         AllowedHosts,
         address=settings.serve_host,
         names=settings.serve_allowed_hosts,
-        keyed=app.state.keys.asked,
+        keyed=app.state.keys.required,
     )
     app.add_middleware(Measured, metrics=service.metrics)
     app.add_middleware(Lingering, seconds=settings.serve_header_seconds)

@@ -70,18 +70,18 @@ class KeyRing:
         self._seen: tuple[int, int] | None = None
         self._reported: str | None = None
         self._keys: dict[str, ApiKey] = {}
-        self._asked = False
+        self._required = False
 
     def all(self) -> tuple[ApiKey, ...]:
         """All keys, by name."""
         return tuple(key for _, key in sorted(self._read().items()))
 
-    def asked(self) -> bool:
+    def required(self) -> bool:
         """Whether callers need a key: from the first key on, even after all are revoked."""
         # Read each time, so that nobody is answered while the file is damaged.
         has_keys = bool(self._read())
-        self._asked = self._asked or has_keys
-        return self._asked
+        self._required = self._required or has_keys
+        return self._required
 
     def report(self, error: KeyFileError) -> None:
         """Tells the operator why nobody is let in: in the log, once, however many callers ask."""

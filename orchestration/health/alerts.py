@@ -66,7 +66,7 @@ def announce(workspace: Workspace, health: Health) -> None:
         # Who looks at the same moment says the same.
         with filelock.FileLock(paths.alerts.with_suffix(".lock"), timeout=0):
             before = _read(paths)
-            after = _said(workspace, health, before)
+            after = _announced(workspace, health, before)
             if after != before:
                 atomic_write_bytes(paths.alerts, _OPEN.dump_json(after, indent=2))
     except filelock.Timeout:
@@ -75,7 +75,9 @@ def announce(workspace: Workspace, health: Health) -> None:
         logger.error("%s cannot be written (%s).", paths.alerts, error.strerror)
 
 
-def _said(workspace: Workspace, health: Health, before: Mapping[str, _Open]) -> dict[str, _Open]:
+def _announced(
+    workspace: Workspace, health: Health, before: Mapping[str, _Open]
+) -> dict[str, _Open]:
     """What is open after the look: all problems, and what has passed without anybody knowing."""
     now = {problem.key: problem for problem in health.problems if problem.key != EMPTY}
     posting = _Posting(workspace)
@@ -83,10 +85,13 @@ def _said(workspace: Workspace, health: Health, before: Mapping[str, _Open]) -> 
     for key, entry in before.items():
         if key in now:
             after[key] = entry
-        elif not (entry.told and posting.is_wanted) or posting.posted("passed", entry.problem):
-            logger.warning("Passed: %s", entry.problem.what)
-        else:
+            continue
+        # Who heard that it began must hear that it passed; until then it stays open.
+        must_hear = entry.told and posting.is_wanted
+        if must_hear and not posting.posted("passed", entry.problem):
             after[key] = entry
+        else:
+            logger.warning("Passed: %s", entry.problem.what)
     for key in (key for key in now if key not in before):
         logger.error("Alert: %s More: `%s`.", said(now[key]), MORE)
         after[key] = _Open(replace(now[key], since=now[key].since or health.facts.at))

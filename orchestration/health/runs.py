@@ -75,13 +75,15 @@ def _made_good(
         return True
     planned = _assets_of(instance, record, dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED)
     made = _assets_of(instance, record, dg.DagsterEventType.ASSET_MATERIALIZATION)
+    unmade = planned - made
     # A run whose last check failed had made everything; then all of it must be made again.
-    lacking = planned - made or planned
-    if not lacking:
+    to_make = unmade or planned
+    if not to_make:
+        # It failed before it planned anything: any later success will do.
         later = RunsFilter(statuses=[DagsterRunStatus.SUCCESS], created_after=end)
         return bool(instance.get_runs(later, limit=1))
-    latest = instance.get_latest_materialization_events(list(lacking))
-    events = (latest.get(key) for key in lacking)
+    latest = instance.get_latest_materialization_events(list(to_make))
+    events = (latest.get(key) for key in to_make)
     return all(event is not None and event.timestamp > end.timestamp() for event in events)
 
 

@@ -30,7 +30,7 @@ def ready(request: Request, service: Asked, champion: InUse) -> Readiness:
         raise _not_ready("There is no online feature store yet: run `crossmodal run` first.")
     ring: KeyRing = request.app.state.keys
     try:
-        ring.asked()
+        ring.required()
     except KeyFileError as error:
         ring.report(error)
         raise keys_unreadable() from error

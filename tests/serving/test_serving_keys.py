@@ -69,11 +69,11 @@ def test_a_damaged_file_of_keys_is_never_a_file_without_keys(tmp_path: Path, con
     path = tmp_path / "keys.json"
     path.write_text(content)
     with pytest.raises(KeyFileError, match="keys"):
-        KeyRing(path).asked()
+        KeyRing(path).required()
     path.unlink()
     path.mkdir()
     with pytest.raises(KeyFileError, match="keys"):
-        KeyRing(path).asked()
+        KeyRing(path).required()
 
 
 @pytest.mark.slow
