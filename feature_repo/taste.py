@@ -100,7 +100,11 @@ def _weighted_events(interactions: pl.LazyFrame, known: pl.DataFrame) -> pl.Data
 
 
 def _snapshots(events: pl.DataFrame) -> tuple[pl.DataFrame, NDArray[np.int64]]:
-    """Snapshots (user_id, at, user_start) and how many events lie between each and the last."""
+    """Snapshots (user_id, at, user_start) and `counts`, how many events each adds.
+
+    `user_start` is the row of the user's first snapshot: a row number at first, then its minimum
+    over the user. `counts` are the user's events after the snapshot before, up to this one.
+    """
     count = pl.col("n").cum_sum().over("user_id")
     magnitude = count.cast(pl.Float64).log(2).floor()
     day = (pl.col("at") - KNOWN_AFTER).dt.date()

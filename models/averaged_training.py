@@ -82,8 +82,8 @@ class AveragedTraining(Generic[Network]):
         """The network with the moving average of the weights."""
         return cast(Network, self._averaging.module)
 
-    def epoch(self, batches: Sequence[Batch]) -> float:
-        """One step a batch, in their order; returns the mean loss of their examples."""
+    def take_steps(self, batches: Sequence[Batch]) -> float:
+        """One step per batch, in their order; returns the mean loss of their examples."""
         total = 0.0
         for number, batch in enumerate(batches):
             progress = (self._epochs_done + number / len(batches)) / self._settings.epochs
@@ -93,7 +93,7 @@ class AveragedTraining(Generic[Network]):
 
     def run(
         self,
-        epoch: Callable[[], float],
+        one_pass: Callable[[], float],
         judge: Callable[[], float] | None,
         *,
         n_events: int,
@@ -106,7 +106,7 @@ class AveragedTraining(Generic[Network]):
         epochs of the settings and is cut off where the training that found the length was.
 
         Args:
-            epoch: one pass over the training data, made of `epoch` above; returns its mean loss.
+            one_pass: over the training data, by `take_steps` above; returns its mean loss.
             judge: validation loss of the averaged network; see `models.training.run_epochs`.
             n_events: to learn from; with none, nothing is trained.
             on_epoch: called after every epoch.
@@ -114,10 +114,10 @@ class AveragedTraining(Generic[Network]):
         """
         network = self.averaged.eval()
         if length is not None:
-            return run_length(network, epoch, length if n_events else 0, on_epoch)
+            return run_length(network, one_pass, length if n_events else 0, on_epoch)
         return run_epochs(
             network,
-            epoch,
+            one_pass,
             judge,
             start=judge() if judge else None,
             epochs=self._settings.epochs if n_events else 0,

@@ -12,6 +12,9 @@ _SAID = 0.1
 class Losses:
     """Packets and bytes that a decoder took and refused so far.
 
+    Refused packets are a tail until a good one follows: then they are lost sound. What is a tail
+    still at the end is lost sound if it is long and sound is missing; else it is appended bytes.
+
     Attributes:
         uncounted: bytes after those that the file's header counts as sound.
         packets: that the container gave.
@@ -37,7 +40,7 @@ class Losses:
         self.packets += 1
         self.seconds += seconds
         self._good_bytes += size
-        self._settle_tail()
+        self._count_tail_as_lost()
 
     def refuse(self, size: int, reason: str) -> None:
         """Counts a packet of `size` bytes that was not."""
@@ -46,14 +49,14 @@ class Losses:
         self._tail_packets += 1
         self._tail_bytes += size
 
-    def close(self, complete: bool) -> None:
+    def close(self, all_sound_is_there: bool) -> None:
         """Ends the count: many bytes after the last good packet are lost sound.
 
         Args:
-            complete: whether all the sound that the file tells of is there, so that they are not.
+            all_sound_is_there: whether all that the file tells of is, so that they are not.
         """
-        if self._tail_bytes > _APPENDED and not complete:
-            self._settle_tail()
+        if self._tail_bytes > _APPENDED and not all_sound_is_there:
+            self._count_tail_as_lost()
 
     @property
     def appended(self) -> int:
@@ -65,7 +68,7 @@ class Losses:
         """Lost bytes as a share of all, without those appended."""
         return self._lost_bytes / max(1, self._lost_bytes + self._good_bytes)
 
-    def _settle_tail(self) -> None:
+    def _count_tail_as_lost(self) -> None:
         self.refused += self._tail_packets
         self._lost_bytes += self._tail_bytes
         self._tail_packets = self._tail_bytes = 0
@@ -92,7 +95,7 @@ def judge_losses(
             f"The sound is cut short: {decoded:.1f} of its {expected:.1f} seconds are there; "
             "get the whole file."
         )
-    losses.close(complete=expected is not None and missing <= _SAID)
+    losses.close(all_sound_is_there=expected is not None and missing <= _SAID)
     if losses.share > limits.max_lost_share:
         raise MediaError(
             f"The sound is damaged: {losses.share:.0%} of it can't be decoded "

@@ -58,7 +58,7 @@ class Trainer:
     def epoch(self) -> float:
         """One pass over a draw of the training events; returns the mean loss."""
         batches = self.choices.batches(self.periods.of_events, self.generator)
-        return self.training.epoch(
+        return self.training.take_steps(
             [
                 Batch(partial(self._loss, self.periods.contents[period], rows), len(rows))
                 for period, rows in batches

@@ -101,7 +101,7 @@ class Trainer:
             for fold, period, batch in self._batches(windows)
         ]
         order = torch.randperm(len(batches), generator=self.generator)
-        return self.training.epoch([batches[turn] for turn in order.tolist()])
+        return self.training.take_steps([batches[turn] for turn in order.tolist()])
 
     def _batches(self, windows: Windows) -> Iterator[tuple[int, int, Windows]]:
         """Each window once, in batches of one fold of users and one period of knowledge."""
