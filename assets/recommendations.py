@@ -143,7 +143,7 @@ class _Writer:
         """The lists of some users, who are named."""
         from models.ranking import rank
 
-        hidden = users.after(self.gone)
+        hidden = users.preceded_by(self.gone)
         ranking = rank(self.model.score, users, self.k, self.ties, exclude=hidden)
         ids = np.array(self.item_ids.ids, dtype=object)
         rows = pl.DataFrame(

@@ -114,7 +114,7 @@ class Histories:
             offsets, self.items[rows], self.values[rows], self.timestamps[rows], self.users
         )
 
-    def after(self, items: Ints) -> "Histories":
+    def preceded_by(self, items: Ints) -> "Histories":
         """The same users as if each had first, at time 0, done these items (k,) too."""
         added = np.tile(items.astype(np.int32), len(self))
         zeros = np.zeros(len(added))

@@ -95,7 +95,7 @@ class ByNeighbours:
         explanation = explain(self._model, past, stands, self._masks)
         return replace(
             explanation,
-            past_items=as_done(users, explanation.past_items, self._stands_for, self._n_items),
+            past_items=by_own_items(users, explanation.past_items, self._stands_for, self._n_items),
             nearest=np.where(items >= self._n_items, stands, -1).astype(np.int32),
         )
 
@@ -109,8 +109,11 @@ class ByNeighbours:
         raise TypeError("A model with further items is on no disk; load the model behind it.")
 
 
-def as_done(users: Histories, past_items: Ints, stands_for: Ints, n_known: int) -> Ints:
-    """Past items (n_users, k, 3) by what users did, where another stood for it.
+def by_own_items(users: Histories, past_items: Ints, stands_for: Ints, n_known: int) -> Ints:
+    """Past items (n_users, k, 3) with a user's own further items in place of what stood for them.
+
+    A known item that stood for a further one is replaced by that one, by the newest of several;
+    not if the user did the known item too.
 
     Args:
         users: what they did.

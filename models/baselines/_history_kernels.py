@@ -33,6 +33,7 @@ def newest_of_each_item(
         first, last = offsets[user], offsets[user + 1]
         for rank in range(min(last - first, len(weights))):
             item = items[last - 1 - rank]
+            # A mark below starts[user] is -1 or was left by an earlier user: not met yet.
             if marks[item] < starts[user]:
                 marks[item] = stop
                 columns[stop], values[stop] = item, weights[rank]

@@ -5,9 +5,9 @@ from scipy import sparse
 
 from models.data import Floats, Ints
 
-_REREAD = 2
-"""How often a row may be read for one history that has its item, so that nothing else is gained by
-sparse sums."""
+_DENSE_CELLS_PER_ENTRY = 2
+"""Up to so many cells of the weights for each that is not 0, the product of dense weights is
+faster, though it reads every row for every history."""
 
 
 def sums_over(history: sparse.csr_array, rows: sparse.csr_array, items: Ints | None) -> Floats:
@@ -31,7 +31,7 @@ def sums_over(history: sparse.csr_array, rows: sparse.csr_array, items: Ints | N
 
 
 def _product(weights: sparse.csr_array, rows: sparse.csr_array) -> Floats:
-    if weights.shape[0] * weights.shape[1] <= _REREAD * weights.nnz:
+    if weights.shape[0] * weights.shape[1] <= _DENSE_CELLS_PER_ENTRY * weights.nnz:
         # Histories that share their items, as one alone does: no row is read for nothing.
         return np.asarray((rows.T @ weights.toarray().T).T, dtype=np.float32)
     return np.asarray((weights @ rows).toarray(), dtype=np.float32)

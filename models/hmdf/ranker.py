@@ -16,7 +16,7 @@ from models.hmdf.explanation import FeatureParts, explained, for_guests, with_ne
 from models.hmdf.features import Knowledge
 from models.hmdf.guests import GuestScores
 from models.hmdf.newcomers import Newcomers
-from models.neighbours import as_done
+from models.neighbours import by_own_items
 from models.persistence import NotFittedError
 from models.protocol import FeatureWorth, Maskable, Trainable
 from models.reindexed import translated
@@ -246,7 +246,7 @@ class Ranker:
         why = explained(self._trees, self.knowledge, candidates, self._features_of, past, warm)
         if self.newcomers is not None:
             stands_for, n_known = self.newcomers.content.stands_for, self.knowledge.links.n_items
-            named = as_done(users, why.past_items, stands_for, n_known)
+            named = by_own_items(users, why.past_items, stands_for, n_known)
             why = replace(why, past_items=named)
             if new.any():
                 why = with_newcomers(why, self.newcomers, users, np.where(new, items, -1))

@@ -73,9 +73,10 @@ def validation_objective(
 def trees_objective(build: Callable[[Settings, OnEpoch], HMDF], dataset: Dataset) -> Objective:
     """Fits the trees of a hybrid a trial, over candidates that are made once.
 
-    The figure is that of the slices that judge, without the guests' part in what `HMDF.fit` leaves
-    in `validated`. Settings of the trees change no candidate
-    and no label, and making those takes minutes.
+    The figure is the NDCG@10 of the judging slices by the trees alone. Where slices are of time,
+    `HMDF.fit` ranks users without a past by the guests' scores before it sets `validated`, so the
+    two may differ. Settings of the trees change no candidate and no label, and making those takes
+    minutes.
 
     Args:
         build: an unfitted hybrid with these settings in place of its defaults.

@@ -20,7 +20,7 @@ def interactions(lists: list[list[int]]) -> Interactions:
 def test_beside_adds_the_items_to_every_user_and_changes_nothing_else(lists, added):
     users = np.arange(len(lists), dtype=np.int32)
     histories = Histories.of(interactions(lists), users)
-    more = histories.after(np.array(added, dtype=np.int32))
+    more = histories.preceded_by(np.array(added, dtype=np.int32))
     for user, own in enumerate(lists):
         row = more.rows(user, user + 1)
         assert row.items.tolist() == added + own
@@ -38,6 +38,6 @@ def test_items_beside_the_excluded_history_are_never_recommended(lists, gone):
     context = np.zeros((len(events), 0), np.float32)
     data = Dataset(users, items, events, events.take(np.zeros(0, int)), {}, context)
     histories = data.histories()
-    exclude = histories.after(np.array(gone, dtype=np.int32))
+    exclude = histories.preceded_by(np.array(gone, dtype=np.int32))
     ranking = Popularity().fit(data).recommend(histories, ITEMS, exclude=exclude)
     assert not set(gone) & set(ranking.items.ravel().tolist())

@@ -95,11 +95,11 @@ def test_new_items_that_were_had_are_not_ranked_however_many_are_asked_for(
     monkeypatch.setattr("models.hmdf.ranker.NEW_ITEMS", asked_for)
     users = Histories.of(known_events(tasteful()), np.arange(2, dtype=np.int32))
     had, others = np.split(np.arange(N_WARM, N_ITEMS, dtype=np.int32), [4])
-    scores = fitted.score(users.after(had))
+    scores = fitted.score(users.preceded_by(had))
     assert np.isneginf(scores[:, had]).all()
     assert (np.isfinite(scores[:, others]).sum(axis=1) == ranked).all()
     known = np.isfinite(scores[:, others])
-    alone = fitted.score_given(users.after(had), others)
+    alone = fitted.score_given(users.preceded_by(had), others)
     np.testing.assert_allclose(scores[:, others][known], alone[known], rtol=1e-5)
 
 
@@ -120,7 +120,7 @@ def test_an_item_that_comes_later_is_ranked_as_if_it_had_been_there(fitted_befor
     wanted = nearest(smaller, new)
     hits = np.array([len(set(a) & set(b)) for a, b in zip(best, wanted, strict=True)])
     assert hits.mean() > 2, "of five among thirty, chance finds less than one"
-    with_one = users.rows(0, 1).after(new[:1])
+    with_one = users.rows(0, 1).preceded_by(new[:1])
     assert (grown.score(with_one) != whole[0]).any(), "what was done with it counts at once"
     assert grown.score(with_one)[0, new[0]] == -np.inf, "what was had is not shown again"
 
@@ -183,7 +183,7 @@ def test_what_stands_for_a_new_item_has_events(fitted: HMDF) -> None:
     grown = fitted.extended({"text": table}, np.array([N_ITEMS], np.int32))
     users = Histories.of(known_events(dataset), np.arange(N_USERS, dtype=np.int32))
     one = users.rows(0, 1)
-    with_twin = one.after(np.array([N_ITEMS], np.int32))
+    with_twin = one.preceded_by(np.array([N_ITEMS], np.int32))
     warm = slice(0, N_WARM)
     assert (grown.score(with_twin)[0, warm] != grown.score(one)[0, warm]).any(), (
         "an event on it counts as one on an item that others chose"

@@ -186,7 +186,7 @@ def test_scores_of_some_items_are_those_of_all(data, model):
 
 def test_only_the_last_events_are_read(data, model):
     whole = data.histories(np.array([5], dtype=np.int32))
-    longer = whole.after(np.array([1, 2, 3], dtype=np.int32))
+    longer = whole.preceded_by(np.array([1, 2, 3], dtype=np.int32))
     keep = slice(-SMALL.history, None)
     recent = Histories(
         np.array([0, SMALL.history]),
