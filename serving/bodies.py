@@ -74,11 +74,13 @@ class Bodies:
             self._places += 1
             self._room += held
 
-    async def _next(self, request: Request, paid_until: float) -> Message:
-        """The next part; the time that was earned by what has come ends at `paid_until`."""
+    async def _next(self, request: Request, on_pace_until: float) -> Message:
+        """The next part; what has come so far keeps the pace until `on_pace_until`."""
         now = asyncio.get_running_loop().time()
+        # On pace: the set seconds from now. Behind it: from when the pace was lost, so that a
+        # trickle gains next to nothing.
         try:
-            async with asyncio.timeout_at(min(now, paid_until) + self._seconds):
+            async with asyncio.timeout_at(min(now, on_pace_until) + self._seconds):
                 message = await request.receive()
         except TimeoutError as error:
             raise Problem(

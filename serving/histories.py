@@ -45,7 +45,7 @@ def user_state(champion: Champion, user_id: str | None, acts: Sequence[LoggedEve
     """
     undone = [act for act in acts if act.event_type == UNDONE]
     done = [act for act in acts if act.event_type != UNDONE]
-    known = _without(_from_lake(champion, user_id), champion, undone)
+    known = _less_undone(_from_lake(champion, user_id), champion, undone)
     if not done:
         return UserState(known, np.unique(known.items), _NOTHING)
     logged = _Acts.of(champion, done)
@@ -159,7 +159,7 @@ def _from_lake(champion: Champion, user_id: str | None) -> Histories:
     return Histories.of(champion.log.events, np.array([index], dtype=np.int32))
 
 
-def _without(known: Histories, champion: Champion, undone: Sequence[LoggedEvent]) -> Histories:
+def _less_undone(known: Histories, champion: Champion, undone: Sequence[LoggedEvent]) -> Histories:
     """What the lake knows of a user less what they have undone since.
 
     One event of that item and instant goes for each that was undone: another, such as one of the
@@ -169,12 +169,13 @@ def _without(known: Histories, champion: Champion, undone: Sequence[LoggedEvent]
         return known
     items = champion.log.item_ids.indexes([event.item_id for event in undone])
     times = np.array([event.event_timestamp for event in undone], dtype=np.int64)
-    left = Counter(zip(items.tolist(), times.tolist(), strict=True))
+    n_undone = Counter(zip(items.tolist(), times.tolist(), strict=True))
     stays = ~_among(known.items, known.timestamps, items, times)
+    # Each undone report takes one event away; further ones of that pair stay.
     for place in np.flatnonzero(~stays):
         pair = int(known.items[place]), int(known.timestamps[place])
-        stays[place] = left[pair] == 0
-        left[pair] = max(left[pair] - 1, 0)
+        stays[place] = n_undone[pair] == 0
+        n_undone[pair] = max(n_undone[pair] - 1, 0)
     return Histories(
         np.array([0, stays.sum()], dtype=np.int64),
         known.items[stays],

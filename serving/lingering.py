@@ -31,22 +31,22 @@ class Lingering:
         if scope["type"] != "http" or not _SAY_A_BODY & {name for name, _ in scope["headers"]}:
             await self._app(scope, receive, send)
             return
-        more, closes, waits = True, False, False
+        body_left, says_close, end_is_held_back = True, False, False
 
         async def noted() -> Message:
-            nonlocal more
+            nonlocal body_left
             message = await receive()
-            more = message.get("more_body", False)
+            body_left = message.get("more_body", False)
             return message
 
         async def answered(message: Message) -> None:
-            nonlocal closes, waits
+            nonlocal says_close, end_is_held_back
             if message["type"] == "http.response.start":
                 headers = {name.lower(): value for name, value in message.get("headers", ())}
                 # Said where nothing more is expected.
-                closes = headers.get(b"connection") == b"close"
-            if more and not closes and _ends(message):
-                waits = True
+                says_close = headers.get(b"connection") == b"close"
+            if body_left and not says_close and _ends(message):
+                end_is_held_back = True
                 message = {**message, "more_body": True}
             await send(message)
 
@@ -54,11 +54,11 @@ class Lingering:
             # The end of the service is one of the rest of the body, too.
             with suppress(TimeoutError, asyncio.CancelledError):
                 async with asyncio.timeout(self._seconds):
-                    while more:
+                    while body_left:
                         await noted()
 
         await self._app(scope, noted, answered)
-        if waits:
+        if end_is_held_back:
             await drained()
             await send({"type": "http.response.body"})
 

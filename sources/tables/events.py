@@ -121,7 +121,7 @@ class _Typed:
     Attributes:
         table: those that count.
         kind: the type of each.
-        fault: why a type has no weight; null where it has one, or no weight goes by types.
+        fault: why a type has no weight; null where it has one, or the mapping has no weights.
         left_out: how many the mapping leaves out, in the columns of `REPAIRS`.
     """
 
@@ -191,7 +191,13 @@ def _drawn_time(user: pl.Expr, item: pl.Expr, kind: pl.Expr) -> pl.Expr:
 
 
 def _weighed(mapping: EventsMapping, kind: pl.Expr, value: _Value) -> pl.Expr:
-    """The value of the row; where it has none, the weight of its type."""
+    """What an event weighs, by what the mapping has.
+
+    - Weights and no value column: the weight of its type.
+    - Both: the value, or the weight where the value is blank; null for a type without a weight.
+    - A value column alone: the value.
+    - Neither: 1.
+    """
     weights = mapping.weights
     if weights:
         weight = kind.replace_strict(
