@@ -140,20 +140,21 @@ def _outcome(
     version = incumbent.version
     measured = _measured(workspace.lake, candidate, tested[choice.model])
     if version == candidate:
+        # It is champion already: its health is not asked for again.
         verdict = _verdict(workspace, choice.model, tested, measured)
         stays = replace(verdict, reason=f"{candidate} stays champion.")
         return _Outcome(candidate, measured.values, candidate, choice, stays, incumbent)
     data = split_data(workspace.lake, warm_split(workspace.lake))
-    before = None
+    incumbent_measured = None
     if version is not None:
-        before = _judged_again(workspace, version, data, tested["user_id"])
-    verdict = _verdict(workspace, choice.model, tested, measured, before, data)
+        incumbent_measured = _judged_again(workspace, version, data, tested["user_id"])
+    verdict = _verdict(workspace, choice.model, tested, measured, incumbent_measured, data)
     if version is not None:
         verdict = _heeding_decisions_by_hand(workspace, verdict, candidate)
-    named = measured if verdict.promote else before
-    if named is None:
-        named = _in_place_of_the_first(workspace.lake, candidate, tested, verdict)
-    return _Outcome(named.name, named.values, candidate, choice, verdict, incumbent)
+    answering = measured if verdict.promote else incumbent_measured
+    if answering is None:
+        answering = _in_place_of_the_first(workspace.lake, candidate, tested, verdict)
+    return _Outcome(answering.name, answering.values, candidate, choice, verdict, incumbent)
 
 
 def _in_place_of_the_first(
@@ -171,7 +172,7 @@ def _incumbent(context: Context, workspace: Workspace) -> _Incumbent:
     """The champion before this run; says in the log why there is none to compare with."""
     version = judged_champion(workspace)
     if version is None:
-        if (gone := _named_now(workspace)) is not None:
+        if (gone := _version_in_file(workspace)) is not None:
             context.log.warning(f"{gone} answers, and what it was judged by is gone.")
         return _Incumbent(None)
     unreadable = why_unreadable(workspace, version)
@@ -205,16 +206,16 @@ def _crown_unjudged(making: Making, fault: str) -> None:
     lake, workspace = making.lake, making.workspace
     candidate = fitted_versions(lake, UNJUDGED)[warm_split(lake)]
     by_hand = decision_by_hand(workspace, candidate)
-    named = candidate if by_hand is None else by_hand.judged_by
+    answering = candidate if by_hand is None else by_hand.judged_by
     reason = f"{UNJUDGED} answers, not judged: {fault}."
     if by_hand is not None:
         put_in_charge = reason_of_decision_by_hand(by_hand)
         reason = f"{put_in_charge}, and stays. No model can be judged: {fault}."
     # The popular list is no better than itself; what a hand has chosen instead was not compared.
     none = PairedDifference(0.0, 0.0, 0.0, p=1.0, n_users=0)
-    over = none if named == candidate else None
-    row = _row(named, candidate, judged_champion(workspace), reason, over)
-    lake.write(RIVALS, _rival_rows(named, {}), making.stamp)
+    over = none if answering == candidate else None
+    row = _row(answering, candidate, judged_champion(workspace), reason, over)
+    lake.write(RIVALS, _rival_rows(answering, {}), making.stamp)
     lake.write("champion", row, making.stamp, reason=reason, rivals=[])
     making.context.log.warning(reason)
 
@@ -224,14 +225,14 @@ def judged_champion(workspace: Workspace) -> str | None:
 
     The model that answers is as a rule fitted to everything, including the events that judge today.
     """
-    version = _named_now(workspace)
+    version = _version_in_file(workspace)
     if version is None or not has_version(workspace, version):
         return None
     judged_by = open_registry(workspace).version(version).judged_by or version
     return judged_by if has_version(workspace, judged_by) else None
 
 
-def _named_now(workspace: Workspace) -> str | None:
+def _version_in_file(workspace: Workspace) -> str | None:
     """The version that the champion file names, whether it is still there or not."""
     return open_registry(workspace).champion()
 

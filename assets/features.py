@@ -170,8 +170,8 @@ def online_features(making: Making) -> None:
     views = [name for name in ONLINE_VIEWS if name != RECOMMENDATIONS_VIEW]
     lists_made = workspace.lake.exists("online_recommendations")
     lists_lost = lists_made and not in_online_store(workspace, "online_recommendations")
-    further = [RECOMMENDATIONS_VIEW] if lists_lost else []
-    write_online(workspace, "online_features", views, making.stamp, further)
+    lost_views = [RECOMMENDATIONS_VIEW] if lists_lost else []
+    write_online(workspace, "online_features", views, making.stamp, lost_views)
 
 
 def write_online(
@@ -179,20 +179,19 @@ def write_online(
     table: str,
     views: Sequence[str],
     stamp: Stamp,
-    further: Sequence[str] = (),
+    lost_views: Sequence[str] = (),
 ) -> None:
     """Materializes views into the online store and records the number of keys of each.
 
-    Everything known just after the newest event counts as known now. Views named `further` are
-    written too, because the store has lost them, but another table records them. What apps
-    reported while the run went on is brought into the new file, where a push may have put it into
-    the old one.
+    Everything known just after the newest event counts as known now. `lost_views` are written
+    too, because the store has lost them, but another table records them. What apps reported while
+    the run went on is brought into the new file, where a push may have put it into the old one.
     """
     from feature_repo.live_features import bring_up_to_date
     from feature_repo.materialize import materialize_fresh
 
     end = newest_event(workspace.lake) + _JUST_AFTER
-    keys = materialize_fresh(workspace.paths, [*views, *further], end, keep_existing=True)
+    keys = materialize_fresh(workspace.paths, [*views, *lost_views], end, keep_existing=True)
     rows = pl.DataFrame(
         {"view": list(views), "keys": [keys[view] for view in views]},
         schema={"view": pl.String, "keys": pl.Int64},
@@ -202,15 +201,16 @@ def write_online(
         rows,
         stamp,
         total_keys=int(rows["keys"].sum()),
-        **_filled_to(workspace.lake).summary(),
+        **_log_position_of_online_rows(workspace.lake).summary(),
     )
     bring_up_to_date(workspace.paths)
 
 
-def _filled_to(lake: Lake) -> LogPosition:
-    """Up to where in the log the tables of events that are filled in have everything.
+def _log_position_of_online_rows(lake: Lake) -> LogPosition:
+    """Up to where in the log the online rows have everything.
 
-    Where a run stopped before it made all of them of the newest events, that is as it was before.
+    If every table of events was made from the `interactions` in force: their position. Otherwise,
+    as where a run stopped in between: the position recorded with `online_features` last time.
     """
     stamps = [lake.version(name).stamp for name in _OF_EVENTS if lake.exists(name)]
     made = {stamp["input:interactions"] for stamp in stamps if "input:interactions" in stamp}

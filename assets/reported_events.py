@@ -51,7 +51,7 @@ def copy_log(workspace: Workspace, end: LogPosition, stamp: Stamp) -> None:
     A log that was moved away, or of which an older copy was put back, has lost what the lake still
     has. Events of former logs have no position.
     """
-    former = _former(workspace, end)
+    former = _lost_from_log(workspace, end)
     taken = former["event_id"].implode()
     with workspace.lake.writer(_TABLE, _SCHEMA, stamp) as writer:
         writer.write(former)
@@ -91,11 +91,11 @@ def reported_interactions(
     return rows.unique(maintain_order=True), reports.height - known.height
 
 
-def _former(workspace: Workspace, end: LogPosition) -> pl.DataFrame:
-    """The events of the lake that the log in force does not say as much of.
+def _lost_from_log(workspace: Workspace, end: LogPosition) -> pl.DataFrame:
+    """Events of the lake to keep beside the log.
 
-    Those that it lacks; and those that the lake knows to be undone and the log does not, as an
-    older copy of it may.
+    (a) The log lacks them; (b) they are undone in the lake but not in the log, since an older copy
+    of it was put back.
     """
     lake, log = workspace.lake, workspace.paths.event_log
     if not lake.exists(_TABLE):

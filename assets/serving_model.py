@@ -36,7 +36,7 @@ _ASKED_USERS = 200
 """Users, drawn by the seed, whose lists are held against those of the judged version."""
 
 
-def _refit_limits(workspace: Workspace) -> Choices:
+def _acceptance_choices(workspace: Workspace) -> Choices:
     """What decides whether a refitted version answers, and changes nothing of the version."""
     settings = workspace.settings
     return {
@@ -47,7 +47,7 @@ def _refit_limits(workspace: Workspace) -> Choices:
     }
 
 
-def _put_in_charge_by_hand(workspace: Workspace) -> Choices:
+def _by_hand_choice(workspace: Workspace) -> Choices:
     """The version that somebody has put in charge, as long as that decision holds."""
     by_hand = decision_by_hand(workspace, _judged_by(workspace))
     return {} if by_hand is None else {"by_hand": by_hand.version}
@@ -78,8 +78,8 @@ def _is_in_use(workspace: Workspace) -> bool:
     also_reads=[*SPLIT_TABLES, *VECTOR_TABLES],
     choices=lambda workspace: {
         "judged_by": _judged_by(workspace),
-        **_refit_limits(workspace),
-        **_put_in_charge_by_hand(workspace),
+        **_acceptance_choices(workspace),
+        **_by_hand_choice(workspace),
     },
     intact=_is_in_use,
     group="evaluation",
@@ -109,10 +109,14 @@ def serving_model(making: Making) -> dict[str, Any]:
 
 
 def _stamp_of_refit(making: Making) -> Stamp:
-    """The part of the stamp that says what a refitted version is made from."""
+    """The part of the stamp that says what a refitted version is made from.
+
+    What only decides who answers is left out: a change of that must not make a new version of the
+    same model.
+    """
     workspace = making.workspace
-    of_the_choice = {**_refit_limits(workspace), **_put_in_charge_by_hand(workspace)}
-    others = {f"choice:{name}" for name in of_the_choice}
+    only_who_answers = {**_acceptance_choices(workspace), **_by_hand_choice(workspace)}
+    others = {f"choice:{name}" for name in only_who_answers}
     return {name: value for name, value in making.stamp.items() if name not in others}
 
 

@@ -67,7 +67,11 @@ class NetworkRecommender(TrainedByEpochs[ConfigT], Generic[ConfigT, NetworkT]):
 
     @abstractmethod
     def _begin(self, dataset: Dataset) -> tuple[NetworkTrainer[NetworkT], Encode]:
-        """The trainer of a new network, and what reads the dataset's items by the one in force."""
+        """The trainer of a new network, and what reads the dataset's items by the one in force.
+
+        Called when `_reducers`, `_scale` and `ties` are set and `_network` is not the new one yet:
+        the returned `Encode` may read `self.network` only when it is called.
+        """
 
     @abstractmethod
     def _reader(self, tokens: Mapping[str, TokenTable]) -> Encode:

@@ -53,7 +53,7 @@ def interruptible(paths: StatePaths) -> Iterator[Interruption]:
     watch = threading.Thread(target=_watch, args=(reading, interruption, paths), daemon=True)
     watch.start()
     try:
-        with _handled(_handler()):
+        with _on_every_ending_signal(_handler()):
             yield interruption
     finally:
         signal.set_wakeup_fd(before)
@@ -65,27 +65,31 @@ def interruptible(paths: StatePaths) -> Iterator[Interruption]:
 
 
 def _handler() -> Handler:
-    deaf = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    sigint_was_ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        if number == signal.SIGINT and deaf:
+        if number == signal.SIGINT and sigint_was_ignored:
             return
         if number in (signal.SIGINT, signal.SIGTERM):
             raise KeyboardInterrupt
-        # Dagster has handlers of its own for the other two while it executes.
+        # Dagster takes over SIGINT and SIGTERM only, while it executes; any other signal is raised
+        # again as SIGTERM.
         signal.raise_signal(signal.SIGTERM)
 
     return interrupt
 
 
 @contextmanager
-def _handled(handler: Handler) -> Iterator[None]:
+def _on_every_ending_signal(handler: Handler) -> Iterator[None]:
     """Has the handler called on every signal that asks a run to end, for the block.
 
-    `on_ending` leaves alone what was ignored, as SIGINT is in a shell's background job. Dagster,
-    though, gives SIGTERM whatever handler SIGINT has: the run would ignore both. So SIGINT gets the
-    handler in any case, before `on_ending` looks, and its own one back after it; that it was
-    ignored, `_handler` has seen before, and does nothing on it then.
+    The order matters:
+
+    1. `_handler` notes whether SIGINT is ignored, as it is in a shell's background job; if so, the
+       handler does nothing on it.
+    2. SIGINT gets the handler here, as Dagster copies SIGINT's to SIGTERM: the run would ignore
+       both.
+    3. `on_ending` sets the others and leaves ignored ones alone.
     """
     before = signal.signal(signal.SIGINT, handler)
     try:

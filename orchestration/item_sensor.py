@@ -28,12 +28,17 @@ def reported_items_sensor(workspace: Workspace) -> dg.SensorDefinition:
         f"{defaults.HOW_TO_TURN_ON}",
     )
     def reported(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        """Decides by what is copied into the lake.
+
+        Not copied: run. Copied, but its readers are not made from it: run under a second key,
+        unless a run holds the home. Both done: skip.
+        """
         lake = workspace.lake
         if not lake.exists("staged_interactions"):
             return dg.SkipReason("Nothing was ingested yet: run `crossmodal run` once first.")
         end = items_end(workspace.paths.item_log)
         copied = end == copied_up_to(lake)
-        if not end.position or (copied and _is_read(lake)):
+        if not end.position or (copied and _tables_use_newest_copy(lake)):
             return dg.SkipReason("The lake has every item that apps put.")
         if copied and holder_of(workspace.paths) is not None:
             return dg.SkipReason("A run has copied the items, and may be about to read them.")
@@ -48,7 +53,7 @@ def reported_items_sensor(workspace: Workspace) -> dg.SensorDefinition:
     return reported
 
 
-def _is_read(lake: Lake) -> bool:
+def _tables_use_newest_copy(lake: Lake) -> bool:
     """Whether the tables of the catalogue and its events were made from the newest copy.
 
     A run may have ended between the copy and them.

@@ -57,6 +57,13 @@ def source_sensor(workspace: Workspace) -> dg.SensorDefinition:
 
 
 def _looked(workspace: Workspace, context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    """Decides by the states of the source's files.
+
+    1. The last run saw these states: nothing.
+    2. They differ from the last look: still being written, wait one look.
+    3. Unchanged and already asked for: wait.
+    4. Unchanged and not asked for: ask.
+    """
     states, before = dict(current_states(workspace)), _read(context.cursor)
     # Each state once: Dagster keeps every event.
     events = [] if states == before.states else observations(states)

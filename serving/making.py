@@ -19,10 +19,10 @@ from serving.recommending import (
     by_popularity,
     diverse_pages,
     explainer,
+    n_to_rank,
     reasons_of,
     scored_by,
     unexplained,
-    wanted,
     with_popular,
 )
 from serving.stages import Step
@@ -153,7 +153,7 @@ class ListInMaking:
         new_items = None
         if self._new_places is not None:
             new_items = best_new(champion, scores, allowed, self._new_places.impressions_of)
-        needed = wanted(self._k, self._diversity, self._n_shown)
+        needed = n_to_rank(self._k, self._diversity, self._n_shown)
         if len(ranked[0]) < min(needed, int(allowed.sum())):
             ranked = with_popular(champion, history, ranked, allowed)
             explain = explainer(champion, history)

@@ -85,7 +85,7 @@ def best(
     allowed: Bools,
     k: int,
     diversity: float = 0.0,
-    past: int = 0,
+    n_shown: int = 0,
 ) -> tuple[Ints, Floats]:
     """The best items that are allowed and their scores (n,), best first.
 
@@ -95,21 +95,25 @@ def best(
         allowed: (n_items,) what may be shown.
         k: length of the list that is made of them.
         diversity: above 0, more than k are returned, for `diverse` to choose from.
-        past: how many items earlier pages have shown; as many more are returned.
+        n_shown: how many items earlier pages have shown; as many more are returned.
 
     Returns:
         Fewer where fewer items are allowed.
     """
     scores = np.where(allowed, scores, np.float32(-np.inf))
-    pool = wanted(k, diversity, past)
+    pool = n_to_rank(k, diversity, n_shown)
     top = top_k(scores[None], min(pool, len(scores)), champion.ties)
     there = top.items[0] >= 0
     return top.items[0][there], top.scores[0][there]
 
 
-def wanted(k: int, diversity: float, past: int) -> int:
-    """How many items a page of k is made of after `past` others: whole pools of a diverse list."""
-    reach, size = k + past, _pool(k)
+def n_to_rank(k: int, diversity: float, n_shown: int) -> int:
+    """How many items are ranked for a page of k after `n_shown` others.
+
+    k = 20 after 90 shown: plain 110; diverse 200, since pools of 100 are re-ordered whole and every
+    page must see the same pools.
+    """
+    reach, size = k + n_shown, _pool(k)
     return reach if diversity == 0 else -(-reach // size) * size
 
 
@@ -165,14 +169,14 @@ def best_given(champion: Champion, history: Histories, items: Ints) -> tuple[Int
 
 
 def diverse_pages(
-    champion: Champion, items: Ints, scores: Floats, k: int, diversity: float, past: int = 0
+    champion: Champion, items: Ints, scores: Floats, k: int, diversity: float, n_shown: int = 0
 ) -> tuple[Ints, Floats]:
-    """`diverse` up to and including a page of k items after `past` items of earlier pages.
+    """`diverse` up to and including a page of k items after `n_shown` items of earlier pages.
 
     Each choice depends on those before it, so the order of a pool is the same however far it is
     followed, and each page ends where the next one begins. After a pool come the next best items.
     """
-    size, reach = _pool(k), k + past
+    size, reach = _pool(k), k + n_shown
     pools = [
         diverse(champion, items[at : at + size], scores[at : at + size], reach - at, diversity)
         for at in range(0, min(reach, len(items)), size)

@@ -10,6 +10,7 @@ import polars as pl
 from sources.never import never, never_of_dates
 from sources.own_columns import FAULT, ID_FAULT, PART, ROW, VALUE_FAULT, WHOLE
 from sources.protocol import INTERACTIONS, REJECTS, REPAIRS, Extract, no_rejects, no_repairs
+from sources.reject_hints import no_time, of_range, or_empty, other_spelling
 from sources.repairs import count_repairs, join_repairs
 
 BAD_LINE = "bad_line"
@@ -32,8 +33,6 @@ LONGEST_ID = 256
 """Bytes of an id."""
 
 _LONGEST_DETAIL = 160
-_LONGEST_SHOWN = 40
-_EMPTY = "empty"
 _SAME = ("event_timestamp", "user_id", "item_id", "event_type")
 _EVENT_KEY = (*_SAME, "text")
 _SUMMED = "summed up with others of the same user, item, type and time"
@@ -74,15 +73,16 @@ class RawEvents:
 
     Attributes:
         frame: `ROW` (1-based), `FAULT` (null where the row could be taken apart), `ID_FAULT` and
-            `VALUE_FAULT` (null where nothing is known but that there is none), `WHOLE` (what else
-            tells two rows apart), user_id and item_id (String or integer, null where unreadable),
-            value and event_timestamp (null where unreadable), event_type, text, and what the file
-            had: given_value and given_time (String). A value without a given_value is the weight
-            of its event type, which `value_range` does not bound.
+            `VALUE_FAULT` (what the reader found wrong; else null, also where all that it knows is
+            that there is no usable id or value), `WHOLE` (what else tells two rows apart), user_id
+            and item_id (String or integer, null where unreadable), value and event_timestamp (null
+            where unreadable), event_type, text, and what the file had: given_value and given_time
+            (String). A value without a given_value is the weight of its event type, which
+            `value_range` does not bound.
         source_file: name of the file below the source's root.
         value_range: least and greatest value that can be used.
-        time_format: in which the times are to be, empty where there is no choice; of bare years
-            none means never.
+        time_format: in which the times are to be, empty where there is no choice; for `year`,
+            only the first and the last year there are mean never.
         time_example: a time in that form.
         repaired: flag columns of the frame, each with its column in the file and kind of repair.
         left_out: how many rows of the file are not in the frame because the mapping leaves them
@@ -119,7 +119,7 @@ def split(
         pl.when(fault).then(pl.lit(rule.reason)) for fault, rule in zip(broken, rules, strict=True)
     )
     detail = pl.coalesce(
-        pl.when(fault).then(_or_empty(rule.detail.cast(pl.String)))
+        pl.when(fault).then(or_empty(rule.detail.cast(pl.String)))
         for fault, rule in zip(broken, rules, strict=True)
     )
     anything = pl.any_horizontal(broken)
@@ -266,43 +266,6 @@ def _without_repeats(
     return summed, [], [merged]
 
 
-def _or_empty(text: pl.Expr) -> pl.Expr:
-    """The text of a row; `_EMPTY` where it is blank."""
-    return pl.when(text.str.strip_chars() != "").then(text).otherwise(pl.lit(_EMPTY))
-
-
-def _no_time(part: RawEvents, given_time: pl.Expr) -> pl.Expr:
-    """What stands where a time should, what form it should have, and what it looks like."""
-    shown = _or_empty(given_time.str.slice(0, _LONGEST_SHOWN))
-    if not part.time_format:
-        return shown
-    form = f"; time_format: {part.time_format} is expected, such as {part.time_example}"
-    return pl.concat_str(shown, pl.lit(form), _hint(part, given_time))
-
-
-def _hint(part: RawEvents, given_time: pl.Expr) -> pl.Expr:
-    """As what a time that cannot be read may be one."""
-    forms = {
-        r"^\d{9,10}(\.\d*)?$": "unix_s",
-        r"^\d{12,13}(\.\d*)?$": "unix_ms",
-        r"^\d{15,16}$": "unix_us",
-        r"^\d{18,19}$": "unix_ns",
-        r"^\d{4}-\d{2}-\d{2}": "iso",
-        r"^\d{1,2}\.\d{1,2}\.\d{4}$": "'%d.%m.%Y'",
-        r"^\d{1,2}\.\d{1,2}\.\d{4} \d{1,2}:\d{2}$": "'%d.%m.%Y %H:%M'",
-        r"^\d{1,2}\.\d{1,2}\.\d{4} \d{1,2}:\d{2}:\d{2}$": "'%d.%m.%Y %H:%M:%S'",
-        r"^\d{1,2}/\d{1,2}/\d{4}$": "'%d/%m/%Y' or '%m/%d/%Y'",
-    }
-    looks = [
-        pl.when(given_time.str.contains(pattern)).then(
-            pl.lit(f"; as time_format: {name} it may be one")
-        )
-        for pattern, name in forms.items()
-        if name.strip("'") != part.time_format
-    ]
-    return pl.coalesce(*looks, pl.lit(""))
-
-
 def _event_rules(part: RawEvents, known_items: pl.Series | None, bounds: TimeBounds) -> list[Rule]:
     low, high = part.value_range
     value, value_text, time = pl.col("value"), pl.col("given_value"), pl.col("event_timestamp")
@@ -328,7 +291,7 @@ def _event_rules(part: RawEvents, known_items: pl.Series | None, bounds: TimeBou
         Rule(
             BAD_TIME,
             time.is_null(),
-            _no_time(part, given_time),
+            no_time(part.time_format, part.time_example, given_time),
         ),
         Rule(BAD_TIME, part.never.is_not_null(), means_never),
         Rule(BAD_TIME, time > bounds.latest, future),
@@ -336,39 +299,11 @@ def _event_rules(part: RawEvents, known_items: pl.Series | None, bounds: TimeBou
         Rule(
             BAD_VALUE,
             value.is_null() | (value_text.is_not_null() & outside),
-            pl.coalesce(VALUE_FAULT, pl.concat_str(value_text, _of_range(value, low, high))),
+            pl.coalesce(VALUE_FAULT, pl.concat_str(value_text, of_range(value, low, high))),
         ),
     ]
     if known_items is not None:
         known = pl.col("item_id").is_in(known_items.implode())
-        detail = pl.concat_str(pl.col("item_id").cast(pl.String), _other_spelling(known_items))
+        detail = pl.concat_str(pl.col("item_id").cast(pl.String), other_spelling(known_items))
         rules.append(Rule(UNKNOWN_ITEM, ~known, detail))
     return rules
-
-
-def _of_range(value: pl.Expr, low: float, high: float) -> pl.Expr:
-    """The range that a number should lie in, where one could be read."""
-    hint = f"; value_range takes {low:g} to {high:g}"
-    return pl.when(value.is_not_null()).then(pl.lit(hint)).otherwise(pl.lit(""))
-
-
-def _other_spelling(known_items: pl.Series) -> pl.Expr:
-    """How a known item's id differs from the row's, where it is the same otherwise."""
-    item, known = pl.col("item_id").cast(pl.String), known_items.cast(pl.String)
-    written = (
-        ("in another case", item.str.to_lowercase(), known.str.to_lowercase()),
-        (
-            "with other zeros before it",
-            item.str.strip_chars_start("0"),
-            known.str.strip_chars_start("0"),
-        ),
-    )
-    return pl.coalesce(
-        *(
-            pl.when(row_id.is_in(known_ids.unique().implode())).then(
-                pl.lit(f"; the items have it {difference}: write both alike")
-            )
-            for difference, row_id, known_ids in written
-        ),
-        pl.lit(""),
-    )

@@ -101,13 +101,17 @@ class ColdStartMap(ConfiguredBaseline[ColdStartMapConfig]):
         content = ContentBlocks.fit(tokens, warm, config.blocks, config.widest, config.components)
         taste = self._targets(dataset)
         # Nobody could have chosen later items, so not having chosen them says nothing.
+        # `_in_score_coordinates` reads what is kept here, and `_codes` what is added to it below:
+        # keep this order.
         self._remember(dataset, taste=taste, taste_gram=taste.T @ taste, **content.arrays())
         most = min(int(warm.sum()), config.anchors)
         rows: Ints = np.argsort(-counts, kind="stable")[:most].astype(np.int32)
         offset = taste[rows].mean(axis=0) if len(rows) else np.zeros(taste.shape[1])
         parts = content.parts(tokens, dataset.n_items, config.left_out)
         judges = rows[: config.judges]
-        strengths = learned_strengths([x[judges] for x in parts], self._as_seen(judges, dataset))
+        strengths = learned_strengths(
+            [x[judges] for x in parts], self._in_score_coordinates(judges, dataset)
+        )
         z, widths = np.hstack(parts), [x.shape[1] for x in parts]
         self.arrays |= _regressed(z[rows], taste[rows] - offset, strengths, widths)
         self.arrays["offset"] = offset.astype(np.float32)
@@ -150,8 +154,11 @@ class ColdStartMap(ConfiguredBaseline[ColdStartMapConfig]):
         }
         return other
 
-    def _as_seen(self, items: Ints, dataset: Dataset) -> np.ndarray:
-        """Tastes of items (n,), centred and so turned that ‖y‖ is what users see of it, ‖X y‖."""
+    def _in_score_coordinates(self, items: Ints, dataset: Dataset) -> np.ndarray:
+        """Tastes (n, f), centred, in coordinates in which ‖y‖² = Σ_u (x_u · y)².
+
+        So an error has the length by which it changes the users' scores.
+        """
         step = -(-dataset.n_users // _MOST_VIEWERS)
         viewers = np.arange(0, dataset.n_users, max(1, step), dtype=np.int32)
         users = self._vectors(dataset.histories(viewers)).astype(np.float64)

@@ -69,20 +69,20 @@ class EASE(ConfiguredBaseline[EASEConfig]):
         choices = choices[:, most_chosen]
         if dataset.n_users < len(most_chosen):
             by_item = sparse.csr_array(choices.T)
-            left = inverse(gram(by_item), self.config.strength) @ choices  # K X: u n
-            explained = choices.multiply(left).sum(axis=0)
+            user_side = inverse(gram(by_item), self.config.strength) @ choices  # K X: u n
+            explained = choices.multiply(user_side).sum(axis=0)
             self._remember(
                 dataset,
                 kept=most_chosen,
-                left=np.asarray(left, dtype=np.float32),
+                left=np.asarray(user_side, dtype=np.float32),
                 told=np.asarray(explained, dtype=np.float32),
                 **sparse_arrays("choosers", by_item),
             )
         else:
-            left = inverse(gram(choices), self.config.strength)
-            left /= -np.diag(left)
-            np.fill_diagonal(left, 0)
-            self._remember(dataset, kept=most_chosen, left=left)
+            weights = inverse(gram(choices), self.config.strength)
+            weights /= -np.diag(weights)
+            np.fill_diagonal(weights, 0)
+            self._remember(dataset, kept=most_chosen, left=weights)
         return self
 
     def score(self, users: Histories, items: Ints | None = None) -> Floats:
@@ -100,16 +100,21 @@ class EASE(ConfiguredBaseline[EASEConfig]):
         return scores
 
     def _of_kept(self, history: sparse.csr_array, chosen: Ints | slice) -> Floats:
-        """Scores (n_users, k) of places (k,) among the kept items; a slice copies nothing."""
-        left = self.learned("left")
+        """Scores (n_users, k) of places (k,) among the kept items; a slice copies nothing.
+
+        With few users `left` is K X, not B. With q = diag(XᵀKX), which is 1 - λP_jj and kept as
+        `told`: B = (XᵀKX - diag q) / (1 - q), so h B = (h Xᵀ K X - q ⊙ h) / (1 - q).
+        """
         if "told" not in self.arrays:
-            return np.asarray(history @ left[:, chosen], dtype=np.float32)
-        choosers = self.matrix("choosers", len(left))
+            weights = self.learned("left")
+            return np.asarray(history @ weights[:, chosen], dtype=np.float32)
+        user_side = self.learned("left")
+        choosers = self.matrix("choosers", len(user_side))
         alike = sums_over(history, choosers, None)  # h Xᵀ: b u
         past = history[:, chosen].toarray()
         explained = self.arrays["told"][chosen]
         return np.asarray(
-            (alike @ left[:, chosen] - explained * past) / (1 - explained), dtype=np.float32
+            (alike @ user_side[:, chosen] - explained * past) / (1 - explained), dtype=np.float32
         )
 
     def _most_chosen(self, choices: sparse.csr_array) -> Ints:

@@ -15,7 +15,7 @@ from models.hmdf.config import HMDFConfig
 from models.hmdf.item_content import ItemContent
 from models.hmdf.numbers import ItemNumbers
 from models.hmdf.similarity import ContentSimilarity
-from models.hmdf.slices import Slice, knowing, new_choices
+from models.hmdf.slices import Slice, dataset_of, new_choices
 from models.hmdf.taste_map import by_others, factors_of, targets_of
 
 _FOLDS = 5
@@ -95,7 +95,7 @@ def _arrivals(
     rng = np.random.default_rng(seed)
     counts = np.bincount(part.past.items, minlength=dataset.n_items)
     folds = rng.integers(_FOLDS, size=dataset.n_items).astype(np.int32)
-    factors = factors_of(knowing(dataset, part.past), seed)
+    factors = factors_of(dataset_of(dataset, part.past), seed)
     tastes = by_others(similarity, targets_of(factors, counts), counts > 0, folds)
     numbers = ItemNumbers.of(dataset.tokens, dataset.n_items)
     themselves = np.arange(dataset.n_items, dtype=np.int32)

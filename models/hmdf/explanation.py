@@ -10,7 +10,7 @@ from models.data import Floats, Histories, Ints, Longs
 from models.explanation import BEHAVIOUR, POPULARITY, Explanation, shares_of, stacked, strongest
 from models.hmdf.candidates import Candidates
 from models.hmdf.features import Knowledge
-from models.hmdf.item_links import LASTING
+from models.hmdf.item_links import WINDOW_WEIGHTS
 from models.hmdf.newcomers import Newcomers
 from models.hmdf.similarity import ContentSimilarity
 from models.trees import Trees, grouped
@@ -171,7 +171,7 @@ def _by_past_item(
         units: (k, s) what one unit of each sum of the links added to the scores.
     """
     distinct, first, again = np.unique(items, return_index=True, return_inverse=True)
-    recent = user.newest(len(LASTING))
+    recent = user.newest(len(WINDOW_WEIGHTS))
     by_event = knowledge.links.by_past_event(recent, distinct, units[first])
     order = np.argsort(recent.items, kind="stable")
     chosen, starts = np.unique(recent.items[order], return_index=True)

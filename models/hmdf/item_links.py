@@ -166,9 +166,9 @@ class ItemLinks:
             self.starts,
             self.columns,
             self.values,
-            _READ,
-            LASTING,
-            _CHANGING,
+            _MOST_READ,
+            WINDOW_WEIGHTS,
+            _CONTEMPORARY_WINDOW_WEIGHTS,
             self.middles / _DAY,
             np.array(list(_MEMORIES.values())),
         )
@@ -198,7 +198,7 @@ def _weights(windows: Mapping[str, Window]) -> Floats:
     return np.stack(columns, axis=1).astype(np.float32)
 
 
-LASTING = _weights(WINDOWS)
+WINDOW_WEIGHTS = _weights(WINDOWS)
 """Weights (longest, windows) of the newest events of a history, the newest first."""
 
 _NEW_EVENTS = 10
@@ -207,8 +207,9 @@ _NEW_EVENTS = 10
 _OF_OLD = 50
 """Weights of each event before them that count, the largest ones: old ones say little each."""
 
-_READ = np.where(np.arange(len(LASTING)) < _NEW_EVENTS, 1 << 30, _OF_OLD).astype(np.int64)
-_CHANGING = _weights(_CONTEMPORARY_WINDOWS)
+_AGES = np.arange(len(WINDOW_WEIGHTS))
+_MOST_READ = np.where(_AGES < _NEW_EVENTS, 1 << 30, _OF_OLD).astype(np.int64)
+_CONTEMPORARY_WINDOW_WEIGHTS = _weights(_CONTEMPORARY_WINDOWS)
 _CHANGING_NAMES = tuple(
     "_".join(parts) for parts in product((_CONTEMPORARY,), _CONTEMPORARY_WINDOWS, _MEMORIES)
 )

@@ -121,10 +121,12 @@ def _linear(choices: sparse.csr_array) -> sparse.csr_array:
         by_item = sparse.csr_array(known.T)
         alike = inverse(gram(by_item), _RIDGE)
         # A sparse product with any other layout copies all of it, once a block.
-        left = np.ascontiguousarray(alike @ known, dtype=np.float32)  # K X: u n
-        seen = np.asarray(known.multiply(left).sum(axis=0), dtype=np.float32)
+        user_side = np.ascontiguousarray(alike @ known, dtype=np.float32)  # K X: u n
+        explained = np.asarray(known.multiply(user_side).sum(axis=0), dtype=np.float32)
         rows = (
-            np.asarray(by_item[start : start + _ROWS] @ left / (1 - seen), dtype=np.float32)
+            np.asarray(
+                by_item[start : start + _ROWS] @ user_side / (1 - explained), dtype=np.float32
+            )
             for start in range(0, len(most_chosen), _ROWS)
         )
     else:
@@ -151,15 +153,18 @@ def _largest(weights: sparse.csr_array, most: int = _MOST_WEIGHTS) -> sparse.csr
 def _fitting(lengths: Longs, most: int) -> int:
     """How many entries of each row are kept, up to `_NEIGHBOURS`, so that all are at most `most`.
 
+    With m kept per row there are Σ_rows min(length, m) entries; the largest m for which they fit,
+    and at least 1.
+
     Args:
         lengths: (n_rows,) entries of each row.
         most: entries of all rows.
     """
     kept = np.arange(_NEIGHBOURS + 1)
     rows_of_length = np.bincount(np.minimum(lengths, _NEIGHBOURS), minlength=len(kept))
-    longer = rows_of_length[::-1].cumsum()[::-1]
-    in_all = np.concatenate([[0], longer[1:].cumsum()])
-    return max(1, int(kept[in_all <= most].max()))
+    rows_at_least = rows_of_length[::-1].cumsum()[::-1]
+    entries_if_kept = np.concatenate([[0], rows_at_least[1:].cumsum()])
+    return max(1, int(kept[entries_if_kept <= most].max()))
 
 
 def strongest_first(weights: sparse.csr_array) -> sparse.csr_array:

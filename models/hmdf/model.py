@@ -37,8 +37,8 @@ from models.hmdf.slices import (
     Fold,
     Slice,
     Slicing,
-    before,
-    knowing,
+    dataset_of,
+    holding_out_last_events,
 )
 from models.hmdf.state import read_ranker, write_ranker
 from models.hmdf.trees import (
@@ -127,6 +127,9 @@ class HMDF:
         bags = fit_trees(data, self.config, chosen.rounds)
         content, ties = ranker.knowledge.content, ranker.ties
         newcomer_trees = None
+        by_time = self._slicing is OF_TIME
+        # None: newcomers have no scale to be placed on.
+        self._scale = scale_of(slices[-1], chosen.scores[0]) if by_time else None
         if self._scale is not None:
             newcomer_trees = NewcomerTrees.of(dataset, parts, content, ties, self.config)
         self._ranker = self._learn_everything(dataset, content, bags, newcomer_trees)
@@ -344,7 +347,6 @@ class HMDF:
         self._judged = _NOBODY
         if self._slicing is not OF_TIME:
             return
-        self._scale = scale_of(last, chosen.scores[0])
         values = ndcg_with_guests(last, chosen.scores[0])
         self.validated = float(values.mean())
         if has_validation:
@@ -369,7 +371,7 @@ class HMDF:
         ranker = self._learn(self._choose(dataset), dataset, known, content)
         newcomers, guests = None, None
         if newcomer_trees is not None and self._scale is not None:
-            everything, numbers = knowing(dataset, known), ranker.knowledge.numbers
+            everything, numbers = dataset_of(dataset, known), ranker.knowledge.numbers
             newcomers = Newcomers.of(
                 everything, content, numbers, newcomer_trees, self._scale, seed
             )
@@ -385,9 +387,11 @@ class HMDF:
         content: ContentSimilarity,
     ) -> Ranker:
         """Counts and fits all that says something of candidates, from `known` alone."""
-        everything = knowing(dataset, known)
+        everything = dataset_of(dataset, known)
         solved = fit_all(retrievers.solved, everything, 1)
-        trained = fit_all(retrievers.trained, before(dataset, known), self._processes)
+        trained = fit_all(
+            retrievers.trained, holding_out_last_events(dataset, known), self._processes
+        )
         models: Mapping[str, Trainable] = {**solved, **trained}
         ties = tie_breaks(dataset.item_ids.ids, self.config.seed)
         knowledge = Knowledge.of(everything, content, known)

@@ -11,7 +11,7 @@ from crossmodal.modalities import TIME_DEPENDENT
 from models.data import Bools, Floats, Histories, Ints, TokenTable
 from models.extending import of_width, placed
 from models.hmdf._similarity_kernels import cosines_of
-from models.hmdf.item_links import LASTING, WINDOWS
+from models.hmdf.item_links import WINDOW_WEIGHTS, WINDOWS
 from models.standardisation import Standardisation, unit_vectors
 
 _COMPONENTS = 64
@@ -112,7 +112,7 @@ class ContentSimilarity:
         width = len(self.spaces) * len(WINDOWS)
         cosines = np.empty((len(rows), width), dtype=np.float32)
         for place, space in enumerate(self.spaces.values()):
-            histories = users.items, users.offsets, LASTING
+            histories = users.items, users.offsets, WINDOW_WEIGHTS
             columns = cosines, place * len(WINDOWS)
             cosines_of(space.vectors, space.present, *histories, items, ends, *columns)
         return cosines

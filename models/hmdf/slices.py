@@ -144,7 +144,7 @@ def between(events: Interactions, first: int, last: int, parts: int) -> Bools:
     return (place >= low) & (place < high)
 
 
-def knowing(dataset: Dataset, known: Interactions) -> Dataset:
+def dataset_of(dataset: Dataset, known: Interactions) -> Dataset:
     """A dataset of `known` alone, with nothing held out.
 
     Modalities made of users' behaviour are left out, as what they hold of other events cannot be
@@ -162,8 +162,8 @@ def knowing(dataset: Dataset, known: Interactions) -> Dataset:
     )
 
 
-def before(dataset: Dataset, known: Interactions) -> Dataset:
-    """`knowing`, with each user's last event held out to stop the training.
+def holding_out_last_events(dataset: Dataset, known: Interactions) -> Dataset:
+    """`dataset_of`, with each user's last event held out to stop the training.
 
     A retriever must not see the labels of its slice even to stop, so that it stops by an event of
     its own past.
@@ -172,7 +172,7 @@ def before(dataset: Dataset, known: Interactions) -> Dataset:
     ends = np.cumsum(counts)
     held = np.zeros(len(known), dtype=bool)
     held[ends[counts >= _FEWEST_TO_HOLD] - 1] = True
-    return replace(knowing(dataset, known.take(~held)), validation=known.take(held))
+    return replace(dataset_of(dataset, known.take(~held)), validation=known.take(held))
 
 
 def new_choices(part: Slice, n_items: int) -> tuple[Ints, Longs]:

@@ -8,7 +8,7 @@ import numpy as np
 from models.data import Floats, Histories, Interactions, Ints, Longs
 from models.explanation import BEHAVIOUR, POPULARITY
 from models.hmdf._statistics_kernels import ItemTimes, Pasts, describe_items, describe_users
-from models.hmdf.item_links import LASTING, WINDOWS
+from models.hmdf.item_links import WINDOW_WEIGHTS, WINDOWS
 
 _PERIODS = {"7d": 7, "30d": 30, "90d": 90, "365d": 365}
 
@@ -84,10 +84,10 @@ def statistics_of(statistics: ItemStatistics, users: Histories, rows: Ints, item
     newest = np.append(users.timestamps, 0)[users.offsets[1:] - 1].astype(np.float64)
     now = np.where(users.lengths > 0, newest, statistics.newest)
     # Columns: those of the user, those of the item, then one a window that compares the two.
-    n_of_users, n_windows = len(_OF_USERS), LASTING.shape[1]
+    n_of_users, n_windows = len(_OF_USERS), WINDOW_WEIGHTS.shape[1]
     of_users = np.empty((len(users), n_of_users + n_windows))
     pasts = Pasts(users.offsets, users.items, users.values, users.timestamps)
-    describe_users(pasts, statistics.log_counts, LASTING, of_users)
+    describe_users(pasts, statistics.log_counts, WINDOW_WEIGHTS, of_users)
     values = np.empty((len(items), len(NAMES)), dtype=np.float32)
     values[:, :n_of_users] = of_users[rows, :n_of_users]
     days = np.array(list(_PERIODS.values()), dtype=np.int64)

@@ -21,7 +21,15 @@ from models.training import torch_generator
 from models.transformer.config import TransformerConfig
 from models.transformer.network import TransformerNetwork
 from models.transformer.transitions import TransitionFactors
-from models.transformer.windows import Log, Windows, cut, drawn_rows, first_rows, had_from
+from models.transformer.windows import (
+    Log,
+    Windows,
+    cut,
+    drawn_rows,
+    first_rows,
+    had_from,
+    window_length,
+)
 
 
 @dataclass(frozen=True)
@@ -156,9 +164,10 @@ class Trainer:
         config = self.config
         rows, drawn = drawn_rows(windows, config.positions, self.generator)
         done = rows - windows.users[:, None]
-        pieces = (windows.ends - windows.users) / max(1, config.history // 2)
+        # A user has about so many windows; each counts 1/√ of that, so all together √.
+        windows_of_user = (windows.ends - windows.users) / window_length(config.history)
         ripe = np.minimum((done + 1) / config.full_weight, 1.0)
-        shares = drawn * ripe / np.sqrt(np.maximum(pieces, 1.0))[:, None]
+        shares = drawn * ripe / np.sqrt(np.maximum(windows_of_user, 1.0))[:, None]
         wanted = rows[:, :, None] + np.arange(config.horizon)
         there = drawn[:, :, None] & (wanted < windows.ends[:, None, None])
         items = self.log.items[np.where(there, wanted, rows[:, :, None])]

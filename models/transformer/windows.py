@@ -137,7 +137,7 @@ def cut(events: Interactions, history: int, generator: torch.Generator) -> Windo
     A window foresees up to half of `history` events, and reads up to `history` events before the
     last of them.
     """
-    length = max(1, history // 2)
+    length = window_length(history)
     begins = first_rows(events)
     counts = np.diff(np.append(begins, len(events)))
     shifts = torch.randint(length, (len(begins),), generator=generator).numpy()
@@ -151,6 +151,11 @@ def cut(events: Interactions, history: int, generator: torch.Generator) -> Windo
     return Windows(
         users, np.maximum(users, stops - 1 - history), firsts, stops, users + counts[owner]
     )
+
+
+def window_length(history: int) -> int:
+    """The most events that a window foresees."""
+    return max(1, history // 2)
 
 
 def first_rows(events: Interactions) -> Rows:

@@ -80,13 +80,13 @@ class _Leaf:
 
     Attributes:
         value: what it adds to a score.
-        held: the conditions on its path.
+        path: the conditions on it.
         bits: by feature, the bits of the table's conditions that must be set, and those that must
             not be, for the feature's condition to hold.
     """
 
     value: float
-    held: _Held
+    path: _Held
     bits: Mapping[int, tuple[int, int]]
 
 
@@ -126,9 +126,9 @@ def shap_tables(trees: Sequence[Tree]) -> ShapTables:
         float(sum(_expected(tree) for tree in trees)),
         _starts([len(group.conditions) for group in groups]).astype(np.int32),
         np.array([feature for feature, _ in conditions], dtype=np.int32),
-        np.array([held.above for _, held in conditions], dtype=np.float32),
-        np.array([held.up_to for _, held in conditions], dtype=np.float32),
-        np.array([held.missing_passes for _, held in conditions], dtype=np.bool_),
+        np.array([condition.above for _, condition in conditions], dtype=np.float32),
+        np.array([condition.up_to for _, condition in conditions], dtype=np.float32),
+        np.array([condition.missing_passes for _, condition in conditions], dtype=np.bool_),
         _starts([len(group.features) for group in groups]).astype(np.int32),
         np.array([name for group in groups for name in group.features], dtype=np.int32),
         _starts(sizes.tolist())[:-1],
@@ -144,11 +144,13 @@ def _values(groups: Sequence[_Group], size: int) -> Floats:
     """The values of all tables, one after the other."""
     leaves = [leaf for group in groups for leaf in group.leaves]
     parts: list[Doubles] = [np.zeros((0, 0))] * len(leaves)
-    counts = np.array([len(leaf.held) for leaf in leaves], dtype=np.int64)
+    counts = np.array([len(leaf.path) for leaf in leaves], dtype=np.int64)
     for count in np.unique(counts).tolist():
         every = np.flatnonzero(counts == count)
         for chunk in np.array_split(every, len(every) * (count << count) // _AT_ONCE + 1):
-            shares = [[held.share for held in leaves[place].held.values()] for place in chunk]
+            shares = [
+                [condition.share for condition in leaves[place].path.values()] for place in chunk
+            ]
             worth = np.array([leaves[place].value for place in chunk])
             for place, part in zip(chunk, _parts(worth, np.array(shares)), strict=True):
                 parts[place] = part
@@ -157,7 +159,7 @@ def _values(groups: Sequence[_Group], size: int) -> Floats:
         column_of = {feature: column for column, feature in enumerate(group.features)}
         table = np.zeros((1 << len(group.conditions), len(column_of)))
         for leaf in group.leaves:
-            columns = [column_of[feature] for feature in leaf.held]
+            columns = [column_of[feature] for feature in leaf.path]
             table[:, columns] += next(remaining)[_held_by(leaf, len(table))]
         start, stop = stop, stop + table.size
         values[start:stop] = table.ravel()
@@ -166,7 +168,7 @@ def _values(groups: Sequence[_Group], size: int) -> Floats:
 
 def _held_by(leaf: _Leaf, rows: int) -> Longs:
     """Which of a leaf's conditions hold, as bits, in each row (rows,) of its table."""
-    needed, refused = np.array([leaf.bits[feature] for feature in leaf.held], dtype=np.int64).T
+    needed, refused = np.array([leaf.bits[feature] for feature in leaf.path], dtype=np.int64).T
     holds = np.arange(rows)[:, None] & (needed | refused) == needed
     bits: Longs = holds @ (1 << np.arange(len(needed)))
     return bits
@@ -180,12 +182,12 @@ def _parts(leaves: Doubles, shares: Doubles) -> Doubles:
         shares: (p, d) of the training rows that reach each condition, the share that meets it.
     """
     d = shares.shape[1]
-    held = (np.arange(1 << d)[:, None] >> np.arange(d) & 1).astype(float)
+    passes = (np.arange(1 << d)[:, None] >> np.arange(d) & 1).astype(float)
     place, weight = np.polynomial.legendre.leggauss((d + 1) // 2)
     q = (place + 1) / 2
-    factors = q * held[:, :, None] + (1 - q) * shares[:, None, :, None]
+    factors = q * passes[:, :, None] + (1 - q) * shares[:, None, :, None]
     others = factors.prod(axis=2, keepdims=True) / factors
-    effects: Doubles = leaves[:, None, None] * (held - shares[:, None]) * (others @ (weight / 2))
+    effects: Doubles = leaves[:, None, None] * (passes - shares[:, None]) * (others @ (weight / 2))
     return effects
 
 
@@ -224,7 +226,11 @@ def _of_tree(tree: Tree) -> Iterator[_Group]:
 
 
 def _group(tree: Tree, node: int, held: _Held) -> _Group:
-    """All leaves below a node, each reached by the rows that meet its conditions."""
+    """All leaves below a node, each reached by the rows that meet its conditions.
+
+    Bits 0 … len(held) - 1 are the conditions on the way to `node`, then one bit per split below it:
+    set on its left, unset on its right.
+    """
     conditions = list(held.items())
     leaves: list[_Leaf] = []
     waiting = [(node, held, {feature: (1 << bit, 0) for bit, feature in enumerate(held)})]
@@ -264,12 +270,14 @@ def _splits_below(tree: Tree) -> list[int]:
     return counts
 
 
-def _narrowed(held: _Condition, tree: Tree, node: int, child: int, is_left: bool) -> _Condition:
+def _narrowed(
+    condition: _Condition, tree: Tree, node: int, child: int, is_left: bool
+) -> _Condition:
     limit = float(tree.threshold[node])
     reached = tree.leaf_rows[-child - 1] if child < 0 else tree.rows[child]
     return _Condition(
-        held.above if is_left else float(np.fmax(held.above, limit)),
-        min(held.up_to, limit) if is_left else held.up_to,
-        held.missing_passes and bool(tree.missing_left[node]) == is_left,
-        held.share * float(reached / tree.rows[node]),
+        condition.above if is_left else float(np.fmax(condition.above, limit)),
+        min(condition.up_to, limit) if is_left else condition.up_to,
+        condition.missing_passes and bool(tree.missing_left[node]) == is_left,
+        condition.share * float(reached / tree.rows[node]),
     )

@@ -24,11 +24,12 @@ _PROBES = (
 _DIRECTIVE = re.compile(r"%[-_0]?(?:[.]?\d?f|:{0,3}z|#z|.)")
 _ZONES = ("%z", "%:z", "%::z", "%#z", "%+")
 _ZONE_NAME = "%Z"
-_DAYS = ("%d", "%e", "%-d", "%_d", "%j", "%-j", "%D", "%x", "%F", "%v", "%c", "%s", "%u", "%w")
-_WEEKDAYS = (*_DAYS, "%a", "%A", "%+")
-_MONTHS = ("%m", "%-m", "%_m", "%b", "%B", "%h")
-_MINUTES = ("%M", "%-M", "%_M", "%T", "%R", "%X", "%r", "%c", "%s", "%+")
-_HOURS = ("%H", "%-H", "%_H", "%k", "%I", "%-I", "%_I", "%l")
+_SETTLE_DAY = ("%d", "%e", "%-d", "%_d", "%j", "%-j", "%D", "%x", "%F", "%v", "%c", "%s")
+_SETTLE_DAY_OR_WEEKDAY = (*_SETTLE_DAY, "%u", "%w", "%a", "%A", "%+")
+_SETTLE_MONTH = ("%m", "%-m", "%_m", "%b", "%B", "%h")
+_SETTLE_MINUTE = ("%M", "%-M", "%_M", "%T", "%R", "%X", "%r", "%c", "%s", "%+")
+_SETTLE_HOUR = ("%H", "%-H", "%_H", "%k", "%I", "%-I", "%_I", "%l")
+_SETTLE_SECOND = ("%S", "%-S", "%_S", "%T", "%X", "%r", "%c", "%s", "%+")
 
 
 def parse_time(
@@ -109,11 +110,11 @@ def _require_return(probe: datetime, time_format: str, directives: list[str]) ->
     parsed = frame.select(parse_time("t", pl.String(), time_format)).item()
     expected = instant
     for directive_group, unit in (
-        (("%S", "%-S", "%_S", "%T", "%X", "%r", "%c", "%s", "%+"), "1m"),
-        (_MINUTES, "1h"),
-        ((*_HOURS, *_MINUTES), "1d"),
-        (_WEEKDAYS, "1mo"),
-        ((*_MONTHS, *_WEEKDAYS), "1y"),
+        (_SETTLE_SECOND, "1m"),
+        (_SETTLE_MINUTE, "1h"),
+        ((*_SETTLE_HOUR, *_SETTLE_MINUTE), "1d"),
+        (_SETTLE_DAY_OR_WEEKDAY, "1mo"),
+        ((*_SETTLE_MONTH, *_SETTLE_DAY_OR_WEEKDAY), "1y"),
     ):
         if not any(directive in directives for directive in directive_group):
             expected = expected.dt.truncate(unit)
@@ -144,11 +145,12 @@ def _from_format(text: pl.Expr, time_format: str) -> pl.Expr:
     # Python's `.%f` is a fraction of a second; to chrono, which reads it here, it is nanoseconds.
     chrono = re.sub(r"\.%f", "%.f", time_format)
     directives = _DIRECTIVE.findall(chrono)
+    has_day = any(member in directives for member in _SETTLE_DAY_OR_WEEKDAY)
     rest, form = "", ""
     for group, needed, filled, directive in (
-        (_WEEKDAYS, True, "1", "%d"),
-        (_MONTHS, not any(weekday in directives for weekday in _WEEKDAYS), "1", "%m"),
-        (_MINUTES, any(hour in directives for hour in _HOURS), "0", "%M"),
+        (_SETTLE_DAY_OR_WEEKDAY, True, "1", "%d"),
+        (_SETTLE_MONTH, not has_day, "1", "%m"),
+        (_SETTLE_MINUTE, any(hour in directives for hour in _SETTLE_HOUR), "0", "%M"),
     ):
         if needed and not any(member in directives for member in group):
             rest, form = f"{rest}\x1f{filled}", f"{form}\x1f{directive}"

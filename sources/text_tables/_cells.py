@@ -6,9 +6,9 @@ import polars as pl
 
 from sources.own_columns import FAULT, ROW, SHORT
 from sources.text_tables._dialect import BACKSLASH
-from sources.text_tables._escapes import AMBIGUOUS, ambiguous
 from sources.text_tables._lines import LINE
 from sources.text_tables._quotes import Grammar
+from sources.text_tables._undeclared_escapes import AMBIGUOUS, ambiguous
 
 CELLS = f"{ROW}cells"
 _BARE = f"{ROW}bare"

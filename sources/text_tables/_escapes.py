@@ -7,10 +7,9 @@ import numpy as np
 import polars as pl
 
 from sources.own_columns import FAULT, ROW, SHORT
-from sources.protocol import SourceError
 from sources.text_tables._dialect import BACKSLASH
 from sources.text_tables._lines import LINE, unused
-from sources.text_tables._quotes import Grammar, Spans, joined, quoted_spans
+from sources.text_tables._quotes import Spans, joined
 
 # Databases that write without quotes put it before no other letter.
 _NO_ESCAPE = r"\\[\p{L}\p{N}--[nrtN]]"
@@ -19,11 +18,6 @@ _BEFORE_A_QUOTE = r"""\\(['"])"""
 _FAULT = (
     "a backslash before a letter that it gives no meaning; write escape: none where it is a letter"
 )
-AMBIGUOUS = (
-    "a backslash stands before a quote; write escape: '\\' where it marks a quote that is text, "
-    "escape: none where it is a letter"
-)
-"""What is said of a line that can be read in two ways."""
 
 
 class Escapes:
@@ -94,75 +88,6 @@ class Escapes:
             cells.append(pl.when(~wrong).then(cell).alias(name))
         fault = pl.when(wrong).then(pl.lit(_FAULT)).otherwise(FAULT).alias(FAULT)
         return rows.with_columns(fault, (pl.col(SHORT) & ~wrong).alias(SHORT), *cells)
-
-
-def ambiguous(grammar: Grammar) -> pl.Expr:
-    """Whether backslashes before quotes let a record be taken apart in two ways."""
-    return _escaped(grammar) & pl.col(LINE).str.contains(grammar.closed)
-
-
-def require_no_escapes(path: Path, lines: pl.LazyFrame, spans: Spans, grammar: Grammar) -> None:
-    """Finds lines that are whole only if a backslash marks a quote as text.
-
-    Args:
-        path: the file, named in errors.
-        lines: all of them.
-        spans: records of more than one line, as quotes alone have them.
-        grammar: of the quotes.
-
-    Raises:
-        SourceError: there is one; it names the line and the key.
-    """
-    numbers = (
-        *_whole_only_if_escaped(lines, spans, grammar),
-        *_joined_only_if_escaped(lines, spans, grammar),
-    )
-    row = min(numbers, default=None)
-    if row is not None:
-        raise SourceError(
-            f"{path}, line {row + 1}: a backslash stands before a quote; write `escape: '\\'` in "
-            "the mapping where it marks quotes that are part of the text, or `escape: none` where "
-            "it is a letter like any other."
-        )
-
-
-def _whole_only_if_escaped(lines: pl.LazyFrame, spans: Spans, grammar: Grammar) -> list[int]:
-    """The first line, if any, that is a record only if quotes are escaped."""
-    starts = pl.col(ROW).is_in(spans.starts.tolist())
-    first_line = (
-        lines.join(spans.continuations().lazy(), on=ROW, how="anti")
-        .filter(_escaped(grammar) & (starts | ~pl.col(LINE).str.contains(grammar.closed)))
-        .select(pl.col(ROW).min())
-        .collect(engine="streaming")
-    )
-    return first_line.to_series().drop_nulls().to_list()
-
-
-def _joined_only_if_escaped(lines: pl.LazyFrame, spans: Spans, grammar: Grammar) -> list[int]:
-    """First lines of records that hold escaped quotes, and go on only where those are escaped."""
-    quote = BACKSLASH + grammar.quote
-    marked = lines.filter(pl.col(LINE).str.contains(quote, literal=True)).select(ROW)
-    numbers = marked.collect(engine="streaming").to_series().to_numpy()
-    escaped = quoted_spans(lines.with_columns(_without_escapes(grammar).alias(LINE)), grammar)
-    known = set(zip(spans.starts.tolist(), spans.ends.tolist(), strict=True))
-    return [
-        start
-        for start, end in zip(escaped.starts.tolist(), escaped.ends.tolist(), strict=True)
-        if (start, end) not in known
-        and np.searchsorted(numbers, start) < np.searchsorted(numbers, end, "right")
-    ]
-
-
-def _escaped(grammar: Grammar) -> pl.Expr:
-    """Whether a line has escaped quotes, and is whole if they are what they seem."""
-    marked = pl.col(LINE).str.contains(BACKSLASH + grammar.quote, literal=True)
-    return marked & _without_escapes(grammar).str.contains(grammar.closed)
-
-
-def _without_escapes(grammar: Grammar) -> pl.Expr:
-    """A line without backslashes and quotes that would be text if they are escaped."""
-    bare = pl.col(LINE).str.replace_all(BACKSLASH * 2, "", literal=True)
-    return bare.str.replace_all(BACKSLASH + grammar.quote, "", literal=True)
 
 
 def _runs(ends: np.ndarray) -> Spans:

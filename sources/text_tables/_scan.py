@@ -9,11 +9,12 @@ from sources.plain_text import plain_text
 from sources.protocol import SourceError
 from sources.text_tables._cells import split_bare, split_quoted
 from sources.text_tables._dialect import AUTO, BACKSLASH, NONE, Dialect
-from sources.text_tables._escapes import Escapes, require_no_escapes
+from sources.text_tables._escapes import Escapes
 from sources.text_tables._header import header_of, separator_of
 from sources.text_tables._lines import LINE, holds, lines_of
 from sources.text_tables._quotes import Grammar, joined, quoted_spans
 from sources.text_tables._swallowed import require_nothing_swallowed
+from sources.text_tables._undeclared_escapes import require_no_escapes
 
 _HEADER_AGAIN = "this line is the header again; take it out"
 

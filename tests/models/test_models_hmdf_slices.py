@@ -14,9 +14,9 @@ from models.hmdf import OF_ITEMS, OF_TIME, HMDFConfig
 from models.hmdf.candidates import Candidates
 from models.hmdf.slices import (
     Fold,
-    before,
     between,
     each_judges,
+    holding_out_last_events,
     item_slices,
     time_slices,
 )
@@ -47,7 +47,7 @@ def test_no_slice_of_time_is_described_by_what_came_with_it_or_later(held: int) 
         newest = np.zeros(dataset.n_users, dtype=np.int64)
         np.maximum.at(newest, part.past.users, part.past.timestamps)
         assert len(part.labels) and (part.labels.timestamps > newest[part.labels.users]).all()
-        stopping = before(dataset, part.past)
+        stopping = holding_out_last_events(dataset, part.past)
         assert len(stopping.validation) == dataset.n_users
         assert len(stopping.train) + len(stopping.validation) == len(part.past)
     sizes = [len(part.past) for part in parts]
