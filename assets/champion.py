@@ -107,7 +107,7 @@ class _Outcome:
     figures=gate_figures,
     group="evaluation",
     kinds={"numpy", "parquet"},
-    code_version="3",
+    code_version="4",
 )
 def champion(making: Making) -> None:
     """The best model on validation, if it is not worse than the champion before it.

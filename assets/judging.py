@@ -10,6 +10,7 @@ UNJUDGED = "popularity"
 """What answers where no model can be judged: it only counts, and so has nothing to get wrong."""
 
 _FEWEST_ITEMS = 2
+_PAIR = ("user_id", "item_id")
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,10 @@ def judging(events: pl.DataFrame, warm: str) -> Judging:
     users, items = events["user_id"].n_unique(), events["item_id"].n_unique()
     most = max(events["user_id"].value_counts()["count"].to_list(), default=0)
     choosing = int((events[warm] == "validation").sum())
+    learned, chosen, tested = (
+        events.lazy().filter(pl.col(warm) == part).select(_PAIR)
+        for part in ("train", "validation", "test")
+    )
     held = (
         f"There are {events.height:,} events of a value above 0, of {users:,} users on {items:,} "
         "items"
@@ -48,9 +53,20 @@ def judging(events: pl.DataFrame, warm: str) -> Judging:
             f"no user has more than {most}, and of a user's events one is for learning, one for "
             "choosing between models and one for judging the chosen"
         )
+    elif not (_findable(chosen, [learned]) and _findable(tested, [learned, chosen])):
+        fault = (
+            "whoever has three or more does again what he did before, so that nothing is left for "
+            "a model to find"
+        )
     else:
         return Judging(f"{held}; {choosing:,} of them choose between models", "")
     return Judging(held, fault)
+
+
+def _findable(held_out: pl.LazyFrame, before: list[pl.LazyFrame]) -> bool:
+    """Whether some event is on an item that its user did not have: no list shows what he had."""
+    had = pl.concat(before).join(held_out, on="user_id", how="semi")
+    return not held_out.join(had, on=_PAIR, how="anti").head(1).collect().is_empty()
 
 
 def why_not_judged(lake: Lake) -> str:

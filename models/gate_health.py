@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from crossmodal.modalities import DECLARED
 from models.data import Floats, Histories, TokenTable
 from models.evaluation import permuted
 from models.protocol import Maskable, Recommender
@@ -14,6 +15,9 @@ FEWEST_ITEMS = 20
 
 _LEAST_CHANGE = 1e-6
 """Of the range of a model's scores; less is rounding."""
+
+_OF_COLUMNS = frozenset(one.name for one in DECLARED if one.media is None and not one.of_words)
+"""Made by no encoder that could be broken: items of one category alone have one vector."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,9 @@ def health(
         return Health(len(users))
     many = [name for name in reads if name in tokens and len(_with(tokens[name])) >= FEWEST_ITEMS]
     constant = tuple(name for name in many if _constant(tokens[name]))
-    faults = tuple(f"all items have the same {name} vector" for name in constant)
+    faults = tuple(
+        f"all items have the same {name} vector" for name in constant if name not in _OF_COLUMNS
+    )
     changed = {
         name: _changed(
             scores,

@@ -35,11 +35,19 @@ class Started:
 
 
 def noted(paths: StatePaths) -> Started | None:
-    """What the last `up` has noted; None where there was none, or `down` has ended it."""
+    """What the last `up` in this home has noted; None where none did, or `down` has ended it.
+
+    A home that was copied while it was up has the note of the other one, whose supervisor is not
+    its own to ask, let alone to end.
+    """
     try:
-        return Started(**json.loads(paths.up_note.read_bytes()))
+        started = Started(**json.loads(paths.up_note.read_bytes()))
+        own = Path(started.socket).parent
     except (OSError, ValueError, TypeError):
         return None
+    # The folder of temporary files may be another one now, so that its name alone is looked at.
+    inside = own.resolve() == paths.services.resolve()
+    return started if inside or own.name == _short_name(paths) else None
 
 
 def note(paths: StatePaths, started: Started) -> None:
@@ -72,8 +80,7 @@ def socket_of(paths: StatePaths) -> Path:
 
 def _short(paths: StatePaths) -> Path:
     """A folder of this user in the folder of temporary files, named by a hash of the home."""
-    name = hashlib.sha256(os.fsencode(paths.home)).hexdigest()[:12]
-    folder = Path(tempfile.gettempdir()) / f"crossmodal-{name}"
+    folder = Path(tempfile.gettempdir()) / _short_name(paths)
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()
     private = stat.S_ISDIR(found.st_mode) and not found.st_mode & 0o077
@@ -83,3 +90,7 @@ def _short(paths: StatePaths) -> Path:
             "CROSSMODAL_HOME to a folder with a shorter name."
         )
     return folder
+
+
+def _short_name(paths: StatePaths) -> str:
+    return f"crossmodal-{hashlib.sha256(os.fsencode(paths.home.resolve())).hexdigest()[:12]}"

@@ -289,6 +289,15 @@ def test_a_modality_with_one_vector_for_all_items_is_refused_by_name(many: None)
     assert found.faults == ("all items have the same text vector",)
 
 
+def test_a_catalogue_of_one_category_alone_refuses_nobody(many: None) -> None:
+    text = DATA.tokens["text"]
+    one_category = replace(text, features=np.ones((len(text.items), 1), dtype=np.float32))
+    data = replace(DATA, tokens={"text": text, "attributes": one_category})
+    model = ColdStartMap().fit(data)
+    found = health(model, data.histories(), data.tokens, ("text", "attributes"))
+    assert not found.faults and set(found.changed) == {"text"}
+
+
 def test_what_reads_nothing_or_little_is_in_order() -> None:
     assert health(EASE().fit(DATA), DATA.histories(), DATA.tokens, ("text",)).changed == {}
     model = ColdStartMap().fit(DATA)

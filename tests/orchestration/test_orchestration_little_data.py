@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from fastapi.testclient import TestClient
@@ -37,7 +38,7 @@ def judged(home: Path, events: list[Event]) -> tuple[bool, str]:
     )
     log = indexed_events(frame, sorted(frame["item_id"].unique()), 42)
     split = user_temporal(log.events, len(log.user_ids))
-    parts = ["validation" if chosen else "train" for chosen in split.validation]
+    parts = np.select([split.validation, split.test], ["validation", "test"], "train").tolist()
     whole = frame[log.order.tolist()].with_columns(
         pl.Series(parts, dtype=pl.String).alias(USER_TEMPORAL)
     )
@@ -54,6 +55,9 @@ def judged(home: Path, events: list[Event]) -> tuple[bool, str]:
         ([(f"u{n}", f"i{n % 5}") for n in range(50)], "no user has more than 1"),
         ([(f"u{n % 25}", f"i{n}") for n in range(50)], "no user has more than 2"),
         ([(f"u{n % 5}", "i") for n in range(50)], "all events are on 1 item"),
+        ([(f"u{n % 9}", f"i{n % 9}") for n in range(27)], "does again what he did before"),
+        # Something to choose by, and nothing to judge the chosen by.
+        ([("u", "i"), ("u", "j"), ("u", "i")], "does again what he did before"),
     ],
 )
 def test_what_is_too_little_is_said_truly(tmp_path: Path, events: list[Event], says: str) -> None:

@@ -1,5 +1,6 @@
 """What `crossmodal up` writes, and when it starts nothing."""
 
+import shutil
 import socket
 from pathlib import Path
 
@@ -14,10 +15,14 @@ from orchestration.cli import app
 from orchestration.services.configuration import configuration, environment
 from orchestration.services.places import (
     ServicesError,
+    Started,
     configuration_file,
     made_folders,
+    note,
+    noted,
     socket_of,
 )
+from orchestration.services.up import running
 
 
 def refused(home: Path, *words: str) -> str:
@@ -101,6 +106,27 @@ def test_a_home_with_a_long_name_has_its_socket_in_the_folder_of_temporary_files
     place = socket_of(StatePaths(home))
     assert place.parent.parent == tmp_path and place.parent.stat().st_mode & 0o777 == 0o700
     assert socket_of(StatePaths(home)) == place != socket_of(StatePaths(home / "other"))
+    home.mkdir()
+    made_folders(StatePaths(home))
+    started = Started(str(place), "", "")
+    note(StatePaths(home), started)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "another"))
+    assert noted(StatePaths(home)) == started
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     place.parent.chmod(0o755)
     with pytest.raises(ServicesError, match="only this user"):
         socket_of(StatePaths(home))
+
+
+def test_a_copy_of_a_home_that_is_up_has_nothing_to_do_with_its_supervisor(tmp_path: Path) -> None:
+    home, copy = StatePaths(tmp_path / "home"), StatePaths(tmp_path / "copy")
+    home.home.mkdir()
+    made_folders(home)
+    with socket.socket(socket.AF_UNIX) as supervisor:
+        supervisor.bind(str(socket_of(home)))
+        supervisor.listen()
+        note(home, Started(str(socket_of(home)), "", ""))
+        shutil.copytree(home.home, copy.home, ignore=shutil.ignore_patterns("*.sock"))
+        (tmp_path / "link").symlink_to(home.home)
+        assert running(home) == noted(StatePaths(tmp_path / "link")) is not None
+        assert running(copy) is None and noted(copy) is None
