@@ -54,26 +54,31 @@ def segments_in(lake: Lake, user_ids: pl.Series) -> "tuple[Segment, ...]":
     """
     from models.gate import segments_of
 
-    events = lake.scan("splits").select("user_id", "item_id", part=warm_split(lake)).collect()
-    train, test = events.filter(part="train"), events.filter(part="test")
+    events = lake.scan("splits").select("user_id", "item_id", part=warm_split(lake))
+    train = events.filter(part="train")
     users = pl.DataFrame({"user_id": user_ids})
-    counts = train.group_by("user_id").len("events")
+    test, counts, warm = pl.collect_all(
+        [
+            events.filter(part="test"),
+            train.join(users.lazy(), on="user_id", how="semi").group_by("user_id").len("events"),
+            train.select("item_id").unique(),
+        ]
+    )
     history = users.join(counts, on="user_id", how="left", maintain_order="left")["events"]
     touching = {
         name: users["user_id"].is_in(on["user_id"].unique().to_list()).to_numpy()
-        for name, on in _on_marked_items(lake, train, test).items()
+        for name, on in _on_marked_items(lake, warm, test).items()
     }
     return segments_of(history.fill_null(0).to_numpy().astype(np.int64), touching)
 
 
-def _on_marked_items(
-    lake: Lake, train: pl.DataFrame, test: pl.DataFrame
-) -> dict[str, pl.DataFrame]:
+def _on_marked_items(lake: Lake, warm: pl.DataFrame, test: pl.DataFrame) -> dict[str, pl.DataFrame]:
     """Test events on cold items, and on items without a modality that some other item has."""
-    made = {"cold_items": test.join(train, on="item_id", how="anti")}
-    tokens = lake.scan("item_tokens")
+    made = {"cold_items": test.join(warm, on="item_id", how="anti")}
+    there = [pl.col(modality).is_not_null() for modality in LASTING]
+    items = lake.scan("item_tokens").select("item_id", *there).collect()
     for modality in LASTING:
-        having = tokens.filter(pl.col(modality).is_not_null()).select("item_id").collect()
+        having = items.filter(pl.col(modality))
         if len(having):
             made[f"missing_{modality}"] = test.join(having, on="item_id", how="anti")
     return made

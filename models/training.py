@@ -2,12 +2,14 @@
 
 import logging
 import math
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 from torch import Tensor, nn
 
 from models.persistence import NotFittedError
@@ -210,19 +212,50 @@ def seeded(seed: int) -> Iterator[None]:
         yield
 
 
+_LOCK = threading.Lock()
+
+
+@dataclass
+class _Limited:
+    """What is limited for the whole process: the last of all threads to leave puts it back.
+
+    Attributes:
+        inside: how many are in `one_thread`.
+        threads: of torch, before the first of them.
+        inside_blas: how many are in `one_blas_thread`.
+        libraries: each of linear algebra by its file, and its threads before the first of them.
+    """
+
+    inside: int = 0
+    threads: int = 1
+    inside_blas: int = 0
+    libraries: dict[str, tuple[Any, int]] = field(default_factory=dict)
+
+
+_LIMITED = _Limited()
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Torch and linear algebra on one CPU thread, and on as many as before afterwards.
 
     Small networks are faster so, and torch's sums come in one order however many cores there are.
+    Several threads may be inside at once.
     """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    with _LOCK:
+        own = torch.get_num_threads()
+        if not _LIMITED.inside:
+            _LIMITED.threads = own
+        _LIMITED.inside += 1
+        torch.set_num_threads(1)
     try:
         with one_blas_thread():
             yield
     finally:
-        torch.set_num_threads(before)
+        with _LOCK:
+            _LIMITED.inside -= 1
+            # A thread that began while others were inside found the one thread that they had left.
+            torch.set_num_threads(own if _LIMITED.inside else _LIMITED.threads)
 
 
 @contextmanager
@@ -232,8 +265,20 @@ def one_blas_thread() -> Iterator[None]:
     Its sums come in one order so, however many cores and processes there are: trees that split at
     the last digit of a figure are the same wherever on a machine they are fitted.
     """
-    with threadpool_limits(1, user_api="blas"):
+    with _LOCK:
+        _LIMITED.inside_blas += 1
+        for library in ThreadpoolController().select(user_api="blas").lib_controllers:
+            _LIMITED.libraries.setdefault(library.filepath, (library, library.num_threads))
+            library.set_num_threads(1)
+    try:
         yield
+    finally:
+        with _LOCK:
+            _LIMITED.inside_blas -= 1
+            if not _LIMITED.inside_blas:
+                for library, threads in _LIMITED.libraries.values():
+                    library.set_num_threads(threads)
+                _LIMITED.libraries.clear()
 
 
 def minibatches(n: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:

@@ -34,6 +34,7 @@ from orchestration.health.facts import (
 from orchestration.health.runs import one_line, recorded_runs
 from orchestration.health.verdict import Health, judged
 from orchestration.instance import open_instance
+from orchestration.services.places import noted
 
 _BEGIN = ("interactions", "items")
 """What everything else is made from; of any age, since a source may have nothing new for months."""
@@ -109,7 +110,7 @@ def _with_records(facts: Facts, workspace: Workspace, instance: DagsterInstance)
     ui = holder_of(workspace.paths, "ui") is not None
     settings = workspace.settings
     # A command of the operator's own shell does not have the setting of what `up` has started.
-    by_up = workspace.paths.up_note.is_file()
+    by_up = noted(workspace.paths) is not None
     unattended = settings.unattended or by_up
     time_zone = settings.unattended_time_zone
     return replace(

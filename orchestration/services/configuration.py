@@ -5,11 +5,11 @@ import os
 import shlex
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 
 from crossmodal.ending import SERVICE_SECONDS, UI_SECONDS
 from crossmodal.paths import StatePaths
 from crossmodal.settings import ENV_PREFIX, Settings
+from orchestration.services.places import socket_of
 
 UI, SERVICE = "ui", "serve"
 GROUP = "crossmodal"
@@ -28,12 +28,14 @@ _MARGIN_SECONDS = 15
 _LOGS = "LOGS_OF_CROSSMODAL"
 """A variable, since supervisord replaces what is in this one option twice."""
 
+_SOCKET = "SOCKET_OF_CROSSMODAL"
+
 _LOG = "maxbytes=10MB", "backups=5"
 
 _HEAD = """\
 ; Written by `crossmodal up`, each time it starts the supervisor.
 [unix_http_server]
-file={socket}
+file=%(ENV_{socket})s
 chmod=0700
 
 [rpcinterface:supervisor]
@@ -42,6 +44,7 @@ supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
 [supervisord]
 pidfile=%(ENV_CROSSMODAL_HOME)s/services/supervisord.pid
 logfile=%(ENV_CROSSMODAL_HOME)s/logs/supervisord.log
+childlogdir=%(ENV_CROSSMODAL_HOME)s/logs
 {log}
 umask={umask:03o}
 strip_ansi=true
@@ -63,20 +66,17 @@ stdout_logfile=%(ENV_{logs})s/{name}.log
 """
 
 
-def configuration(settings: Settings, socket: str, ui_port: int) -> str:
+def configuration(settings: Settings, ui_port: int) -> str:
     """What supervisord reads. Settings reach the programs by its own environment.
 
-    So do paths: in supervisord's own language, some characters of a home's path would mean
-    something else.
+    So do paths: in supervisord's own language, some characters of a path would mean something else.
     """
     seconds = stop_seconds(settings)
     commands = {
         UI: ["ui", "--port", str(ui_port)],
         SERVICE: ["serve", "--port", str(settings.serve_port)],
     }
-    inside = Path(socket).is_relative_to(settings.home)
-    place = f"%(ENV_CROSSMODAL_HOME)s/services/{Path(socket).name}" if inside else socket
-    parts = [_HEAD.format(socket=place, log=_rotated("logfile_"), umask=_umask())]
+    parts = [_HEAD.format(socket=_SOCKET, log=_rotated("logfile_"), umask=_umask())]
     if hasattr(os, "getuid") and os.getuid() == 0:
         # Otherwise it warns of what was meant.
         parts.append("user=root\n")
@@ -98,10 +98,12 @@ def configuration(settings: Settings, socket: str, ui_port: int) -> str:
 def environment(settings: Settings) -> dict[str, str]:
     """What the supervisor and its programs are given: this process's own, and what `up` decides."""
     unattended = settings.unattended or "unattended" not in settings.model_fields_set
+    paths = StatePaths(settings.home)
     return {
         **os.environ,
         f"{ENV_PREFIX}HOME": str(settings.home),
-        _LOGS: str(StatePaths(settings.home).logs).replace("%", "%%"),
+        _SOCKET: str(socket_of(paths)),
+        _LOGS: str(paths.logs).replace("%", "%%"),
         f"{ENV_PREFIX}UNATTENDED": str(unattended).lower(),
         "PYTHONUNBUFFERED": "1",
     }

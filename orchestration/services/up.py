@@ -118,15 +118,14 @@ def _prepared(settings: Settings, ui_port: int, say: Say) -> Started:
     paths = StatePaths(settings.home)
     clear_left_behind(settings, say)
     _require_room(settings, ui_port)
-    socket = str(socket_of(paths))
     host = _LOCAL.get(settings.serve_host, settings.serve_host)
     shown = f"[{host}]" if ":" in host else host
     started = Started(
-        socket=socket,
+        socket=str(socket_of(paths)),
         ui=f"http://127.0.0.1:{ui_port}",
         service=f"http://{shown}:{settings.serve_port}",
     )
-    text = configuration(settings, socket, ui_port)
+    text = configuration(settings, ui_port)
     atomic_write_bytes(configuration_file(paths), text.encode())
     note(paths, started)
     return started

@@ -1,14 +1,19 @@
 """A fit gives the same model on however many threads: its runs differ in how many they have."""
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_limits
+import torch
+from threadpoolctl import threadpool_info, threadpool_limits
 from walking_users import random_walks
 
 from models.baselines import ALS, EASE, ItemKNN, Transition
 from models.data import Histories
 from models.hmdf import HMDF, HMDFConfig
 from models.protocol import Trainable
+from models.training import one_thread
 
 SMALL = HMDFConfig(candidates=15, rounds=20, patience=5, leaf_rows=5, penalty=1.0)
 
@@ -24,3 +29,42 @@ def test_a_fit_is_the_same_on_one_thread_and_on_several(build: type[Trainable]) 
         with threadpool_limits(1, user_api="blas"):
             scores.append(model.score(users).tobytes())
     assert len(set(scores)) == 1
+
+
+def allowed() -> set[int]:
+    """How many threads a new thread finds: those of torch, and of linear algebra."""
+
+    def found() -> set[int]:
+        blas = {one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"}
+        return {torch.get_num_threads(), *blas}
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(found).result()
+
+
+def test_threads_that_overlap_on_one_thread_leave_as_many_as_before() -> None:
+    before, first_in, second_in, first_out = torch.get_num_threads(), Event(), Event(), Event()
+
+    def first() -> None:
+        with one_thread():
+            first_in.set()
+            assert second_in.wait(10)
+        first_out.set()
+
+    def second() -> None:
+        assert first_in.wait(10)
+        with one_thread(), one_thread():
+            second_in.set()
+            assert first_out.wait(10)
+            assert torch.get_num_threads() == 1
+
+    torch.set_num_threads(3)
+    try:
+        with threadpool_limits(3, user_api="blas"), ThreadPoolExecutor(2) as pool:
+            for done in [pool.submit(first), pool.submit(second)]:
+                done.result()
+            assert allowed() == {3}
+            with one_thread():
+                assert allowed() == {1}
+    finally:
+        torch.set_num_threads(before)

@@ -28,6 +28,7 @@ from small_platform import small_settings
 from typer.testing import CliRunner
 
 from crossmodal.home_lock import home_lock
+from crossmodal.paths import StatePaths
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
 from orchestration.cli import app
@@ -37,6 +38,7 @@ from orchestration.health.gather import health_of
 from orchestration.health.page import as_markdown, as_text, for_programs
 from orchestration.health.verdict import EMPTY, WELL, Health, Problem
 from orchestration.instance import CLI_RUN_TAG, open_instance, sole_run
+from orchestration.services.places import Started, note, socket_of
 
 DATED = ("online_features", "recommendations", "online_recommendations", "champion")
 HOURS = timedelta(hours=1)
@@ -139,7 +141,10 @@ def test_what_is_on_by_default_counts_as_long_as_up_is_in_charge(workspace: Work
         # Dagster keeps the state after the default has changed back to off.
         assert not health_of(workspace, instance).facts.automation.next_runs
         workspace.paths.services.mkdir()
-        workspace.paths.up_note.touch()
+        of_another_home = StatePaths(workspace.paths.home / "original")
+        note(workspace.paths, Started(str(of_another_home.services / "control.sock"), "", ""))
+        assert not health_of(workspace, instance).facts.automation.next_runs
+        note(workspace.paths, Started(str(socket_of(workspace.paths)), "", ""))
         health = health_of(workspace, instance)
         (run,) = health.facts.automation.next_runs
         assert problem(health, "daemon").command == "crossmodal up"
@@ -153,7 +158,7 @@ def test_a_sensor_that_only_watches_is_not_said_to_wait_for_the_web_ui(
     workspace: Workspace,
 ) -> None:
     workspace.paths.services.mkdir()
-    workspace.paths.up_note.touch()
+    note(workspace.paths, Started(str(socket_of(workspace.paths)), "", ""))
     by_default = InstigatorStatus.DECLARED_IN_CODE
     with turned_on(workspace, "failed_runs", "0 3 * * *", by_default) as instance:
         assert health_of(workspace, instance).well

@@ -69,17 +69,19 @@ def test_what_is_started_works_unattended_unless_the_operator_says_no(
     assert given["CROSSMODAL_UNATTENDED"] == ("false" if chosen is False else "true")
 
 
-@pytest.mark.parametrize("name", ["home", "a home; with 50%x of all"])
+@pytest.mark.parametrize("temporary", ["tmp", "a folder ;with 50%x of all"])
+@pytest.mark.parametrize("name", ["home", "a home; with 50%x of all", "long" * 20])
 def test_supervisord_reads_what_is_written_and_rotates_logs_by_size(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, temporary: str
 ) -> None:
     options = pytest.importorskip("supervisor.options", reason="supervisor is not installed here")
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    (tmp_path / temporary).mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / temporary))
     settings = small_settings(tmp_path / name, serve_port=8001, serve_stop_seconds=40)
     paths = StatePaths(settings.home)
     paths.home.mkdir()
     made_folders(paths)
-    configuration_file(paths).write_text(configuration(settings, str(socket_of(paths)), 3001))
+    configuration_file(paths).write_text(configuration(settings, 3001))
     for variable, value in environment(settings).items():
         monkeypatch.setenv(variable, value)
     read = options.ServerOptions()
