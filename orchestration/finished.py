@@ -25,7 +25,7 @@ _CHANGES_NO_TABLE = ("alert_", "serve_", "unattended")
 _PASSING = ("-shm", "-journal", ".lock")
 
 
-class _Finished(BaseModel):
+class Finished(BaseModel):
     """What a whole run left.
 
     Attributes:
@@ -33,12 +33,14 @@ class _Finished(BaseModel):
         state: of the files that assets keep.
         assets: that were current.
         at: when a run last found them so; None in the file of an older platform.
+        failed_checks: what checks found amiss in them that stops nothing, a sentence each.
     """
 
     choices: str
     state: str
     assets: tuple[str, ...]
     at: datetime | None = None
+    failed_checks: tuple[str, ...] = ()
 
 
 def choices_in_force(workspace: Workspace) -> str:
@@ -64,24 +66,32 @@ def choices_in_force(workspace: Workspace) -> str:
     return digest.hexdigest()
 
 
-def remember_finished(workspace: Workspace, choices: str, assets: Sequence[str]) -> None:
+def remember_finished(
+    workspace: Workspace,
+    choices: str,
+    assets: Sequence[str],
+    failed_checks: Sequence[str] = (),
+) -> None:
     """Notes that these assets are current.
 
     Args:
         workspace: of the run.
         choices: that were in force when the run began: what changed meanwhile made nothing.
         assets: their names.
+        failed_checks: what checks found amiss in them that stops nothing: it is said again.
     """
-    found = _Finished(
-        choices=choices, state=_state(workspace), assets=tuple(assets), at=datetime.now(UTC)
+    found = Finished(
+        choices=choices,
+        state=_state(workspace),
+        assets=tuple(assets),
+        at=datetime.now(UTC),
+        failed_checks=tuple(failed_checks),
     )
     atomic_write_bytes(workspace.paths.finished, found.model_dump_json().encode())
 
 
-def current_assets(
-    workspace: Workspace, choices: str, shown: Collection[str]
-) -> tuple[str, ...] | None:
-    """The assets of the last whole run, where nothing has changed since; None where it may have.
+def still_finished(workspace: Workspace, choices: str, shown: Collection[str]) -> Finished | None:
+    """What the last whole run left, where nothing has changed since; None where it may have.
 
     What the source's own files say is not looked at.
 
@@ -94,7 +104,7 @@ def current_assets(
     if known is None:
         return None
     same = known.choices == choices and known.state == _state(workspace)
-    return known.assets if same and set(known.assets) <= set(shown) else None
+    return known if same and set(known.assets) <= set(shown) else None
 
 
 def last_finished(workspace: Workspace) -> tuple[datetime | None, frozenset[str]]:
@@ -103,9 +113,9 @@ def last_finished(workspace: Workspace) -> tuple[datetime | None, frozenset[str]
     return (None, frozenset()) if known is None else (known.at, frozenset(known.assets))
 
 
-def _known(workspace: Workspace) -> _Finished | None:
+def _known(workspace: Workspace) -> Finished | None:
     try:
-        return _Finished.model_validate_json(workspace.paths.finished.read_bytes())
+        return Finished.model_validate_json(workspace.paths.finished.read_bytes())
     except (OSError, ValidationError):
         return None
 

@@ -14,7 +14,7 @@ from crossmodal.workspace import Workspace
 from orchestration.compiling_ahead import compiling_ahead
 from orchestration.definitions import build_definitions
 from orchestration.failures import INTERRUPTED, root_of, said_of_check, said_of_step
-from orchestration.finished import choices_in_force, current_assets, remember_finished
+from orchestration.finished import choices_in_force, remember_finished, still_finished
 from orchestration.health.alerts import alert_of_run
 from orchestration.instance import CLI_RUN_TAG, cancel_unfinished, open_instance, sole_run
 from orchestration.jobs import month_range_tags
@@ -122,17 +122,18 @@ def run_pipeline(
             read = _summary(source.events, source.failed_checks)
             if only is None and not read.made and not read.failed_checks:
                 shown = {key.to_user_string() for key in instance.all_asset_keys()}
-                current = current_assets(workspace, choices, shown)
-                if current is not None:
-                    remember_finished(workspace, choices, current)
-                    return replace(read, kept=current)
+                found = still_finished(workspace, choices, shown)
+                if found is not None:
+                    remember_finished(workspace, choices, found.assets, found.failed_checks)
+                    return replace(read, kept=found.assets, failed_checks=found.failed_checks)
             tags = _month_tags(workspace, instance)
             with compiling_ahead():
                 rest = _materialize(definitions, instance, chosen - _READING, tags)
             events = (*source.events, *rest.events)
             summary = _summary(events, (*source.failed_checks, *rest.failed_checks))
-            if only is None and not summary.failed_checks:
-                remember_finished(workspace, choices, (*summary.made, *summary.kept))
+            if only is None and not source.failed_checks:
+                assets = (*summary.made, *summary.kept)
+                remember_finished(workspace, choices, assets, rest.failed_checks)
     return summary
 
 

@@ -73,6 +73,7 @@ def test_where_nothing_has_changed_only_the_source_is_read(copied: Settings) -> 
     before = runs()
     again = run_pipeline(copied)
     assert again.made == () and set(again.kept) == {*first.made, *first.kept}
+    assert again.failed_checks == first.failed_checks, "what stops nothing is said again"
     assert runs() == before + 1
     version = fitted_versions(workspace.lake, "ease")["user-temporal"]
     shutil.rmtree(workspace.paths.models / version)
