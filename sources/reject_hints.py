@@ -1,4 +1,4 @@
-"""What a person is told of a cell that cannot be used: what it holds, and how to mend it."""
+"""What a person reads of a cell that cannot be used: what it holds, and how to mend it."""
 
 import polars as pl
 

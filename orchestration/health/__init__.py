@@ -1,1 +1,1 @@
-"""Is all well in a home: what is known of it, what must be done, and who is told."""
+"""Is all well in a home: what is known of it, what must be done, and who gets an alert."""

@@ -1,4 +1,4 @@
-"""Who is told that something must be done: once when it begins, and once when it has passed.
+"""Alerts that something must be done: once when it begins, and once when it has passed.
 
 The one hook of all alerts. The sensors of the web UI call it, and `crossmodal run` where there is a
 webhook. What was said is kept in a file of the home, so that they do not repeat each other.
@@ -31,11 +31,11 @@ class _Open:
 
     Attributes:
         problem: as it was when it began.
-        told: whether the webhook took it.
+        heard: whether the webhook took it.
     """
 
     problem: Problem
-    told: bool = False
+    heard: bool = False
 
 
 _OPEN = TypeAdapter(dict[str, _Open])
@@ -87,7 +87,7 @@ def _announced(
             after[key] = entry
             continue
         # Who heard that it began must hear that it passed; until then it stays open.
-        must_hear = entry.told and posting.is_wanted
+        must_hear = entry.heard and posting.is_wanted
         if must_hear and not posting.posted("passed", entry.problem):
             after[key] = entry
         else:
@@ -95,9 +95,9 @@ def _announced(
     for key in (key for key in now if key not in before):
         logger.error("Alert: %s More: `%s`.", said(now[key]), MORE)
         after[key] = _Open(replace(now[key], since=now[key].since or health.facts.at))
-    untold = [key for key, entry in after.items() if key in now and not entry.told]
-    for key in untold:
-        after[key] = replace(after[key], told=posting.posted("begun", after[key].problem))
+    unheard = [key for key, entry in after.items() if key in now and not entry.heard]
+    for key in unheard:
+        after[key] = replace(after[key], heard=posting.posted("begun", after[key].problem))
     return after
 
 

@@ -45,8 +45,11 @@ def repository_of(settings: Settings) -> Iterator[tuple[dg.DagsterInstance, Any]
 
 
 def evaluated(settings: Settings, name: str) -> ScheduleExecutionData:
-    with repository_of(settings) as (instance, repository):
-        context = dg.build_schedule_context(instance, repository_def=repository)
+    with (
+        repository_of(settings) as (instance, repository),
+        # Unless it is closed, later tests find an instance that is gone.
+        dg.build_schedule_context(instance, repository_def=repository) as context,
+    ):
         return repository.get_schedule_def(name).evaluate_tick(context)
 
 
