@@ -1,6 +1,6 @@
 """Compiles what the hybrid runs: `python -m models.hmdf.compile_ahead`, before it is needed.
 
-A first fit compiles for some 20 seconds, in each process that fits at the same time. Whoever calls
+A first fit compiles all of it, in each process that fits at the same time. Whoever calls
 this beforehand, while other work reads files, has the machine code kept for all of them.
 """
 
