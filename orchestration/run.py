@@ -107,6 +107,8 @@ def run_pipeline(
             sole_run(workspace.paths, instance, waiting=waiting),
             _followed_by_alerts(workspace, instance),
             _canceled_where_interrupted(instance),
+            # From the start: the sample is drawn on one core.
+            compiling_ahead(),
         ):
             definitions = build_definitions(workspace, alone=True)
             choices = choices_in_force(workspace)
@@ -127,8 +129,7 @@ def run_pipeline(
                     remember_finished(workspace, choices, found.assets, found.failed_checks)
                     return replace(read, kept=found.assets, failed_checks=found.failed_checks)
             tags = _month_tags(workspace, instance)
-            with compiling_ahead():
-                rest = _materialize(definitions, instance, chosen - _READING, tags)
+            rest = _materialize(definitions, instance, chosen - _READING, tags)
             events = (*source.events, *rest.events)
             summary = _summary(events, (*source.failed_checks, *rest.failed_checks))
             if only is None and not source.failed_checks:
