@@ -30,6 +30,12 @@ class HMDFConfig(BaseModel):
         description="Users whose choices of a slice the trees learn from, and are counted by, at "
         "most. The validated figure is that of all who have validation events.",
     )
+    most_rows: int = Field(
+        default=400_000,
+        ge=1000,
+        description="About how many candidates the trees learn from, at most. Of more, some that "
+        "were not chosen are left out, drawn by the seed; those that were chosen all stay.",
+    )
     rounds: int = Field(default=160, ge=1, description="Most trees.")
     patience: int = Field(
         default=80, ge=1, description="Trees without a better NDCG@10 on the slices that judge."

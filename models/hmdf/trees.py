@@ -100,12 +100,20 @@ class TreeData:
     def of(slices: Sequence[LabelledSlice], names: Sequence[str], config: HMDFConfig) -> "TreeData":
         """The table of some slices, of at most `config.most_users` users each.
 
+        Of more than `config.most_rows` candidates, some that were not chosen are left out. A tree
+        gains little from the hundredth item that a user did not choose.
+
         Args:
             slices: what is learned from.
             names: of the features.
             config: settings of the trees.
         """
-        rows = [_learned_from(part, config.most_users, config.seed) for part in slices]
+        rows = _thinned(
+            [part.chosen for part in slices],
+            [_learned_from(part, config.most_users, config.seed) for part in slices],
+            config.most_rows,
+            config.seed,
+        )
         sizes = tuple(int(used.sum()) for used in rows)
         return TreeData(tuple(slices), sizes, _together(slices, rows, names, config.bins))
 
@@ -221,6 +229,22 @@ def _learned_from(part: LabelledSlice, most_users: int, seed: int) -> Bools:
         drawn = np.random.default_rng(seed).choice(choosers, most_users, replace=False)
         used = np.isin(np.arange(len(used)), drawn)
     return np.repeat(used, sizes)
+
+
+def _thinned(
+    chosen: Sequence[Bools], rows: Sequence[Bools], most_rows: int, seed: int
+) -> list[Bools]:
+    """Of the rows (r,) of each slice about so many in all, with every one that was chosen."""
+    kept = sum(int((one & used).sum()) for one, used in zip(chosen, rows, strict=True))
+    others = sum(int(used.sum()) for used in rows) - kept
+    if kept + others <= most_rows:
+        return list(rows)
+    share = max(0.0, (most_rows - kept) / others)
+    rng = np.random.default_rng(seed)
+    return [
+        used & (one | (rng.random(len(used)) < share))
+        for one, used in zip(chosen, rows, strict=True)
+    ]
 
 
 def _together(

@@ -103,6 +103,23 @@ def test_trees_learn_from_a_draw_of_users_and_all_judge_them() -> None:
     assert len(chosen.validated[0]) == len(slices[2].users) > 10
 
 
+def test_of_very_many_candidates_only_some_that_nobody_chose_are_left_out() -> None:
+    rng = np.random.default_rng(13)
+    slices = [labelled(rng, share) for share in (0.9, 0.3, 0.6)]
+    settings = SMALL.model_copy(update={"rounds": 5, "patience": 5})
+    whole = TreeData.of(slices, ("a", "b"), settings)
+    fewer = TreeData.of(slices, ("a", "b"), settings.model_copy(update={"most_rows": 500}))
+    again = TreeData.of(slices, ("a", "b"), settings.model_copy(update={"most_rows": 500}))
+    most = settings.model_copy(update={"most_rows": sum(whole.sizes)})
+    assert TreeData.of(slices, ("a", "b"), most).sizes == whole.sizes
+    assert 400 < sum(fewer.sizes) < 600 < sum(whole.sizes)
+    chosen = [data.table.get_label().sum() for data in (whole, fewer)]
+    assert chosen[0] == chosen[1] > 0
+    np.testing.assert_array_equal(fewer.table.get_label(), again.table.get_label())
+    validated = choose_rounds(fewer, [Fold((0, 1), 2)], settings).validated[0]
+    assert len(validated) == len(slices[2].users)
+
+
 def test_trees_are_added_while_they_do_no_harm() -> None:
     """One lucky round does not end it, a flat curve is followed to its end, a fall ends it."""
     rising = 1 - np.exp(-np.arange(80) / 10)
