@@ -8,7 +8,14 @@ import polars as pl
 
 from assets.by_hand import decision_by_hand, reason_of_decision_by_hand
 from assets.champion import judged_champion
-from assets.datasets import SPLIT_INPUTS, SPLIT_TABLES, all_events_data, split_data, warm_split
+from assets.datasets import (
+    SPLIT_INPUTS,
+    SPLIT_TABLES,
+    all_events_data,
+    newest_known,
+    split_data,
+    warm_split,
+)
 from assets.item_vectors import VECTOR_TABLES, encoders_of
 from assets.judging import why_not_judged
 from assets.registry import (
@@ -259,6 +266,7 @@ def _registered(
         item_ids=data.item_ids.ids,
         judged_by=judged_by,
         encoders=encoders_of(workspace.lake),
+        newest_event=newest_known(workspace.lake),
     )
     return made.version
 
