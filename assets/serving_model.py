@@ -18,6 +18,7 @@ from assets.datasets import (
 )
 from assets.item_vectors import VECTOR_TABLES, encoders_of
 from assets.judging import why_not_judged
+from assets.prequential import PREQUENTIAL
 from assets.registry import (
     data_versions,
     has_version,
@@ -79,8 +80,9 @@ def _is_in_use(workspace: Workspace) -> bool:
 
 
 @table_asset(
-    # Of the champion's table only the version counts, and that is a choice here.
-    after=["champion"],
+    # Of the champion's table only the version counts, and that is a choice here. The new events
+    # judge the version that has answered until now before another one learns from them.
+    after=["champion", PREQUENTIAL],
     inputs=SPLIT_INPUTS,
     also_reads=[*SPLIT_TABLES, *VECTOR_TABLES],
     choices=lambda workspace: {
