@@ -17,6 +17,7 @@ from crossmodal.workspace import Workspace
 from orchestration.definitions import build_definitions
 from orchestration.instance import open_instance
 from orchestration.night import NIGHT_TAG, WHY_TAG, plan_night
+from orchestration.run import RunFailedError, run_pipeline
 
 pytestmark = pytest.mark.slow
 _USERS = 25
@@ -97,6 +98,9 @@ def test_a_night_judges_what_answers_and_then_only_refits_it(
     if answering["refit"]:
         now = registry.version(answering["version"])
         assert datetime.fromisoformat(now.newest_event) == newest
+
+    with pytest.raises(RunFailedError, match="was fitted to other splits"):
+        run_pipeline(copied, only="key:metrics")
 
     assert night(copied) == {}, "nothing new, so that nothing is fitted"
     assert lake.read(PREQUENTIAL).height == 1
