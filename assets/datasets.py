@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 import polars as pl
@@ -66,6 +67,14 @@ def read_log(lake: Lake) -> tuple[IndexedEvents, pl.DataFrame]:
     item_ids = lake.scan("items").select("item_id").collect().to_series().to_list()
     log = indexed_events(splits, item_ids, lake.version("splits").summary["seed"])
     return log, splits[log.order.tolist()]
+
+
+def newest_known(lake: Lake) -> datetime | None:
+    """The instant of the newest event that any model may learn from; None where there is none."""
+    newest: datetime | None = (
+        lake.scan("splits").select(pl.col("event_timestamp").max()).collect().item()
+    )
+    return newest
 
 
 def splits_in(lake: Lake, wanted: Sequence[str]) -> tuple[str, ...]:

@@ -8,9 +8,17 @@ import polars as pl
 
 from assets.by_hand import decision_by_hand, reason_of_decision_by_hand
 from assets.champion import judged_champion
-from assets.datasets import SPLIT_INPUTS, SPLIT_TABLES, all_events_data, split_data, warm_split
+from assets.datasets import (
+    SPLIT_INPUTS,
+    SPLIT_TABLES,
+    all_events_data,
+    newest_known,
+    split_data,
+    warm_split,
+)
 from assets.item_vectors import VECTOR_TABLES, encoders_of
 from assets.judging import why_not_judged
+from assets.prequential import PREQUENTIAL
 from assets.registry import (
     data_versions,
     has_version,
@@ -72,8 +80,9 @@ def _is_in_use(workspace: Workspace) -> bool:
 
 
 @table_asset(
-    # Of the champion's table only the version counts, and that is a choice here.
-    after=["champion"],
+    # Of the champion's table only the version counts, and that is a choice here. The new events
+    # judge the version that has answered until now before another one learns from them.
+    after=["champion", PREQUENTIAL],
     inputs=SPLIT_INPUTS,
     also_reads=[*SPLIT_TABLES, *VECTOR_TABLES],
     choices=lambda workspace: {
@@ -259,6 +268,7 @@ def _registered(
         item_ids=data.item_ids.ids,
         judged_by=judged_by,
         encoders=encoders_of(workspace.lake),
+        newest_event=newest_known(workspace.lake),
     )
     return made.version
 

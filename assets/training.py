@@ -17,6 +17,7 @@ import polars as pl
 from assets.datasets import (
     SPLIT_INPUTS,
     SPLIT_TABLES,
+    newest_known,
     split_data,
     splits_in,
     warm_split,
@@ -334,6 +335,7 @@ def _fit(
         git_commit=git_commit(),
         item_ids=data.item_ids.ids,
         encoders=encoders_of(workspace.lake),
+        newest_event=newest_known(workspace.lake),
     )
     return _Fit(_row(split, version.version, model), seconds, _feature_worth(model, data))
 

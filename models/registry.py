@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,8 @@ class ModelVersion:
             those figures were measured on; empty for a version that was judged itself.
         encoders: fingerprint of what made the item vectors that it was fitted on, by modality;
             empty where an older platform kept it.
+        newest_event: the instant of the newest event among those that it could learn from, as ISO
+            8601; empty where there was none, or where an older platform kept it.
     """
 
     version: str
@@ -57,6 +60,7 @@ class ModelVersion:
     weights_sha256: str
     judged_by: str = ""
     encoders: Mapping[str, str] = field(default_factory=dict)
+    newest_event: str = ""
 
 
 class ModelRegistry:
@@ -81,6 +85,7 @@ class ModelRegistry:
         item_ids: Sequence[str] = (),
         judged_by: str = "",
         encoders: Mapping[str, str] | None = None,
+        newest_event: datetime | None = None,
     ) -> ModelVersion:
         """Writes a fitted model as a version; one that is there and whole stays as it is.
 
@@ -94,12 +99,18 @@ class ModelRegistry:
             item_ids: the vocabulary behind the model's dense indexes.
             judged_by: the version whose figures speak for this one, where it has none of its own.
             encoders: fingerprint of what made the item vectors, by modality.
+            newest_event: the newest instant among the events that it could learn from.
         """
         self.root.mkdir(parents=True, exist_ok=True)
         with _new_folder(self.root) as folder:
             model.save(folder)
             made = self._describe(folder, name, data_versions, stamp, git_commit)
-            made = replace(made, judged_by=judged_by, encoders=dict(encoders or {}))
+            made = replace(
+                made,
+                judged_by=judged_by,
+                encoders=dict(encoders or {}),
+                newest_event="" if newest_event is None else newest_event.isoformat(),
+            )
             _write_json(folder / METRICS, [dict(row) for row in metrics])
             _write_json(folder / VOCABULARY, list(item_ids))
             _write_json(folder / MANIFEST, asdict(made))

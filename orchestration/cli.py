@@ -73,9 +73,19 @@ def run(
         str | None,
         typer.Option(help='Dagster asset selection, such as "group:embeddings" or "items+".'),
     ] = None,
+    nightly: Annotated[
+        bool,
+        typer.Option(
+            "--nightly",
+            help="Do what the schedule nightly does: fit the champion's recipe to the new events, "
+            "and judge no other model unless that is due.",
+        ),
+    ] = False,
     wait: Wait = False,
 ) -> None:
     """Runs the pipeline: whatever is stale is made again, the rest is kept."""
+    if nightly and only is not None:
+        raise typer.BadParameter("the assets of a night are fixed.", param_hint="--only")
     if path is not None and not path.exists():
         raise typer.BadParameter(f"{path} does not exist.", param_hint="--path")
     if source is None and (path is not None or name is not None):
@@ -86,7 +96,7 @@ def run(
         _require_what_it_takes(source, {"path": path, "name": name})
     settings = read_settings(source=source, source_path=path, source_name=name)
     typer.echo(f"Source: {settings.source}{_of_source(settings)}. State: {settings.home}.")
-    summary = _run_pipeline(settings, only, wait)
+    summary = _run_pipeline(settings, _of_night(settings) if nightly else only, wait)
     typer.echo(
         f"Done: {len(summary.made)} assets made, {len(summary.kept)} kept unchanged; "
         f"{summary.encoded:,} encoded, {summary.fitted} fitted."
@@ -110,9 +120,9 @@ def evaluate(
     ] = False,
     wait: Wait = False,
 ) -> None:
-    """Judges what the last run fitted, as a run does."""
+    """Judges all models, as a run does; what is stale is fitted again first."""
     settings = read_settings(ablation_models="all" if full else None)
-    summary = _run_pipeline(settings, "group:evaluation", wait)
+    summary = _run_pipeline(settings, "group:training or group:evaluation", wait)
     typer.echo(f"Done: {', '.join(summary.made) or 'nothing was stale'}.")
     for failure in summary.failed_checks:
         typer.echo(failure, err=True)
@@ -331,6 +341,16 @@ def _of_source(settings: "Settings") -> str:
     entry = source_entry(settings.source)
     named = settings.source_path or settings.source_name
     return f" ({named})" if named is not None and entry is not None and entry.takes else ""
+
+
+def _of_night(settings: "Settings") -> str | None:
+    """The assets of tonight's run; says whether it judges all models, and why."""
+    made_home(settings.home)
+    from orchestration.run import planned_night
+
+    night = planned_night(settings)
+    typer.echo(f"{night.why} {'Judging all models.' if night.judges else 'Judging none.'}")
+    return night.selection
 
 
 def _run_pipeline(settings: "Settings", only: str | None, wait: bool) -> "RunSummary":

@@ -14,6 +14,7 @@ import assets.features
 import assets.ingestion
 import assets.leaderboard
 import assets.media
+import assets.prequential
 import assets.recommendations
 import assets.reported_events
 import assets.reported_items
@@ -58,6 +59,7 @@ _STAGES = [
     assets.robustness,
     assets.sensitivity,
     assets.champion,
+    assets.prequential,
     assets.serving_model,
     assets.recommendations,
     assets.retention,

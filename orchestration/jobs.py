@@ -4,6 +4,7 @@ import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from assets.partitions import register_months
+from assets.prequential import PREQUENTIAL
 from assets.reported_events import reported_months
 from crossmodal import event_log
 from crossmodal.published_events import published
@@ -19,6 +20,17 @@ STAGES = {
     "train": ("training", "evaluation"),
     "recommend": ("recommendations",),
 }
+
+NIGHT = " or ".join(
+    [
+        *(f"group:{group}" for group in ("sources", "ingestion", "embeddings", "features")),
+        *(f"key:{asset}" for asset in ("splits", "training_frame", "item_tokens")),
+        f"key:{PREQUENTIAL}",
+        "key:serving_model",
+        "group:recommendations",
+    ]
+)
+"""The assets of a night that judges no model: the champion's recipe learns from the new events."""
 
 FULL_EVALUATION_TAG = "crossmodal/full_evaluation"
 """Of runs that hide modalities from every model, whatever the settings say."""
@@ -52,10 +64,17 @@ def make_jobs() -> list[UnresolvedAssetJobDefinition]:
             description="Takes what apps reported into the features and into the online store.",
         ),
         dg.define_asset_job(
+            "nightly",
+            dg.AssetSelection.from_string(NIGHT),
+            description="Judges the version that answers by the new events, then fits its recipe "
+            "to them too and makes lists; fits and judges no other model.",
+        ),
+        dg.define_asset_job(
             "full_evaluation",
-            dg.AssetSelection.groups("evaluation"),
+            # Models that were fitted before the last night know events that judge today.
+            dg.AssetSelection.all(),
             tags={FULL_EVALUATION_TAG: "true"},
-            description="Judges what was fitted as `crossmodal evaluate --full` does.",
+            description="Everything, judged as `crossmodal evaluate --full` does.",
         ),
     ]
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
@@ -18,6 +19,7 @@ from orchestration.finished import choices_in_force, remember_finished, still_fi
 from orchestration.health.alerts import alert_of_run
 from orchestration.instance import CLI_RUN_TAG, cancel_unfinished, open_instance, sole_run
 from orchestration.jobs import month_range_tags
+from orchestration.night import Night, plan_night
 from orchestration.progress import watched
 
 _READING = dg.AssetSelection.assets(
@@ -136,6 +138,13 @@ def run_pipeline(
                 assets = (*summary.made, *summary.kept)
                 remember_finished(workspace, choices, assets, rest.failed_checks)
     return summary
+
+
+def planned_night(settings: Settings) -> Night:
+    """What the schedule `nightly` would do now."""
+    workspace = Workspace(settings)
+    with open_instance(workspace.paths) as instance:
+        return plan_night(workspace, instance, datetime.now(UTC))
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """When the daemon starts which job, if the schedule is on (`orchestration/defaults.py`)."""
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 
 import dagster as dg
 
@@ -11,6 +12,7 @@ from crossmodal.settings import load_settings
 from crossmodal.workspace import Workspace
 from orchestration import defaults
 from orchestration.jobs import month_range_tags
+from orchestration.night import plan_night
 
 _Request = dg.RunRequest | dg.SkipReason
 _Requesting = Callable[[dg.ScheduleEvaluationContext], _Request]
@@ -23,10 +25,8 @@ def make_schedules(workspace: Workspace) -> Sequence[dg.ScheduleDefinition]:
     def of_all_months(context: dg.ScheduleEvaluationContext) -> _Request:
         return _of_all_months(workspace, context)
 
-    def once_judged(context: dg.ScheduleEvaluationContext) -> _Request:
-        if not workspace.lake.exists("metrics"):
-            return dg.SkipReason("Nothing was judged yet: run `crossmodal run` once first.")
-        return dg.RunRequest()
+    def as_planned(context: dg.ScheduleEvaluationContext) -> _Request:
+        return _as_planned(workspace, context)
 
     def schedule(
         name: str, cron: str, job: str, does: str, request: _Requesting
@@ -52,17 +52,18 @@ def make_schedules(workspace: Workspace) -> Sequence[dg.ScheduleDefinition]:
             "nightly",
             "0 3 * * *",
             "everything",
-            "Runs everything that is stale and promotes a model that is not worse.",
-            of_all_months,
+            "Fits the champion's recipe to the new events and makes lists. Fits and judges all "
+            "models where that is due, or where what answers ranks worse than popularity.",
+            as_planned,
         ),
         # When the night's run is over.
         schedule(
             "weekly",
             "0 5 * * 0",
             "full_evaluation",
-            "Hides modalities from every model that can be masked, not from the best two of a "
-            "split.",
-            once_judged,
+            "Fits and judges all models, and hides modalities from every model that can be masked, "
+            "not from the best two of a split.",
+            of_all_months,
         ),
     ]
 
@@ -74,6 +75,22 @@ def _of_all_months(workspace: Workspace, context: dg.ScheduleEvaluationContext) 
         return dg.SkipReason(_NOTHING_YET)
     month_keys = register_months(context.instance, source_months(current))
     return dg.RunRequest(tags=month_range_tags(month_keys))
+
+
+def _as_planned(workspace: Workspace, context: dg.ScheduleEvaluationContext) -> _Request:
+    request = _of_all_months(workspace, context)
+    if isinstance(request, dg.SkipReason):
+        return request
+    current = Workspace(load_settings(home=workspace.settings.home))
+    night = plan_night(current, context.instance, datetime.now(UTC))
+    context.log.info(night.why)
+    tags = {**request.tags, **night.tags}
+    if night.judges:
+        return dg.RunRequest(tags=tags)
+    # A schedule starts one job: a night that judges nothing is a part of it.
+    job = context.repository_def.get_job("nightly")
+    keys = sorted(job.asset_layer.executable_asset_keys)
+    return dg.RunRequest(tags=tags, asset_selection=keys)
 
 
 def source_months(workspace: Workspace) -> list[str]:

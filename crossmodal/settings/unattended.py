@@ -55,10 +55,18 @@ class UnattendedSettings(BaseModel):
         "overdue. With the default, they are overdue the morning after a nightly run has failed.",
     )
     unattended_champion_hours: float = Field(
-        default=30.0,
+        default=216.0,
         ge=1,
         description="Time since models were last judged above which the web UI and "
-        "`crossmodal status` call the champion overdue.",
+        "`crossmodal status` call the champion overdue. With the default of nine days, it is "
+        "overdue when a week's judgement has failed.",
+    )
+    unattended_judge_days: float = Field(
+        default=7.0,
+        gt=0,
+        description="Time since all models were last fitted and judged after which the schedule "
+        "`nightly` and `crossmodal nightly` do so again. Until then, they only fit the champion's "
+        "recipe to the new events.",
     )
     unattended_free_gb: float = Field(
         default=2.0,

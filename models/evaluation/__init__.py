@@ -17,7 +17,13 @@ from models.evaluation._evaluate import Evaluation, EvaluationConfig, evaluate
 from models.evaluation._holm import holm
 from models.evaluation._masking import SubsetValues, subset_values
 from models.evaluation._measure import Measure, user_measure
-from models.evaluation._ranking import Relevance, known_events, per_user_metrics, rank_all
+from models.evaluation._ranking import (
+    Relevance,
+    known_events,
+    per_user_metrics,
+    rank_all,
+    tested,
+)
 from models.evaluation._ratings import RatingPredictor, evaluate_ratings
 from models.evaluation._robustness import MissingCurve, losers, missing_curve
 from models.evaluation._rows import SCHEMA, MetricRow, metrics_frame
@@ -66,6 +72,7 @@ __all__ = [
     "shapley_values",
     "simultaneous_intervals",
     "subset_values",
+    "tested",
     "tie_sensitivity",
     "user_measure",
 ]

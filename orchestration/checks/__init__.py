@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import dagster as dg
 
 from assets.champion import RIVALS
+from assets.prequential import PREQUENTIAL
 from crossmodal.modalities import MODALITIES, TOWERS
 from crossmodal.workspace import Workspace
 from orchestration.check_memory import remembered
@@ -19,6 +20,7 @@ from orchestration.checks.of_content import (
 from orchestration.checks.of_models import (
     champion_not_beaten,
     champion_not_below_popularity,
+    next_events_not_below_popularity,
     recommended_items_exist,
     refit_is_sound,
 )
@@ -140,6 +142,13 @@ asset_checks: list[dg.AssetChecksDefinition] = [
         "No model of the run is better than the champion on the test events.",
         champion_not_beaten,
         (RIVALS,),
+        blocking=False,
+    ),
+    _check(
+        PREQUENTIAL,
+        "not_below_popularity",
+        "The version that answers ranks the next events no worse than the popular list.",
+        next_events_not_below_popularity,
         blocking=False,
     ),
     _check(

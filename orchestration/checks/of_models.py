@@ -3,6 +3,7 @@
 from dataclasses import fields
 
 from assets.champion import RIVALS
+from assets.prequential import last_measured
 from crossmodal.workspace import Workspace
 from orchestration.checks.finding import Finding, finding
 
@@ -45,6 +46,14 @@ def champion_not_beaten(workspace: Workspace) -> Finding:
         "validation, and answers all the same, since to choose by the test events would make "
         "their figures worth nothing.",
     )
+
+
+def next_events_not_below_popularity(workspace: Workspace) -> Finding:
+    """The version that answered ranked the events after its lists no worse than popularity."""
+    last = last_measured(workspace.lake)
+    if last is None:
+        return finding(True, "No event has come in since a version was fitted.")
+    return finding(not last.worse, last.said)
 
 
 def refit_is_sound(workspace: Workspace) -> Finding:

@@ -35,6 +35,7 @@ from orchestration.health.runs import one_line, recorded_runs
 from orchestration.health.verdict import Health, judged
 from orchestration.instance import open_instance
 from orchestration.services.places import noted
+from orchestration.table_ages import current_at
 
 _BEGIN = ("interactions", "items")
 """What everything else is made from; of any age, since a source may have nothing new for months."""
@@ -97,16 +98,10 @@ def _of_files(workspace: Workspace, now: datetime) -> tuple[Facts, tuple[str, ..
 
 
 def _with_records(facts: Facts, workspace: Workspace, instance: DagsterInstance) -> Facts:
-    all_current_at, current = last_finished(workspace)
+    all_current_at, _ = last_finished(workspace)
     hours = freshness_hours(workspace.settings)
     names = (*_BEGIN, *hours)
-    events = instance.get_latest_materialization_events([dg.AssetKey(name) for name in names])
-    made = {key.to_user_string(): event.timestamp for key, event in events.items() if event}
-    found = {name: datetime.fromtimestamp(at, UTC) for name, at in made.items()}
-    if all_current_at is not None:
-        found |= {
-            name: max(at, all_current_at) if name in current else at for name, at in found.items()
-        }
+    found = current_at(workspace, instance, names)
     ui = holder_of(workspace.paths, "ui") is not None
     settings = workspace.settings
     # A command of the operator's own shell does not have the setting of what `up` has started.

@@ -131,7 +131,7 @@ def test_what_no_run_has_made_for_too_long_is_overdue_since_its_hour(workspace: 
     late = health_of(workspace, now=made_at + 31 * HOURS)
     assert keys(late) == ["overdue"]
     overdue = problem(late, "overdue")
-    assert overdue.command == "crossmodal run" and "champion (30 h)" in overdue.what
+    assert overdue.command == "crossmodal run" and "recommendations (30 h)" in overdue.what
     assert overdue.since is not None and overdue.since <= made_at + 30 * HOURS
 
 

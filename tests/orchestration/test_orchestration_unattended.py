@@ -149,7 +149,7 @@ def test_what_an_app_reads_is_overdue_after_the_hours_of_the_settings(tmp_path: 
         "online_features": timedelta(hours=3),
         "recommendations": timedelta(hours=30),
         "online_recommendations": timedelta(hours=30),
-        "champion": timedelta(hours=30),
+        "champion": timedelta(hours=216),
     }
 
 

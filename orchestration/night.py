@@ -1,0 +1,63 @@
+"""What a night does: a refit of the champion's recipe, or a judgement of all models, and why."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import dagster as dg
+
+from assets.prequential import last_measured
+from crossmodal.workspace import Workspace
+from orchestration.jobs import NIGHT
+from orchestration.table_ages import current_at
+
+NIGHT_TAG = "crossmodal/night"
+"""Of the runs of the schedule `nightly`: `judge` or `refit`."""
+
+WHY_TAG = "crossmodal/why"
+"""Of the same runs: why, a sentence."""
+
+
+@dataclass(frozen=True)
+class Night:
+    """What to do.
+
+    Attributes:
+        judges: whether all models are fitted and judged; otherwise, the champion's recipe learns
+            from the new events.
+        why: a sentence.
+    """
+
+    judges: bool
+    why: str
+
+    @property
+    def selection(self) -> str | None:
+        """A Dagster asset selection; None for everything."""
+        return None if self.judges else NIGHT
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """For the run."""
+        return {NIGHT_TAG: "judge" if self.judges else "refit", WHY_TAG: self.why}
+
+
+def plan_night(workspace: Workspace, instance: dg.DagsterInstance, now: datetime) -> Night:
+    """Judges all models where that is due, or where what answers ranks worse than popularity.
+
+    Args:
+        workspace: of the home.
+        instance: of the home.
+        now: in UTC.
+    """
+    days = workspace.settings.unattended_judge_days
+    judged_at = current_at(workspace, instance, ["champion"]).get("champion")
+    if judged_at is None or not workspace.lake.exists("serving_model"):
+        return Night(True, "No run has judged the models yet.")
+    if now - judged_at > timedelta(days=days):
+        return Night(
+            True, f"The models were last judged on {judged_at:%Y-%m-%d}, over {days:g} days ago."
+        )
+    last = last_measured(workspace.lake)
+    if last is not None and last.worse and last.measured_at > judged_at:
+        return Night(True, f"The version that answers is worse than popularity: {last.said}")
+    return Night(False, f"The models were judged on {judged_at:%Y-%m-%d}, which still holds.")
