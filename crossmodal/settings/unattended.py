@@ -65,8 +65,8 @@ class UnattendedSettings(BaseModel):
         default=7.0,
         gt=0,
         description="Time since all models were last fitted and judged after which the schedule "
-        "`nightly` and `crossmodal nightly` do so again. Until then, they only fit the champion's "
-        "recipe to the new events.",
+        "`nightly` and `crossmodal run --nightly` do so again. Until then, they only fit the "
+        "champion's recipe to the new events.",
     )
     unattended_free_gb: float = Field(
         default=2.0,
