@@ -7,6 +7,7 @@ import dagster as dg
 import assets.ablation
 import assets.alignment
 import assets.champion
+import assets.click_through
 import assets.embeddings
 import assets.encoding
 import assets.evaluation
@@ -41,6 +42,7 @@ from orchestration.source_sensor import source_sensor
 
 _STAGES = [
     assets.reported_events,
+    assets.click_through,
     assets.reported_items,
     assets.source_state,
     assets.ingestion,
