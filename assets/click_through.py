@@ -7,7 +7,6 @@ import polars as pl
 from assets.drift_pictures import click_through_over_time
 from assets.table_asset import Making, table_asset
 from crossmodal.workspace import Workspace
-from models.drift.clicks import rates, shown_items, totals
 
 
 def _figures(workspace: Workspace) -> dict[str, Any]:
@@ -29,6 +28,8 @@ def _figures(workspace: Workspace) -> dict[str, Any]:
 )
 def click_through(making: Making) -> None:
     """Impressions and choices of each version, by day and by rank, with 95 % intervals."""
+    from models.drift.clicks import rates, shown_items, totals
+
     reports = making.lake.scan("reported_events")
     shown = shown_items(reports)
     found = rates(shown)

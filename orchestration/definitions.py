@@ -8,6 +8,7 @@ import assets.ablation
 import assets.alignment
 import assets.champion
 import assets.click_through
+import assets.drift
 import assets.embeddings
 import assets.encoding
 import assets.evaluation
@@ -61,6 +62,7 @@ _STAGES = [
     assets.sensitivity,
     assets.champion,
     assets.serving_model,
+    assets.drift,
     assets.recommendations,
     assets.retention,
 ]
