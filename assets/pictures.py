@@ -48,21 +48,21 @@ def spectrograms(path: Path, sounds: Mapping[str, np.ndarray], rate: int) -> Non
     """Log-power spectrograms of some sounds (mono float32 at `rate` Hz), titled by item."""
     columns = min(_SPECTROGRAM_COLUMNS, max(1, len(sounds)))
     rows = max(1, -(-len(sounds) // columns))
-    figure = _figure(columns * 2.6, rows * 1.9)
+    figure = figure_of(columns * 2.6, rows * 1.9)
     for index, (title, sound) in enumerate(sounds.items(), start=1):
         axes = figure.add_subplot(rows, columns, index)
         axes.specgram(np.asarray(sound) + 1e-7, NFFT=512, Fs=rate, noverlap=256, cmap="magma")
         axes.set_title(title[:24], fontsize=7)
         axes.tick_params(labelsize=6)
         axes.set_ylim(0, rate / 2)
-    _save(figure, path)
+    save(figure, path)
 
 
 def training_curves(
     path: Path, curves: Mapping[str, tuple[Sequence[float], Sequence[float]]]
 ) -> None:
     """Training loss (left) and validation figure (right) by epoch, one panel per model."""
-    figure = _figure(3.4 * max(1, len(curves)), 2.6)
+    figure = figure_of(3.4 * max(1, len(curves)), 2.6)
     for index, (model, (losses, validation)) in enumerate(curves.items(), start=1):
         axes = figure.add_subplot(1, len(curves), index)
         axes.plot(range(1, len(losses) + 1), losses, color="tab:blue")
@@ -75,7 +75,7 @@ def training_curves(
             other.plot(range(1, len(validation) + 1), validation, color="tab:orange")
             other.set_ylabel("validation", color="tab:orange", fontsize=7)
             other.tick_params(labelsize=6)
-    _save(figure, path)
+    save(figure, path)
 
 
 def search_trials(path: Path, trials: pl.DataFrame) -> None:
@@ -84,7 +84,7 @@ def search_trials(path: Path, trials: pl.DataFrame) -> None:
     A hollow mark is a trial that was pruned: what it had reached when it was stopped.
     """
     panels = trials.partition_by("model", maintain_order=True)
-    figure = _figure(3.4 * max(1, len(panels)), 2.6)
+    figure = figure_of(3.4 * max(1, len(panels)), 2.6)
     for index, panel in enumerate(panels, start=1):
         axes = figure.add_subplot(1, len(panels), index)
         complete = panel.filter(pl.col("state") == "complete")
@@ -100,7 +100,7 @@ def search_trials(path: Path, trials: pl.DataFrame) -> None:
         axes.set_xlabel("trial", fontsize=7)
         axes.set_ylabel("validation NDCG@10", fontsize=7)
         axes.tick_params(labelsize=6)
-    _save(figure, path)
+    save(figure, path)
 
 
 def metric_intervals(path: Path, metrics: pl.DataFrame) -> None:
@@ -109,7 +109,7 @@ def metric_intervals(path: Path, metrics: pl.DataFrame) -> None:
         (pl.col("metric") == "ndcg") & (pl.col("k") == 10) & (pl.col("segment") == "all")
     )
     splits = chosen["split"].unique(maintain_order=True).to_list()
-    figure = _figure(5.0 * max(1, len(splits)), 0.35 * max(6, chosen["model"].n_unique()) + 0.8)
+    figure = figure_of(5.0 * max(1, len(splits)), 0.35 * max(6, chosen["model"].n_unique()) + 0.8)
     for index, split in enumerate(splits, start=1):
         rows = chosen.filter(pl.col("split") == split).sort("value")
         axes = figure.add_subplot(1, len(splits), index)
@@ -122,7 +122,7 @@ def metric_intervals(path: Path, metrics: pl.DataFrame) -> None:
         axes.set_title(f"NDCG@10, {split}", fontsize=8)
         axes.tick_params(axis="x", labelsize=7)
         axes.grid(axis="x", alpha=0.3)
-    _save(figure, path)
+    save(figure, path)
 
 
 def leaderboard_differences(path: Path, leaderboard: pl.DataFrame) -> None:
@@ -133,7 +133,7 @@ def leaderboard_differences(path: Path, leaderboard: pl.DataFrame) -> None:
     chosen = leaderboard.filter(pl.col("difference").is_not_null())
     panels = chosen.partition_by("split", maintain_order=True)
     tallest = max((panel.height for panel in panels), default=1)
-    figure = _figure(5.0 * max(1, len(panels)), 0.3 * max(5, tallest) + 0.8)
+    figure = figure_of(5.0 * max(1, len(panels)), 0.3 * max(5, tallest) + 0.8)
     for index, panel in enumerate(panels, start=1):
         rows = panel.reverse()
         axes = figure.add_subplot(1, len(panels), index)
@@ -148,7 +148,7 @@ def leaderboard_differences(path: Path, leaderboard: pl.DataFrame) -> None:
         axes.set_title(f"NDCG@10 less that of {baseline}, {split}", fontsize=8)
         axes.tick_params(axis="x", labelsize=7)
         axes.grid(axis="x", alpha=0.3)
-    _save(figure, path)
+    save(figure, path)
 
 
 def modality_worth(path: Path, worth: pl.DataFrame) -> None:
@@ -156,7 +156,7 @@ def modality_worth(path: Path, worth: pl.DataFrame) -> None:
     shapley = worth.filter(pl.col("measure") == "shapley")
     panels = shapley.partition_by("split", maintain_order=True)
     most = max((panel["model"].n_unique() for panel in panels), default=1)
-    figure = _figure(1.5 * max(4, most), 2.9 * max(1, len(panels)))
+    figure = figure_of(1.5 * max(4, most), 2.9 * max(1, len(panels)))
     for index, panel in enumerate(panels, start=1):
         axes = figure.add_subplot(len(panels), 1, index)
         models = panel["model"].unique(maintain_order=True).to_list()
@@ -169,7 +169,7 @@ def modality_worth(path: Path, worth: pl.DataFrame) -> None:
         axes.tick_params(axis="y", labelsize=7)
         axes.grid(axis="y", alpha=0.3)
         _modality_legend(axes, panel)
-    _save(figure, path)
+    save(figure, path)
 
 
 def _modality_bars(axes: "Axes", place: int, rows: pl.DataFrame) -> None:
@@ -204,7 +204,7 @@ def missing_curves(path: Path, curves: pl.DataFrame) -> None:
     modalities = [name for name in MODALITIES if name in set(curves["modality"])]
     models = curves["model"].unique(maintain_order=True).to_list()
     colours = {model: f"C{place % 10}" for place, model in enumerate(models)}
-    figure = _figure(2.7 * max(1, len(modalities)), 2.6 * max(1, len(splits)) + 0.4)
+    figure = figure_of(2.7 * max(1, len(modalities)), 2.6 * max(1, len(splits)) + 0.4)
     first: Axes | None = None
     for index, (split, modality) in enumerate(product(splits, modalities)):
         first = None if index % len(modalities) == 0 else first
@@ -222,7 +222,7 @@ def missing_curves(path: Path, curves: pl.DataFrame) -> None:
         axes.tick_params(axis="y", labelsize=6)
         axes.grid(alpha=0.3)
     _model_legend(figure, colours)
-    _save(figure, path)
+    save(figure, path)
 
 
 def _curve(axes: "Axes", line: pl.DataFrame, colour: str) -> None:
@@ -249,7 +249,7 @@ def shared_space(path: Path, vectors: Mapping[str, np.ndarray], groups: Sequence
     """
     named = pl.Series(groups).value_counts(sort=True)[:, 0].to_list()[:_MOST_CATEGORIES]
     axes_of_space = _principal_axes(np.concatenate(list(vectors.values())))
-    figure = _figure(3.3 * len(vectors), 3.3)
+    figure = figure_of(3.3 * len(vectors), 3.3)
     labels = np.asarray(groups)
     for index, (modality, matrix) in enumerate(vectors.items(), start=1):
         points = matrix @ axes_of_space
@@ -261,7 +261,7 @@ def shared_space(path: Path, vectors: Mapping[str, np.ndarray], groups: Sequence
         axes.set_xticks([])
         axes.set_yticks([])
     figure.axes[-1].legend(fontsize=6, markerscale=2, loc="best")
-    _save(figure, path)
+    save(figure, path)
 
 
 def _principal_axes(matrix: np.ndarray) -> np.ndarray:
@@ -272,13 +272,15 @@ def _principal_axes(matrix: np.ndarray) -> np.ndarray:
     return first * np.sign(first[np.abs(first).argmax(axis=0), [0, 1]])
 
 
-def _figure(width: float, height: float) -> "Figure":
+def figure_of(width: float, height: float) -> "Figure":
+    """An empty figure, in inches."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def _save(figure: "Figure", path: Path) -> None:
+def save(figure: "Figure", path: Path) -> None:
+    """Writes a figure as PNG in one step; equal figures give equal bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png", dpi=_DPI, metadata={"Software": None})

@@ -28,6 +28,7 @@ _SCHEMA = pa.schema(
         ("text", pa.string()),
         ("request_id", pa.string()),
         ("event_timestamp", pa.timestamp("us", tz="UTC")),
+        ("rank", pa.int32()),
     ]
 )
 _FRAME = pl.Schema(pl.DataFrame(_SCHEMA.empty_table()).schema)
@@ -38,7 +39,7 @@ def _log_as_it_is(workspace: Workspace) -> Choices:
     return {"position": end.position, "event": end.event_id}
 
 
-@table_asset(choices=_log_as_it_is, group="sources", kinds={"sqlite", "parquet"}, code_version="1")
+@table_asset(choices=_log_as_it_is, group="sources", kinds={"sqlite", "parquet"}, code_version="2")
 def reported_events(making: Making) -> None:
     """Every event that the online service acknowledged, once, in the order of its log."""
     end = LogPosition(making.choices["position"], making.choices["event"])
@@ -100,7 +101,9 @@ def _lost_from_log(workspace: Workspace, end: LogPosition) -> pl.DataFrame:
     lake, log = workspace.lake, workspace.paths.event_log
     if not lake.exists(_TABLE):
         return pl.DataFrame(schema=_FRAME)
-    known = lake.scan(_TABLE).cast(_FRAME)
+    # A table of an older release has no ranks.
+    known = pl.concat([lake.scan(_TABLE), pl.LazyFrame(schema=_FRAME)], how="diagonal_relaxed")
+    known = known.cast(_FRAME)
     recorded = LogPosition.of(lake, _TABLE) or START
     # What an older version recorded does not say of which log it was.
     if recorded.event_id and position_in(log, recorded):

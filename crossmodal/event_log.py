@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from crossmodal.durable import BUSY_SECONDS, make_private, open_durable
+from crossmodal.event_columns import add_missing, selected
 from crossmodal.group_commit import GroupCommits
 from crossmodal.log_position import START, LogPosition, end_of, place_of
 from crossmodal.log_position import UNDONE as UNDONE
@@ -33,7 +34,8 @@ CREATE TABLE IF NOT EXISTS events (
     value REAL,
     text TEXT,
     request_id TEXT,
-    event_timestamp INTEGER NOT NULL
+    event_timestamp INTEGER NOT NULL,
+    rank INTEGER
 );
 CREATE INDEX IF NOT EXISTS events_of_user ON events (user_id, position);
 CREATE INDEX IF NOT EXISTS acts_of_user ON events (user_id, position)
@@ -43,9 +45,9 @@ CREATE INDEX IF NOT EXISTS impressions_of_item ON events (item_id)
 """
 _INSERT = """
 INSERT INTO events
-    (event_id, user_id, item_id, event_type, value, text, request_id, event_timestamp)
+    (event_id, user_id, item_id, event_type, value, text, request_id, event_timestamp, rank)
 VALUES (
-    :event_id, :user_id, :item_id, :event_type, :value, :text, :request_id, :event_timestamp
+    :event_id, :user_id, :item_id, :event_type, :value, :text, :request_id, :event_timestamp, :rank
 ) ON CONFLICT (event_id) DO NOTHING
 """
 _BY_ID = "SELECT event_type FROM events WHERE event_id = ?"
@@ -56,7 +58,7 @@ INSERT OR REPLACE INTO events (event_id, user_id, item_id, event_type, event_tim
 SELECT event_id, user_id, item_id, ?, event_timestamp FROM events WHERE event_id = ?
 """
 _ACTS_OF_USER = """
-SELECT event_id, user_id, item_id, event_type, value, text, request_id, event_timestamp
+SELECT event_id, user_id, item_id, event_type, value, text, request_id, event_timestamp, rank
 FROM events WHERE user_id = ? AND event_type <> 'impression' ORDER BY position
 """
 _LAST_OF_USER = """
@@ -73,8 +75,9 @@ WHERE position > :after AND (
     OR event_type IN (SELECT value FROM json_each(:signs)) AND coalesce(value, 1) > 0
 ) ORDER BY position
 """
+_COLUMNS = "event_id, user_id, item_id, event_type, value, text, request_id, event_timestamp, rank"
 _NEXT = """
-SELECT position, event_id, user_id, item_id, event_type, value, text, request_id, event_timestamp
+SELECT position, {columns}
 FROM events WHERE position > ? AND position <= ? ORDER BY position LIMIT ?
 """
 _ACTS_AFTER = """
@@ -105,6 +108,7 @@ class LoggedEvent:
         text: what the user wrote.
         request_id: of the answer that the event came from.
         event_timestamp: UTC microseconds.
+        rank: of the item in that answer, from 1; None where the app did not say.
     """
 
     event_id: str
@@ -115,6 +119,7 @@ class LoggedEvent:
     text: str | None
     request_id: str | None
     event_timestamp: int
+    rank: int | None = None
 
 
 class Choice(NamedTuple):
@@ -194,8 +199,9 @@ def read_log(path: Path, up_to: int, rows: int = 50_000) -> Iterator[list[tuple[
     if not path.is_file():
         return
     with store_errors_of(path, _NEW_FILE_IS), closing(_reader(path)) as connection:
+        query = _NEXT.format(columns=selected(connection, _COLUMNS))
         after = 0
-        while batch := connection.execute(_NEXT, (after, up_to, rows)).fetchall():
+        while batch := connection.execute(query, (after, up_to, rows)).fetchall():
             yield batch
             (after, *_) = batch[-1]
 
@@ -268,6 +274,7 @@ class EventLog:
             connection = open_durable(path, any_thread=True)
             try:
                 connection.executescript(_SCHEMA)
+                add_missing(connection)
                 write_nothing(connection)
             except BaseException:
                 connection.close()

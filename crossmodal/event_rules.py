@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from crossmodal.answer_ids import LONGEST
 from crossmodal.ids import IN_PRINT, no_dot_segments
 
 
@@ -36,7 +37,13 @@ Value = Annotated[
 
 ReviewText = Annotated[str, Field(max_length=10_000)]
 
-RequestId = Annotated[str, Field(max_length=64)]
+RequestId = Annotated[str, Field(max_length=LONGEST)]
+
+Rank = Annotated[
+    int,
+    Field(ge=1, le=1_000_000, description="The item's rank in that answer.", examples=[3]),
+    JsonNumber,
+]
 
 
 def require_fitting(event_type: str, value: float | None) -> None:

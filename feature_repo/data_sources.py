@@ -65,7 +65,7 @@ events_source = PushSource(
     name="events",
     batch_source=reported_events_source,
     description="Takes events: event_id, user_id (pseudonym), item_id, event_type, and where there "
-    "are any value, text, request_id, event_timestamp (now by default).",
+    "are any value, text, request_id, rank, event_timestamp (now by default).",
     owner=OWNER,
     tags={"layer": "log"},
 )

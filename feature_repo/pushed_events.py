@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from crossmodal.event_log import EventLog, EventType, LoggedEvent
-from crossmodal.event_rules import EventId, RequestId, ReviewText, Value, require_fitting
+from crossmodal.event_rules import EventId, Rank, RequestId, ReviewText, Value, require_fitting
 from crossmodal.instants import Instant, event_instant
 from crossmodal.item_log import ItemLog
 from crossmodal.lake import Lake
@@ -48,7 +48,7 @@ def take_events(paths: StatePaths, frame: "pd.DataFrame") -> None:
     Args:
         paths: the home, with definitions applied.
         frame: event_id, user_id (a pseudonym), item_id, event_type, and where there are any value,
-            text, request_id and event_timestamp, which is now by default.
+            text, request_id, rank and event_timestamp, which is now by default.
 
     Raises:
         EventsRefusedError: an event cannot be used, and none was taken.
@@ -90,6 +90,7 @@ class _Pushed(BaseModel):
     value: Value | None = None
     text: ReviewText | None = None
     request_id: RequestId | None = None
+    rank: Rank | None = None
     event_timestamp: Instant = None
 
     @model_validator(mode="after")

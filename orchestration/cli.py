@@ -18,6 +18,7 @@ import typer
 from orchestration.beta import accept_beta
 from orchestration.cli_backup import backup, restore
 from orchestration.cli_champion import champion, promote, rollback
+from orchestration.cli_drift import drift
 from orchestration.cli_services import keys, serve, ui
 from orchestration.cli_shared import fail, made_home, read_settings
 from orchestration.cli_status import status
@@ -309,6 +310,7 @@ def reset(
 
 
 app.command()(status)
+app.command()(drift)
 app.command()(backup)
 app.command()(restore)
 app.command()(champion)

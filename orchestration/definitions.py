@@ -7,6 +7,8 @@ import dagster as dg
 import assets.ablation
 import assets.alignment
 import assets.champion
+import assets.click_through
+import assets.drift
 import assets.embeddings
 import assets.encoding
 import assets.evaluation
@@ -42,6 +44,7 @@ from orchestration.source_sensor import source_sensor
 
 _STAGES = [
     assets.reported_events,
+    assets.click_through,
     assets.reported_items,
     assets.source_state,
     assets.ingestion,
@@ -61,6 +64,7 @@ _STAGES = [
     assets.champion,
     assets.prequential,
     assets.serving_model,
+    assets.drift,
     assets.recommendations,
     assets.retention,
 ]

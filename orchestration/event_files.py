@@ -157,7 +157,7 @@ def _event(row: dict[str, Any], derived_id: str) -> Event:
 
 
 def _sent(name: str, value: Any) -> Any:
-    if name == "value" and isinstance(value, str):
+    if name in ("value", "rank") and isinstance(value, str):
         try:
             return float(value)
         except ValueError:

@@ -24,6 +24,7 @@ _ROOMS = {
     "serve_": "The online service",
     "unattended": "Running unattended",
     "alert_": "Running unattended",
+    "drift_": "Drift",
     "": "Runs",
 }
 

@@ -48,4 +48,5 @@ def logged_event(event: Event, pseudonym: Callable[[str], str]) -> LoggedEvent:
         event.text,
         event.request_id,
         instant,
+        event.rank,
     )

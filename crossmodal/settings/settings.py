@@ -5,6 +5,7 @@ import os
 from dotenv import dotenv_values
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from crossmodal.settings.drift import DriftSettings
 from crossmodal.settings.encoders import EncoderSettings
 from crossmodal.settings.home import HomeSettings
 from crossmodal.settings.media import MediaSettings
@@ -23,6 +24,7 @@ _ENV_FILE = ".env"
 class Settings(
     ServingSettings,
     UnattendedSettings,
+    DriftSettings,
     ModelSettings,
     EncoderSettings,
     MediaSettings,

@@ -17,6 +17,7 @@ from orchestration.checks.of_content import (
     tells_items_apart,
     unit_norm,
 )
+from orchestration.checks.of_drift import drift_checks
 from orchestration.checks.of_models import (
     champion_not_beaten,
     champion_not_below_popularity,
@@ -166,4 +167,5 @@ asset_checks: list[dg.AssetChecksDefinition] = [
         recommended_items_exist,
         ("items",),
     ),
+    *drift_checks(),
 ]

@@ -178,6 +178,7 @@ class Facts:
         rejects: None if no source was read yet.
         disk: of the home.
         unreadable: stores that could not be read, a sentence each.
+        drift: what differs from before, by the last run, in words; empty for nothing.
     """
 
     home: str
@@ -192,3 +193,4 @@ class Facts:
     rejects: Share | None
     disk: Disk
     unreadable: tuple[str, ...] = ()
+    drift: str = ""

@@ -12,6 +12,7 @@ from dagster import DagsterInstance
 from pyarrow import ArrowException
 from sqlalchemy.exc import SQLAlchemyError
 
+from assets.drift_table import TABLE, newest_run, said
 from crossmodal.home_lock import Holder, holder_of
 from crossmodal.workspace import Workspace
 from models.champion_history import HistoryError, Promotion, Promotions
@@ -81,6 +82,7 @@ def _of_files(workspace: Workspace, now: datetime) -> tuple[Facts, tuple[str, ..
             return otherwise
 
     champion, rejects = read(_champion, Champion()), read(_rejects, None)
+    drift = read(_drift, "")
     facts = Facts(
         home=str(workspace.paths.home),
         at=now,
@@ -93,6 +95,7 @@ def _of_files(workspace: Workspace, now: datetime) -> tuple[Facts, tuple[str, ..
         champion=champion,
         rejects=rejects,
         disk=_disk(workspace),
+        drift=drift,
     )
     return facts, tuple(unreadable)
 
@@ -156,6 +159,12 @@ def _rejects(workspace: Workspace) -> Share | None:
         return None
     summary = workspace.lake.version("rejects").summary
     return Share(summary["share"], workspace.settings.max_reject_share)
+
+
+def _drift(workspace: Workspace) -> str:
+    if not workspace.lake.exists(TABLE):
+        return ""
+    return said(newest_run(workspace.lake.read(TABLE)).filter("drifted"))
 
 
 def _disk(workspace: Workspace) -> Disk:

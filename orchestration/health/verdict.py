@@ -62,7 +62,8 @@ def judged(facts: Facts) -> Health:
         nothing = Problem(EMPTY, f"No run has made anything in {facts.home} yet.", "crossmodal run")
         return Health(facts, (*_disk(facts), *_failed(facts), nothing))
     looks = (_unreadable, _disk, _champion, _failed, _ticks, _daemon, _overdue, _long_run, _rejects)
-    return Health(facts, tuple(problem for look in looks for problem in look(facts)))
+    problems = (*(problem for look in looks for problem in look(facts)), *_drift(facts))
+    return Health(facts, problems)
 
 
 def _unreadable(facts: Facts) -> Iterator[Problem]:
@@ -161,6 +162,13 @@ def _rejects(facts: Facts) -> Iterator[Problem]:
             f"{share.rejected:.1%} of the source's rows cannot be used; "
             f"CROSSMODAL_MAX_REJECT_SHARE allows {share.most:.1%}.",
             "crossmodal run",
+        )
+
+
+def _drift(facts: Facts) -> Iterator[Problem]:
+    if facts.drift:
+        yield Problem(
+            "drift", f"Newer events differ from those before: {facts.drift}.", "crossmodal drift"
         )
 
 

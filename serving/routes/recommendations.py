@@ -1,6 +1,6 @@
 """Lists for a user, for someone without an account, and an app's own candidates in order."""
 
-import secrets
+import json
 from collections import Counter
 from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from typing import Annotated
 import numpy as np
 from fastapi import Path, Query, Response
 
+from crossmodal.answer_ids import answer_id
 from serving.champion import Champion
 from serving.cursors import Cursor
 from serving.guarded import v1_router
@@ -94,7 +95,7 @@ async def recommendations_of_user(
     question = await _question(service, champion, user_id, (k, *wishes)) if asked_again else None
     if question and (known := service.lists.recall(champion, question)):
         service.metrics.remembered.inc()
-        return _respond(service, known, "champion")
+        return _respond(service, champion, known, "champion")
     excluded, unknown = of_catalogue(champion, exclude)
     allowed, new = may_be_shown(champion, category, excluded), _new(service, new_places)
     making = ListInMaking(champion, allowed, k, diversity, new=new, shown=shown)
@@ -120,7 +121,7 @@ async def recommendations_of_user(
     written = _written(champion, making, path, _Remarks(shown, k, unknown))
     if question and not missed:
         service.lists.keep(champion, question, written)
-    return _respond(service, written, path)
+    return _respond(service, champion, written, path)
 
 
 @router.post("/recommendations", response_model=Recommendations)
@@ -207,17 +208,18 @@ def _answer(
     remarks: _Remarks,
 ) -> Response:
     path = _path(missed)
-    return _respond(service, _written(champion, making, path, remarks), path)
+    return _respond(service, champion, _written(champion, making, path, remarks), path)
 
 
 def _path(missed: Collection[StageName]) -> AnswerPath:
     return "fallback" if missed else "champion"
 
 
-def _respond(service: Service, written: bytes, path: AnswerPath) -> Response:
+def _respond(service: Service, champion: Champion, written: bytes, path: AnswerPath) -> Response:
     """What `_written` wrote, under an id of its own."""
     service.metrics.answers.labels(path).inc()
-    named = b'{"request_id":"%b",' % secrets.token_hex(12).encode()
+    name = json.dumps(answer_id(champion.version, path))
+    named = b'{"request_id":%b,' % name.encode()
     return Response(named + written.removeprefix(b"{"), media_type="application/json")
 
 

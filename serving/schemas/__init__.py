@@ -1,5 +1,6 @@
 """What apps send and are answered; the same words as everywhere in the platform."""
 
+from crossmodal.answer_ids import AnswerPath
 from serving.schemas.events import Event, EventBatch, EventOrBatch, EventsTaken
 from serving.schemas.features import MOST_KEYS, FeatureAnswer, FeatureRequest
 from serving.schemas.fields import (
@@ -16,7 +17,6 @@ from serving.schemas.fields import (
 )
 from serving.schemas.items import ItemAnswer, ItemDescription, ItemFacts, ItemList, ItemStored
 from serving.schemas.lists import (
-    AnswerPath,
     PastEvent,
     RankRequest,
     RecommendationRequest,

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Discriminator, Field, Tag
 
 from crossmodal.event_log import EventType
-from crossmodal.event_rules import EventId, RequestId, ReviewText, Value
+from crossmodal.event_rules import EventId, Rank, RequestId, ReviewText, Value
 from crossmodal.instants import Instant
 from serving.schemas.fields import ItemId, Sent, UserId
 
@@ -31,9 +31,11 @@ class Event(Sent):
     )
     request_id: RequestId | None = Field(
         default=None,
-        description="Of the answer that the event came from.",
-        examples=["5e1f0c2a9b7d4e6f8a0b1c2d"],
+        description="Of the answer that the event came from. With it, an event counts in the "
+        "click-through of the model that made the answer.",
+        examples=["5e1f0c2a9b7d4e6f.c.mmnn-user-temporal-f7da3de3"],
     )
+    rank: Rank | None = Field(default=None, description="The item's rank in that answer, from 1.")
     timestamp: Instant = Field(
         default=None,
         description="When it happened; now by default. Text with a time and a zone "

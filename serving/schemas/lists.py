@@ -1,9 +1,10 @@
 """Lists for a user or a guest, and an app's own candidates in order."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, Field
 
+from crossmodal.answer_ids import AnswerPath
 from serving.schemas.events import MOST_EVENTS
 from serving.schemas.fields import (
     MOST_CANDIDATES,
@@ -87,15 +88,12 @@ class RankedItem(ItemAnswer):
     reason: ReasonAnswer = Field(description="Why it is here.")
 
 
-AnswerPath = Literal["champion", "fallback"]
-
-
 class Recommendations(BaseModel):
     """A list, and how it came about."""
 
     request_id: str = Field(
         description="Name it in the events that come from this answer.",
-        examples=["5e1f0c2a9b7d4e6f8a0b1c2d"],
+        examples=["5e1f0c2a9b7d4e6f.c.mmnn-user-temporal-f7da3de3"],
     )
     model_version: str = Field(
         description="The model that made it.", examples=["mmnn-user-temporal-f7da3de3"]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from crossmodal.event_log import EventLog, LoggedEvent, last_position, require_usable
+from crossmodal.event_log import EventLog, LoggedEvent, last_position, read_log, require_usable
 from crossmodal.group_commit import LogClosedError, QueueFullError
 
 
@@ -181,3 +181,24 @@ def test_an_undone_impression_is_not_counted(tmp_path: Path) -> None:
     assert log.undo("1").result() == 1
     assert log.impressions_of(["a"]) == {"a": 1}
     log.close()
+
+
+def test_a_file_of_an_older_release_keeps_its_events_and_takes_ranks(tmp_path: Path) -> None:
+    path = tmp_path / "events.db"
+    with closing(sqlite3.connect(path)) as older:
+        older.execute(
+            "CREATE TABLE events (position INTEGER PRIMARY KEY AUTOINCREMENT, event_id TEXT NOT "
+            "NULL UNIQUE, user_id TEXT NOT NULL, item_id TEXT NOT NULL, event_type TEXT NOT NULL, "
+            "value REAL, text TEXT, request_id TEXT, event_timestamp INTEGER NOT NULL)"
+        )
+        older.execute("INSERT INTO events VALUES (1, '1', 'ada', 'a', 'like', 2, 'x', 'r', 3)")
+        older.commit()
+    ((position, *fields),) = next(read_log(path, 1))
+    assert (position, LoggedEvent(*fields).rank) == (1, None), "a run reads it as it is"
+    for _ in range(2):
+        with closing(EventLog(path)) as log:
+            log.append([replace(event("2"), rank=4)]).result()
+            first, second = log.acts_of_user("ada")
+        assert first == LoggedEvent("1", "ada", "a", "like", 2.0, "x", "r", 3)
+        assert second == replace(event("2"), rank=4)
+    assert [row[-1] for row in next(read_log(path, 2))] == [None, 4]

@@ -62,10 +62,10 @@ def test_a_pushed_event_is_in_the_log_and_in_the_features_read_next(
     paths: StatePaths, app: FeatureStore
 ) -> None:
     before = read(app)
-    told = event(request_id="r1")
+    told = event(request_id="r1", rank=2)
     push(app, told)
     micros = int(AT.timestamp() * 1_000_000)
-    assert logged(paths) == [("e0", ADA, "i3", "rating", 5.0, None, "r1", micros)]
+    assert logged(paths) == [("e0", ADA, "i3", "rating", 5.0, None, "r1", micros, 2)]
     found = read(app)
     assert found["user_n_events"] == before["user_n_events"] + 1
     assert found["item_n_events"] == before["item_n_events"] + 1

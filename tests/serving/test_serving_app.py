@@ -60,7 +60,7 @@ def test_the_list_of_a_user_is_the_one_that_the_run_stored(
         own["reasons"].list.first().head(10).to_list()
     )
     assert answer["known_user"] and answer["model_version"] == own["model_version"][0]
-    assert len(answer["request_id"]) == 24
+    assert answer["request_id"].endswith(f".c.{answer['model_version']}")
 
 
 def test_the_description_of_the_calls_needs_no_network(asking: TestClient) -> None:

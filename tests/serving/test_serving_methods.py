@@ -127,5 +127,5 @@ def test_a_search_by_media_may_be_longer_than_other_json(asking: TestClient) -> 
 def test_the_most_that_one_batch_may_hold_is_let_in(asking: TestClient) -> None:
     """A thousand events with ids of the greatest length: their items are unknown, no more."""
     one = {"event_id": "e" * 128, "user_id": "u" * 256, "item_id": "i" * 256, "type": "click"}
-    batch = {"events": [{**one, "request_id": "r" * 64}] * 1000}
+    batch = {"events": [{**one, "request_id": "r" * 300}] * 1000}
     assert asking.post("/v1/events", json=batch).status_code == 404

@@ -1,0 +1,155 @@
+"""Whether what comes in now differs from what the models learned from."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from assets.drift_pictures import drift_over_time
+from assets.drift_table import SCHEMA, TABLE
+from assets.features import newest_event
+from assets.item_vectors import VECTOR_TABLES
+from assets.stage import input_version
+from assets.table_asset import Making, table_asset
+from crossmodal.settings import Settings
+from crossmodal.workspace import Workspace
+from models.drift.names import (
+    CLICK_THROUGH,
+    FALLBACK,
+    MEAN_SHIFT,
+    MISSING,
+    NEAR_DUPLICATES,
+    PSI,
+    WASSERSTEIN,
+)
+
+if TYPE_CHECKING:
+    from models.drift.measured import Measured
+
+_MOST_RUNS = 400
+_WHEN = ("until", "since", "events")
+_STATISTICS = ("item_statistics", "user_statistics")
+
+
+def limits(settings: Settings) -> dict[str, float]:
+    """The limit of each measure."""
+    return {
+        PSI: settings.drift_psi,
+        WASSERSTEIN: settings.drift_wasserstein,
+        MEAN_SHIFT: settings.drift_mean_shift,
+        NEAR_DUPLICATES: settings.drift_near_duplicates,
+        MISSING: settings.drift_missing,
+        FALLBACK: settings.drift_fallback,
+        CLICK_THROUGH: settings.drift_click_through,
+    }
+
+
+def _choices(workspace: Workspace) -> dict[str, Any]:
+    settings = workspace.settings
+    return {
+        "limits": limits(settings),
+        "least": settings.drift_least_users,
+        "seed": settings.seed,
+        "fitted_on": _fitted_on(workspace),
+    }
+
+
+def _fitted_on(workspace: Workspace) -> str:
+    """The content of the events that the version that answers was fitted to; empty for none."""
+    from models.registry import ModelRegistry, UnknownVersionError
+
+    registry = ModelRegistry(workspace.paths.models)
+    version = registry.champion()
+    if version is None:
+        return ""
+    try:
+        return registry.version(version).data_versions.get("interactions", "")
+    except UnknownVersionError:
+        return ""
+
+
+@table_asset(
+    inputs=["interactions", "items", "reported_events", *VECTOR_TABLES, *_STATISTICS],
+    # Feast describes features by its registry; what answers says what counts as older.
+    after=["feature_registry", "serving_model"],
+    choices=_choices,
+    pictures=("drift",),
+    group="evaluation",
+    kinds={"feast", "polars", "parquet"},
+    code_version="1",
+)
+def drift(making: Making) -> None:
+    """How far newer events, features, embeddings and answers are from older ones, run by run."""
+    from assets.drift_windows import cut_between, measured_of_events, measured_of_features
+    from models.drift.clicks import shown_items
+    from models.drift.of_answers import of_answers
+
+    lake, settings = making.lake, making.settings
+    until = newest_event(lake)
+    former = _former(making, until)
+    events = lake.scan_partitions("interactions").select("user_id", "event_timestamp")
+    fitted_until = _fitted_until(former, making.choices["fitted_on"])
+    since = cut_between(events, fitted_until, settings.drift_least_users)
+    chosen = limits(settings)
+    measured = [
+        *measured_of_events(lake, since, settings.seed),
+        *measured_of_features(making.workspace, since),
+        *of_answers(shown_items(lake.scan("reported_events")), chosen[FALLBACK]),
+    ]
+    rows = _rows(measured, settings).with_columns(
+        since=pl.lit(since, SCHEMA["since"]),
+        until=pl.lit(until, SCHEMA["until"]),
+        events=pl.lit(input_version(lake, "interactions")),
+    )
+    history = pl.concat([former, rows.select(former.columns)])
+    drift_over_time(making.workspace.paths.pictures / "drift.png", history)
+    lake.write(TABLE, history, making.stamp, **_figures(rows))
+
+
+def _former(making: Making, until: datetime) -> pl.DataFrame:
+    """What earlier runs measured; a run with the same newest event is replaced."""
+    if not making.lake.exists(TABLE):
+        return pl.DataFrame(schema=SCHEMA)
+    history = making.lake.read(TABLE).filter(pl.col("until") < until)
+    runs = history["until"].unique().sort()
+    return history.filter(pl.col("until").is_in(runs.tail(_MOST_RUNS).implode()))
+
+
+def _fitted_until(former: pl.DataFrame, content: str) -> datetime | None:
+    """When the newest event of this content happened, if an earlier run has measured it."""
+    found: datetime | None = former.filter(pl.col("events") == content)["until"].max()  # type: ignore[assignment]
+    return found
+
+
+def _rows(measured: Iterable["Measured"], settings: Settings) -> pl.DataFrame:
+    """What was measured, with limits, in the columns of the table that do not say when."""
+    chosen, least = limits(settings), settings.drift_least_users
+    rows = []
+    for one in measured:
+        limit = chosen[one.measure]
+        rows.append(
+            {
+                "measure": one.measure,
+                "subject": one.subject,
+                "reference": one.reference,
+                "current": one.current,
+                "value": one.distance.value,
+                "noise": one.distance.noise,
+                "limit": limit if one.is_judged(least) else None,
+                "drifted": one.has_drifted(limit, least),
+            }
+        )
+    columns = {name: kind for name, kind in SCHEMA.items() if name not in _WHEN}
+    return pl.DataFrame(rows, schema=columns).sort("measure", "subject")
+
+
+def _figures(rows: pl.DataFrame) -> dict[str, Any]:
+    """Of this run: for Dagster's plots, the largest judged distance of each measure."""
+    judged = rows.filter(pl.col("limit").is_not_null())
+    largest = judged.group_by("measure").agg(pl.col("value").max()).sort("measure")
+    return {
+        "drifted": int(rows["drifted"].sum()),
+        "judged": judged.height,
+        **{f"largest_{measure}": value for measure, value in largest.iter_rows()},
+    }

@@ -1,0 +1,184 @@
+"""Measures of drift between older and newer events: each subject's distance, and its noise."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from models.drift.distances import (
+    Distance,
+    Numbers,
+    Sizes,
+    Vectors,
+    binned,
+    decile_edges,
+    has_near_duplicate,
+    mean_shift,
+    of_categories,
+    psi,
+)
+from models.drift.intervals import effective_size, noise_of_shares
+from models.drift.names import MEAN_SHIFT, MISSING, NEAR_DUPLICATES, PSI
+
+CHANCE = 1e-4
+"""How often, at most about, a subject's distance exceeds its noise where nothing has changed."""
+
+_SAMPLED = 500
+_NEAR = 0.999
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One subject by one measure.
+
+    Attributes:
+        measure: its name, of `models.drift.names`.
+        subject: of what, such as `value` or `image`.
+        reference: effective number of independent rows before.
+        current: the same, since.
+        distance: how far apart they are.
+        judged: False for what changes as a platform grows, and is only shown.
+    """
+
+    measure: str
+    subject: str
+    reference: float
+    current: float
+    distance: Distance
+    judged: bool = True
+
+    def is_judged(self, least: float) -> bool:
+        """Whether both windows have at least so many independent rows, and it is to be judged."""
+        return self.judged and min(self.reference, self.current) >= least
+
+    def has_drifted(self, limit: float, least: float) -> bool:
+        """Whether the distance is above the limit, and above what chance explains."""
+        return self.is_judged(least) and self.distance.value > max(limit, self.distance.noise)
+
+
+def sizes_of(rows: pl.DataFrame) -> Sizes | None:
+    """How much the rows of both windows are worth; None where one window has none.
+
+    Args:
+        rows: `owner`, whose each row is, and `current`, whether it is of the newer window.
+    """
+    reference, current = (
+        effective_size(rows.filter(pl.col("current") == newer)["owner"]) for newer in (False, True)
+    )
+    return Sizes(reference, current, CHANCE) if reference and current else None
+
+
+def of_events(events: pl.DataFrame, categories: pl.DataFrame) -> Iterator[Measured]:
+    """The distribution of events over types, values and the categories of their items.
+
+    Args:
+        events: owner, item_id, event_type, value and current.
+        categories: item_id and `category`, one row per category of an item.
+    """
+    sizes = sizes_of(events)
+    if sizes is None:
+        return
+    older, newer = (events.filter(pl.col("current") == current) for current in (False, True))
+    if older["value"].count() and newer["value"].count():
+        known = [frame["value"].drop_nulls().to_numpy().astype(float) for frame in (older, newer)]
+        edges = decile_edges(known[0])
+        yield _psi("value", binned(known[0], edges), binned(known[1], edges), sizes)
+    for subject, column, rows in (
+        ("type", "event_type", events),
+        ("category", "category", _with_categories(events, categories)),
+    ):
+        counts = rows.group_by(column, "current").agg(
+            n=pl.col("n").sum() if "n" in rows else pl.len()
+        )
+        by = [
+            dict(counts.filter(pl.col("current") == current).select(column, "n").iter_rows())
+            for current in (False, True)
+        ]
+        if by[0] and by[1]:
+            names = sorted({*by[0], *by[1]})
+            yield _psi(subject, of_categories(by[0], names), of_categories(by[1], names), sizes)
+
+
+def _with_categories(events: pl.DataFrame, categories: pl.DataFrame) -> pl.DataFrame:
+    per_item = events.group_by("item_id", "current").agg(n=pl.len())
+    return per_item.join(categories, on="item_id")
+
+
+def _psi(subject: str, older: Numbers, newer: Numbers, sizes: Sizes) -> Measured:
+    return Measured(PSI, subject, sizes.reference, sizes.current, psi(older, newer, sizes))
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """The items that have a modality.
+
+    Attributes:
+        item_ids: (n,) theirs.
+        vectors: (n, d) unit vectors, in the same order.
+    """
+
+    item_ids: pl.Series
+    vectors: Vectors
+
+
+def of_modality(
+    events: pl.DataFrame, modality: str, embeddings: Embeddings, seed: int
+) -> Iterator[Measured]:
+    """Of one modality: how many events lack it, where its mean is, and how many are duplicates.
+
+    Items count as often as events are about them. To find near-duplicates, 500 events of each
+    window are drawn.
+
+    Args:
+        events: owner, item_id and current.
+        modality: its name.
+        embeddings: of the items that have it.
+        seed: of the draw.
+    """
+    sizes = sizes_of(events)
+    if sizes is None:
+        return
+    has = pl.col("item_id").is_in(embeddings.item_ids.implode())
+    missing = events.group_by("current").agg(share=1 - has.mean())
+    yield _shares(MISSING, modality, dict(missing.iter_rows()), sizes)
+    having = events.filter(has)
+    sizes = sizes_of(having)
+    if sizes is None:
+        return
+    places = pl.DataFrame({"item_id": embeddings.item_ids}).with_row_index("place")
+    counts = having.group_by("item_id", "current").agg(n=pl.len()).join(places, on="item_id")
+    weights = {current: _weights(counts, current, len(places)) for current in (False, True)}
+    shift = mean_shift(embeddings.vectors, weights[False], weights[True], sizes)
+    yield Measured(MEAN_SHIFT, modality, sizes.reference, sizes.current, shift)
+    yield _near_duplicates(modality, embeddings.vectors, weights, sizes, seed)
+
+
+def _weights(counts: pl.DataFrame, current: bool, n_items: int) -> Numbers:
+    rows = counts.filter(pl.col("current") == current)
+    weights: Numbers = np.zeros(n_items)
+    weights[rows["place"].to_numpy()] = rows["n"].to_numpy()
+    return weights
+
+
+def _near_duplicates(
+    modality: str, vectors: Vectors, weights: Mapping[bool, Numbers], sizes: Sizes, seed: int
+) -> Measured:
+    rng = np.random.default_rng(seed)
+    shares = {}
+    for current in (False, True):
+        chances = weights[current] / weights[current].sum()
+        drawn, times = np.unique(rng.choice(len(vectors), _SAMPLED, p=chances), return_counts=True)
+        shares[current] = float(has_near_duplicate(vectors, drawn, _NEAR) @ times / _SAMPLED)
+    drawn_sizes = Sizes(min(sizes.reference, _SAMPLED), min(sizes.current, _SAMPLED), sizes.chance)
+    return _shares(NEAR_DUPLICATES, modality, shares, drawn_sizes)
+
+
+def _shares(measure: str, subject: str, shares: Mapping[bool, float], sizes: Sizes) -> Measured:
+    """How much two shares differ, either way."""
+    n, m = sizes.reference, sizes.current
+    pooled = (n * shares[False] + m * shares[True]) / (n + m)
+    distance = Distance(
+        abs(shares[True] - shares[False]), noise_of_shares(pooled, n, m, sizes.chance)
+    )
+    return Measured(measure, subject, n, m, distance)

@@ -1,0 +1,41 @@
+"""The command that shows how far newer events are from older ones."""
+
+from typing import Annotated
+
+import typer
+
+from orchestration.cli_shared import fail, read_settings
+
+
+def drift(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+) -> None:
+    """Shows how far newer events, features, embeddings and answers are from older ones."""
+    settings = read_settings()
+    import polars as pl
+
+    from assets.drift_table import TABLE, newest_run
+    from crossmodal.workspace import Workspace
+
+    lake = Workspace(settings).lake
+    if not lake.exists(TABLE):
+        fail(f"No run has measured drift in {settings.home} yet: run `crossmodal run`.")
+    rows = newest_run(lake.read(TABLE)).drop("events")
+    if as_json:
+        typer.echo(rows.write_json())
+        return
+    if rows.is_empty():
+        fail("There is nothing to compare: all events happened at the same time.")
+    since, until = rows["since"][0], rows["until"][0]
+    typer.echo(f"Events from {since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M} UTC, and before\n")
+    shown = rows.sort("drifted", "measure", "subject", descending=[True, False, False])
+    numbers = pl.col("reference", "current").round(), pl.col("value", "noise").round(3)
+    with pl.Config(
+        tbl_rows=-1,
+        tbl_cols=-1,
+        tbl_width_chars=160,
+        tbl_hide_dataframe_shape=True,
+        tbl_hide_column_data_types=True,
+        tbl_formatting="ASCII_MARKDOWN",
+    ):
+        typer.echo(shown.drop("since", "until").with_columns(*numbers))
