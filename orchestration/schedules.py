@@ -50,7 +50,7 @@ def make_schedules(workspace: Workspace) -> Sequence[dg.ScheduleDefinition]:
         ),
         schedule(
             "nightly",
-            "0 3 * * *",
+            workspace.settings.unattended_nightly_cron,
             "everything",
             "Runs everything that is stale and promotes a model that is not worse.",
             of_all_months,
