@@ -19,23 +19,30 @@ def ui(
     from crossmodal.home_lock import HomeBusyError, home_lock
     from crossmodal.paths import StatePaths
     from orchestration.instance import (
-        cancel_left_by_killed_ui,
         cancel_left_by_ui,
+        fail_left_by_killed_ui,
         open_instance,
     )
-    from orchestration.web import port_is_free, serve_ui
+    from orchestration.web import end_left_by_killed, port_is_free, serve_ui
 
     paths = StatePaths(settings.home)
     made_home(settings.home)
-    if not port_is_free(port):
-        raise typer.BadParameter(f"port {port} is taken; name another.", param_hint="--port")
     try:
         with home_lock(paths, "ui"):
+            # They would still listen on the port, and a second daemon would start every run twice.
+            end_left_by_killed(paths)
+            if not port_is_free(port):
+                raise typer.BadParameter(
+                    f"port {port} is taken; name another.", param_hint="--port"
+                )
             with open_instance(paths) as instance:
-                cancel_left_by_killed_ui(paths, instance)
+                fail_left_by_killed_ui(paths, instance)
             ended = serve_ui(paths, port)
             with open_instance(paths) as instance:
-                cancel_left_by_ui(instance)
+                if ended:
+                    fail_left_by_killed_ui(paths, instance)
+                else:
+                    cancel_left_by_ui(instance)
     except HomeBusyError as error:
         fail(str(error))
     raise typer.Exit(ended)

@@ -7,19 +7,19 @@ from contextlib import contextmanager
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 
 from crossmodal.atomic import atomic_write_bytes, sweep
-from crossmodal.home_lock import Holder, HomeBusyError, home_lock
+from crossmodal.home_lock import Holder, holder_of, home_lock
 from crossmodal.paths import StatePaths
 from models.registry import ModelRegistry
 
 CLI_RUN_TAG = "crossmodal/command_line"
-_FORMER_CONFIG = """\
+_FIRST_CONFIG = """\
 telemetry:
   enabled: false
 nux:
   enabled: false
 """
-_INSTANCE_CONFIG = f"""\
-{_FORMER_CONFIG}\
+_QUEUE_CONFIG = f"""\
+{_FIRST_CONFIG}\
 run_coordinator:
   module: orchestration.run_queue
   class: HomeRunQueue
@@ -31,6 +31,15 @@ run_monitoring:
   enabled: true
   start_timeout_seconds: 600
 """
+# A step that fails has tries of its own; these are for a run whose process was killed.
+_INSTANCE_CONFIG = f"""\
+{_QUEUE_CONFIG}\
+run_retries:
+  enabled: true
+  max_retries: 3
+  retry_on_asset_or_op_failure: false
+"""
+_FORMER_CONFIGS = _FIRST_CONFIG, _QUEUE_CONFIG
 _UNFINISHED = [DagsterRunStatus.STARTED, DagsterRunStatus.STARTING, DagsterRunStatus.CANCELING]
 _OF_COMMAND_LINE = RunsFilter(statuses=_UNFINISHED, tags={CLI_RUN_TAG: "true"})
 
@@ -40,7 +49,7 @@ def open_instance(paths: StatePaths) -> DagsterInstance:
     paths.dagster.mkdir(parents=True, exist_ok=True)
     config = paths.dagster / "dagster.yaml"
     # What an operator has changed in it stays.
-    if not config.is_file() or config.read_text() == _FORMER_CONFIG:
+    if not config.is_file() or config.read_text() in _FORMER_CONFIGS:
         atomic_write_bytes(config, _INSTANCE_CONFIG.encode())
     return DagsterInstance.from_config(str(paths.dagster))
 
@@ -58,16 +67,21 @@ def cancel_left_by_ui(instance: DagsterInstance) -> None:
             instance.report_run_canceled(run, message="The web UI that ran it was ended.")
 
 
-def cancel_left_by_killed_ui(paths: StatePaths, instance: DagsterInstance) -> None:
-    """As `cancel_left_by_ui`, before the web UI starts: its queue would wait for these runs.
+def fail_left_by_killed_ui(paths: StatePaths, instance: DagsterInstance) -> None:
+    """Records that runs failed which ended with a web UI that was killed, or that broke down.
 
-    Where a run works in the home it may be one of them, so that all stay as they are.
+    Its queue would wait for them for ever. As nobody asked them to end, the daemon of the next web
+    UI takes them up again. A run that works in the home at this moment stays as it is.
     """
-    try:
-        with home_lock(paths):
-            cancel_left_by_ui(instance)
-    except HomeBusyError:
-        return
+    holder = holder_of(paths)
+    working = "" if holder is None else holder.run_id
+    for run in instance.get_runs(RunsFilter(statuses=_UNFINISHED)):
+        if CLI_RUN_TAG in run.tags or run.run_id == working:
+            continue
+        if run.status is DagsterRunStatus.CANCELING:
+            instance.report_run_canceled(run, message="The web UI that ran it was killed.")
+        else:
+            instance.report_run_failed(run, message="The web UI that ran it was killed.")
 
 
 @contextmanager

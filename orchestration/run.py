@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 from dagster._core.events import RunFailureReason
+from dagster._core.storage.tags import MAX_RETRIES_TAG
 
 from assets.partitions import register_months
 from crossmodal.settings import Settings, remember_source
@@ -201,7 +202,8 @@ def _materialize(
     result = job.execute_in_process(
         instance=instance,
         asset_selection=keys,
-        tags={**tags, CLI_RUN_TAG: "true"},
+        # The daemon could not start it again.
+        tags={**tags, CLI_RUN_TAG: "true", MAX_RETRIES_TAG: "0"},
         run_config=_RUN_LOG,
         raise_on_error=False,
     )

@@ -50,7 +50,7 @@ def make_schedules(workspace: Workspace) -> Sequence[dg.ScheduleDefinition]:
         ),
         schedule(
             "nightly",
-            "0 3 * * *",
+            workspace.settings.unattended_nightly_cron,
             "everything",
             "Fits the champion's recipe to the new events and makes lists. Fits and judges all "
             "models where that is due, or where what answers ranks worse than popularity.",

@@ -12,6 +12,12 @@ import psutil
 from crossmodal.ending import UI_SECONDS, end_all, on_ending
 from crossmodal.paths import StatePaths
 
+_MARK = "UI_OF_CROSSMODAL"
+"""In the environment of every process of a web UI: the home that it works in."""
+
+_BROKEN_DOWN = 1
+_KILL_SECONDS = 20.0
+
 
 def serve_ui(paths: StatePaths, port: int) -> int:
     """Runs `dagster dev` until it ends or a signal ends it, with every process that it started.
@@ -20,19 +26,41 @@ def serve_ui(paths: StatePaths, port: int) -> int:
     given. They are a session of their own: a signal reaches this process, which ends them in order.
 
     Returns:
-        Its exit code; 0 after a signal.
+        0 after a signal. Otherwise its exit code, or 1: when its daemon or its web server has
+        ended, it ends too, but calls that a success.
     """
-    environment = os.environ | {"DAGSTER_HOME": str(paths.dagster)}
+    environment = os.environ | {"DAGSTER_HOME": str(paths.dagster), _MARK: str(paths.home)}
     command = [sys.executable, "-m", "dagster", "dev", "--port", str(port)]
     command += ["--module-name", "orchestration.definitions"]
     with on_ending(_leave):
         dagster = subprocess.Popen(command, env=environment, start_new_session=True)
         try:
-            return dagster.wait()
+            return dagster.wait() or _BROKEN_DOWN
         except KeyboardInterrupt:
             return 0
         finally:
             _end(dagster)
+
+
+def end_left_by_killed(paths: StatePaths) -> None:
+    """Kills what a web UI that was killed has left in a home, runs among it.
+
+    Whoever calls it holds the lock of the web UI, so that no living one has processes there. What
+    they wrote is whole after a kill too, and the next web UI takes their runs up again.
+    """
+    # The second time for what the first ones were about to start.
+    for _ in range(2):
+        left = [process for process in psutil.process_iter() if _is_of(process, paths)]
+        end_all(left, 0)
+        psutil.wait_procs(left, timeout=_KILL_SECONDS)
+
+
+def _is_of(process: psutil.Process, paths: StatePaths) -> bool:
+    try:
+        home: str | None = process.environ().get(_MARK)
+    except (psutil.Error, OSError):
+        return False
+    return home == str(paths.home)
 
 
 def _leave(number: int, frame: FrameType | None) -> NoReturn:

@@ -1,10 +1,16 @@
 """Runs that nobody watches."""
 
+import re
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, Field, SecretStr, field_validator
 
 from crossmodal.settings.home import AbsolutePath
+
+_CRON_FIELDS = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 6))
+"""Least and most of minute, hour, day of the month, month, day of the week (0 is Sunday)."""
+
+_CRON_PART = re.compile(r"(?:\*|(\d+)(?:-(\d+))?)(?:/([1-9]\d*))?")
 
 
 class UnattendedSettings(BaseModel):
@@ -36,6 +42,12 @@ class UnattendedSettings(BaseModel):
     unattended_time_zone: str = Field(
         default="UTC",
         description="Time zone of the schedules' hours, such as Europe/Paris.",
+    )
+    unattended_nightly_cron: str = Field(
+        default="0 3 * * *",
+        description="When the schedule `nightly` starts its run, as a cron expression: minute, "
+        "hour, day of the month, month, day of the week (0 to 6, Sunday is 0). Numbers, `*`, and "
+        "`,`, `-` and `/` between them.",
     )
     unattended_events_folder: AbsolutePath | None = Field(
         default=None,
@@ -87,6 +99,14 @@ class UnattendedSettings(BaseModel):
         description="Time that one try to post an alert may take. There are at most three tries.",
     )
 
+    @field_validator("unattended_nightly_cron")
+    @classmethod
+    def _readable_cron(cls, value: str) -> str:
+        fields = value.split()
+        if len(fields) != len(_CRON_FIELDS) or not all(map(_is_cron, fields, _CRON_FIELDS)):
+            raise ValueError(f"{value!r} is no cron expression; write one as 0 3 * * *")
+        return value
+
     @field_validator("unattended_time_zone")
     @classmethod
     def _known_zone(cls, value: str) -> str:
@@ -95,3 +115,14 @@ class UnattendedSettings(BaseModel):
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
             raise ValueError(f"{value!r} is no time zone; write one as Europe/Paris") from error
         return value
+
+
+def _is_cron(field: str, limits: tuple[int, int]) -> bool:
+    """Whether a field is a list of `*`, numbers and ranges within the limits, each with a step."""
+    least, most = limits
+    parts = [_CRON_PART.fullmatch(part) for part in field.split(",")]
+    return all(
+        part is not None
+        and least <= int(part[1] or least) <= int(part[2] or part[1] or most) <= most
+        for part in parts
+    )

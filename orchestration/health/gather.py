@@ -114,7 +114,7 @@ def _with_records(facts: Facts, workspace: Workspace, instance: DagsterInstance)
     return replace(
         facts,
         tables=tuple(TableAge(name, found.get(name), hours.get(name)) for name in names),
-        runs=recorded_runs(instance, all_current_at),
+        runs=recorded_runs(instance, all_current_at, facts.at),
         automation=replace(
             automation_of(instance, time_zone, ui, unattended, facts.at), by_up=by_up
         ),

@@ -1,18 +1,24 @@
 """What Dagster has recorded of runs: the last that ended well, and the last that failed."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 from dagster import DagsterInstance, DagsterRunStatus, RunRecord, RunsFilter
+from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, WILL_RETRY_TAG
 
 from orchestration.failures import why_failed
 from orchestration.health.facts import EndedRun, Runs
+from orchestration.run_queue import QUEUED_TAG
 
 _MOST_FAILURES = 10
 """So many are looked at for one whose work was not done since; older ones are long past."""
 
 _MOST_CHARACTERS = 300
+_TRIED_AGAIN_WITHIN = timedelta(minutes=5)
+"""A daemon that works looks every few seconds for killed runs; after a kill of its own it has to
+start first."""
+
 _TOLD = {
     dg.DagsterEventType.ASSET_CHECK_EVALUATION,
     dg.DagsterEventType.STEP_FAILURE,
@@ -20,17 +26,24 @@ _TOLD = {
 }
 
 
-def recorded_runs(instance: DagsterInstance, all_current_at: datetime | None) -> Runs:
+def recorded_runs(
+    instance: DagsterInstance, all_current_at: datetime | None, now: datetime
+) -> Runs:
     """The last runs of a home.
 
     Args:
         instance: of the home.
         all_current_at: when a run last found everything current, so that what had failed earlier
             was made good.
+        now: the time.
     """
     successes = _last(instance, DagsterRunStatus.SUCCESS, 1)
     failures = _last(instance, DagsterRunStatus.FAILURE, _MOST_FAILURES)
-    still_open = (one for one in failures if not _made_good(instance, one, all_current_at))
+    still_open = (
+        one
+        for one in failures
+        if not _taken_up(instance, one, now) and not _made_good(instance, one, all_current_at)
+    )
     return Runs(
         next((_ended(one) for one in successes), None),
         next((_failed(instance, one) for one in failures), None),
@@ -64,6 +77,17 @@ def _end(record: RunRecord) -> datetime:
     # A run that was marked as failed by another process may have no end of its own.
     ended = record.update_timestamp.replace(tzinfo=UTC).timestamp()
     return datetime.fromtimestamp(record.end_time or ended, UTC)
+
+
+def _taken_up(instance: DagsterInstance, record: RunRecord, now: datetime) -> bool:
+    """Whether the daemon tries a killed run again by itself, and that has not ended yet."""
+    tags = record.dagster_run.tags
+    if QUEUED_TAG not in tags or tags.get(WILL_RETRY_TAG) != "true":
+        return False
+    if AUTO_RETRY_RUN_ID_TAG not in tags:
+        return now - _end(record) < _TRIED_AGAIN_WITHIN
+    again = instance.get_run_by_id(tags[AUTO_RETRY_RUN_ID_TAG])
+    return again is not None and not again.is_finished
 
 
 def _made_good(

@@ -12,13 +12,14 @@ import psutil
 import pytest
 import requests
 from commands import patiently, started
+from dagster._core.storage.tags import WILL_RETRY_TAG
 from dagster_graphql import DagsterGraphQLClient, DagsterGraphQLClientError
 from small_platform import chosen_by_variables
 
 from crossmodal.home_lock import Holder, HomeBusyError, holder_of, home_lock
 from crossmodal.paths import StatePaths
 from crossmodal.settings import Settings
-from orchestration.instance import CLI_RUN_TAG, cancel_left_by_killed_ui, open_instance, sole_run
+from orchestration.instance import CLI_RUN_TAG, fail_left_by_killed_ui, open_instance, sole_run
 
 MODEL = "model_ease"
 
@@ -159,11 +160,12 @@ def test_a_killed_holder_is_named_to_the_next_one_and_its_run_is_marked_as_faile
             dg.DagsterRunStatus.FAILURE,
             dg.DagsterRunStatus.STARTED,
         ]
-        with home_lock(paths):
-            cancel_left_by_killed_ui(paths, instance)
+        with home_lock(paths, run_id=waits.run_id):
+            fail_left_by_killed_ui(paths, instance)
         assert instance.get_run_by_id(waits.run_id).status is dg.DagsterRunStatus.STARTED
-        cancel_left_by_killed_ui(paths, instance)
-        assert instance.get_run_by_id(waits.run_id).status is dg.DagsterRunStatus.CANCELED
+        fail_left_by_killed_ui(paths, instance)
+        failed = instance.get_run_by_id(waits.run_id)
+    assert failed.status is dg.DagsterRunStatus.FAILURE and failed.tags[WILL_RETRY_TAG] == "true"
 
 
 @pytest.mark.parametrize("given_again", [False, True])
@@ -185,7 +187,7 @@ def test_what_a_dead_process_has_left_names_nobody(tmp_path: Path, *, given_agai
     assert str(Holder("a run", "42", 7, "noon")) == "a run 42 (process 7), since noon UTC"
 
 
-def test_a_home_of_an_older_version_gets_the_queue_and_an_edited_file_stays(
+def test_a_home_of_an_older_version_gets_queue_and_retries_and_an_edited_file_stays(
     tmp_path: Path,
 ) -> None:
     paths = StatePaths(tmp_path)
@@ -194,6 +196,7 @@ def test_a_home_of_an_older_version_gets_the_queue_and_an_edited_file_stays(
     config.write_text("telemetry:\n  enabled: false\nnux:\n  enabled: false\n")
     with open_instance(paths) as instance:
         queue = instance.get_concurrency_config().run_queue_config
+        assert instance.run_retries_enabled
     assert queue is not None
     assert queue.tag_concurrency_limits == [{"key": "crossmodal/queued", "limit": 1}]
     config.write_text("telemetry:\n  enabled: true\n")

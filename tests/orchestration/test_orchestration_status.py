@@ -22,6 +22,7 @@ from dagster._core.scheduler.instigation import (
     TickData,
     TickStatus,
 )
+from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG
 from dagster._daemon.types import DaemonHeartbeat
 from dagster._utils.error import SerializableErrorInfo
 from small_platform import small_settings
@@ -38,6 +39,7 @@ from orchestration.health.gather import health_of
 from orchestration.health.page import as_markdown, as_text, for_programs
 from orchestration.health.verdict import EMPTY, WELL, Health, Problem
 from orchestration.instance import CLI_RUN_TAG, open_instance, sole_run
+from orchestration.run_queue import QUEUED_TAG
 from orchestration.services.places import Started, note, socket_of
 
 DATED = ("online_features", "recommendations", "online_recommendations", "champion")
@@ -219,6 +221,28 @@ def test_a_run_that_was_killed_is_a_failed_one(workspace: Workspace) -> None:
             pass
         health = health_of(workspace, instance)
     assert "The process of this run was killed." in problem(health, "failed_run").what
+
+
+def test_a_killed_run_is_no_problem_as_long_as_the_daemon_tries_it_again(
+    workspace: Workspace,
+) -> None:
+    with open_instance(workspace.paths) as instance:
+        make(instance, "champion")
+        killed, again = (
+            dg.DagsterRun(
+                job_name="everything", status=dg.DagsterRunStatus.STARTED, tags={QUEUED_TAG: "true"}
+            )
+            for _ in range(2)
+        )
+        for run in (killed, again):
+            instance.add_run(run)
+        instance.report_run_failed(killed)
+        assert health_of(workspace, instance).well
+        assert not health_of(workspace, instance, now() + HOURS).well
+        instance.add_run_tags(killed.run_id, {AUTO_RETRY_RUN_ID_TAG: again.run_id})
+        assert health_of(workspace, instance, now() + HOURS).well
+        instance.report_run_canceled(again)
+        problem(health_of(workspace, instance, now() + HOURS), "failed_run")
 
 
 def test_a_schedule_that_is_on_needs_the_daemon(workspace: Workspace) -> None:

@@ -153,6 +153,23 @@ def test_what_an_app_reads_is_overdue_after_the_hours_of_the_settings(tmp_path: 
     }
 
 
+@pytest.mark.parametrize(
+    "cron", ["*/2 * * * *", "15 2 * * 1-5", "0 22,23 1-31/2 * *", "0 0 29 2 *"]
+)
+def test_the_hour_of_the_night_can_be_chosen(tmp_path: Path, cron: str) -> None:
+    with repository_of(small_settings(tmp_path, unattended_nightly_cron=cron)) as (_, repository):
+        crons = {one.name: one.cron_schedule for one in repository.schedule_defs}
+    assert crons["nightly"] == cron and crons["hourly"] == "30 * * * *"
+
+
+@pytest.mark.parametrize(
+    "cron", ["3:00", "0 24 * * *", "* * *", "5-1 * * * *", "0 3 * * SUN", "*/0 3 * * *"]
+)
+def test_a_time_that_is_no_cron_expression_is_refused(tmp_path: Path, cron: str) -> None:
+    with pytest.raises(ValidationError, match=r"write one as 0 3 \* \* \*"):
+        small_settings(tmp_path, unattended_nightly_cron=cron)
+
+
 def test_a_zone_that_nobody_knows_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValidationError, match="write one as Europe/Paris"):
         small_settings(tmp_path, unattended_time_zone="Paris time")

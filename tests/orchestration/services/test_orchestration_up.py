@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import httpx
 import psutil
 import pytest
 from boxes import Box, box_of
 from commands import patiently
+
+from orchestration.instance import open_instance
 
 pytest.importorskip("supervisor", reason="the package supervisor is not installed here")
 pytestmark = pytest.mark.slow
@@ -77,6 +80,37 @@ def test_a_service_that_is_killed_is_started_again(box: Box) -> None:
         box.answers()
 
     another()
+
+
+def family_of_ui(box: Box) -> list[psutil.Process]:
+    ui = psutil.Process(box.pids()["ui"])
+    return [ui, *ui.children(recursive=True)]
+
+
+@pytest.mark.parametrize("killed", ["orchestration.cli", "dagster._daemon", "dagster_webserver"])
+def test_a_web_ui_of_which_any_process_is_killed_is_started_again(box: Box, killed: str) -> None:
+    before = family_of_ui(box)
+    with open_instance(box.paths) as instance:
+        # As a run that was going on.
+        going = dg.DagsterRun(
+            job_name="everything",
+            status=dg.DagsterRunStatus.STARTED,
+            tags={"dagster/max_retries": "0"},
+        )
+        instance.add_run(going)
+    next(process for process in before if killed in process.cmdline()).kill()
+
+    @patiently
+    def another() -> None:
+        assert box.pids()["ui"] not in (0, before[0].pid)
+        assert len(family_of_ui(box)) >= len(before)
+        box.answers()
+
+    another()
+    assert not any(process.is_running() for process in before)
+    with open_instance(box.paths) as instance:
+        failed = instance.get_run_by_id(going.run_id)
+    assert failed is not None and failed.status is dg.DagsterRunStatus.FAILURE
 
 
 def test_up_starts_what_does_not_run(box: Box) -> None:
