@@ -2,6 +2,7 @@
 # make bench-modalities · make bench-encoders · make bench-evaluation · make bench-scale · make bench-serving
 # make fuzz-sources · make fuzz-media CHANGES=2000
 # make bench-growth · make bench-historical
+# make nights DATA=folder
 # make bench-env · make bench-quality DATA=folder · make bench-refitting DATA=folder
 PYTHON ?= python3.11
 VENV := .venv
@@ -17,7 +18,7 @@ PYTEST := OMP_NUM_THREADS=1 LOKY_MAX_CPU_COUNT=1 $(BIN)/pytest --numprocesses $(
 
 .PHONY: demo up down test test-fast coverage lint ui serve report pictures lock clean
 .PHONY: bench-modalities bench-encoders bench-evaluation bench-scale bench-serving bench-env bench-quality
-.PHONY: bench-growth bench-historical bench-refitting fuzz-sources fuzz-media
+.PHONY: bench-growth bench-historical bench-refitting nights fuzz-sources fuzz-media
 
 demo: $(INSTALLED)
 	@$(BIN)/crossmodal run --source sample
@@ -83,6 +84,10 @@ bench-scale: $(INSTALLED)
 
 bench-growth: $(INSTALLED)
 	$(BIN)/python -m benchmarks.growth $(ARGS)
+
+# Without DATA, the nights are of the generated sample. Seven nights with 50 kills take hours.
+nights: $(INSTALLED)
+	$(BIN)/python -m benchmarks.nights $(if $(DATA),--data "$(DATA)") $(ARGS)
 
 bench-historical: $(INSTALLED)
 	$(BIN)/python -m benchmarks.historical_features $(ARGS)
