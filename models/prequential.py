@@ -85,8 +85,10 @@ def judged_by_next(
     return NextEvents(
         len(following),
         len(histories),
-        *(_mean(one["ndcg", K]) for one in (mine, popular)),
-        *(_mean(one["hit_rate", K]) for one in (mine, popular)),
+        _mean(mine["ndcg", K]),
+        _mean(popular["ndcg", K]),
+        _mean(mine["hit_rate", K]),
+        _mean(popular["hit_rate", K]),
         paired_difference(mine["ndcg", K], popular["ndcg", K], samples, seed),
     )
 
