@@ -1,5 +1,6 @@
 """What a night does: a refit of the champion's recipe, or a judgement of all models, and why."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,7 +12,7 @@ from orchestration.jobs import NIGHT
 from orchestration.table_ages import current_at
 
 NIGHT_TAG = "crossmodal/night"
-"""Of the runs of the schedule `nightly`: `judge` or `refit`."""
+"""Of the runs of the schedule `nightly` and the sensor `source_changed`: `judge` or `refit`."""
 
 WHY_TAG = "crossmodal/why"
 """Of the same runs: why, a sentence."""
@@ -39,6 +40,27 @@ class Night:
     def tags(self) -> dict[str, str]:
         """For the run."""
         return {NIGHT_TAG: "judge" if self.judges else "refit", WHY_TAG: self.why}
+
+    def request(
+        self,
+        repository: dg.RepositoryDefinition,
+        tags: Mapping[str, str],
+        run_key: str | None = None,
+    ) -> dg.RunRequest:
+        """A run of the job `everything`: a schedule or a sensor starts one job.
+
+        A night that judges nothing is a part of it.
+
+        Args:
+            repository: of the definitions.
+            tags: of the run, besides its own.
+            run_key: that Dagster starts one run for.
+        """
+        keys = None
+        if not self.judges:
+            nightly = repository.get_job("nightly").asset_layer
+            keys = sorted(nightly.executable_asset_keys)
+        return dg.RunRequest(run_key, tags={**tags, **self.tags}, asset_selection=keys)
 
 
 def plan_night(workspace: Workspace, instance: dg.DagsterInstance, now: datetime) -> Night:

@@ -84,13 +84,7 @@ def _as_planned(workspace: Workspace, context: dg.ScheduleEvaluationContext) -> 
     current = Workspace(load_settings(home=workspace.settings.home))
     night = plan_night(current, context.instance, datetime.now(UTC))
     context.log.info(night.why)
-    tags = {**request.tags, **night.tags}
-    if night.judges:
-        return dg.RunRequest(tags=tags)
-    # A schedule starts one job: a night that judges nothing is a part of it.
-    job = context.repository_def.get_job("nightly")
-    keys = sorted(job.asset_layer.executable_asset_keys)
-    return dg.RunRequest(tags=tags, asset_selection=keys)
+    return night.request(context.repository_def, request.tags)
 
 
 def source_months(workspace: Workspace) -> list[str]:

@@ -1,6 +1,7 @@
 """The sensor that looks at the source's files: what has changed shows as stale and starts a run."""
 
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, cast
 
 import dagster as dg
 from pydantic import BaseModel, ValidationError
@@ -12,6 +13,7 @@ from crossmodal.settings import load_settings
 from crossmodal.workspace import Workspace
 from orchestration import defaults
 from orchestration.jobs import month_range_tags
+from orchestration.night import plan_night
 from orchestration.schedules import source_months
 from sources.protocol import SourceError
 
@@ -40,7 +42,8 @@ def source_sensor(workspace: Workspace) -> dg.SensorDefinition:
         job_name="everything",
         minimum_interval_seconds=_SECONDS,
         default_status=defaults.of_sensors(workspace.settings),
-        description="Shows what the source's changed files make stale, and starts a run. "
+        description="Shows what the source's changed files make stale, and starts a run as the "
+        "schedule nightly does. "
         f"{defaults.HOW_TO_TURN_ON}",
     )
     def source_changed(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
@@ -81,7 +84,10 @@ def _looked(workspace: Workspace, context: dg.SensorEvaluationContext) -> dg.Sen
         months = register_months(context.instance, source_months(workspace))
         # Were the cursor not kept, the next look would ask for this very run.
         key = f"{seen.runs}: {' '.join(states.values())}"
-        result["run_requests"] = [dg.RunRequest(run_key=key, tags=month_range_tags(months))]
+        night = plan_night(workspace, context.instance, datetime.now(UTC))
+        # Dagster's daemon always gives it.
+        repository = cast(dg.RepositoryDefinition, context.repository_def)
+        result["run_requests"] = [night.request(repository, month_range_tags(months), key)]
     return dg.SensorResult(cursor=seen.model_dump_json(), asset_events=events, **result)
 
 

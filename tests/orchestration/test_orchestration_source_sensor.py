@@ -77,9 +77,12 @@ class Daemon:
         self.cursor: str | None = None
 
     def tick(self, *, killed: bool = False) -> list[str | None]:
-        sensor = build_definitions(self._workspace).resolve_sensor_def("source_changed")
-        context = dg.build_sensor_context(self._instance, cursor=self.cursor)
-        done = sensor.evaluate_tick(context)
+        repository = build_definitions(self._workspace).get_repository_def()
+        sensor = repository.get_sensor_def("source_changed")
+        with dg.build_sensor_context(
+            self._instance, cursor=self.cursor, repository_def=repository
+        ) as context:
+            done = sensor.evaluate_tick(context)
         for event in done.asset_events:
             self._instance.report_runless_asset_event(event)
         self.told = len(done.asset_events)
