@@ -1,7 +1,7 @@
 """Statistics of features between two instants, by Feast's own monitoring.
 
 Feast describes one stretch of time: rows, nulls, moments, percentiles and a histogram per feature.
-It compares nothing, and takes lists, such as embeddings, for numbers, which DuckDB refuses.
+It compares nothing, and cannot describe lists, such as embeddings, which it takes for numbers.
 """
 
 from collections.abc import Iterable, Iterator

@@ -31,14 +31,15 @@ _CHECKS = {
 def drift_checks() -> Iterator[dg.AssetChecksDefinition]:
     """A check per measure; each has the distances of its subjects as metadata."""
     for measure, (name, description) in _CHECKS.items():
+        yield _check(measure, name, description)
 
-        @dg.asset_check(asset=TABLE, name=name, description=description)
-        def check(
-            workspace: dg.ResourceParam[Workspace], measure: str = measure
-        ) -> dg.AssetCheckResult:
-            return judged(newest_run(workspace.lake.read(TABLE)), measure)
 
-        yield check
+def _check(measure: str, name: str, description: str) -> dg.AssetChecksDefinition:
+    @dg.asset_check(asset=TABLE, name=name, description=description)
+    def check(workspace: dg.ResourceParam[Workspace]) -> dg.AssetCheckResult:
+        return judged(newest_run(workspace.lake.read(TABLE)), measure)
+
+    return check
 
 
 def judged(rows: pl.DataFrame, measure: str) -> dg.AssetCheckResult:

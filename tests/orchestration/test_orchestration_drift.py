@@ -1,0 +1,69 @@
+"""A home in which newer events differ from older ones: its table, checks, status and command."""
+
+import dagster as dg
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from assets.drift import drift
+from assets.drift_table import newest_run
+from crossmodal.settings import Settings
+from crossmodal.workspace import Workspace
+from orchestration.checks.of_drift import judged
+from orchestration.cli import app
+from orchestration.health.gather import health_of
+
+pytestmark = pytest.mark.slow
+
+
+def measure(workspace: Workspace) -> bool:
+    """Measures drift; says whether the table was made and not kept."""
+    done = dg.materialize([drift], resources={"workspace": workspace})
+    (event,) = done.get_asset_materialization_events()
+    return not event.materialization.metadata["kept"].value
+
+
+def worsen_newest(workspace: Workspace) -> None:
+    """Everyone gives the fewest stars to everything, in the newest three tenths of events."""
+    lake = workspace.lake
+    at = pl.col("event_timestamp")
+    events = lake.scan_partitions("interactions")
+    cut = events.select(at.quantile(0.7)).collect().item()
+    for month in lake.partitions("interactions"):
+        name = f"interactions/{month}"
+        low = pl.when(at > cut).then(0.5).otherwise("value").cast(pl.Float32)
+        lake.write(name, lake.read(name).with_columns(value=low), {"by": "hand"})
+
+
+def test_drift_is_measured_by_a_run_and_named_once_there_is_some(copied: Settings) -> None:
+    settings = copied.model_copy(update={"drift_least_users": 20.0})
+    workspace = Workspace(settings)
+    first = workspace.lake.read("drift")
+    assert set(first["measure"]) == {
+        "psi",
+        "wasserstein",
+        "mean_shift",
+        "near_duplicates",
+        "missing",
+    }, "nobody has reported what was shown"
+    assert first["limit"].is_null().all() and not first["drifted"].any(), "60 users are few"
+    # The first has another setting.
+    assert measure(workspace) and not measure(workspace)
+    steady = workspace.lake.read("drift")
+    assert steady["until"].n_unique() == 1 and not steady["drifted"].any()
+    assert not any(problem.key == "drift" for problem in health_of(workspace).problems)
+
+    worsen_newest(workspace)
+    assert measure(workspace)
+    found = newest_run(workspace.lake.read("drift"))
+    assert found.filter("drifted").select("measure", "subject").rows() == [("psi", "value")]
+    check = judged(found, "psi")
+    assert not check.passed and check.severity is dg.AssetCheckSeverity.WARN
+    assert check.description is not None and "psi of value" in check.description
+    assert check.metadata["value"].value == found.filter("drifted")["value"].item()
+    assert judged(found, "missing").passed
+    (problem,) = [one for one in health_of(workspace).problems if one.key == "drift"]
+    assert problem.command == "crossmodal drift" and "psi of value" in problem.what
+    shown = CliRunner().invoke(app, ["drift"], env={"CROSSMODAL_HOME": str(settings.home)})
+    assert shown.exit_code == 0 and "| value " in shown.output
+    assert (workspace.paths.pictures / "drift.png").is_file()
