@@ -7,41 +7,32 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from assets.drift_pictures import drift_over_time
-from assets.drift_table import SCHEMA, TABLE
+from assets.drift_table import DRIFT, SCHEMA, STATISTICS
 from assets.features import newest_event
 from assets.item_vectors import VECTOR_TABLES
-from assets.stage import input_version
+from assets.registry import fitted_until, has_version, open_registry
 from assets.table_asset import Making, table_asset
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
-from models.drift.names import (
-    CLICK_THROUGH,
-    FALLBACK,
-    MEAN_SHIFT,
-    MISSING,
-    NEAR_DUPLICATES,
-    PSI,
-    WASSERSTEIN,
-)
+from models.drift import names
 
 if TYPE_CHECKING:
     from models.drift.measured import Measured
 
 _MOST_RUNS = 400
-_WHEN = ("until", "since", "events")
-_STATISTICS = ("item_statistics", "user_statistics")
+_WHEN = ("until", "since")
 
 
 def limits(settings: Settings) -> dict[str, float]:
     """The limit of each measure."""
     return {
-        PSI: settings.drift_psi,
-        WASSERSTEIN: settings.drift_wasserstein,
-        MEAN_SHIFT: settings.drift_mean_shift,
-        NEAR_DUPLICATES: settings.drift_near_duplicates,
-        MISSING: settings.drift_missing,
-        FALLBACK: settings.drift_fallback,
-        CLICK_THROUGH: settings.drift_click_through,
+        names.PSI: settings.drift_psi,
+        names.WASSERSTEIN: settings.drift_wasserstein,
+        names.MEAN_SHIFT: settings.drift_mean_shift,
+        names.NEAR_DUPLICATES: settings.drift_near_duplicates,
+        names.MISSING: settings.drift_missing,
+        names.FALLBACK: settings.drift_fallback,
+        names.CLICK_THROUGH: settings.drift_click_through,
     }
 
 
@@ -51,28 +42,13 @@ def _choices(workspace: Workspace) -> dict[str, Any]:
         "limits": limits(settings),
         "least": settings.drift_least_users,
         "seed": settings.seed,
-        "fitted_on": _fitted_on(workspace),
     }
 
 
-def _fitted_on(workspace: Workspace) -> str:
-    """The content of the events that the version that answers was fitted to; empty for none."""
-    from models.registry import ModelRegistry, UnknownVersionError
-
-    registry = ModelRegistry(workspace.paths.models)
-    version = registry.champion()
-    if version is None:
-        return ""
-    try:
-        return registry.version(version).data_versions.get("interactions", "")
-    except UnknownVersionError:
-        return ""
-
-
 @table_asset(
-    inputs=["interactions", "items", "reported_events", *VECTOR_TABLES, *_STATISTICS],
-    # Feast describes features by its registry; what answers says what counts as older.
-    after=["feature_registry", "serving_model"],
+    inputs=["interactions", "items", "reported_events", *VECTOR_TABLES, *STATISTICS],
+    # Feast describes features by its registry.
+    after=["feature_registry"],
     choices=_choices,
     pictures=("drift",),
     group="evaluation",
@@ -80,7 +56,11 @@ def _fitted_on(workspace: Workspace) -> str:
     code_version="1",
 )
 def drift(making: Making) -> None:
-    """How far newer events, features, embeddings and answers are from older ones, run by run."""
+    """How far newer events, features, embeddings and answers are from older ones, run by run.
+
+    What the version that answers has learned from is older, and what came since is newer, so that
+    this comes before another version learns from it.
+    """
     from assets.drift_windows import cut_between, measured_of_events, measured_of_features
     from models.drift.clicks import shown_items
     from models.drift.of_answers import of_answers
@@ -89,37 +69,36 @@ def drift(making: Making) -> None:
     until = newest_event(lake)
     former = _former(making, until)
     events = lake.scan_partitions("interactions").select("user_id", "event_timestamp")
-    fitted_until = _fitted_until(former, making.choices["fitted_on"])
-    since = cut_between(events, fitted_until, settings.drift_least_users)
+    since = cut_between(events, _learned_until(making.workspace), settings.drift_least_users)
     chosen = limits(settings)
     measured = [
         *measured_of_events(lake, since, settings.seed),
         *measured_of_features(making.workspace, since),
-        *of_answers(shown_items(lake.scan("reported_events")), chosen[FALLBACK]),
+        *of_answers(shown_items(lake.scan("reported_events")), chosen[names.FALLBACK]),
     ]
     rows = _rows(measured, settings).with_columns(
         since=pl.lit(since, SCHEMA["since"]),
         until=pl.lit(until, SCHEMA["until"]),
-        events=pl.lit(input_version(lake, "interactions")),
     )
     history = pl.concat([former, rows.select(former.columns)])
     drift_over_time(making.workspace.paths.pictures / "drift.png", history)
-    lake.write(TABLE, history, making.stamp, **_figures(rows))
+    lake.write(DRIFT, history, making.stamp, **_figures(rows))
 
 
 def _former(making: Making, until: datetime) -> pl.DataFrame:
     """What earlier runs measured; a run with the same newest event is replaced."""
-    if not making.lake.exists(TABLE):
+    if not making.lake.exists(DRIFT):
         return pl.DataFrame(schema=SCHEMA)
-    history = making.lake.read(TABLE).filter(pl.col("until") < until)
+    history = making.lake.read(DRIFT).filter(pl.col("until") < until)
     runs = history["until"].unique().sort()
     return history.filter(pl.col("until").is_in(runs.tail(_MOST_RUNS).implode()))
 
 
-def _fitted_until(former: pl.DataFrame, content: str) -> datetime | None:
-    """When the newest event of this content happened, if an earlier run has measured it."""
-    found: datetime | None = former.filter(pl.col("events") == content)["until"].max()  # type: ignore[assignment]
-    return found
+def _learned_until(workspace: Workspace) -> datetime | None:
+    """The newest event that the version that answers could learn from, if that is known."""
+    version = open_registry(workspace).champion()
+    known = version is not None and has_version(workspace, version)
+    return fitted_until(workspace, version) if known and version else None
 
 
 def _rows(measured: Iterable["Measured"], settings: Settings) -> pl.DataFrame:

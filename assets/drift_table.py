@@ -2,7 +2,7 @@
 
 import polars as pl
 
-TABLE = "drift"
+DRIFT = "drift"
 SCHEMA: dict[str, pl.DataType] = {
     "until": pl.Datetime("us", "UTC"),
     "since": pl.Datetime("us", "UTC"),
@@ -14,10 +14,11 @@ SCHEMA: dict[str, pl.DataType] = {
     "noise": pl.Float64(),
     "limit": pl.Float64(),
     "drifted": pl.Boolean(),
-    "events": pl.String(),
 }
-"""`until` is the newest event of the run, `events` the content version of all of them; `limit` is
-null where a subject is not judged."""
+"""`until` is the newest event of the run; `limit` is null where a subject is not judged."""
+
+STATISTICS = {"item_statistics": "item_id", "user_statistics": "user_id"}
+"""Views of features that are numbers, and whose they are. Tables have the same names."""
 
 
 def newest_run(history: pl.DataFrame) -> pl.DataFrame:

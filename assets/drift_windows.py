@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from assets.drift_table import STATISTICS
 from assets.item_vectors import VECTOR_TABLES
 from crossmodal.lake import Lake
 from crossmodal.modalities import MODALITIES
@@ -20,9 +21,6 @@ from models.drift.measured import (
     sizes_of,
 )
 from models.drift.names import WASSERSTEIN
-
-STATISTICS = {"item_statistics": "item_id", "user_statistics": "user_id"}
-"""Views of features that are numbers, and whose they are. Tables have the same names."""
 
 if TYPE_CHECKING:
     from feature_repo.monitored import FeatureStatistics

@@ -1,13 +1,13 @@
 """How well the version that answers ranked the events that have come in since it was fitted."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from assets.by_hand import why_unreadable
-from assets.registry import open_registry
+from assets.registry import fitted_until, open_registry
 from assets.stage import Context
 from assets.table_asset import Making, table_asset
 from crossmodal.lake import Lake
@@ -27,7 +27,6 @@ FEWEST_USERS = 20
 _INSTANT = pl.Datetime("us", "UTC")
 _SCHEMA = pl.Schema(
     {
-        "measured_at": _INSTANT,
         "answering_version": pl.String(),
         "since": _INSTANT,
         "until": _INSTANT,
@@ -60,12 +59,12 @@ class Measured:
     """The newest row of the table that says something of a version.
 
     Attributes:
-        measured_at: when, by the clock, in UTC.
+        until: the newest event that judged.
         worse: whether the version ranked worse than popularity, beyond chance.
         said: what was found, a sentence.
     """
 
-    measured_at: datetime
+    until: datetime
     worse: bool
     said: str
 
@@ -82,7 +81,7 @@ def last_measured(lake: Lake) -> Measured | None:
         f"{row['users']:,} users after {row['since']:%Y-%m-%d %H:%M} UTC, which it was not fitted "
         f"to{'' if enough else f'; fewer than {FEWEST_USERS} users say nothing for sure'}."
     )
-    return Measured(row["measured_at"], enough and row["ci_high"] < 0, said)
+    return Measured(row["until"], enough and row["ci_high"] < 0, said)
 
 
 def _last_row(lake: Lake) -> dict[str, Any] | None:
@@ -128,11 +127,11 @@ def _measured(
     if unreadable := why_unreadable(workspace, version):
         context.log.warning(f"The version that answers cannot be judged. {unreadable}")
         return None
-    fitted_up_to = open_registry(workspace).version(version).newest_event
-    if not fitted_up_to:
+    known = fitted_until(workspace, version)
+    if known is None:
         context.log.info(f"{version} does not record which events it was fitted to.")
         return None
-    since = max([datetime.fromisoformat(fitted_up_to), *before["until"].to_list()])
+    since = max([known, *before["until"].to_list()])
     events = positive_events(workspace.lake).select(
         "user_id", "item_id", "value", "event_timestamp"
     )
@@ -143,7 +142,6 @@ def _measured(
     log = indexed_events(events.collect(), items, workspace.settings.seed)
     found = _judged(workspace, version, log, since)
     row = {
-        "measured_at": datetime.now(UTC),
         "answering_version": version,
         "since": since,
         "until": until,

@@ -1,5 +1,6 @@
 """The model registry of a workspace."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from assets.stage import input_version
@@ -30,6 +31,16 @@ def has_version(workspace: Workspace, version: str) -> bool:
     from models.registry import is_whole
 
     return is_whole(workspace.paths.models / version)
+
+
+def fitted_until(workspace: Workspace, version: str) -> datetime | None:
+    """The newest event that a version could learn from; None where its manifest does not say.
+
+    Raises:
+        UnknownVersionError: there is no such version.
+    """
+    newest = open_registry(workspace).version(version).newest_event
+    return datetime.fromisoformat(newest) if newest else None
 
 
 def data_versions(lake: Lake, tables: tuple[str, ...]) -> dict[str, str]:

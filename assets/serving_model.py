@@ -16,6 +16,7 @@ from assets.datasets import (
     split_data,
     warm_split,
 )
+from assets.drift_table import DRIFT
 from assets.item_vectors import VECTOR_TABLES, encoders_of
 from assets.judging import why_not_judged
 from assets.prequential import PREQUENTIAL
@@ -81,8 +82,9 @@ def _is_in_use(workspace: Workspace) -> bool:
 
 @table_asset(
     # Of the champion's table only the version counts, and that is a choice here. The new events
-    # judge the version that has answered until now before another one learns from them.
-    after=["champion", PREQUENTIAL],
+    # judge the version that has answered until now, and are compared with what it learned from,
+    # before another one learns from them.
+    after=["champion", PREQUENTIAL, DRIFT],
     inputs=SPLIT_INPUTS,
     also_reads=[*SPLIT_TABLES, *VECTOR_TABLES],
     choices=lambda workspace: {

@@ -14,14 +14,10 @@ def add_missing(connection: sqlite3.Connection) -> None:
     if not _missing(connection):
         return
     # Another process may be adding them: the file is locked before the second look.
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
         for name in _missing(connection):
             connection.execute(f"ALTER TABLE events ADD COLUMN {name} {_ADDED[name]}")
-        connection.execute("COMMIT")
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
 
 
 def selected(connection: sqlite3.Connection, columns: str) -> str:

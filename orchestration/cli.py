@@ -6,8 +6,6 @@ its number, so 130 after Ctrl-C and 143 after SIGTERM.
 """
 
 import json
-import shutil
-from contextlib import ExitStack
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -19,6 +17,7 @@ from orchestration.beta import accept_beta
 from orchestration.cli_backup import backup, restore
 from orchestration.cli_champion import champion, promote, rollback
 from orchestration.cli_drift import drift
+from orchestration.cli_reset import reset
 from orchestration.cli_services import keys, serve, ui
 from orchestration.cli_shared import fail, made_home, read_settings
 from orchestration.cli_status import status
@@ -278,37 +277,6 @@ def settings() -> None:
     typer.echo(settings_page(), nl=False)
 
 
-@app.command()
-def reset(
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-) -> None:
-    """Deletes the state folder: a factory reset."""
-    home = read_settings().home
-    if not home.exists():
-        typer.echo(f"Nothing to delete: {home} does not exist.")
-        return
-    marks = ("lake", "dagster", "serving", "source.json", "run.lock", "id.key")
-    if not any((home / mark).exists() for mark in marks):
-        fail(f"{home} does not look like a state folder of this project; delete it by hand.")
-    from crossmodal.paths import StatePaths
-    from orchestration.services.up import running
-
-    if running(StatePaths(home)) is not None:
-        fail(f"The web UI and the service work in {home}; end them with `crossmodal down` first.")
-    if not yes:
-        typer.confirm(f"Delete {home} and everything in it?", abort=True)
-    from crossmodal.home_lock import HomeBusyError, home_lock
-
-    try:
-        with ExitStack() as locks:
-            for work in ("run", "ui", "backup"):
-                locks.enter_context(home_lock(StatePaths(home), work))
-    except HomeBusyError as error:
-        fail(str(error))
-    shutil.rmtree(home)
-    typer.echo(f"Deleted {home}.")
-
-
 app.command()(status)
 app.command()(drift)
 app.command()(backup)
@@ -320,6 +288,7 @@ app.command()(up)
 app.command()(down)
 app.command()(ui)
 app.command()(serve)
+app.command()(reset)
 app.add_typer(keys, name="keys")
 
 

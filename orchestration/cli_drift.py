@@ -14,13 +14,13 @@ def drift(
     settings = read_settings()
     import polars as pl
 
-    from assets.drift_table import TABLE, newest_run
+    from assets.drift_table import DRIFT, newest_run
     from crossmodal.workspace import Workspace
 
     lake = Workspace(settings).lake
-    if not lake.exists(TABLE):
+    if not lake.exists(DRIFT):
         fail(f"No run has measured drift in {settings.home} yet: run `crossmodal run`.")
-    rows = newest_run(lake.read(TABLE)).drop("events")
+    rows = newest_run(lake.read(DRIFT))
     if as_json:
         typer.echo(rows.write_json())
         return

@@ -63,8 +63,8 @@ _STAGES = [
     assets.sensitivity,
     assets.champion,
     assets.prequential,
-    assets.serving_model,
     assets.drift,
+    assets.serving_model,
     assets.recommendations,
     assets.retention,
 ]

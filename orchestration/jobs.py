@@ -3,6 +3,7 @@
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
+from assets.drift_table import DRIFT
 from assets.partitions import register_months
 from assets.prequential import PREQUENTIAL
 from assets.reported_events import reported_months
@@ -25,7 +26,7 @@ NIGHT = " or ".join(
     [
         *(f"group:{group}" for group in ("sources", "ingestion", "embeddings", "features")),
         *(f"key:{asset}" for asset in ("splits", "training_frame", "item_tokens")),
-        f"key:{PREQUENTIAL}",
+        *(f"key:{asset}" for asset in (PREQUENTIAL, "click_through", DRIFT)),
         "key:serving_model",
         "group:recommendations",
     ]

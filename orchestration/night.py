@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import dagster as dg
 
 from assets.prequential import last_measured
+from assets.registry import fitted_until, has_version
 from crossmodal.workspace import Workspace
 from orchestration.jobs import NIGHT
 from orchestration.table_ages import current_at
@@ -80,6 +81,13 @@ def plan_night(workspace: Workspace, instance: dg.DagsterInstance, now: datetime
             True, f"The models were last judged on {judged_at:%Y-%m-%d}, over {days:g} days ago."
         )
     last = last_measured(workspace.lake)
-    if last is not None and last.worse and last.measured_at > judged_at:
+    if last is not None and last.worse and not _was_judged_with(workspace, last.until):
         return Night(True, f"The version that answers is worse than popularity: {last.said}")
     return Night(False, f"The models were judged on {judged_at:%Y-%m-%d}, which still holds.")
+
+
+def _was_judged_with(workspace: Workspace, event: datetime) -> bool:
+    """Whether the last judgement knew an event of this instant: its models could learn from it."""
+    judged = workspace.lake.read("metrics")["run_id"].unique()
+    known = [fitted_until(workspace, one) for one in judged if has_version(workspace, one)]
+    return any(newest is not None and newest >= event for newest in known)

@@ -100,8 +100,7 @@ class TreeData:
     def of(slices: Sequence[LabelledSlice], names: Sequence[str], config: HMDFConfig) -> "TreeData":
         """The table of some slices, of at most `config.most_users` users each.
 
-        Of more than `config.most_rows` candidates, some that were not chosen are left out. A tree
-        gains little from the hundredth item that a user did not choose.
+        Of more than `config.most_rows` candidates, some that were not chosen are left out.
 
         Args:
             slices: what is learned from.

@@ -5,26 +5,21 @@ from collections.abc import Iterator
 import dagster as dg
 import polars as pl
 
-from assets.drift_table import TABLE, newest_run, said
+from assets.drift_table import DRIFT, newest_run, said
 from crossmodal.workspace import Workspace
-from models.drift.names import (
-    CLICK_THROUGH,
-    FALLBACK,
-    MEAN_SHIFT,
-    MISSING,
-    NEAR_DUPLICATES,
-    PSI,
-    WASSERSTEIN,
-)
+from models.drift import names
 
 _CHECKS = {
-    PSI: ("events", "Events are distributed as before."),
-    WASSERSTEIN: ("features", "Features that Feast serves are distributed as before."),
-    MEAN_SHIFT: ("embeddings", "Events are about items with embeddings as before."),
-    NEAR_DUPLICATES: ("near_duplicates", "There are as many near-duplicates as before."),
-    MISSING: ("missing_modalities", "Items lack modalities as often as before."),
-    FALLBACK: ("fallback_answers", "Few of the answers that apps have shown are fallbacks."),
-    CLICK_THROUGH: ("click_through", "The newest version is chosen as often as those before."),
+    names.PSI: ("events", "Events are distributed as before."),
+    names.WASSERSTEIN: ("features", "Features that Feast serves are distributed as before."),
+    names.MEAN_SHIFT: ("embeddings", "Events are about items with embeddings as before."),
+    names.NEAR_DUPLICATES: ("near_duplicates", "There are as many near-duplicates as before."),
+    names.MISSING: ("missing_modalities", "Items lack modalities as often as before."),
+    names.FALLBACK: ("fallback_answers", "Few of the answers that apps have shown are fallbacks."),
+    names.CLICK_THROUGH: (
+        "click_through",
+        "The newest version is chosen as often as those before.",
+    ),
 }
 
 
@@ -35,9 +30,9 @@ def drift_checks() -> Iterator[dg.AssetChecksDefinition]:
 
 
 def _check(measure: str, name: str, description: str) -> dg.AssetChecksDefinition:
-    @dg.asset_check(asset=TABLE, name=name, description=description)
+    @dg.asset_check(asset=DRIFT, name=name, description=description)
     def check(workspace: dg.ResourceParam[Workspace]) -> dg.AssetCheckResult:
-        return judged(newest_run(workspace.lake.read(TABLE)), measure)
+        return judged(newest_run(workspace.lake.read(DRIFT)), measure)
 
     return check
 

@@ -12,7 +12,7 @@ from dagster import DagsterInstance
 from pyarrow import ArrowException
 from sqlalchemy.exc import SQLAlchemyError
 
-from assets.drift_table import TABLE, newest_run, said
+from assets.drift_table import DRIFT, newest_run, said
 from crossmodal.home_lock import Holder, holder_of
 from crossmodal.workspace import Workspace
 from models.champion_history import HistoryError, Promotion, Promotions
@@ -162,9 +162,9 @@ def _rejects(workspace: Workspace) -> Share | None:
 
 
 def _drift(workspace: Workspace) -> str:
-    if not workspace.lake.exists(TABLE):
+    if not workspace.lake.exists(DRIFT):
         return ""
-    return said(newest_run(workspace.lake.read(TABLE)).filter("drifted"))
+    return said(newest_run(workspace.lake.read(DRIFT)).filter("drifted"))
 
 
 def _disk(workspace: Workspace) -> Disk:

@@ -61,9 +61,11 @@ def judged(facts: Facts) -> Health:
     if not facts.made and not facts.unreadable:
         nothing = Problem(EMPTY, f"No run has made anything in {facts.home} yet.", "crossmodal run")
         return Health(facts, (*_disk(facts), *_failed(facts), nothing))
-    looks = (_unreadable, _disk, _champion, _failed, _ticks, _daemon, _overdue, _long_run, _rejects)
-    problems = (*(problem for look in looks for problem in look(facts)), *_drift(facts))
-    return Health(facts, problems)
+    looks = (
+        *(_unreadable, _disk, _champion, _failed, _ticks, _daemon),
+        *(_overdue, _long_run, _rejects, _drift),
+    )
+    return Health(facts, tuple(problem for look in looks for problem in look(facts)))
 
 
 def _unreadable(facts: Facts) -> Iterator[Problem]:

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 from small_platform import chosen_by_variables
 
+from assets.drift_table import newest_run
 from assets.prequential import PREQUENTIAL
 from assets.registry import open_registry
 from crossmodal.event_log import EventLog, LoggedEvent
@@ -79,6 +80,8 @@ def test_a_night_judges_what_answers_and_then_only_refits_it(
 ) -> None:
     for variable, value in chosen_by_variables().items():
         monkeypatch.setenv(variable, value)
+    monkeypatch.setenv("CROSSMODAL_DRIFT_LEAST_USERS", "20")
+    copied = copied.model_copy(update={"drift_least_users": 20.0})
     workspace = Workspace(copied)
     lake, registry = workspace.lake, open_registry(workspace)
     before = registry.champion()
@@ -91,6 +94,10 @@ def test_a_night_judges_what_answers_and_then_only_refits_it(
     assert not [name for name in made if name.startswith(("model_", "metrics", "champion"))]
     row = lake.read(PREQUENTIAL).row(0, named=True)
     assert row["answering_version"] == before and row["since"] == fitted_up_to < row["until"]
+    assert {"drift", "click_through"} <= set(made)
+    compared = newest_run(lake.read("drift"))
+    assert compared["since"].unique().to_list() == [fitted_up_to], "what answers had learned so far"
+    assert compared["until"].unique().to_list() == [newest]
     assert row["until"] == newest and (row["events"], row["users"]) == (_USERS, _USERS)
     assert made[PREQUENTIAL]["ndcg_at_10"] == row["ndcg_10"]
     answering = lake.read("serving_model").row(0, named=True)
@@ -115,6 +122,9 @@ def test_a_night_judges_what_answers_and_then_only_refits_it(
     asked = tick(copied)
     assert asked.asset_selection is None and asked.tags[NIGHT_TAG] == "judge"
     assert "worse than popularity" in asked.tags[WHY_TAG] and before in asked.tags[WHY_TAG]
+    judged = worse.with_columns(until=pl.lit(fitted_up_to, worse.schema["until"]))
+    lake.write(PREQUENTIAL, judged, lake.version(PREQUENTIAL).stamp)
+    assert tick(copied).tags[NIGHT_TAG] == "refit", "the last judgement knew these events"
     few = worse.with_columns(users=19)
     lake.write(PREQUENTIAL, few.cast({"users": pl.Int64}), lake.version(PREQUENTIAL).stamp)
     assert tick(copied).tags[NIGHT_TAG] == "refit", "too few users to say so"

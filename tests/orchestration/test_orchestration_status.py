@@ -134,7 +134,10 @@ def test_what_no_run_has_made_for_too_long_is_overdue_since_its_hour(workspace: 
     assert keys(late) == ["overdue"]
     overdue = problem(late, "overdue")
     assert overdue.command == "crossmodal run" and "recommendations (30 h)" in overdue.what
-    assert overdue.since is not None and overdue.since <= made_at + 30 * HOURS
+    of_lists = [table.due_at for table in late.facts.tables if table.hours == 30]
+    assert overdue.since == min(at for at in of_lists if at is not None)
+    weekly = problem(health_of(workspace, now=made_at + 217 * HOURS), "overdue")
+    assert "champion (216 h)" in weekly.what and "champion" not in overdue.what
 
 
 def test_what_is_on_by_default_counts_as_long_as_up_is_in_charge(workspace: Workspace) -> None:
