@@ -1,4 +1,4 @@
-# make demo · make up · make down · make test · make test-fast · make coverage · make ui · make serve · make report · make lock
+# make demo · make up · make down · make test · make test-fast · make coverage · make ui · make serve · make report · make ray · make lock
 # make bench-modalities · make bench-encoders · make bench-evaluation · make bench-scale · make bench-serving
 # make fuzz-sources · make fuzz-media CHANGES=2000
 # make bench-growth · make bench-historical
@@ -8,6 +8,7 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+RAY_INSTALLED := $(VENV)/.ray_installed
 PEERS := benchmarks/.venv
 LOCKS := benchmarks/peers/environments
 ENVIRONMENTS := $(basename $(notdir $(wildcard $(LOCKS)/*.in)))
@@ -16,7 +17,7 @@ WORKERS ?= 2
 # Each process that tests has one core: threads and processes of its own would only wait for it.
 PYTEST := OMP_NUM_THREADS=1 LOKY_MAX_CPU_COUNT=1 $(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal
 
-.PHONY: demo up down test test-fast coverage lint ui serve report pictures lock clean
+.PHONY: demo up down test test-fast coverage lint ui serve report ray pictures lock clean
 .PHONY: bench-modalities bench-encoders bench-evaluation bench-scale bench-serving bench-env bench-quality
 .PHONY: bench-growth bench-historical bench-refitting nights fuzz-sources fuzz-media
 
@@ -25,7 +26,7 @@ demo: $(INSTALLED)
 	@$(BIN)/crossmodal report --html $${CROSSMODAL_HOME:-.crossmodal}/report.html
 	@$(BIN)/crossmodal report
 
-test: lint
+test: lint $(RAY_INSTALLED)
 	$(PYTEST)
 
 # For the inner loop: no run of the platform, no service, no browser, no long training.
@@ -43,7 +44,7 @@ fuzz-media: $(INSTALLED)
 	cd tests/models/media/strange && PYTHONPATH=..:../../../.. OMP_NUM_THREADS=1 \
 		../../../../$(BIN)/python -m fuzzing $(CHANGES)
 
-coverage: $(INSTALLED)
+coverage: $(INSTALLED) $(RAY_INSTALLED)
 	$(PYTEST) --cov --cov-report=term:skip-covered
 
 lint: $(INSTALLED)
@@ -66,6 +67,9 @@ serve: $(INSTALLED)
 
 report: $(INSTALLED)
 	@$(BIN)/crossmodal report --html report.html
+
+# What CROSSMODAL_ENGINE=ray needs (docs/scale.md).
+ray: $(RAY_INSTALLED)
 
 pictures: $(INSTALLED)
 	$(BIN)/python -m benchmarks.screenshots
@@ -110,6 +114,12 @@ bench-quality: $(INSTALLED) $(if $(findstring --skip-peers,$(ARGS)),,$(PEERS_INS
 lock: $(VENV)/bin/uv
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra dev \
 		--custom-compile-command "make lock" --output-file requirements.lock pyproject.toml
+	$(BIN)/python -c 'import tomllib; from pathlib import Path; \
+		project = tomllib.loads(Path("pyproject.toml").read_text())["project"]; \
+		print(*project["optional-dependencies"]["ray"], sep="\n")' \
+		| $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+			--constraint requirements.lock --custom-compile-command "make lock" \
+			--output-file requirements-ray.lock -
 	for name in $(ENVIRONMENTS); do \
 		$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 			--custom-compile-command "make lock" --output-file $(LOCKS)/$$name.txt $(LOCKS)/$$name.in || exit 1; \
@@ -135,6 +145,12 @@ $(INSTALLED): requirements.lock pyproject.toml | $(VENV)/bin/uv
 	@$(BIN)/uv pip install --quiet --compile-bytecode --require-hashes -r requirements.lock || { \
 		echo "The packages could not be installed: is there a network, and is the disk not full?"; exit 1; }
 	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation -e . 
+	@touch $@
+
+$(RAY_INSTALLED): requirements-ray.lock $(INSTALLED)
+	@echo "Installing Ray (about 80 MB) ..."
+	@$(BIN)/uv pip install --quiet --compile-bytecode --require-hashes -r requirements-ray.lock || { \
+		echo "Ray could not be installed: is there a network, and is the disk not full?"; exit 1; }
 	@touch $@
 
 $(PEERS)/%/.installed: $(LOCKS)/%.txt | $(VENV)/bin/uv
