@@ -1,14 +1,17 @@
 """From content to tower features: each distinct content is encoded once per encoder."""
 
 import hashlib
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from assets.engines import Compute, Progress, engine_of
 from assets.media_places import MediaPlaces
 from assets.stage import Stamp
 from assets.table_asset import Making, table_asset
@@ -22,20 +25,31 @@ from crossmodal.modalities import (
 )
 from crossmodal.workspace import Workspace
 from models.encoders.fingerprints import fingerprint_of
-from models.media.limits import media_limits
+from models.media.limits import MediaLimits, media_limits
 
 if TYPE_CHECKING:
-    from models.encoders.protocol import Encoder, MediaEncoder
     from models.encoders.stream import Encoded
 
 _VECTORS = pa.list_(pa.float32())
 FEATURES_SCHEMA = pa.schema(
     [("content_sha256", pa.string()), ("fingerprint", pa.string()), ("features", _VECTORS)]
 )
-_CHUNK = 8192
+ENCODED = pl.Schema(
+    {
+        "content_sha256": pl.String(),
+        "features": pl.List(pl.Float32),
+        "failure": pl.String(),
+        "device": pl.String(),
+    }
+)
+"""What an encoder makes of each content: features, or why there are none; and where it computed."""
 
-Encode = Callable[[pl.DataFrame], pl.DataFrame]
-"""Rows with a content_sha256 to rows of content_sha256 and features; may leave out what fails."""
+_CHUNK = 8192
+_BATCHES_OF_FILES = 4
+"""That a worker of a cluster takes at once: while one is encoded, the next is decoded."""
+
+Encode = Callable[[Sequence[pl.DataFrame]], Iterator[pl.DataFrame]]
+"""Frames with a content_sha256, none of them empty, to one frame of `ENCODED` each, in order."""
 
 
 def usable_files(lake: Lake, modality: str) -> pl.DataFrame:
@@ -59,9 +73,9 @@ def encode_incrementally(
     fingerprint: str,
     stamp: Stamp,
     encode: Encode,
-    skipped: Callable[[int], None],
+    watch: "Watch",
     schema: pa.Schema = FEATURES_SCHEMA,
-) -> int:
+) -> dict[str, Any]:
     """Writes one features row per content, encoding only what the last version lacks.
 
     Contents are taken in the order of their hash, chunk by chunk, so that memory is bounded and
@@ -74,25 +88,30 @@ def encode_incrementally(
         fingerprint: of the encoder; rows of another encoder are encoded again.
         stamp: of the new version.
         encode: makes the features.
-        skipped: called with the number of contents of a chunk that were known.
+        watch: shows how many contents are known or encoded.
         schema: of the table.
 
     Returns:
-        How many contents were encoded.
+        How many contents were encoded, and the device on which the last one was, or `none`.
     """
     known = _known_features(lake, table, fingerprint)
-    encoded = 0
+    keys = known.select("content_sha256").collect()
+    chunks = list(contents.sort("content_sha256").iter_slices(_CHUNK))
+    new = [chunk.join(keys, on="content_sha256", how="anti") for chunk in chunks]
+    made = encode([frame for frame in new if frame.height])
+    encoded, device = 0, "none"
     with lake.writer(table, schema, stamp) as writer:
-        for chunk in contents.sort("content_sha256").iter_slices(_CHUNK):
+        for chunk, missing in zip(chunks, new, strict=True):
+            watch.skip(chunk.height - missing.height)
             reused = known.join(chunk.lazy(), on="content_sha256", how="semi").collect()
-            new = chunk.join(reused, on="content_sha256", how="anti")
-            skipped(reused.height)
-            fresh = encode(new) if new.height else reused.clear()
-            encoded += fresh.height
-            features = pl.concat([reused, fresh]).with_columns(fingerprint=pl.lit(fingerprint))
+            fresh = next(made) if missing.height else pl.DataFrame(schema=ENCODED)
+            device = fresh["device"].item(-1) if fresh.height else device
+            vectors = fresh.filter(pl.col("failure").is_null()).select(reused.columns)
+            encoded += vectors.height
+            features = pl.concat([reused, vectors]).with_columns(fingerprint=pl.lit(fingerprint))
             writer.write(chunk.join(features, on="content_sha256").sort("content_sha256"))
         writer.summarise(fingerprint=fingerprint, failed=contents.height - writer.rows)
-    return encoded
+    return {"encoded": encoded, "device": device}
 
 
 def _known_features(lake: Lake, table: str, fingerprint: str) -> pl.LazyFrame:
@@ -102,19 +121,23 @@ def _known_features(lake: Lake, table: str, fingerprint: str) -> pl.LazyFrame:
     return same.select("content_sha256", "features")
 
 
-def features_table(
-    batches: "Iterator[Encoded]", log: Callable[[str], None] | None = None
-) -> pl.DataFrame:
-    """Encoded batches as rows; each failure is logged and has no row."""
+def encoded_rows(batches: "Iterable[Encoded]", device: str) -> pl.DataFrame:
+    """Rows of `ENCODED` for batches that were encoded on a device: the failures come last."""
     encoded = list(batches)
-    for batch in encoded:
-        for failure in batch.failures:
-            if log is not None:
-                log(f"{failure.key} could not be encoded: {failure.reason}")
     keys = [key for batch in encoded for key in batch.keys]
     vectors = np.concatenate([batch.features for batch in encoded])
+    failures = [failure for batch in encoded for failure in batch.failures]
     column = pl.Series("content_sha256", keys, dtype=pl.String)
-    return pl.DataFrame([column, list_column(vectors, "features")])
+    failed = pl.DataFrame(
+        {
+            "content_sha256": [failure.key for failure in failures],
+            "failure": [failure.reason for failure in failures],
+        },
+        schema_overrides={"content_sha256": pl.String, "failure": pl.String},
+    )
+    good = pl.DataFrame([column, list_column(vectors, "features")])
+    rows = pl.concat([good, failed], how="diagonal").with_columns(device=pl.lit(device))
+    return rows.select(list(ENCODED))
 
 
 def _media_features(modality: Modality, media: MediaKind) -> dg.AssetsDefinition:
@@ -152,49 +175,109 @@ def _nothing_failed(lake: Lake, table: str) -> bool:
 def _encode_files(
     making: Making, modality: Modality, media: MediaKind, files: pl.DataFrame, fingerprint: str
 ) -> dict[str, Any]:
-    from models.encoders.stream import MediaRow, encode_media
-
     workspace, settings = making.workspace, making.settings
-    loaded = LoadedOnce(lambda: _media_encoder(workspace, modality, media))
     watch = Watch(workspace, f"Encoding {modality.name} files", files.height)
+    work = files_to_features(workspace, modality, media)
     places = MediaPlaces(workspace)
 
-    def encode(rows: pl.DataFrame) -> pl.DataFrame:
-        features = []
-        for root, below in places.by_root(rows):
-            pairs = below.select("content_sha256", "uri").iter_rows()
-            encoded = encode_media(
-                (MediaRow(sha256, uri, sha256) for sha256, uri in pairs),
-                root,
-                loaded.encoder,
-                limits=media_limits(settings),
-                workers=settings.media_workers,
-                batch_size=settings.embedding_batch,
-                progress=watch.progress,
-            )
-            features.append(features_table(encoded, making.context.log.warning))
-            watch.finish(below.height)
-        return pl.concat(features)
+    def encode(frames: Sequence[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+        parts = engine_of(settings).map_frames(
+            work,
+            (part for frame in frames for part in of_one_root(places, frame)),
+            _BATCHES_OF_FILES * work.batch_size,
+            watch.progress,
+        )
+        for frame in frames:
+            rows = _taken(parts, frame.height)
+            failed = rows.drop_nulls("failure").select("content_sha256", "failure")
+            for key, reason in failed.iter_rows():
+                making.context.log.warning(f"{key} could not be encoded: {reason}")
+            yield rows
 
     table = f"{modality.name}_features"
-    encoded = encode_incrementally(
-        making.lake, table, files, fingerprint, making.stamp, encode, watch.finish
-    )
-    return {"encoded": encoded, "device": loaded.device}
+    return encode_incrementally(making.lake, table, files, fingerprint, making.stamp, encode, watch)
 
 
-def _media_encoder(workspace: Workspace, modality: Modality, media: MediaKind) -> "MediaEncoder":
-    from models.encoders.device import choose_device
-    from models.encoders.factory import load_media_encoder
+def of_one_root(places: MediaPlaces, files: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """The files of each root: content_sha256, uri (the path below the root), root."""
+    for root, below in places.by_root(files):
+        yield below.select("content_sha256", "uri", root=pl.lit(str(root)))
 
+
+def _taken(parts: Iterator[pl.DataFrame], rows: int) -> pl.DataFrame:
+    """The next parts, which have so many rows together."""
+    taken: list[pl.DataFrame] = []
+    while sum(part.height for part in taken) < rows:
+        taken.append(next(parts))
+    return pl.concat(taken)
+
+
+def files_to_features(
+    workspace: Workspace, modality: Modality, media: MediaKind
+) -> "FilesToFeatures":
+    """The work of encoding a modality's files as the settings ask for it."""
     settings = workspace.settings
-    return load_media_encoder(
+    return FilesToFeatures(
         media,
         modality.encoder(settings),
-        weights=workspace.paths.weights,
-        device=choose_device(settings.device),
-        limits=media_limits(settings),
+        workspace.paths.weights,
+        settings.device,
+        media_limits(settings),
+        settings.media_workers,
+        settings.embedding_batch,
     )
+
+
+@dataclass(frozen=True)
+class FilesToFeatures:
+    """Decodes and encodes files of one root, rows of `of_one_root`, to rows of `ENCODED`.
+
+    Attributes:
+        media: what is decoded of a file.
+        encoder: its name.
+        weights: folder of encoder weights.
+        device: the setting of that name.
+        limits: bounds of each file.
+        workers: decoding processes per encoder.
+        batch_size: files per batch.
+    """
+
+    media: MediaKind
+    encoder: str
+    weights: Path
+    device: str
+    limits: MediaLimits
+    workers: int
+    batch_size: int
+
+    def start(self, progress: Progress) -> Compute:
+        """Loads the encoder."""
+        from models.encoders.device import choose_device
+        from models.encoders.factory import load_media_encoder
+        from models.encoders.stream import MediaRow, encode_media
+
+        encoder = load_media_encoder(
+            self.media,
+            self.encoder,
+            weights=self.weights,
+            device=choose_device(self.device),
+            limits=self.limits,
+        )
+
+        def compute(files: pl.DataFrame) -> pl.DataFrame:
+            pairs = files.select("content_sha256", "uri").iter_rows()
+            encoded = encode_media(
+                (MediaRow(sha256, uri, sha256) for sha256, uri in pairs),
+                Path(files["root"][0]),
+                encoder,
+                limits=self.limits,
+                workers=self.workers,
+                batch_size=self.batch_size,
+                progress=progress,
+            )
+            return encoded_rows(encoded, encoder.device)
+
+        return compute
 
 
 media_features = [
@@ -228,42 +311,20 @@ def item_attributes(items: pl.LazyFrame) -> pl.DataFrame:
     return collected.with_columns(content_sha256=pl.Series(keys, dtype=pl.String))
 
 
-EncoderType = TypeVar("EncoderType", bound="Encoder[Any]")
-
-
-class LoadedOnce(Generic[EncoderType]):
-    """An encoder that is loaded when the first new content comes."""
-
-    def __init__(self, load: Callable[[], EncoderType]) -> None:
-        self._load = load
-        self._encoder: EncoderType | None = None
-
-    @property
-    def encoder(self) -> EncoderType:
-        """The encoder."""
-        if self._encoder is None:
-            self._encoder = self._load()
-        return self._encoder
-
-    @property
-    def device(self) -> str:
-        """Where it computed; `none` where nothing was new."""
-        return "none" if self._encoder is None else self._encoder.device
-
-
 class Watch:
-    """Adds the progress of chunk after chunk up to one total."""
+    """Shows progress where some of the contents are known from before."""
 
     def __init__(self, workspace: Workspace, work: str, total: int) -> None:
         self._report = workspace.progress
         self._work = work
         self._total = total
-        self._before = 0
+        self._done = self._skipped = 0
 
     def progress(self, done: int) -> None:
-        """Tells how much of the current chunk is done."""
-        self._report(self._work, self._before + done, self._total)
+        """Shows how many contents are encoded so far."""
+        self._done = done
+        self._report(self._work, self._skipped + self._done, self._total)
 
-    def finish(self, rows: int) -> None:
-        """Goes on to the next chunk."""
-        self._before += rows
+    def skip(self, known: int) -> None:
+        """Counts contents that need no encoding."""
+        self._skipped += known

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 
+from assets.engines import Compute, Progress, engine_of
 from assets.features import (
     ONLINE_MARKS,
     RECOMMENDATIONS_VIEW,
@@ -57,8 +59,8 @@ def recommendations(making: Making) -> None:
     registry = open_registry(workspace)
     version = lake.read("serving_model")["version"].item()
     model = registry.load(version)
-    log = _known_events(lake, registry.item_ids(version), making.settings.seed)
-    lists = pl.concat(_lists(workspace, model, log))
+    log = known_events(lake, registry.item_ids(version), making.settings.seed)
+    lists = pl.concat(lists_of(workspace, model, log))
     whole = lists.with_columns(
         model_version=pl.lit(version),
         generated_at=pl.lit(generated_at(lake)).cast(pl.Datetime("us", "UTC")),
@@ -108,7 +110,7 @@ def generated_at(lake: Lake) -> datetime:
     return newest_event(lake).replace(microsecond=0) + timedelta(seconds=1)
 
 
-def _known_events(lake: Lake, item_ids: tuple[str, ...], seed: int) -> IndexedEvents:
+def known_events(lake: Lake, item_ids: tuple[str, ...], seed: int) -> IndexedEvents:
     """All positive events on items the model knows, in its indexes."""
     frame = positive_events(lake).filter(pl.col("item_id").is_in(item_ids))
     columns = ["user_id", "item_id", "value", "event_timestamp"]
@@ -116,8 +118,8 @@ def _known_events(lake: Lake, item_ids: tuple[str, ...], seed: int) -> IndexedEv
 
 
 @dataclass(frozen=True)
-class _Writer:
-    """Makes lists of one model: what is the same for all of them.
+class ListWriter:
+    """Makes lists of one model from rows of `_history_rows`: what is the same for all of them.
 
     Attributes:
         model: ranks.
@@ -139,10 +141,15 @@ class _Writer:
     unchosen: np.ndarray
     k: int
 
-    def block(self, users: Histories, names: list[str]) -> pl.DataFrame:
-        """The lists of some users, who are named."""
+    def start(self, progress: Progress) -> Compute:
+        """It holds all that it needs."""
+        return self._of_users
+
+    def _of_users(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The lists of some users."""
         from models.ranking import rank
 
+        users, names = _histories(rows), rows["user_id"].to_list()
         hidden = users.preceded_by(self.gone)
         ranking = rank(self.model.score, users, self.k, self.ties, exclude=hidden)
         ids = np.array(self.item_ids.ids, dtype=object)
@@ -167,27 +174,62 @@ class _Writer:
         return [[sentence] for sentence in reasons(explanation, self.titles, self.unchosen[items])]
 
 
-def _lists(
+def lists_of(
     workspace: Workspace, model: "Recommender", log: IndexedEvents
 ) -> Iterator[pl.DataFrame]:
     """Lists with reasons: the newcomer's first, then everyone's, block by block."""
-    writer = _writer(workspace, model, log)
-    yield writer.block(Histories.empty(), [NEW_USER])
+    total = 1 + len(log.user_ids)
+    yield from engine_of(workspace.settings).map_frames(
+        list_writer(workspace, model, log),
+        user_blocks(log),
+        _USERS_AT_ONCE,
+        lambda done: workspace.progress("Recommending", done, total),
+    )
+
+
+def user_blocks(log: IndexedEvents) -> Iterator[pl.DataFrame]:
+    """The newcomer, then all users by block."""
+    yield _history_rows(Histories.empty(), [NEW_USER])
     users = np.arange(len(log.user_ids), dtype=np.int32)
     for start in range(0, len(users), _USERS_AT_ONCE):
         part = users[start : start + _USERS_AT_ONCE]
         names = list(log.user_ids.ids[start : start + _USERS_AT_ONCE])
-        yield writer.block(Histories.of(log.events, part), names)
-        workspace.progress("Recommending", start + len(part), len(users))
+        yield _history_rows(Histories.of(log.events, part), names)
 
 
-def _writer(workspace: Workspace, model: "Recommender", log: IndexedEvents) -> _Writer:
+def _history_rows(histories: Histories, names: list[str]) -> pl.DataFrame:
+    """One row per user: name, index, and what they did in lists, which `_histories` reads."""
+    offsets = pa.array(histories.offsets)
+    lists = {
+        name: pa.LargeListArray.from_arrays(offsets, pa.array(values))
+        for name, values in (
+            ("items", histories.items),
+            ("values", histories.values),
+            ("timestamps", histories.timestamps),
+        )
+    }
+    return pl.DataFrame(pa.table({"user_id": names, "user": histories.users, **lists}))
+
+
+def _histories(rows: pl.DataFrame) -> Histories:
+    """The rows of `_history_rows` as a model reads them."""
+    lengths = rows["items"].list.len().to_numpy()
+    items, values, timestamps = (
+        rows[name].explode(empty_as_null=False).to_numpy(writable=True)
+        for name in ("items", "values", "timestamps")
+    )
+    offsets = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+    return Histories(offsets, items, values, timestamps, rows["user"].to_numpy(writable=True))
+
+
+def list_writer(workspace: Workspace, model: "Recommender", log: IndexedEvents) -> ListWriter:
+    """The work of making the lists of one model."""
     from models.explaining import masks_of
     from models.ranking import popular_first, tie_breaks
 
     settings, lake, items = workspace.settings, workspace.lake, log.item_ids
     counts = np.bincount(log.events.items, minlength=len(items))
-    return _Writer(
+    return ListWriter(
         model,
         masks_of(model, partial(_tokens, lake, items)),
         items,

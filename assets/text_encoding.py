@@ -2,9 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Callable
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -12,19 +13,16 @@ import pyarrow as pa
 
 from assets.encoding import (
     FEATURES_SCHEMA,
-    LoadedOnce,
     Watch,
     encode_incrementally,
-    features_table,
+    encoded_rows,
 )
+from assets.engines import Compute, Progress, engine_of
 from assets.table_asset import Choices, Making, table_asset
 from crossmodal.lake import Lake
 from crossmodal.workspace import Workspace
 from models.encoders.fingerprints import fingerprint_of
 from models.encoders.item_text import READ_OF_ITEMS, read_of_items, weigh_title
-
-if TYPE_CHECKING:
-    from models.encoders.protocol import TextEncoder
 
 _REVIEWS_SCHEMA = FEATURES_SCHEMA.append(pa.field("text", pa.string()))
 _TEXTS_AT_ONCE = 512
@@ -86,39 +84,57 @@ def _encode_table(
     weigh: Callable[[np.ndarray], np.ndarray] = np.asarray,
 ) -> dict[str, Any]:
     """Writes one features row per text: the weighed vectors of the columns, concatenated."""
-    from models.encoders.stream import encode_texts
-
-    workspace = making.workspace
-    loaded = LoadedOnce(lambda: _text_encoder(workspace))
+    workspace, settings = making.workspace, making.settings
     watch = Watch(workspace, f"Encoding {table}", texts.height)
+    work = TextsToFeatures(
+        settings.text_encoder, workspace.paths.weights, settings.device, columns, weigh
+    )
 
-    def encode(rows: pl.DataFrame) -> pl.DataFrame:
-        texts = rows.select("content_sha256", *columns).iter_rows()
-        encoded = encode_texts(
-            texts, loaded.encoder, batch_size=_TEXTS_AT_ONCE, progress=watch.progress
+    def encode(frames: Sequence[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+        read = (frame.select("content_sha256", *columns) for frame in frames)
+        return engine_of(settings).map_frames(work, read, _TEXTS_AT_ONCE, watch.progress)
+
+    fingerprint = fingerprint_of("text", settings.text_encoder)
+    return encode_incrementally(
+        making.lake, table, texts, fingerprint, making.stamp, encode, watch, schema
+    )
+
+
+@dataclass(frozen=True)
+class TextsToFeatures:
+    """Encodes rows of a content_sha256 and one or more texts to rows of `ENCODED`.
+
+    Attributes:
+        encoder: its name.
+        weights: folder of encoder weights.
+        device: the setting of that name.
+        columns: the texts.
+        weigh: what is done to the vectors; a function of a module's top level.
+    """
+
+    encoder: str
+    weights: Path
+    device: str
+    columns: tuple[str, ...]
+    weigh: Callable[[np.ndarray], np.ndarray]
+
+    def start(self, progress: Progress) -> Compute:
+        """Loads the encoder."""
+        from models.encoders.device import choose_device
+        from models.encoders.factory import load_text_encoder
+        from models.encoders.stream import encode_texts
+
+        encoder = load_text_encoder(
+            self.encoder, weights=self.weights, device=choose_device(self.device)
         )
-        weighed = (replace(part, features=weigh(part.features)) for part in encoded)
-        features = features_table(weighed)
-        watch.finish(rows.height)
-        return features
 
-    fingerprint = fingerprint_of("text", workspace.settings.text_encoder)
-    encoded = encode_incrementally(
-        making.lake, table, texts, fingerprint, making.stamp, encode, watch.finish, schema
-    )
-    return {"encoded": encoded, "device": loaded.device}
+        def compute(rows: pl.DataFrame) -> pl.DataFrame:
+            texts = rows.select("content_sha256", *self.columns).iter_rows()
+            encoded = encode_texts(texts, encoder, batch_size=_TEXTS_AT_ONCE, progress=progress)
+            weighed = (replace(part, features=self.weigh(part.features)) for part in encoded)
+            return encoded_rows(weighed, encoder.device)
 
-
-def _text_encoder(workspace: Workspace) -> "TextEncoder":
-    from models.encoders.device import choose_device
-    from models.encoders.factory import load_text_encoder
-
-    settings = workspace.settings
-    return load_text_encoder(
-        settings.text_encoder,
-        weights=workspace.paths.weights,
-        device=choose_device(settings.device),
-    )
+        return compute
 
 
 def _with_key(texts: pl.DataFrame, columns: tuple[str, ...]) -> pl.DataFrame:

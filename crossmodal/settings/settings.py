@@ -7,6 +7,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from crossmodal.settings.drift import DriftSettings
 from crossmodal.settings.encoders import EncoderSettings
+from crossmodal.settings.engine import EngineSettings
 from crossmodal.settings.home import HomeSettings
 from crossmodal.settings.media import MediaSettings
 from crossmodal.settings.models import ModelSettings
@@ -29,6 +30,7 @@ class Settings(
     EncoderSettings,
     MediaSettings,
     SourceSettings,
+    EngineSettings,
     HomeSettings,
     BaseSettings,
 ):
