@@ -1,5 +1,6 @@
 """Work done by the workers of a Ray cluster, by Ray Data."""
 
+import logging
 import os
 import signal
 import socket
@@ -77,6 +78,8 @@ def connect(address: str) -> None:
             log_to_driver=False,
             logging_level="WARNING",
         )
+    # Its plans of execution would interrupt the run's own progress.
+    logging.getLogger("ray.data").setLevel(logging.WARNING)
 
 
 def _require_answer(address: str) -> None:

@@ -14,7 +14,7 @@ from assets.encoding import files_to_features, of_one_root, usable_files
 from assets.engines import Compute, Progress, Work, engine_of
 from assets.engines.choice import EngineMissingError
 from assets.media_places import MediaPlaces
-from assets.recommendations import known_events, lists_of
+from assets.recommendations import known_events, list_writer, user_blocks
 from assets.registry import open_registry
 from crossmodal.modalities import modality_of
 from crossmodal.settings import Settings
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ray.cluster_utils import Cluster
 
 PROJECT = Path(__file__).parents[2]
-FILES_PER_PART = 4
+BATCH = 16
 
 
 def test_ray_that_is_not_installed_is_named_with_the_way_out(
@@ -40,31 +40,35 @@ def test_ray_that_is_not_installed_is_named_with_the_way_out(
 class Dying:
     """Work whose node dies: it stops in its second part there until it is killed.
 
+    Other nodes wait for that moment, so that they do not have done everything before.
+
     Attributes:
         work: what is done.
         node: the id of the node that dies.
-        marks: a folder that gets one file per part that was begun.
+        begun: a file that is made when its second part has begun.
     """
 
     work: Work
     node: str
-    marks: Path
+    begun: Path
 
     def start(self, progress: Progress) -> Compute:
         import ray
 
         compute, here = self.work.start(progress), ray.get_runtime_context().get_node_id()
-        begun = 0
+        parts = 0
 
-        def marked(rows: pl.DataFrame) -> pl.DataFrame:
-            nonlocal begun
-            begun += 1
-            (self.marks / f"{here}-{begun}").touch()
-            if here == self.node and begun == 2:
+        def dying(rows: pl.DataFrame) -> pl.DataFrame:
+            nonlocal parts
+            parts += 1
+            if here != self.node:
+                wait_for(self.begun)
+            elif parts == 2:
+                self.begun.touch()
                 threading.Event().wait()
             return compute(rows)
 
-        return marked
+        return dying
 
 
 @pytest.fixture(scope="module")
@@ -96,49 +100,56 @@ def two_nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Cluster"]:
 
 
 @pytest.mark.slow
-def test_lists_are_the_same_on_two_nodes(
+def test_vectors_are_the_same_on_two_nodes(
     two_nodes: "Cluster", finished: tuple[Settings, object]
+) -> None:
+    home = Workspace(finished[0])
+    files = usable_files(home.lake, "image").unique("content_sha256", maintain_order=True)
+    frames = list(of_one_root(MediaPlaces(home), files))
+    work = replace(files_to_features(home, modality_of("image"), "image"), batch_size=BATCH)
+    done: list[int] = []
+    here, there = (
+        pl.concat(engine_of(settings).map_frames(work, frames, 2 * BATCH, done.append))
+        for settings in (finished[0], on(two_nodes, finished[0]))
+    )
+    assert here.drop_nulls("features").height > 50
+    assert there.equals(here)
+    assert max(done) == done[-1] == files.height
+
+
+# Last, since it leaves one node.
+@pytest.mark.slow
+def test_lists_are_the_same_where_a_node_dies_in_the_middle_of_its_work(
+    two_nodes: "Cluster", finished: tuple[Settings, object], tmp_path: Path
 ) -> None:
     home = Workspace(finished[0])
     registry = open_registry(home)
     version = home.lake.read("serving_model")["version"].item()
     log = known_events(home.lake, registry.item_ids(version), finished[0].seed)
-    here, there = (
-        pl.concat(lists_of(Workspace(settings), registry.load(version), log))
-        for settings in (finished[0], on(two_nodes, finished[0]))
-    )
-    assert here["user_id"].n_unique() > 50
-    assert there.equals(here)
-
-
-# Last, since it leaves one node.
-@pytest.mark.slow
-def test_vectors_are_the_same_where_a_node_dies_in_the_middle_of_its_work(
-    two_nodes: "Cluster", finished: tuple[Settings, object], tmp_path: Path
-) -> None:
-    home = Workspace(finished[0])
-    files = usable_files(home.lake, "image").unique("content_sha256", maintain_order=True)
-    frames = list(of_one_root(MediaPlaces(home), files))
-    work = replace(files_to_features(home, modality_of("image"), "image"), batch_size=1)
+    blocks = [part for block in user_blocks(log) for part in block.iter_slices(4)]
+    work = list_writer(home, registry.load(version), log)
     (victim,) = two_nodes.worker_nodes
-    killer = threading.Thread(target=kill_when_begun, args=(two_nodes, victim, tmp_path))
+    begun = tmp_path / "begun"
+    killer = threading.Thread(target=kill_at, args=(begun, two_nodes, victim), daemon=True)
     killer.start()
     cluster = engine_of(on(two_nodes, finished[0]))
-    dying = Dying(work, victim.node_id, tmp_path)
-    seen: list[int] = []
-    there = pl.concat(cluster.map_frames(dying, frames, FILES_PER_PART, seen.append))
+    dying = Dying(work, victim.node_id, begun)
+    there = list(cluster.map_frames(dying, blocks, 4, lambda done: None))
     killer.join()
-    here = pl.concat(engine_of(finished[0]).map_frames(work, frames, FILES_PER_PART, seen.append))
-    assert there.equals(here), "no row is lost, and none is there twice"
-    assert max(seen) == files.height
+    here = list(engine_of(finished[0]).map_frames(work, blocks, 4, lambda done: None))
+    assert len(there) == len(blocks)
+    assert pl.concat(there).equals(pl.concat(here)), "nothing is lost, and nothing is there twice"
 
 
 def on(cluster: "Cluster", settings: Settings) -> Settings:
     return settings.model_copy(update={"engine": "ray", "ray_address": cluster.address})
 
 
-def kill_when_begun(cluster: "Cluster", victim: "Node", marks: Path) -> None:
-    begun = marks / f"{victim.node_id}-2"
-    while not begun.exists():
-        threading.Event().wait(0.05)
+def kill_at(begun: Path, cluster: "Cluster", victim: "Node") -> None:
+    wait_for(begun)
     cluster.remove_node(victim, allow_graceful=False)
+
+
+def wait_for(file: Path) -> None:
+    while not file.exists():
+        threading.Event().wait(0.05)
