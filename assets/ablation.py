@@ -57,7 +57,7 @@ def modality_ablation(making: Making) -> dict[str, int]:
     workspace, most_users = making.workspace, making.settings.ablation_users
     subsets, worth = [pl.DataFrame(schema=_SUBSETS)], [pl.DataFrame(schema=_WORTH)]
     for own_subsets, own_worth in over_maskable_models(
-        workspace, making.choices["models"], "Hiding modalities", _ablated
+        workspace, making.choices["evaluation"], "Hiding modalities", _ablated
     ):
         subsets.append(own_subsets)
         worth.append(own_worth)

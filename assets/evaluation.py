@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -118,25 +120,35 @@ _Judged = tuple[list["MetricRow"], list[pl.DataFrame]]
 
 def _judged(workspace: Workspace) -> Iterator[_Judged]:
     """`_judge` of every fitted model on every split."""
-    jobs = [
-        (workspace.settings, entry, split, version)
+    fitted = [
+        (split, entry, version)
         for split in splits_in(workspace.lake, RANKED_SPLITS)
         for entry in CATALOGUE
         if (version := fitted_versions(workspace.lake, entry.name).get(split)) is not None
     ]
-    workspace.progress("Judging models", 0, len(jobs))
-    results = side_by_side(_judge, jobs, processes_for(workspace.settings, len(jobs)))
+    workspace.progress("Judging models", 0, len(fitted))
+    jobs = _jobs(workspace, fitted)
+    results = side_by_side(_judge, jobs, processes_for(workspace.settings, len(fitted)))
     for done, result in enumerate(results, start=1):
-        workspace.progress("Judging models", done, len(jobs))
+        workspace.progress("Judging models", done, len(fitted))
         yield result
 
 
-def _judge(settings: Settings, entry: ModelEntry, split: str, version: str) -> _Judged:
+def _jobs(
+    workspace: Workspace, fitted: list[tuple[str, ModelEntry, str]]
+) -> Iterator[tuple[Settings, ModelEntry, SplitData, str]]:
+    """Arguments of `_judge`; each split is read once for all of its models."""
+    for split, models in groupby(fitted, key=itemgetter(0)):
+        data = split_data(workspace.lake, split)
+        for _, entry, version in models:
+            yield workspace.settings, entry, data, version
+
+
+def _judge(settings: Settings, entry: ModelEntry, data: SplitData, version: str) -> _Judged:
     """Figures of one model on one split, and NDCG@10 of each user on test and validation."""
     from models.evaluation import evaluate
 
     workspace = Workspace(settings)
-    data = split_data(workspace.lake, split)
     model = open_registry(workspace).load(version)
     config = _config(workspace)
     test = evaluate(

@@ -8,14 +8,14 @@ import numpy as np
 import polars as pl
 
 from assets.datasets import SPLIT_INPUTS, split_data, splits_in
+from assets.full_evaluation import choices_outlasting
 from assets.registry import open_registry
 from assets.side_by_side import Answer, processes_for, side_by_side
-from assets.stage import stamp_of
 from assets.table_asset import Choices
 from assets.training import fitted_versions, model_table
 from crossmodal.lake import Lake
 from crossmodal.modalities import MODALITIES
-from crossmodal.settings import Settings
+from crossmodal.settings import Evaluation, Settings
 from crossmodal.workspace import Workspace
 from models.catalogue import CATALOGUE, ModelEntry
 from models.data import Interactions, TokenTable
@@ -71,7 +71,7 @@ class MaskableModel:
 
 def over_maskable_models(
     workspace: Workspace,
-    models: str,
+    evaluation: Evaluation,
     work: str,
     function: Callable[[MaskableModel, Settings], Answer],
 ) -> Iterator[Answer]:
@@ -79,7 +79,7 @@ def over_maskable_models(
 
     Args:
         workspace: holds the models.
-        models: `best` or `all`, as `masking_choices` has it.
+        evaluation: `full` for every such model, `brief` for two of each split.
         work: what people read meanwhile.
         function: of a module's top level, since models are spread over processes.
     """
@@ -87,7 +87,7 @@ def over_maskable_models(
     jobs = [
         (settings, entry, split, fitted_versions(workspace.lake, entry.name)[split], function)
         for split in splits_in(workspace.lake, WARM_AND_COLD)
-        for entry in _models_to_mask(workspace.lake, split, models)
+        for entry in _models_to_mask(workspace.lake, split, evaluation)
     ]
     answers = side_by_side(_answer_of, jobs, processes_for(settings, len(jobs)))
     workspace.progress(work, 0, len(jobs))
@@ -97,12 +97,12 @@ def over_maskable_models(
             yield answer
 
 
-def _models_to_mask(lake: Lake, split: str, models: str) -> tuple[ModelEntry, ...]:
+def _models_to_mask(lake: Lake, split: str, evaluation: Evaluation) -> tuple[ModelEntry, ...]:
     """The models of a split to look at, in the order of the catalogue."""
     fitted = [entry for entry in _RANKERS if split in fitted_versions(lake, entry.name)]
     # Only of fitted ones, as the classes of others take seconds to import.
     maskable = [entry for entry in fitted if hasattr(entry.model_class(), "masked")]
-    if models == "all":
+    if evaluation == "full":
         return tuple(maskable)
     chosen = _best_two(maskable, _validation_quality(lake, split))
     return tuple(entry for entry in maskable if entry.name in chosen)
@@ -163,33 +163,24 @@ def drawn_users(test: Interactions, most: int, seed: int) -> Interactions:
 def masking_choices(table: str) -> Callable[[Workspace], Choices]:
     """The settings that change a table over all maskable models.
 
-    A table of all models stays where the best would do, while its inputs do: the full evaluation of
-    a week is not lost to the run of the next night.
-
     Args:
         table: its name in the lake.
     """
 
     def choices(workspace: Workspace) -> Choices:
         settings = workspace.settings
-        wanted = {
-            "models": settings.ablation_models,
-            "users": settings.ablation_users,
-            "samples": settings.bootstrap_samples,
-            "seed": settings.seed,
-        }
-        of_all = {**wanted, "models": "all"}
-        return of_all if _is_current(workspace.lake, table, of_all) else wanted
+
+        def of(evaluation: Evaluation) -> Choices:
+            return {
+                "evaluation": evaluation,
+                "users": settings.ablation_users,
+                "samples": settings.bootstrap_samples,
+                "seed": settings.seed,
+            }
+
+        return choices_outlasting(workspace.lake, table, MASKING_INPUTS, of, settings.evaluation)
 
     return choices
-
-
-def _is_current(lake: Lake, table: str, choices: Choices) -> bool:
-    """Whether a table is there and was made from these choices and the inputs as they are."""
-    if not lake.exists(table):
-        return False
-    stamp = stamp_of(lake, MASKING_INPUTS, choices)
-    return stamp.items() <= dict(lake.version(table).stamp).items()
 
 
 def interval_columns(values: np.ndarray, settings: Settings) -> dict[str, Any]:

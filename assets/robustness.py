@@ -43,7 +43,7 @@ def modality_robustness(making: Making) -> dict[str, int]:
     workspace, most_users = making.workspace, making.settings.ablation_users
     parts = [pl.DataFrame(schema=_SCHEMA)]
     parts += over_maskable_models(
-        workspace, making.choices["models"], "Items lose what models read", _curves
+        workspace, making.choices["evaluation"], "Items lose what models read", _curves
     )
     curves = pl.concat(parts)
     missing_curves(workspace.paths.pictures / "modality_robustness.png", curves)

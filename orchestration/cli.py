@@ -115,13 +115,14 @@ def evaluate(
     full: Annotated[
         bool,
         typer.Option(
-            help="Hide modalities from every model that can be masked, not from two of a split."
+            help="Fit models that train weights on global-temporal too, and hide modalities from "
+            "every model that can be masked."
         ),
     ] = False,
     wait: Wait = False,
 ) -> None:
     """Judges all models, as a run does; what is stale is fitted again first."""
-    settings = read_settings(ablation_models="all" if full else None)
+    settings = read_settings(evaluation="full" if full else None)
     summary = _run_pipeline(settings, "group:training or group:evaluation", wait)
     typer.echo(f"Done: {', '.join(summary.made) or 'nothing was stale'}.")
     for failure in summary.failed_checks:

@@ -26,6 +26,7 @@ import assets.search
 import assets.sensitivity
 import assets.serving_model
 import assets.source_state
+import assets.splits
 import assets.text_encoding
 import assets.training
 from assets.recipes import require_known_models
@@ -54,6 +55,7 @@ _STAGES = [
     assets.alignment,
     assets.embeddings,
     assets.features,
+    assets.splits,
     assets.training,
     assets.search,
     assets.evaluation,

@@ -34,7 +34,7 @@ NIGHT = " or ".join(
 """The assets of a night that judges no model: the champion's recipe learns from the new events."""
 
 FULL_EVALUATION_TAG = "crossmodal/full_evaluation"
-"""Of runs that hide modalities from every model, whatever the settings say."""
+"""Of runs that fit and judge all there is, whatever CROSSMODAL_EVALUATION says."""
 
 
 def stage_selection(stage: str) -> dg.AssetSelection:

@@ -51,8 +51,8 @@ def _as_tagged(workspace: Workspace, run: dg.DagsterRun) -> Workspace:
     """The workspace, with what the run's job has chosen in place of a setting."""
     if FULL_EVALUATION_TAG not in run.tags:
         return workspace
-    every_model = workspace.settings.model_copy(update={"ablation_models": "all"})
-    return replace(workspace, settings=every_model)
+    of_full = workspace.settings.model_copy(update={"evaluation": "full"})
+    return replace(workspace, settings=of_full)
 
 
 def _limit_time(instance: dg.DagsterInstance, run: dg.DagsterRun, seconds: int) -> None:

@@ -63,7 +63,7 @@ def loaded_once(load: Callable[..., Any]) -> Callable[..., Any]:
 def finished(
     tmp_path_factory: pytest.TempPathFactory, encoders_once: None
 ) -> tuple[Settings, "RunSummary"]:
-    """A home after one run of the whole platform, for tests that only read it.
+    """A home after one run of the whole platform, fully evaluated, for tests that only read it.
 
     The processes of pytest-xdist share it: the first that needs it makes it.
     """
@@ -72,10 +72,11 @@ def finished(
     own = tmp_path_factory.getbasetemp()
     folder = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
     settings = small_settings(folder / "platform" / "home")
+    fully = settings.model_copy(update={"evaluation": "full"})
     told = folder / "platform.json"
     with FileLock(folder / "platform.lock"):
         if not told.is_file():
-            told.write_text(json.dumps(asdict(run_pipeline(settings))))
+            told.write_text(json.dumps(asdict(run_pipeline(fully))))
     summary = json.loads(told.read_text())
     lists = {name: tuple(summary[name]) for name in ("made", "kept")}
     return settings, RunSummary(**{**summary, **lists})

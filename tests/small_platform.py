@@ -12,7 +12,6 @@ _SMALL: dict[str, object] = {
     "bootstrap_samples": 100,
     # Every service starts its own decoders, and most tests decode nothing.
     "media_workers": 1,
-    "ablation_models": "all",
     "id_key": "a key for tests",
 }
 

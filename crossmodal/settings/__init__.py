@@ -4,6 +4,7 @@ A value comes from, in this order: an environment variable `CROSSMODAL_<NAME>`, 
 in the working folder, the default of its field. Nothing else in the project reads the environment.
 """
 
+from crossmodal.settings.models import Evaluation
 from crossmodal.settings.remembered_source import (
     RememberedSource,
     RememberedSourceError,
@@ -14,6 +15,7 @@ from crossmodal.settings.settings import ENV_PREFIX, Settings, unread_variables
 
 __all__ = [
     "ENV_PREFIX",
+    "Evaluation",
     "RememberedSource",
     "RememberedSourceError",
     "Settings",

@@ -5,6 +5,9 @@ from typing import Literal
 
 from pydantic import BaseModel, Field, field_validator
 
+Evaluation = Literal["brief", "full"]
+"""How much is fitted and judged: what decisions need, or all."""
+
 
 class ModelSettings(BaseModel):
     """Fitting, search, judging, and which versions are kept."""
@@ -98,11 +101,12 @@ class ModelSettings(BaseModel):
         description="Maximum users whose lists are used to measure what a modality is worth; "
         "they are drawn by the seed.",
     )
-    ablation_models: Literal["best", "all"] = Field(
-        default="best",
-        description="Models that modalities are hidden from, to measure what each is worth. best: "
-        "two per split, the best model and the best among the others that train weights; all: "
-        "every model that can be masked.",
+    evaluation: Evaluation = Field(
+        default="brief",
+        description="What is fitted and judged. brief: what decisions need; modalities are hidden "
+        "from two models per split, the best one and the best among the others that train weights. "
+        "full: modalities are hidden from every model that can be masked, and models that train "
+        "weights are also fitted on global-temporal, which takes a second fit of each.",
     )
 
     @field_validator("tuned")

@@ -6,13 +6,12 @@ import numpy as np
 from pydantic import Field
 from scipy import sparse
 
-from models.baselines._history_kernels import add_choices, add_own_products
+from models.baselines._history_kernels import add_own_products
 from models.baselines.configured import BaselineConfig, ConfiguredBaseline
-from models.baselines.recency import HistoryWeights, choice_matrix, history_weights
+from models.baselines.folding_in import fold_in
+from models.baselines.recency import choice_matrix, history_weights
 from models.data import Dataset, Floats, Histories, Ints
 from models.training import one_blas_thread
-
-_USERS_AT_ONCE = 256
 
 
 class ALSConfig(BaselineConfig):
@@ -60,35 +59,8 @@ class ALS(ConfiguredBaseline[ALSConfig]):
     def user_vectors(self, users: Histories) -> Floats:
         """Vectors (n_users, factors) of what the users did."""
         vectors = self.learned("items")
-        return fold_in(
-            history_weights(users, len(vectors)), vectors, self.learned("gram"), self.config
-        )
-
-
-def fold_in(
-    history: HistoryWeights,
-    vectors: Floats,
-    gram: Floats,
-    config: ALSConfig,
-) -> Floats:
-    """Vectors (n_users, f) of users by their histories: the equations of `solved`, solved exactly.
-
-    Args:
-        history: how much each event counts, at most 1.
-        vectors: Y (n_items, f) of the items.
-        gram: YᵀY (f, f) over those that a user could have chosen.
-        config: of the factorisation that made them.
-    """
-    factors = vectors.shape[1]
-    ridge = gram + config.strength * np.eye(factors, dtype=np.float32)
-    user_vectors = np.zeros((len(history.starts) - 1, factors), dtype=np.float32)
-    for begin in range(0, len(user_vectors), _USERS_AT_ONCE):
-        part = history._replace(starts=history.starts[begin : begin + _USERS_AT_ONCE + 1])
-        left = np.repeat(ridge[None], len(part.starts) - 1, axis=0)
-        right = np.zeros((len(left), factors), dtype=np.float32)
-        add_choices(*part, vectors, config.confidence, left, right)
-        user_vectors[begin : begin + len(left)] = np.linalg.solve(left, right[..., None])[..., 0]
-    return user_vectors
+        history, config = history_weights(users, len(vectors)), self.config
+        return fold_in(history, vectors, self.learned("gram"), config.confidence, config.strength)
 
 
 def factorise(choices: sparse.csr_array, config: ALSConfig) -> tuple[Floats, Floats]:

@@ -8,10 +8,11 @@ from pydantic import Field
 from scipy.linalg import cho_factor, cho_solve
 
 from crossmodal.modalities import TIME_DEPENDENT
-from models.baselines.als import ALSConfig, factorise, fold_in
+from models.baselines.als import ALSConfig, factorise
 from models.baselines.block_kernel import Strengths, learned_strengths
 from models.baselines.configured import BaselineConfig, ConfiguredBaseline
 from models.baselines.content_blocks import ContentBlocks
+from models.baselines.folding_in import fold_in
 from models.baselines.recency import choice_matrix, history_weights
 from models.data import Dataset, Floats, Histories, Ints, TokenTable
 from models.extending import further_ties, of_width, placed
@@ -178,7 +179,8 @@ class ColdStartMap(ConfiguredBaseline[ColdStartMapConfig]):
         """x (n_users, factors)."""
         taste = self.learned("taste")
         history = history_weights(users, len(taste), self.config.decay)
-        return fold_in(history, taste, self.learned("taste_gram"), _als(self.config))
+        als = _als(self.config)
+        return fold_in(history, taste, self.learned("taste_gram"), als.confidence, als.strength)
 
     def _content(self, tokens: Mapping[str, TokenTable], n_items: int) -> Floats:
         """z (n_items, q)."""

@@ -138,7 +138,7 @@ _CONTENT = (
         "models.baselines:ColdStartMap",
         "models.baselines:ColdStartMapConfig",
         WARM_AND_COLD,
-        code_version="8",
+        code_version="9",
         reads=LASTING,
         space=Space(
             {

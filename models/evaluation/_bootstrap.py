@@ -12,8 +12,8 @@ Values = NDArray[np.float64]
 _COUNTS_AT_ONCE = 2_000_000
 """Resampling counts held in memory at a time: 16 MB, however many users there are."""
 
-_COUNTS_KEPT = 2_000_000
-"""Most counts of one draw that is kept: 4 MB."""
+_COUNTS_KEPT = 10_000_000
+"""Most counts of one draw that is kept: 10 MB, a thousand resamples of ten thousand users."""
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,7 @@ def resampled(numerators: Values, denominators: Values, samples: int, seed: int)
     return np.concatenate(parts)
 
 
-def _draws(n: int, samples: int, seed: int) -> Iterator[NDArray[np.uint16]]:
+def _draws(n: int, samples: int, seed: int) -> Iterator[NDArray[np.unsignedinteger]]:
     """How often each of n users is in each resample: blocks (rows, n), `samples` rows in all."""
     generator = np.random.default_rng(seed)
     chunk = max(1, _COUNTS_AT_ONCE // n)
@@ -198,10 +198,10 @@ def _draws(n: int, samples: int, seed: int) -> Iterator[NDArray[np.uint16]]:
         rows = min(chunk, samples - start)
         drawn = generator.integers(0, n, size=(rows, n)) + n * np.arange(rows)[:, None]
         counts = np.bincount(drawn.ravel(), minlength=rows * n).reshape(rows, n)
-        yield counts.astype(np.uint16)
+        yield counts.astype(np.uint8 if counts.max() < 256 else np.uint16)
 
 
-@lru_cache(maxsize=32)
-def _kept_draws(n: int, samples: int, seed: int) -> tuple[NDArray[np.uint16], ...]:
+@lru_cache(maxsize=16)
+def _kept_draws(n: int, samples: int, seed: int) -> tuple[NDArray[np.unsignedinteger], ...]:
     """The same draws, kept: one evaluation asks for those of each segment once per model."""
     return tuple(_draws(n, samples, seed))

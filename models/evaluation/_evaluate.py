@@ -70,14 +70,20 @@ class _Judge:
     def means(
         self, segment: str, values: Mapping[tuple[str, int], Values], users: Bools | None = None
     ) -> Iterator[MetricRow]:
-        """Means over the users who have a value; those are the same users in all columns."""
+        """Means over the users who have a value; columns of the same users are drawn together."""
         table = np.stack(list(values.values()), axis=1)
-        measured = ~np.isnan(table[:, 0]) if users is None else ~np.isnan(table[:, 0]) & users
-        table = table[measured]
-        intervals = bootstrap_interval(table, self.config.samples, self.config.seed)
+        measured = ~np.isnan(table) if users is None else ~np.isnan(table) & users[:, None]
+        masks, mask_of = np.unique(measured, axis=1, return_inverse=True)
+        found: dict[int, tuple[float, float, float]] = {}
+        for place, mask in enumerate(masks.T):
+            columns = np.flatnonzero(mask_of == place)
+            own = bootstrap_interval(table[mask][:, columns], self.config.samples, self.config.seed)
+            figures = np.stack([own.value, own.low, own.high], axis=1).tolist()
+            found |= dict(zip(columns.tolist(), figures, strict=True))
         for column, (metric, k) in enumerate(values):
-            interval = (float(intervals.low[column]), float(intervals.high[column]))
-            yield self.row(segment, metric, k, intervals.value[column], len(table), interval)
+            value, low, high = found[column]
+            n_users = int(measured[:, column].sum())
+            yield self.row(segment, metric, k, value, n_users, (low, high))
 
     def row(
         self,
@@ -177,11 +183,14 @@ def _list_rows(judge: _Judge, lists: _Lists) -> Iterator[MetricRow]:
         coverage = metrics.coverage(shown, n_candidates)
         yield judge.row("all", "coverage", k, coverage, n_users)
         yield judge.row("all", "gini", k, metrics.gini(shown, lists.candidates), n_users)
-    for name, measure in _list_measures(lists).items():
-        for k in judge.config.cutoffs:
-            values = measure(lists.ranking.items[:, :k])
-            if not np.isnan(values).all():
-                yield from judge.means("all", {(name, k): values})
+    measured = {
+        (name, k): measure(lists.ranking.items[:, :k])
+        for name, measure in _list_measures(lists).items()
+        for k in judge.config.cutoffs
+    }
+    known = {key: values for key, values in measured.items() if not np.isnan(values).all()}
+    if known:
+        yield from judge.means("all", known)
 
 
 def _list_measures(lists: _Lists) -> dict[str, Callable[[Ints], Values]]:

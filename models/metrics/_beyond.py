@@ -53,19 +53,19 @@ def intra_list_diversity(lists: Ints, vectors: Floats, present: Bools) -> Values
         present: (n_items,) items that have a vector; the others are left out. A list with fewer
             than two such items has no pair: NaN.
     """
-    length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit = np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0)
     counted = (lists >= 0) & present[lists]
-    sums = np.zeros((len(lists), vectors.shape[1]))
-    squares = np.zeros(len(lists))
-    for rank in range(lists.shape[1]):
-        rows = np.where(counted[:, rank, None], unit[lists[:, rank]], 0.0)
-        sums += rows
-        squares += (rows * rows).sum(axis=1)
+    rows, places = np.nonzero(counted)
+    items, columns = np.unique(lists[rows, places], return_inverse=True)
+    shown = vectors[items].astype(np.float64)
+    length = np.linalg.norm(shown, axis=1, keepdims=True)
+    unit = np.divide(shown, length, out=np.zeros_like(shown), where=length > 0)
+    # The cosines of all pairs add up to the squared length of the sum, less those with themselves.
+    members = csr_matrix((np.ones(len(rows)), (rows, columns)), shape=(len(lists), len(items)))
+    sums, themselves = members @ unit, members @ (unit * unit).sum(axis=1)
     n = counted.sum(axis=1)
     pairs = n * (n - 1)
     similarity = np.full(len(lists), np.nan)
-    np.divide((sums * sums).sum(axis=1) - squares, pairs, out=similarity, where=pairs > 0)
+    np.divide((sums * sums).sum(axis=1) - themselves, pairs, out=similarity, where=pairs > 0)
     return 1.0 - similarity
 
 

@@ -99,7 +99,7 @@ def two_nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Cluster"]:
             cluster.shutdown()
 
 
-@pytest.mark.slow
+@pytest.mark.faults
 def test_vectors_are_the_same_on_two_nodes(
     two_nodes: "Cluster", finished: tuple[Settings, object]
 ) -> None:
@@ -118,7 +118,7 @@ def test_vectors_are_the_same_on_two_nodes(
 
 
 # Last, since it leaves one node.
-@pytest.mark.slow
+@pytest.mark.faults
 def test_lists_are_the_same_where_a_node_dies_in_the_middle_of_its_work(
     two_nodes: "Cluster", finished: tuple[Settings, object], tmp_path: Path
 ) -> None:

@@ -37,6 +37,7 @@ def test_every_event_is_known_before_the_nights_or_comes_in_one_of_them(weeks: T
 
 
 @pytest.mark.slow
+@pytest.mark.faults
 def test_nights_with_kills_lose_nothing_and_need_nobody(
     weeks: Timeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -280,6 +280,7 @@ def kill_writer(paths: StatePaths, after: str) -> None:
     assert said, f"the writer ended before it said {after!r}"
 
 
+@pytest.mark.faults
 def test_a_killed_writer_leaves_stores_that_agree(filled: StatePaths, tmp_path: Path) -> None:
     moments = ("applied", "materialized")
     homes = [copy_home(filled, tmp_path / moment) for moment in moments]

@@ -191,7 +191,7 @@ def test_a_run_of_the_daemon_gets_a_time_limit_when_it_begins_to_work(
 
     @dg.asset
     def which_models(workspace: dg.ResourceParam[Workspace]) -> str:
-        return workspace.settings.ablation_models
+        return workspace.settings.evaluation
 
     with dg.DagsterInstance.ephemeral() as instance:
         done = dg.materialize(
@@ -226,11 +226,11 @@ def test_a_run_works_with_the_settings_that_are_there_once_it_is_alone(settings:
 
 
 def test_a_run_of_the_full_evaluation_hides_modalities_from_every_model(tmp_path: Path) -> None:
-    workspace = Workspace(small_settings(tmp_path, ablation_models="best"))
+    workspace = Workspace(small_settings(tmp_path, evaluation="brief"))
 
     @dg.asset
     def which_models(workspace: dg.ResourceParam[Workspace]) -> str:
-        return workspace.settings.ablation_models
+        return workspace.settings.evaluation
 
     with repository_of(workspace.settings) as (_, repository):
         of_job = dict(repository.get_job("full_evaluation").run_tags)
@@ -244,4 +244,4 @@ def test_a_run_of_the_full_evaluation_hides_modalities_from_every_model(tmp_path
             ).output_for_node("which_models")
             for tags in (None, of_job)
         ]
-    assert asked == ["best", "all"]
+    assert asked == ["brief", "full"]

@@ -97,6 +97,7 @@ def test_processes_that_are_not_ready_yet_are_not_waited_for(tmp_path: Path) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.faults
 def test_where_no_process_can_start_the_service_ends_and_says_why(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()

@@ -87,6 +87,7 @@ def promoted(service: Running, version: str) -> Callable[[], None]:
     return everywhere
 
 
+@pytest.mark.faults
 def test_an_event_counts_in_every_process_and_a_kill_loses_nothing(
     running: Running, copied: Settings
 ) -> None:
@@ -122,6 +123,7 @@ def another(running: Running, *others: int) -> int:
     return found()
 
 
+@pytest.mark.faults
 def test_kills_of_starting_processes_do_not_end_a_service_that_answers(running: Running) -> None:
     kept, victim = running.workers()
     for _ in range(4):
@@ -131,6 +133,7 @@ def test_kills_of_starting_processes_do_not_end_a_service_that_answers(running: 
     assert running.supervisor.is_running() and kept in running.workers()
 
 
+@pytest.mark.faults
 def test_kills_of_all_processes_before_they_serve_do_not_end_the_service(running: Running) -> None:
     for _ in range(4):
         known = running.workers()

@@ -70,6 +70,7 @@ def test_a_second_up_starts_nothing(box: Box) -> None:
     assert elsewhere.returncode == 0 and "It keeps its ports" in elsewhere.stdout
 
 
+@pytest.mark.faults
 def test_a_service_that_is_killed_is_started_again(box: Box) -> None:
     before = box.pids()["serve"]
     psutil.Process(before).kill()
@@ -87,6 +88,7 @@ def family_of_ui(box: Box) -> list[psutil.Process]:
     return [ui, *ui.children(recursive=True)]
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("killed", ["orchestration.cli", "dagster._daemon", "dagster_webserver"])
 def test_a_web_ui_of_which_any_process_is_killed_is_started_again(box: Box, killed: str) -> None:
     before = family_of_ui(box)
@@ -128,6 +130,7 @@ def test_up_starts_what_does_not_run(box: Box) -> None:
     box.answers()
 
 
+@pytest.mark.faults
 def test_a_killed_supervisor_leaves_nothing_that_runs_twice_and_what_was_off_stays_off(
     box: Box,
 ) -> None:
@@ -167,6 +170,7 @@ def test_down_ends_all_and_says_so(box: Box) -> None:
     assert box.up().returncode == 0
 
 
+@pytest.mark.faults
 def test_down_ends_what_a_killed_supervisor_has_left(tmp_path: Path) -> None:
     with box_of(tmp_path) as box:
         assert box.up().returncode == 0

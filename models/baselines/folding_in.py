@@ -1,0 +1,94 @@
+"""Vectors of users who were not there when a factorisation was made, from their histories."""
+
+import numpy as np
+from scipy.linalg import cholesky, solve_triangular
+
+from models.baselines._history_kernels import add_choices
+from models.baselines.recency import HistoryWeights
+from models.data import Floats, Ints, Longs
+
+_USERS_AT_ONCE = 256
+_SHORT = 0.5
+"""Choices for each factor up to which a user's equations are fewer by choices than by factors."""
+
+
+def fold_in(
+    history: HistoryWeights, vectors: Floats, gram: Floats, confidence: float, strength: float
+) -> Floats:
+    """Vectors x (n_users, f) of (YᵀY + λI + α Σ_i w_i y_i y_iᵀ) x = (1 + α) Σ_i w_i y_i over a
+    user's choices i, solved exactly.
+
+    A user with few choices has as many equations as choices instead of one a factor (the matrix
+    inversion lemma); what is solved for one user does not depend on the others.
+
+    Args:
+        history: how much each event counts, at most 1.
+        vectors: Y (n_items, f) of the items.
+        gram: YᵀY (f, f) over those that a user could have chosen.
+        confidence: α.
+        strength: λ.
+    """
+    factors = vectors.shape[1]
+    ridge = gram + strength * np.eye(factors, dtype=np.float32)
+    lengths = np.diff(history.starts)
+    found = np.zeros((len(lengths), factors), dtype=np.float32)
+    _by_choices(history, vectors, ridge, confidence, lengths, found)
+    long = np.flatnonzero(lengths > _SHORT * factors)
+    for begin in range(0, len(long), _USERS_AT_ONCE):
+        rows = long[begin : begin + _USERS_AT_ONCE]
+        found[rows] = _by_factors(_of(history, rows), vectors, ridge, confidence)
+    return found
+
+
+def _by_factors(
+    history: HistoryWeights, vectors: Floats, ridge: Floats, confidence: float
+) -> Floats:
+    """Vectors (n_users, f), one equation a factor."""
+    left = np.repeat(ridge[None], len(history.starts) - 1, axis=0)
+    right = np.zeros(left.shape[:2], dtype=np.float32)
+    add_choices(*history, vectors, confidence, left, right)
+    return np.asarray(np.linalg.solve(left, right[..., None])[..., 0])
+
+
+def _by_choices(
+    history: HistoryWeights,
+    vectors: Floats,
+    ridge: Floats,
+    confidence: float,
+    lengths: Longs,
+    found: Floats,
+) -> None:
+    """Fills in the vectors (n_users, f) of users with few choices, one equation a choice.
+
+    With LLᵀ the ridge and U = L⁻¹ Yᵀ √(αW), x = L⁻ᵀ U (I + UᵀU)⁻¹ √W 1 (1 + α) / √α.
+    """
+    short = (lengths > 0) & (lengths <= _SHORT * vectors.shape[1])
+    if not short.any():
+        return
+    factor = cholesky(ridge, lower=True)
+    items, places = np.unique(
+        history.items[np.repeat(short, lengths)].astype(np.int64), return_inverse=True
+    )
+    place_of = np.zeros(len(history.items), dtype=np.int64)
+    place_of[np.repeat(short, lengths)] = places
+    whitened = np.ascontiguousarray(solve_triangular(factor, vectors[items].T, lower=True).T)
+    for length in np.unique(lengths[short]):
+        alike = np.flatnonzero(lengths == length)
+        for begin in range(0, len(alike), _USERS_AT_ONCE):
+            rows = alike[begin : begin + _USERS_AT_ONCE]
+            events = history.starts[rows][:, None] + np.arange(length)
+            roots = np.sqrt(history.weights[events])
+            scaled = whitened[place_of[events]] * (np.float32(confidence**0.5) * roots)[..., None]
+            kernel = scaled @ scaled.transpose(0, 2, 1) + np.eye(length, dtype=np.float32)
+            solved = np.linalg.solve(kernel, roots[..., None])
+            found[rows] = (scaled.transpose(0, 2, 1) @ solved)[..., 0]
+    scale = np.float32((1 + confidence) / confidence**0.5)
+    found[short] = scale * solve_triangular(factor, found[short].T, lower=True, trans=1).T
+
+
+def _of(history: HistoryWeights, rows: Longs | Ints) -> HistoryWeights:
+    """The histories of some users."""
+    lengths = np.diff(history.starts)[rows]
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    events = np.arange(starts[-1]) + np.repeat(history.starts[rows] - starts[:-1], lengths)
+    return HistoryWeights(starts, history.items[events], history.weights[events])
