@@ -89,6 +89,17 @@ def totals(shown: pl.DataFrame) -> pl.DataFrame:
     return with_intervals(ordered.drop("last"))
 
 
+def latest_versions(rates: pl.DataFrame, most: int) -> list[str]:
+    """At most so many versions, those that answered last, the latest of them at the end.
+
+    Args:
+        rates: rows of `RATES`.
+        most: versions.
+    """
+    last = rates.group_by("answered_by").agg(pl.col("day").max())
+    return last.sort("day", "answered_by")["answered_by"].tail(most).to_list()
+
+
 def with_intervals(counted: pl.DataFrame) -> pl.DataFrame:
     """Adds rate, rate_low and rate_high to rows of impressions and chosen."""
     low, high = wilson(counted["chosen"].to_numpy(), counted["impressions"].to_numpy())
