@@ -24,7 +24,7 @@ def _figures(workspace: Workspace) -> dict[str, Any]:
     figures=_figures,
     group="evaluation",
     kinds={"polars", "parquet"},
-    code_version="1",
+    code_version="2",
 )
 def click_through(making: Making) -> None:
     """Impressions and choices of each version, by day and by rank, with 95 % intervals."""

@@ -59,7 +59,9 @@ def psi(reference: Numbers, current: Numbers, sizes: Sizes) -> Distance:
         current: (b,) the same bins of the other sample, some above 0.
         sizes: of the samples.
     """
-    first, second = _merged(reference / reference.sum(), current / current.sum(), sizes)
+    there = reference + current > 0
+    shares = (counts[there] / counts.sum() for counts in (reference, current))
+    first, second = _merged(*shares, sizes)
     p, q = (_smoothed(first, sizes.reference), _smoothed(second, sizes.current))
     value = float(((p - q) * np.log(p / q)).sum())
     freedom = len(p) - 1
@@ -82,11 +84,14 @@ def _smoothed(shares: Numbers, size: float) -> Numbers:
 
 
 def decile_edges(reference: Numbers) -> Numbers:
-    """Inner edges, at most 9, that cut a sample into bins of about a tenth each.
+    """Inner edges, at most 10, that cut a sample into bins of about a tenth each.
 
-    A number of which there are many has a bin of its own.
+    A number of which there are many has a bin of its own, also the least one: what is below it in
+    another sample is in the first bin.
     """
-    return np.unique(np.quantile(reference, np.linspace(0, 1, _BINS + 1)[1:-1]))
+    edges = np.unique(np.quantile(reference, np.linspace(0, 1, _BINS + 1)[1:-1]))
+    least = reference.min()
+    return edges if least < edges[0] else np.append(np.nextafter(least, -np.inf), edges)
 
 
 def binned(values: Numbers, edges: Numbers) -> Numbers:
