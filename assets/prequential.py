@@ -70,8 +70,11 @@ class Measured:
 
 
 def last_measured(lake: Lake) -> Measured | None:
-    """What the newest events said of the version that answered them; None where there were none."""
-    row = _last_row(lake)
+    """What the newest events said of the version that answered them; None where there were none.
+
+    Events of too few users, such as those of an hour, change nothing about what more have said.
+    """
+    row = _last_row(lake, FEWEST_USERS) or _last_row(lake, 1)
     if row is None:
         return None
     enough = row["users"] >= FEWEST_USERS
@@ -84,15 +87,15 @@ def last_measured(lake: Lake) -> Measured | None:
     return Measured(row["until"], enough and row["ci_high"] < 0, said)
 
 
-def _last_row(lake: Lake) -> dict[str, Any] | None:
+def _last_row(lake: Lake, fewest_users: int) -> dict[str, Any] | None:
     if not lake.exists(PREQUENTIAL):
         return None
-    rows = lake.scan(PREQUENTIAL).filter(pl.col("users") > 0).tail(1).collect()
+    rows = lake.scan(PREQUENTIAL).filter(pl.col("users") >= fewest_users).tail(1).collect()
     return next(rows.iter_rows(named=True), None)
 
 
 def _figures(workspace: Workspace) -> dict[str, Any]:
-    row = _last_row(workspace.lake) or {}
+    row = _last_row(workspace.lake, 1) or {}
     return {shown: row[name] for name, shown in _SHOWN.items() if name in row}
 
 

@@ -1,0 +1,93 @@
+"""What the next night does, by what is known of the nights before it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+from small_platform import small_settings
+
+from assets.prequential import PREQUENTIAL
+from crossmodal.workspace import Workspace
+from orchestration.instance import open_instance
+from orchestration.night import Night, plan_night
+
+EVENT = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+@dataclass
+class Home:
+    """A home whose models were judged at this moment."""
+
+    workspace: Workspace
+    instance: dg.DagsterInstance
+
+    def plan(self, days: int = 1) -> Night:
+        return plan_night(self.workspace, self.instance, datetime.now(UTC) + timedelta(days=days))
+
+    def night(self, planned: Night, status: dg.DagsterRunStatus) -> None:
+        self.instance.add_run(
+            dg.DagsterRun(job_name="everything", status=status, tags=planned.tags)
+        )
+
+    def judge(self) -> None:
+        @dg.asset(name="champion")
+        def judged() -> None: ...
+
+        dg.materialize([judged], instance=self.instance)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    workspace = Workspace(small_settings(tmp_path / "home"))
+    workspace.lake.write("serving_model", pl.DataFrame({"version": ["ease-all-events-1"]}), {})
+    workspace.lake.write("metrics", pl.DataFrame({"run_id": ["ease-user-temporal-1"]}), {})
+    with open_instance(workspace.paths) as instance:
+        made = Home(workspace, instance)
+        made.judge()
+        yield made
+
+
+def test_what_failed_is_not_done_again_the_night_after(home: Home) -> None:
+    refit, judgement = home.plan(), home.plan(days=8)
+    assert not refit.judges and judgement.judges
+    home.night(judgement, dg.DagsterRunStatus.FAILURE)
+    assert not home.plan(days=9).judges, "one model that fails keeps no champion from learning"
+    assert "failed" in home.plan(days=9).why
+    home.night(refit, dg.DagsterRunStatus.SUCCESS)
+    assert home.plan(days=10).judges, "it is due still"
+    home.night(refit, dg.DagsterRunStatus.FAILURE)
+    assert home.plan().judges, "a whole run may mend what a refit cannot"
+    home.night(judgement, dg.DagsterRunStatus.STARTED)
+    assert home.plan(days=9).judges and not home.plan().judges
+    home.night(refit, dg.DagsterRunStatus.FAILURE)
+    home.judge()
+    assert not home.plan().judges, "somebody has made it good since"
+
+
+def test_few_users_change_nothing_about_what_more_have_said(home: Home) -> None:
+    def measured(users: int, lead: float) -> pl.DataFrame:
+        row = {
+            "answering_version": "ease-all-events-1",
+            "since": EVENT,
+            "until": EVENT + timedelta(days=1),
+            "events": 2 * users,
+            "users": users,
+            "difference": lead,
+            "ci_low": lead - 0.1,
+            "ci_high": lead + 0.1,
+        }
+        return pl.DataFrame([row], schema_overrides={"since": pl.Datetime("us", "UTC")})
+
+    rows = [measured(25, -0.2)]
+    for more, judges in (
+        ([], True),
+        ([measured(3, -0.2), measured(0, 0.0)], True),
+        ([measured(25, 0.2)], False),
+    ):
+        rows += more
+        home.workspace.lake.write(PREQUENTIAL, pl.concat(rows), {})
+        assert home.plan().judges is judges
