@@ -101,7 +101,8 @@ def _figures(workspace: Workspace) -> dict[str, Any]:
 
 @table_asset(
     inputs=["interactions"],
-    also_reads=["items"],
+    # It must know the items that the events are about.
+    after=["items"],
     figures=_figures,
     group="evaluation",
     kinds={"numpy", "parquet"},
@@ -134,12 +135,15 @@ def _measured(
     if known is None:
         context.log.info(f"{version} does not record which events it was fitted to.")
         return None
-    since = max([known, *before["until"].to_list()])
     events = positive_events(workspace.lake).select(
         "user_id", "item_id", "value", "event_timestamp"
     )
     until = events.select(pl.col("event_timestamp").max()).collect().item()
-    if until is None or until <= since:
+    if until is None:
+        return None
+    # Rows of a source that is no longer read may be of later events than there are.
+    since = max([known, *(one for one in before["until"] if one <= until)])
+    if until <= since:
         return None
     items = workspace.lake.scan("items").select("item_id").collect()["item_id"].to_list()
     log = indexed_events(events.collect(), items, workspace.settings.seed)

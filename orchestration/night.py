@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import dagster as dg
 
+from assets.datasets import newest_known
 from assets.prequential import last_measured
 from assets.registry import fitted_until, has_version
 from crossmodal.workspace import Workspace
@@ -112,7 +113,12 @@ def _failed_last(instance: dg.DagsterInstance, night: Night, judged_at: datetime
 
 
 def _was_judged_with(workspace: Workspace, event: datetime) -> bool:
-    """Whether the last judgement knew an event of this instant: its models could learn from it."""
+    """Whether the last judgement knew an event of this instant: its models could learn from it.
+
+    Where the event is no more, as in another source, the newest that there is counts.
+    """
+    newest = newest_known(workspace.lake)
+    wanted = event if newest is None else min(event, newest)
     judged = workspace.lake.read("metrics")["run_id"].unique()
     known = [fitted_until(workspace, one) for one in judged if has_version(workspace, one)]
-    return any(newest is not None and newest >= event for newest in known)
+    return any(one is not None and one >= wanted for one in known)
