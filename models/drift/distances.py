@@ -123,17 +123,18 @@ class Histogram:
 def wasserstein(reference: Histogram, current: Histogram, sizes: Sizes) -> Distance:
     """The Wasserstein distance of two samples, in standard deviations of the reference.
 
-    The noise bounds that of two samples of the same (Gaussian concentration about the mean), and
-    what the bins' widths can add.
+    At x, the shares below it of two samples of the same differ by √(2/π · F(1 - F) · variance) on
+    average, which the distance adds up over x. The noise is this mean, how far above it a distance
+    comes by chance (Gaussian concentration), and what the bins' widths can add.
     """
     middles = [(one.edges[1:] + one.edges[:-1]) / 2 for one in (reference, current)]
     unit = reference.deviation or current.deviation or 1.0
     value = float(wasserstein_distance(*middles, reference.counts, current.counts)) / unit
     below = np.cumsum(reference.counts)[:-1] / reference.counts.sum()
     spread = float((np.sqrt(below * (1 - below)) * np.diff(middles[0])).sum()) / unit
-    scale = np.sqrt(2 / np.pi) * spread + np.sqrt(2 * np.log(1 / sizes.chance))
+    mean, above_it = np.sqrt(2 / np.pi) * spread, np.sqrt(2 * np.log(1 / sizes.chance))
     widths = sum(float(np.diff(one.edges).max()) for one in (reference, current)) / 2 / unit
-    return Distance(value, float(scale * np.sqrt(sizes.variance)) + widths)
+    return Distance(value, float((mean + above_it) * np.sqrt(sizes.variance)) + widths)
 
 
 def mean_shift(vectors: Vectors, reference: Numbers, current: Numbers, sizes: Sizes) -> Distance:
