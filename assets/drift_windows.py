@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 _NEWEST = 0.1
 _JUDGED = ("value_mean", "value_std")
-"""What numbers of events are goes by traffic and by age, and asks for nothing by itself."""
+"""Ends of the names of features that are judged. Numbers of events follow traffic and age, so that
+their change alone says nothing."""
 
 
 def cut_between(events: pl.LazyFrame, fitted_until: datetime | None, least: float) -> datetime:

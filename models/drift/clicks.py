@@ -26,8 +26,8 @@ def shown_items(reports: pl.LazyFrame) -> pl.DataFrame:
     """Each item that an answer showed, once, and whether its user then chose it.
 
     An item counts as chosen by a click, a play, a like or a rating, with a value above 0 if it has
-    one, that names the same answer. Impressions that name no answer are left out: nothing says what
-    showed them. Neither is what was chosen from an answer without its impression.
+    one, that names the same answer. Impressions that name no answer are left out, since nothing
+    says what showed them, and so is what was chosen without being reported as shown.
 
     Args:
         reports: user_id, item_id, event_type, value, request_id, event_timestamp and rank.

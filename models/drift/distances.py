@@ -60,8 +60,8 @@ def psi(reference: Numbers, current: Numbers, sizes: Sizes) -> Distance:
         sizes: of the samples.
     """
     there = reference + current > 0
-    shares = (counts[there] / counts.sum() for counts in (reference, current))
-    first, second = _merged(*shares, sizes)
+    shares = reference[there] / reference.sum(), current[there] / current.sum()
+    first, second = _merged(shares[0], shares[1], sizes)
     p, q = (_smoothed(first, sizes.reference), _smoothed(second, sizes.current))
     value = float(((p - q) * np.log(p / q)).sum())
     freedom = len(p) - 1
