@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import dagster as dg
 
+from assets.champion import RIVALS
 from assets.datasets import newest_known
 from assets.prequential import last_measured
 from assets.registry import fitted_until, has_version
@@ -17,6 +18,8 @@ NIGHT_TAG = "crossmodal/night"
 """Of the runs of the schedule `nightly` and the sensor `source_changed`: `judge` or `refit`."""
 
 _JUDGE, _REFIT = "judge", "refit"
+_JUDGED = (RIVALS, "metrics", "serving_model")
+"""Tables of a home whose models were judged."""
 
 WHY_TAG = "crossmodal/why"
 """Of the same runs: why, a sentence."""
@@ -79,7 +82,7 @@ def plan_night(workspace: Workspace, instance: dg.DagsterInstance, now: datetime
         now: in UTC.
     """
     judged_at = current_at(workspace, instance, ["champion"]).get("champion")
-    if judged_at is None or not workspace.lake.exists("serving_model"):
+    if judged_at is None or not all(map(workspace.lake.exists, _JUDGED)):
         return Night(True, "No run has judged the models yet.")
     due = _due(workspace, judged_at, now)
     if not _failed_last(instance, due, judged_at):
@@ -95,6 +98,8 @@ def _due(workspace: Workspace, judged_at: datetime, now: datetime) -> Night:
         return Night(
             True, f"The models were last judged on {judged_at:%Y-%m-%d}, over {days:g} days ago."
         )
+    if not workspace.lake.version(RIVALS).rows:
+        return Night(True, "There were too few events to judge the models by.")
     last = last_measured(workspace.lake)
     if last is not None and last.worse and not _was_judged_with(workspace, last.until):
         return Night(True, f"The version that answers is worse than popularity: {last.said}")

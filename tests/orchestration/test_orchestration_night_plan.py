@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from small_platform import small_settings
 
+from assets.champion import RIVALS
 from assets.prequential import PREQUENTIAL, prequential_evaluation
 from assets.registry import open_registry
 from crossmodal.workspace import Workspace
@@ -43,7 +44,10 @@ class Home:
     def newest_event(self, at: datetime) -> None:
         self.workspace.lake.write("splits", pl.DataFrame({"event_timestamp": [at]}), {})
 
-    def judge(self) -> None:
+    def judge(self, *rivals: str) -> None:
+        table = pl.DataFrame({"model": rivals}, schema={"model": pl.String})
+        self.workspace.lake.write(RIVALS, table, {})
+
         @dg.asset(name="champion")
         def judged() -> None: ...
 
@@ -82,7 +86,7 @@ def home(tmp_path: Path) -> Iterator[Home]:
     with open_instance(workspace.paths) as instance:
         made = Home(workspace, instance)
         made.newest_event(EVENT + timedelta(days=1))
-        made.judge()
+        made.judge("popularity")
         yield made
 
 
@@ -113,8 +117,15 @@ def test_what_failed_is_not_done_again_the_night_after(home: Home) -> None:
     home.night(judgement, dg.DagsterRunStatus.STARTED)
     assert home.plan(days=9).judges and not home.plan().judges
     home.night(refit, dg.DagsterRunStatus.FAILURE)
-    home.judge()
+    home.judge("popularity")
     assert not home.plan().judges, "somebody has made it good since"
+
+
+def test_where_too_few_events_could_judge_the_next_night_tries_again(home: Home) -> None:
+    home.judge()
+    assert home.plan().judges and "too few events" in home.plan().why
+    home.judge("popularity")
+    assert not home.plan().judges
 
 
 def test_few_users_change_nothing_about_what_more_have_said(home: Home) -> None:
