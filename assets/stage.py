@@ -9,8 +9,8 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from crossmodal.atomic import atomic_write_bytes
 from crossmodal.lake import Lake, TableVersion
+from crossmodal.timings import record_seconds
 from crossmodal.workspace import Workspace
 
 OWNERS = ["team:recommendations"]
@@ -103,7 +103,8 @@ def materialize_table(
     # To keep a table takes no time worth a point in the plot of how long it takes to make.
     took = {} if unchanged else {"seconds": round(seconds, 2)}
     if not unchanged:
-        record_seconds(workspace, table, seconds)
+        record_seconds(workspace.paths.timings, table, seconds)
+    workspace.progress(table, 1, 1)
     state = "unchanged, kept" if unchanged else f"made in {seconds:.1f} s"
     context.log.info(f"{table}: {version.rows:,} rows, {state}{_figures(work)}")
     return dg.MaterializeResult(
@@ -118,14 +119,6 @@ def materialize_table(
             "kept": unchanged,
         },
     )
-
-
-def record_seconds(workspace: Workspace, table: str, seconds: float) -> None:
-    """Notes how long a table last took to make, for the report: a kept table costs nothing."""
-    file = workspace.paths.timings
-    known = json.loads(file.read_bytes()) if file.is_file() else {}
-    known[table] = round(seconds, 2)
-    atomic_write_bytes(file, json.dumps(known, indent=2).encode())
 
 
 def describe_table(lake: Lake, table: str, version: TableVersion) -> dict[str, Any]:
