@@ -10,7 +10,6 @@ import polars as pl
 import pyarrow as pa
 
 from assets.media_places import MediaPlaces
-from assets.stage import Stamp
 from assets.table_asset import Making, table_asset
 from crossmodal.lake import Lake
 from crossmodal.modalities import (
@@ -53,26 +52,26 @@ def list_column(vectors: np.ndarray, name: str) -> pl.Series:
 
 
 def encode_incrementally(
-    lake: Lake,
+    making: Making,
     table: str,
     contents: pl.DataFrame,
     fingerprint: str,
-    stamp: Stamp,
     encode: Encode,
     skipped: Callable[[int], None],
     schema: pa.Schema = FEATURES_SCHEMA,
 ) -> int:
     """Writes one features row per content, encoding only what the last version lacks.
 
+    Where the asset is forced, every content is encoded again.
+
     Contents are taken in the order of their hash, chunk by chunk, so that memory is bounded and
     the table does not depend on what was encoded before.
 
     Args:
-        lake: holds the table.
+        making: what the asset's body got.
         table: to write.
         contents: rows of unique `content_sha256`, with what `encode` and the schema need.
         fingerprint: of the encoder; rows of another encoder are encoded again.
-        stamp: of the new version.
         encode: makes the features.
         skipped: called with the number of contents of a chunk that were known.
         schema: of the table.
@@ -80,9 +79,9 @@ def encode_incrementally(
     Returns:
         How many contents were encoded.
     """
-    known = _known_features(lake, table, fingerprint)
+    known = _known_features(making, table, fingerprint)
     encoded = 0
-    with lake.writer(table, schema, stamp) as writer:
+    with making.lake.writer(table, schema, making.stamp) as writer:
         for chunk in contents.sort("content_sha256").iter_slices(_CHUNK):
             reused = known.join(chunk.lazy(), on="content_sha256", how="semi").collect()
             new = chunk.join(reused, on="content_sha256", how="anti")
@@ -95,10 +94,10 @@ def encode_incrementally(
     return encoded
 
 
-def _known_features(lake: Lake, table: str, fingerprint: str) -> pl.LazyFrame:
-    if not lake.exists(table):
+def _known_features(making: Making, table: str, fingerprint: str) -> pl.LazyFrame:
+    if making.forced or not making.lake.exists(table):
         return pl.LazyFrame(schema={"content_sha256": pl.String, "features": pl.List(pl.Float32)})
-    same = lake.scan(table).filter(pl.col("fingerprint") == fingerprint)
+    same = making.lake.scan(table).filter(pl.col("fingerprint") == fingerprint)
     return same.select("content_sha256", "features")
 
 
@@ -177,9 +176,7 @@ def _encode_files(
         return pl.concat(features)
 
     table = f"{modality.name}_features"
-    encoded = encode_incrementally(
-        making.lake, table, files, fingerprint, making.stamp, encode, watch.finish
-    )
+    encoded = encode_incrementally(making, table, files, fingerprint, encode, watch.finish)
     return {"encoded": encoded, "device": loaded.device}
 
 
@@ -202,7 +199,12 @@ media_features = [
 ]
 
 
-@table_asset(inputs=["items"], group="embeddings", kinds={"numpy"}, code_version="2")
+@table_asset(
+    inputs=["items"],
+    group="embeddings",
+    kinds={"numpy"},
+    code_version="2",
+)
 def attributes_features(making: Making) -> None:
     """Categories and named numbers of every item, over the catalogue's scale."""
     from models.encoders.attributes import encode_attributes

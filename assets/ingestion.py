@@ -1,7 +1,7 @@
 """Raw files to clean tables: take stock, clean, then publish month by month."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,7 @@ import polars as pl
 
 from assets.catalogue import catalogue, catalogue_ids, without_deleted
 from assets.observed import SOURCE_MEDIA, SOURCE_TABLES, content_of, seen_by_run
-from assets.partitions import month_of, months
+from assets.partitions import month_of, months, register_months
 from assets.reported_events import reported_interactions
 from assets.reported_items import REPORTED_ITEMS
 from assets.retrying import retrying
@@ -21,6 +21,7 @@ from crossmodal.lake import Lake
 from crossmodal.log_position import START, LogPosition
 from crossmodal.pseudonyms import key_identity, pseudonymize
 from crossmodal.published_events import record_published, scale_summary
+from crossmodal.settings import remember_source
 from crossmodal.value_scale import ValueScale
 from crossmodal.workspace import KEY_IDENTITY, Workspace
 from sources.catalogue import SourceRequest, source_entry
@@ -199,6 +200,8 @@ def cleaned_source(
     with retrying(context, workspace.settings):
         for name, make in zip(inputs, makers, strict=True):
             yield materialize_table(context, workspace, name, stamps[name], make, key=name)
+    # Runs of the web UI can be given a source too; later ones read the same, as on a command line.
+    remember_source(workspace.settings)
 
 
 @table_asset(
@@ -232,17 +235,18 @@ def interactions(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg
 
 
 def _published(context: Context, workspace: Workspace) -> dg.MaterializeResult:
-    lake = workspace.lake
+    lake, forced = workspace.lake, "interactions" in workspace.forced
     staged = lake.scan("staged_interactions").with_columns(month=month_of())
-    rows = staged.filter(pl.col("month").is_in(context.partition_keys)).collect()
+    chosen = _months_of_run(context, lake)
+    rows = staged.filter(pl.col("month").is_in(chosen)).collect()
     written = [
         key
         for (key,), frame in rows.partition_by("month", as_dict=True, include_key=False).items()
-        if _publish_month(lake, str(key), frame)
+        if _publish_month(lake, str(key), frame, again=forced)
     ]
     gone = _drop_months_not_in(lake, staged)
     # Some months alone, as one may choose in the web UI, leave the others as they were.
-    if set(lake.version("staged_interactions").summary["months"]).issubset(context.partition_keys):
+    if set(lake.version("staged_interactions").summary["months"]).issubset(chosen):
         record_published(lake)
     version = lake.partitioned_version("interactions")
     state = f"{len(written)} months written" if written else "unchanged, kept"
@@ -267,12 +271,26 @@ def _published(context: Context, workspace: Workspace) -> dg.MaterializeResult:
     )
 
 
-def _publish_month(lake: Lake, month: str, frame: pl.DataFrame) -> bool:
-    """Writes a month where its content differs from the lake's; says whether it did."""
+def _months_of_run(context: Context, lake: Lake) -> Sequence[str]:
+    """The months that were chosen for the run; all that there are now where none was.
+
+    Whoever starts a run by hand need not know the months, and those of another source are known
+    only once that source has been read.
+    """
+    if context.has_partition_key or context.has_partition_key_range:
+        return context.partition_keys
+    keys = register_months(context.instance, lake.version("staged_interactions").summary["months"])
+    for key in keys:
+        context.log_event(dg.AssetMaterialization(context.asset_key, partition=key))
+    return keys
+
+
+def _publish_month(lake: Lake, month: str, frame: pl.DataFrame, *, again: bool) -> bool:
+    """Writes a month where its content differs from the lake's, or again; says whether it did."""
     table = f"interactions/{month}"
     digest = hashlib.sha256(frame.write_ipc(None, compat_level=pl.CompatLevel.oldest()).getvalue())
     stamp = {"content": digest.hexdigest()}
-    if lake.current(table, stamp):
+    if not again and lake.current(table, stamp):
         return False
     lake.write(table, frame, stamp)
     return True

@@ -79,6 +79,8 @@ def materialize_table(
 ) -> dg.MaterializeResult:
     """Leaves the table if it was made from this stamp, else makes it; describes it either way.
 
+    An asset that the run forces is made in any case.
+
     Args:
         context: of the asset; one line goes to its log.
         workspace: whose lake holds the table.
@@ -93,7 +95,8 @@ def materialize_table(
         figures: numbers of the table as it is now, whether it was made or kept.
     """
     started = time.perf_counter()
-    version = workspace.lake.current(table, stamp) if intact else None
+    stays = intact and (key or context.asset_key.to_user_string()) not in workspace.forced
+    version = workspace.lake.current(table, stamp) if stays else None
     unchanged = version is not None
     work: Mapping[str, Any] = {}
     if version is None:

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -44,6 +44,11 @@ class Making:
     def settings(self) -> Settings:
         """What the operator chose."""
         return self.workspace.settings
+
+    @property
+    def forced(self) -> bool:
+        """Whether nothing of the former table may be taken over."""
+        return self.context.asset_key.to_user_string() in self.workspace.forced
 
 
 Body = Callable[[Making], Mapping[str, Any] | None]
@@ -102,7 +107,7 @@ def table_asset(
         pictures: names of the picture files that the body draws.
         intact: False if what is kept next to the table (a model folder, the online store) is gone,
             so that it must be made again.
-        settled: True if an existing table stays, whatever it was made from.
+        settled: True if an existing table stays, whatever it was made from, even if it is forced.
         figures: numbers of the table as it is now, which Dagster plots over time; shown where it is
             made and where it is kept.
         name: of the asset; the function's name by default.
@@ -132,6 +137,7 @@ def table_asset(
             declared = DeclaredWorkspace(
                 workspace.settings,
                 workspace.progress,
+                workspace.forced,
                 asset,
                 frozenset({table_name, *before, *others}),
             )
@@ -141,6 +147,7 @@ def table_asset(
                 stamp = made_from(context, declared, *given, **chosen)
                 if declared.lake.exists(table_name) and settled(declared):
                     stamp = dict(declared.lake.version(table_name).stamp)
+                    declared = replace(declared, forced=frozenset())
                 making = Making(context, declared, stamp, chosen)
                 return materialize_table(
                     context,

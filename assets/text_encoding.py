@@ -103,9 +103,7 @@ def _encode_table(
         return features
 
     fingerprint = fingerprint_of("text", workspace.settings.text_encoder)
-    encoded = encode_incrementally(
-        making.lake, table, texts, fingerprint, making.stamp, encode, watch.finish, schema
-    )
+    encoded = encode_incrementally(making, table, texts, fingerprint, encode, watch.finish, schema)
     return {"encoded": encoded, "device": loaded.device}
 
 

@@ -214,7 +214,7 @@ def test_a_run_works_with_the_settings_that_are_there_once_it_is_alone(settings:
     def source(workspace: dg.ResourceParam[Workspace]) -> str:
         return workspace.settings.source
 
-    def reopened() -> Workspace:
+    def reopened(**chosen: object) -> Workspace:
         with pytest.raises(HomeBusyError), home_lock(StatePaths(settings.home)):
             pass
         return Workspace(settings.model_copy(update={"source": "tables"}))
