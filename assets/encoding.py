@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from assets.automation import after_change_of
 from assets.media_places import MediaPlaces
 from assets.table_asset import Making, table_asset
 from crossmodal.lake import Lake
@@ -129,6 +130,7 @@ def _media_features(modality: Modality, media: MediaKind) -> dg.AssetsDefinition
         choices=lambda workspace: {"fingerprint": fingerprint(workspace)},
         intact=lambda workspace: _nothing_failed(workspace.lake, table),
         description=f"The {modality.name} tower's own features of every distinct file.",
+        automation=after_change_of(),
         group="embeddings",
         kinds={"torch"},
         code_version="1",
@@ -201,6 +203,7 @@ media_features = [
 
 @table_asset(
     inputs=["items"],
+    automation=after_change_of(),
     group="embeddings",
     kinds={"numpy"},
     code_version="2",

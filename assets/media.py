@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import polars as pl
 
+from assets.automation import after_change_of
 from assets.catalogue import catalogue_media
 from assets.media_places import MediaPlaces
 from assets.pictures import contact_sheet, spectrograms
@@ -45,6 +46,7 @@ _Decoded = TypeVar("_Decoded")
         "max_repeated_share": workspace.settings.max_repeated_share,
     },
     pictures=("posters", "spectrograms"),
+    automation=after_change_of(),
     group="embeddings",
     kinds={"pillow", "ffmpeg", "parquet"},
     code_version="2",

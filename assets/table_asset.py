@@ -89,6 +89,7 @@ def table_asset(
     name: str | None = None,
     table: str | None = None,
     description: str | None = None,
+    automation: dg.AutomationCondition | None = None,
 ) -> Callable[[Body], dg.AssetsDefinition]:
     """Makes an asset of a function that writes one table, which stays while its inputs do.
 
@@ -113,6 +114,7 @@ def table_asset(
         name: of the asset; the function's name by default.
         table: of the lake; the asset's name by default.
         description: for the web UI; the function's docstring by default.
+        automation: when the daemon makes it without a schedule; by default never.
     """
     read, optional = tuple(inputs), tuple(where_filled)
     before = (*read, *optional, *after)
@@ -130,6 +132,7 @@ def table_asset(
             owners=OWNERS,
             kinds=kinds,
             code_version=code_version,
+            automation_condition=automation,
         )
         def materialize(
             context: Context, workspace: dg.ResourceParam[Workspace]

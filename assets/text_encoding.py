@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from assets.automation import after_change_of
 from assets.encoding import (
     FEATURES_SCHEMA,
     LoadedOnce,
@@ -51,6 +52,7 @@ def _encoder_choices(workspace: Workspace) -> Choices:
 @table_asset(
     inputs=["items"],
     choices=_encoder_choices,
+    automation=after_change_of(),
     group="embeddings",
     kinds={"sentence-transformers"},
     code_version="3",

@@ -8,6 +8,7 @@ import dagster as dg
 from assets.recipes import require_known_models
 from crossmodal.settings import load_settings
 from crossmodal.workspace import Workspace
+from orchestration.automation import follow_inputs_sensor
 from orchestration.checks import asset_checks
 from orchestration.console import run_log
 from orchestration.folder_sensor import event_files_sensor
@@ -51,6 +52,7 @@ def build_definitions(
             reported_items_sensor(workspace),
             event_files_sensor(workspace),
             source_sensor(workspace),
+            follow_inputs_sensor(workspace),
             *health_sensors(workspace),
         ],
         resources={RESOURCE: workspace if alone else workspace_alone(workspace, reopened)},

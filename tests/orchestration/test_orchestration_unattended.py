@@ -28,7 +28,7 @@ from orchestration.run_queue import QUEUED_TAG
 from orchestration.run_resource import workspace_alone
 
 SCHEDULES = ("hourly", "nightly", "weekly")
-SENSORS = ("reported_events", "reported_items", "event_files", "source_changed")
+SENSORS = ("reported_events", "reported_items", "event_files", "source_changed", "follow_inputs")
 
 
 @pytest.fixture
