@@ -1,7 +1,7 @@
 """Raw files to clean tables: take stock, clean, then publish month by month."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,7 @@ import polars as pl
 
 from assets.catalogue import catalogue, catalogue_ids, without_deleted
 from assets.observed import SOURCE_MEDIA, SOURCE_TABLES, content_of, seen_by_run
-from assets.partitions import month_of, months, register_months
+from assets.partitions import month_of, months, months_of_run
 from assets.reported_events import reported_interactions
 from assets.reported_items import REPORTED_ITEMS
 from assets.retrying import retrying
@@ -237,7 +237,8 @@ def interactions(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg
 def _published(context: Context, workspace: Workspace) -> dg.MaterializeResult:
     lake, forced = workspace.lake, "interactions" in workspace.forced
     staged = lake.scan("staged_interactions").with_columns(month=month_of())
-    chosen = _months_of_run(context, lake)
+    known = lake.version("staged_interactions").summary["months"]
+    chosen = months_of_run(context, known)
     rows = staged.filter(pl.col("month").is_in(chosen)).collect()
     written = [
         key
@@ -246,7 +247,7 @@ def _published(context: Context, workspace: Workspace) -> dg.MaterializeResult:
     ]
     gone = _drop_months_not_in(lake, staged)
     # Some months alone, as one may choose in the web UI, leave the others as they were.
-    if set(lake.version("staged_interactions").summary["months"]).issubset(chosen):
+    if set(known).issubset(chosen):
         record_published(lake)
     version = lake.partitioned_version("interactions")
     state = f"{len(written)} months written" if written else "unchanged, kept"
@@ -269,20 +270,6 @@ def _published(context: Context, workspace: Workspace) -> dg.MaterializeResult:
             "kept": not written,
         },
     )
-
-
-def _months_of_run(context: Context, lake: Lake) -> Sequence[str]:
-    """The months that were chosen for the run; all that there are now where none was.
-
-    Whoever starts a run by hand need not know the months, and those of another source are known
-    only once that source has been read.
-    """
-    if context.has_partition_key or context.has_partition_key_range:
-        return context.partition_keys
-    keys = register_months(context.instance, lake.version("staged_interactions").summary["months"])
-    for key in keys:
-        context.log_event(dg.AssetMaterialization(context.asset_key, partition=key))
-    return keys
 
 
 def _publish_month(lake: Lake, month: str, frame: pl.DataFrame, *, again: bool) -> bool:

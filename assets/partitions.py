@@ -1,5 +1,7 @@
 """Months of events: the partitions of the interactions."""
 
+from collections.abc import Sequence
+
 import dagster as dg
 import polars as pl
 
@@ -30,3 +32,21 @@ def register_months(instance: dg.DagsterInstance, month_keys: list[str]) -> list
         instance.delete_dynamic_partition(str(months.name), key)
     instance.add_dynamic_partitions(str(months.name), wanted[len(prefix) :])
     return wanted
+
+
+def months_of_run(context: dg.AssetExecutionContext, known: list[str]) -> Sequence[str]:
+    """The months that were chosen for a run; all where none was chosen.
+
+    Whoever starts a run by hand need not know the months, and those of another source are known
+    only once that source has been read.
+
+    Args:
+        context: of the partitioned asset.
+        known: all months that there are now; they become the partitions.
+    """
+    if context.has_partition_key or context.has_partition_key_range:
+        return context.partition_keys
+    keys = register_months(context.instance, known)
+    for key in keys:
+        context.log_event(dg.AssetMaterialization(context.asset_key, partition=key))
+    return keys
