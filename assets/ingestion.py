@@ -15,7 +15,7 @@ from assets.partitions import month_of, months, months_of_run
 from assets.reported_events import reported_interactions
 from assets.reported_items import REPORTED_ITEMS
 from assets.retrying import retrying
-from assets.stage import OWNERS, Context, filled, made_from, materialize_table
+from assets.stage import OWNERS, Context, column_metadata, filled, made_from, materialize_table
 from assets.table_asset import Making, table_asset
 from crossmodal.lake import Lake
 from crossmodal.log_position import START, LogPosition
@@ -255,14 +255,16 @@ def _published(context: Context, workspace: Workspace) -> dg.MaterializeResult:
         f"interactions: {rows.height:,} rows in {rows['month'].n_unique()} months, {state}"
     )
     # Of all months, those of earlier runs included: some months alone would look like a loss.
-    whole = lake.scan_partitions("interactions").select(
-        pl.len().alias("events"), pl.col("user_id", "item_id").n_unique()
-    )
+    events_of_all = lake.scan_partitions("interactions")
+    whole = events_of_all.select(pl.len().alias("events"), pl.col("user_id", "item_id").n_unique())
     events, users, items = whole.collect().row(0)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(version),
         metadata={
             "dagster/row_count": events,
+            **column_metadata(
+                "interactions", events_of_all.collect_schema(), ["staged_interactions"]
+            ),
             "users": users,
             "items": items,
             "months_written": sorted(written),
