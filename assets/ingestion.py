@@ -11,7 +11,7 @@ import polars as pl
 
 from assets.catalogue import catalogue, catalogue_ids, without_deleted
 from assets.observed import SOURCE_MEDIA, SOURCE_TABLES, content_of, seen_by_run
-from assets.partitions import month_of, months, months_of_run
+from assets.partitions import chose_months, month_of, months, months_of_run, record_months
 from assets.reported_events import reported_interactions
 from assets.reported_items import REPORTED_ITEMS
 from assets.retrying import retrying
@@ -249,7 +249,9 @@ def _published(context: Context, workspace: Workspace) -> dg.MaterializeResult:
     # Some months alone, as one may choose in the web UI, leave the others as they were.
     if set(known).issubset(chosen):
         record_published(lake)
-    version = lake.partitioned_version("interactions")
+    version = dg.DataVersion(lake.partitioned_version("interactions"))
+    if not chose_months(context):
+        record_months(context, chosen, version)
     state = f"{len(written)} months written" if written else "unchanged, kept"
     context.log.info(
         f"interactions: {rows.height:,} rows in {rows['month'].n_unique()} months, {state}"
@@ -259,7 +261,7 @@ def _published(context: Context, workspace: Workspace) -> dg.MaterializeResult:
     whole = events_of_all.select(pl.len().alias("events"), pl.col("user_id", "item_id").n_unique())
     events, users, items = whole.collect().row(0)
     return dg.MaterializeResult(
-        data_version=dg.DataVersion(version),
+        data_version=version,
         metadata={
             "dagster/row_count": events,
             **column_metadata(

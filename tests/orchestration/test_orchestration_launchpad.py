@@ -6,14 +6,18 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
+from dagster._core.loader import LoadingContextForTest
 from small_platform import small_settings
 
-from assets.partitions import months
+from assets.partitions import months, register_months
 from crossmodal.settings import Settings, load_settings, remember_source
 from crossmodal.workspace import Workspace
 from orchestration.definitions import build_definitions
+from orchestration.finished import choices_in_force, remember_finished, still_finished
 from orchestration.instance import open_instance
 from orchestration.jobs import month_range_tags
+from orchestration.run import RunFailedError, run_pipeline
 from orchestration.run_resource import workspace_alone
 
 MAPPING = """
@@ -58,8 +62,8 @@ class Ui:
 
     def __init__(self, settings: Settings, instance: dg.DagsterInstance) -> None:
         self.workspace, self.instance = Workspace(settings), instance
-        definitions = build_definitions(self.workspace, reopened=self._reopened)
-        self._everything = definitions.resolve_job_def("everything")
+        self._definitions = build_definitions(self.workspace, reopened=self._reopened)
+        self._everything = self._definitions.resolve_job_def("everything")
 
     def _reopened(self, **chosen: Any) -> Workspace:
         return Workspace(load_settings(home=self.workspace.settings.home, **chosen))
@@ -74,6 +78,11 @@ class Ui:
             tags=month_range_tags(list(months)),
             run_config=config(**chosen) if chosen else None,
         )
+        self.written = {
+            month
+            for event in done.get_asset_materialization_events()
+            for month in getattr(event.materialization.metadata.get("months_written"), "value", ())
+        }
         return {
             event.asset_key.to_user_string()
             for event in done.get_asset_materialization_events()
@@ -85,6 +94,19 @@ class Ui:
         frame = self.workspace.lake.scan_partitions("interactions").collect()
         return sorted(str(day) for day in frame["event_timestamp"].dt.date())
 
+    def stale(self, *assets: str) -> set[str]:
+        """Those of the assets, or of the months, that the web UI calls unsynced."""
+        graph = self._definitions.resolve_asset_graph()
+        resolver = CachingStaleStatusResolver(
+            self.instance, graph, LoadingContextForTest(self.instance)
+        )
+        interactions = dg.AssetKey("interactions")
+        found = {name: resolver.get_status(dg.AssetKey(name)) for name in assets}
+        for month in self.instance.get_dynamic_partitions(str(months.name)):
+            found[month] = resolver.get_status(interactions, month)
+        assert StaleStatus.MISSING not in found.values()
+        return {name for name, status in found.items() if status is StaleStatus.STALE}
+
     def materialized_months(self) -> set[str]:
         return self.instance.get_materialized_partitions(dg.AssetKey("interactions"))
 
@@ -92,7 +114,7 @@ class Ui:
 @pytest.fixture
 def ui(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ui]:
     monkeypatch.chdir(tmp_path)
-    mapping = source(tmp_path / "first", "a@2020-01-01", "b@2020-03-01")
+    mapping = source(tmp_path / "first", "a@2020-01-01", "b@2020-02-01", "a@2020-03-01")
     settings = small_settings(tmp_path / "home", source="tables", source_path=mapping)
     settings.home.mkdir()
     remember_source(settings)
@@ -101,27 +123,65 @@ def ui(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ui]:
 
 
 @pytest.mark.slow
-def test_a_run_without_a_month_has_all_and_one_of_a_range_reads_the_source_again(
+def test_a_run_has_all_months_unless_some_are_chosen_and_goes_on_where_it_broke_off(
     ui: Ui, tmp_path: Path
 ) -> None:
-    assert "interactions" in ui.run()
-    assert ui.days() == ["2020-01-01", "2020-03-01"]
-    assert ui.materialized_months() == {"2020-01", "2020-03"}
-    assert "interactions" not in ui.run()
+    assert "interactions" in ui.run((*READING, "splits"))
+    assert ui.days() == ["2020-01-01", "2020-02-01", "2020-03-01"]
+    assert ui.materialized_months() == {"2020-01", "2020-02", "2020-03"}
+    assert ui.run(("interactions",), months=("2020-02", "2020-03")) == set(), "nothing is new"
+    assert ui.stale("splits", "items") == set(), "so that nothing is unsynced"
 
-    write_events(tmp_path / "first", "a@2020-01-02", "b@2020-03-02")
-    assert {"raw_interactions", "interactions"} <= ui.run(months=("2020-03", "2020-03"))
-    assert ui.days() == ["2020-01-01", "2020-03-02"], "the other months are as they were"
-    assert ui.run(months=("2020-03", "2020-03")) == set(), "what is done is not done twice"
+    write_events(tmp_path / "first", "a@2020-01-02", "b@2020-02-02", "a@2020-03-02")
+    in_the_way = ui.workspace.lake.path("interactions/2020-03")
+    in_the_way.unlink()
+    in_the_way.mkdir()
+    with pytest.raises(OSError, match="2020-03"):
+        ui.run(months=("2020-02", "2020-03"))
+    in_the_way.rmdir()
+    assert "interactions" in ui.run(("interactions",), months=("2020-02", "2020-03"))
+    assert ui.written == {"2020-03"}, "February was written before"
+    assert ui.days() == ["2020-01-01", "2020-02-02", "2020-03-02"], "January was not chosen"
+    assert ui.stale("splits") == {"splits", "2020-01"}
 
+
+@pytest.mark.slow
+def test_another_source_is_read_by_later_runs_too(ui: Ui, tmp_path: Path) -> None:
+    register_months(ui.instance, ["2020-01"])
     other = source(tmp_path / "second", "a@1999-05-05")
     ui.run(source="tables", source_path=str(other))
     assert ui.days() == ["1999-05-05"]
     assert ui.instance.get_dynamic_partitions(str(months.name)) == ["1999-05"]
     assert load_settings(home=ui.workspace.settings.home).source_path == other
-    assert "raw_items" not in ui.run(), "a later run reads the same source"
+    assert ui.run(("raw_interactions", "raw_items", "raw_media")) == set()
+    assert ui.run(("items",), force=["items"]) == {"items"}
 
-    assert ui.run(force=["items"]) == {"items"}
+
+@pytest.mark.slow
+def test_what_another_seed_has_made_is_made_again_by_the_next_run_without_it(
+    copied: Settings,
+) -> None:
+    workspace = Workspace(copied)
+    usual, choices = workspace.lake.version("splits"), choices_in_force(workspace)
+    remember_finished(workspace, choices, ["splits"])
+    with open_instance(workspace.paths) as instance:
+        done = (
+            build_definitions(workspace)
+            .resolve_job_def("everything")
+            .execute_in_process(
+                instance=instance,
+                asset_selection=[dg.AssetKey("splits")],
+                run_config=config(seed=7),
+            )
+        )
+    assert done.success and workspace.lake.version("splits").data_version != usual.data_version
+    found = still_finished(workspace, choices, ["splits"])
+    assert found is None, "the next run does not believe that it has nothing to do"
+    with pytest.raises(RunFailedError, match="was fitted to other splits"):
+        run_pipeline(copied, only="key:metrics")
+    assert run_pipeline(copied, only="key:splits").made == ("splits",)
+    assert workspace.lake.version("splits").data_version == usual.data_version
+    assert run_pipeline(copied, only="key:model_popularity or key:metrics").made == ()
 
 
 def test_the_launchpad_shows_the_settings_in_force_and_refuses_what_there_is_not(
