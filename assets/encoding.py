@@ -12,6 +12,7 @@ import pyarrow as pa
 from assets.automation import after_change_of
 from assets.media_places import MediaPlaces
 from assets.table_asset import Making, table_asset
+from assets.unfinished import Unfinished
 from crossmodal.lake import Lake
 from crossmodal.modalities import (
     MEDIA_KINDS,
@@ -63,7 +64,8 @@ def encode_incrementally(
 ) -> int:
     """Writes one features row per content, encoding only what the last version lacks.
 
-    Where the asset is forced, every content is encoded again.
+    Where the asset is forced, every content is encoded again. What a run had encoded before it was
+    interrupted is not: the next one goes on after its last whole chunk.
 
     Contents are taken in the order of their hash, chunk by chunk, so that memory is bounded and
     the table does not depend on what was encoded before.
@@ -80,18 +82,25 @@ def encode_incrementally(
     Returns:
         How many contents were encoded.
     """
-    known = _known_features(making, table, fingerprint)
+    unfinished = Unfinished.of(making, table, fingerprint)
+    before = _known_features(making, table, fingerprint)
+    known = pl.concat([before, unfinished.features()])
     encoded = 0
     with making.lake.writer(table, schema, making.stamp) as writer:
         for chunk in contents.sort("content_sha256").iter_slices(_CHUNK):
             reused = known.join(chunk.lazy(), on="content_sha256", how="semi").collect()
+            # A run that was killed after its last rename leaves chunks that the table has too.
+            reused = reused.unique("content_sha256", keep="first")
             new = chunk.join(reused, on="content_sha256", how="anti")
             skipped(reused.height)
             fresh = encode(new) if new.height else reused.clear()
             encoded += fresh.height
+            if contents.height > _CHUNK:
+                unfinished.keep(fresh)
             features = pl.concat([reused, fresh]).with_columns(fingerprint=pl.lit(fingerprint))
             writer.write(chunk.join(features, on="content_sha256").sort("content_sha256"))
         writer.summarise(fingerprint=fingerprint, failed=contents.height - writer.rows)
+    unfinished.forget()
     return encoded
 
 
