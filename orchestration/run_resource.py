@@ -29,6 +29,7 @@ from orchestration.run_settings import (
     settings_chosen,
     usually,
 )
+from orchestration.taken_up import made_before
 
 RESOURCE = "workspace"
 """The key of the resource."""
@@ -127,7 +128,9 @@ def _as_chosen(home: OpenedHome, instance: dg.DagsterInstance, run: dg.DagsterRu
         current = home.reopened(**settings)
     except ValidationError as error:
         raise refused(error) from error
-    return replace(current, forced=frozenset(chosen.get(FORCE) or ()))
+    # A run that was interrupted has made some of what is forced.
+    forced = frozenset(chosen.get(FORCE) or ())
+    return replace(current, forced=forced and forced - made_before(instance, run))
 
 
 def _as_tagged(workspace: Workspace, run: dg.DagsterRun) -> Workspace:

@@ -253,3 +253,46 @@ def test_a_value_that_cannot_be_used_ends_the_run_in_words(
     assert not done.success
     (failed,) = [event for event in done.all_events if event.is_job_failure]
     assert said in failed.job_failure_data.error.to_string()
+
+
+def test_a_run_that_is_taken_up_makes_what_is_forced_once(tmp_path: Path) -> None:
+    broken, made = tmp_path / "broken", []
+
+    def is_made(context: dg.AssetExecutionContext, workspace: Workspace) -> dg.MaterializeResult:
+        forced = context.asset_key.to_user_string() in workspace.forced
+        made.extend([context.asset_key.to_user_string()] if forced else [])
+        return dg.MaterializeResult(metadata={"kept": not forced})
+
+    @dg.asset
+    def items(
+        context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Workspace]
+    ) -> dg.MaterializeResult:
+        return is_made(context, workspace)
+
+    @dg.asset(deps=[items])
+    def splits(
+        context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Workspace]
+    ) -> dg.MaterializeResult:
+        if broken.exists():
+            raise dg.Failure("The machine lost its power.")
+        return is_made(context, workspace)
+
+    def run(instance: dg.DagsterInstance, after: str | None) -> str:
+        return dg.materialize(
+            [items, splits],
+            instance=instance,
+            resources={"workspace": workspace_alone(Workspace(small_settings(tmp_path / "home")))},
+            run_config=config(force=["items", "splits"]),
+            tags={} if after is None else {"dagster/parent_run_id": after},
+            raise_on_error=False,
+        ).run_id
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        broken.touch()
+        first = run(instance, None)
+        second = run(instance, first)
+        broken.unlink()
+        third = run(instance, second)
+        assert made == ["items", "splits"]
+        run(instance, third)
+        assert made == ["items", "splits"] * 2, "that run had come to its end"
