@@ -14,10 +14,35 @@ from orchestration.definitions import build_definitions
 from orchestration.instance import open_instance
 from orchestration.stages import pipeline_assets
 
+READ_WITH_REJECTS = ("staged_interactions", "staged_items", "repairs")
+
 
 def schema(lake: Lake, table: str) -> pl.Schema:
     parts = lake.partitions(table)
     return (lake.scan_partitions(table) if parts else lake.scan(table)).collect_schema()
+
+
+@pytest.mark.slow
+def test_a_run_that_keeps_everything_is_a_point_of_each_plot_of_quality(copied: Settings) -> None:
+    plotted = {
+        "champion": {"ndcg_at_10", "coverage_at_10"},
+        "drift": {"drifted", "judged"},
+        "recommendations": {"share_of_items_shown"},
+        "rejects": {"share"},
+    }
+    workspace = Workspace(copied)
+    keys = [dg.AssetKey(name) for name in (*plotted, *READ_WITH_REJECTS)]
+    with open_instance(workspace.paths) as instance:
+        done = (
+            build_definitions(workspace)
+            .resolve_job_def("everything")
+            .execute_in_process(instance=instance, asset_selection=keys)
+        )
+    for event in done.get_asset_materialization_events():
+        figures, name = event.materialization.metadata, event.asset_key.to_user_string()
+        assert figures["kept"].value, name
+        numbers = {one for one, figure in figures.items() if isinstance(figure.value, int | float)}
+        assert plotted.get(name, set()) <= numbers
 
 
 @pytest.mark.slow
