@@ -12,6 +12,7 @@ import polars as pl
 from assets.catalogue import catalogue, catalogue_ids, without_deleted
 from assets.observed import SOURCE_MEDIA, SOURCE_TABLES, content_of, seen_by_run
 from assets.partitions import chose_months, month_of, months, months_of_run, record_months
+from assets.published_months import drop_months_not_in, publish_month
 from assets.reported_events import reported_interactions
 from assets.reported_items import REPORTED_ITEMS
 from assets.retrying import retrying
@@ -243,9 +244,9 @@ def _published(context: Context, workspace: Workspace) -> dg.MaterializeResult:
     written = [
         key
         for (key,), frame in rows.partition_by("month", as_dict=True, include_key=False).items()
-        if _publish_month(lake, str(key), frame, again=forced)
+        if publish_month(lake, str(key), frame, again=forced)
     ]
-    gone = _drop_months_not_in(lake, staged)
+    gone = drop_months_not_in(lake, staged)
     # Some months alone, as one may choose in the web UI, leave the others as they were.
     if set(known).issubset(chosen):
         record_published(lake)
@@ -274,25 +275,6 @@ def _published(context: Context, workspace: Workspace) -> dg.MaterializeResult:
             "kept": not written,
         },
     )
-
-
-def _publish_month(lake: Lake, month: str, frame: pl.DataFrame, *, again: bool) -> bool:
-    """Writes a month where its content differs from the lake's, or again; says whether it did."""
-    table = f"interactions/{month}"
-    digest = hashlib.sha256(frame.write_ipc(None, compat_level=pl.CompatLevel.oldest()).getvalue())
-    stamp = {"content": digest.hexdigest()}
-    if not again and lake.current(table, stamp):
-        return False
-    lake.write(table, frame, stamp)
-    return True
-
-
-def _drop_months_not_in(lake: Lake, staged: pl.LazyFrame) -> list[str]:
-    held = set(staged.select("month").unique().collect().to_series())
-    gone = [key for key in lake.partitions("interactions") if key not in held]
-    for key in gone:
-        lake.drop_partition("interactions", key)
-    return gone
 
 
 def _publish_listing(
