@@ -11,10 +11,11 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from assets.automation import after_change_of
 from assets.engines import Compute, Progress, engine_of
 from assets.media_places import MediaPlaces
-from assets.stage import Stamp
 from assets.table_asset import Making, table_asset
+from assets.unfinished import Unfinished
 from crossmodal.lake import Lake
 from crossmodal.modalities import (
     MEDIA_KINDS,
@@ -67,26 +68,27 @@ def list_column(vectors: np.ndarray, name: str) -> pl.Series:
 
 
 def encode_incrementally(
-    lake: Lake,
+    making: Making,
     table: str,
     contents: pl.DataFrame,
     fingerprint: str,
-    stamp: Stamp,
     encode: Encode,
     watch: "Watch",
     schema: pa.Schema = FEATURES_SCHEMA,
 ) -> dict[str, Any]:
     """Writes one features row per content, encoding only what the last version lacks.
 
+    Where the asset is forced, every content is encoded again. What a run had encoded before it was
+    interrupted is not: the next one goes on after its last whole chunk.
+
     Contents are taken in the order of their hash, chunk by chunk, so that memory is bounded and
     the table does not depend on what was encoded before.
 
     Args:
-        lake: holds the table.
+        making: what the asset's body got.
         table: to write.
         contents: rows of unique `content_sha256`, with what `encode` and the schema need.
         fingerprint: of the encoder; rows of another encoder are encoded again.
-        stamp: of the new version.
         encode: makes the features.
         watch: shows how many contents are known or encoded.
         schema: of the table.
@@ -94,30 +96,37 @@ def encode_incrementally(
     Returns:
         How many contents were encoded, and the device on which the last one was, or `none`.
     """
-    known = _known_features(lake, table, fingerprint)
+    unfinished = Unfinished.of(making, table, fingerprint)
+    before = _known_features(making, table, fingerprint)
+    known = pl.concat([before, unfinished.features()])
     keys = known.select("content_sha256").collect()
     chunks = list(contents.sort("content_sha256").iter_slices(_CHUNK))
     new = [chunk.join(keys, on="content_sha256", how="anti") for chunk in chunks]
     made = encode([frame for frame in new if frame.height])
     encoded, device = 0, "none"
-    with lake.writer(table, schema, stamp) as writer:
+    with making.lake.writer(table, schema, making.stamp) as writer:
         for chunk, missing in zip(chunks, new, strict=True):
             watch.skip(chunk.height - missing.height)
             reused = known.join(chunk.lazy(), on="content_sha256", how="semi").collect()
+            # A run that was killed after its last rename leaves chunks that the table has too.
+            reused = reused.unique("content_sha256", keep="first")
             fresh = next(made) if missing.height else pl.DataFrame(schema=ENCODED)
             device = fresh["device"].item(-1) if fresh.height else device
             vectors = fresh.filter(pl.col("failure").is_null()).select(reused.columns)
             encoded += vectors.height
+            if contents.height > _CHUNK:
+                unfinished.keep(vectors)
             features = pl.concat([reused, vectors]).with_columns(fingerprint=pl.lit(fingerprint))
             writer.write(chunk.join(features, on="content_sha256").sort("content_sha256"))
         writer.summarise(fingerprint=fingerprint, failed=contents.height - writer.rows)
+    unfinished.forget()
     return {"encoded": encoded, "device": device}
 
 
-def _known_features(lake: Lake, table: str, fingerprint: str) -> pl.LazyFrame:
-    if not lake.exists(table):
+def _known_features(making: Making, table: str, fingerprint: str) -> pl.LazyFrame:
+    if making.forced or not making.lake.exists(table):
         return pl.LazyFrame(schema={"content_sha256": pl.String, "features": pl.List(pl.Float32)})
-    same = lake.scan(table).filter(pl.col("fingerprint") == fingerprint)
+    same = making.lake.scan(table).filter(pl.col("fingerprint") == fingerprint)
     return same.select("content_sha256", "features")
 
 
@@ -153,6 +162,7 @@ def _media_features(modality: Modality, media: MediaKind) -> dg.AssetsDefinition
         choices=lambda workspace: {"fingerprint": fingerprint(workspace)},
         intact=lambda workspace: _nothing_failed(workspace.lake, table),
         description=f"The {modality.name} tower's own features of every distinct file.",
+        automation=after_change_of(),
         group="embeddings",
         kinds={"torch"},
         code_version="1",
@@ -195,7 +205,7 @@ def _encode_files(
             yield rows
 
     table = f"{modality.name}_features"
-    return encode_incrementally(making.lake, table, files, fingerprint, making.stamp, encode, watch)
+    return encode_incrementally(making, table, files, fingerprint, encode, watch)
 
 
 def of_one_root(places: MediaPlaces, files: pl.DataFrame) -> Iterator[pl.DataFrame]:
@@ -285,7 +295,13 @@ media_features = [
 ]
 
 
-@table_asset(inputs=["items"], group="embeddings", kinds={"numpy"}, code_version="2")
+@table_asset(
+    inputs=["items"],
+    automation=after_change_of(),
+    group="embeddings",
+    kinds={"numpy"},
+    code_version="2",
+)
 def attributes_features(making: Making) -> None:
     """Categories and named numbers of every item, over the catalogue's scale."""
     from models.encoders.attributes import encode_attributes

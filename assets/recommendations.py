@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from assets.automation import after_change_of
 from assets.engines import Compute, Progress, engine_of
 from assets.features import (
     ONLINE_MARKS,
@@ -46,9 +47,12 @@ _LISTS = pl.Schema(
 
 @table_asset(
     inputs=["serving_model", "interactions", "items"],
+    # An hour's events change the lists when they have reached the features.
+    after=["online_features"],
     # A reason names a modality by these, which a model has learned from.
     also_reads=[f"{modality}_embeddings" for modality in MODALITIES],
     choices=lambda workspace: {"k": workspace.settings.recommendations_k},
+    automation=after_change_of("serving_model", "online_features"),
     group="recommendations",
     kinds={"torch", "parquet"},
     code_version="5",
@@ -73,6 +77,7 @@ def recommendations(making: Making) -> None:
 @table_asset(
     name=RECOMMENDATIONS_VIEW,
     inputs=["recommendations"],
+    automation=after_change_of(),
     group="recommendations",
     kinds={"parquet"},
     code_version="1",
@@ -95,6 +100,7 @@ def user_recommendations(making: Making) -> None:
     inputs=[RECOMMENDATIONS_VIEW, "feature_registry", "online_features"],
     also_reads=ONLINE_MARKS,
     intact=lambda workspace: in_online_store(workspace, "online_recommendations"),
+    automation=after_change_of(),
     group="recommendations",
     kinds={"feast", "sqlite"},
     code_version="1",

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from assets.automation import after_change_of
 from assets.encoding import (
     FEATURES_SCHEMA,
     Watch,
@@ -49,6 +50,7 @@ def _encoder_choices(workspace: Workspace) -> Choices:
 @table_asset(
     inputs=["items"],
     choices=_encoder_choices,
+    automation=after_change_of(),
     group="embeddings",
     kinds={"sentence-transformers"},
     code_version="3",
@@ -95,9 +97,7 @@ def _encode_table(
         return engine_of(settings).map_frames(work, read, _TEXTS_AT_ONCE, watch.progress)
 
     fingerprint = fingerprint_of("text", settings.text_encoder)
-    return encode_incrementally(
-        making.lake, table, texts, fingerprint, making.stamp, encode, watch, schema
-    )
+    return encode_incrementally(making, table, texts, fingerprint, encode, watch, schema)
 
 
 @dataclass(frozen=True)
