@@ -10,6 +10,7 @@ import dagster as dg
 import polars as pl
 
 from crossmodal.atomic import atomic_write_bytes
+from crossmodal.json_notes import read_note
 from crossmodal.lake import Lake, TableVersion
 from crossmodal.workspace import Workspace
 
@@ -123,7 +124,7 @@ def materialize_table(
 def record_seconds(workspace: Workspace, table: str, seconds: float) -> None:
     """Notes how long a table last took to make, for the report: a kept table costs nothing."""
     file = workspace.paths.timings
-    known = json.loads(file.read_bytes()) if file.is_file() else {}
+    known = read_note(file)
     known[table] = round(seconds, 2)
     atomic_write_bytes(file, json.dumps(known, indent=2).encode())
 

@@ -3,6 +3,7 @@
 import errno
 import logging
 import os
+import re
 import sqlite3
 import tempfile
 import time
@@ -20,6 +21,8 @@ _TRIED_BYTES = 1 << 16
 """A folder in which there is no room for so much has no room."""
 
 _STEPS_BETWEEN_LOOKS_AT_THE_CLOCK = 100_000
+
+_QUOTED = re.compile(r"\(os error (\d+)\)")
 
 _DAMAGED, _DENIED, _FULL, _LOCKED = "damaged", "denied", "full", "locked"
 _MOVED, _REFUSED = "moved", "refused"
@@ -91,6 +94,33 @@ def store_errors_of(path: Path, new_file_is: str) -> Iterator[None]:
         yield
     except (sqlite3.Error, OSError) as error:
         raise StoreError(_sentence(path, error, new_file_is)) from error
+
+
+def refused_write(error: BaseException) -> OSError | None:
+    """The system's error by which a disk that is full, or may only be read, refused a write.
+
+    Args:
+        error: is that error, or quotes it, as libraries in Rust do; else the answer is None.
+    """
+    quoted = _QUOTED.search(str(error))
+    if isinstance(error, OSError):
+        found = error
+    elif quoted is not None:
+        found = OSError(int(quoted[1]), os.strerror(int(quoted[1])))
+    else:
+        return None
+    full = _NUMBERS.get(found.errno or 0) == _FULL
+    return found if full or found.errno == errno.EROFS else None
+
+
+def in_words(error: OSError, folder: Path) -> str:
+    """What went wrong with a file, as one sentence with the way out.
+
+    Args:
+        error: names the file, as a rule.
+        folder: to be named where it does not.
+    """
+    return _sentence(Path(error.filename or folder), error, "")
 
 
 def way_out(error: BaseException) -> str:

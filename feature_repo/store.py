@@ -55,6 +55,16 @@ class MovedHomeError(NotAppliedError):
     """The definitions were applied where the home was before it was moved or copied."""
 
 
+class RegistryDamagedError(NotAppliedError):
+    """The registry's file cannot be read."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"The feature registry {path} is damaged: delete it, and `crossmodal run` makes it "
+            "again."
+        )
+
+
 def repo_config(
     paths: StatePaths, registry: Path | None = None, online_store: Path | None = None
 ) -> "RepoConfig":
@@ -77,6 +87,7 @@ def open_store(paths: StatePaths) -> "FeatureStore":
 
     Raises:
         NotAppliedError: no run has applied the definitions yet.
+        RegistryDamagedError: the registry's file cannot be read.
     """
     from feast import FeatureStore
 
@@ -84,7 +95,21 @@ def open_store(paths: StatePaths) -> "FeatureStore":
         raise NotAppliedError(
             f"No feature registry at {paths.registry}; run `crossmodal run` first."
         )
+    _require_sound(paths.registry)
     return FeatureStore(config=repo_config(paths))
+
+
+def _require_sound(registry: Path) -> None:
+    from feast.protos.feast.core.Registry_pb2 import Registry
+    from google.protobuf.message import DecodeError
+
+    try:
+        # An empty file would be read as a registry of nothing.
+        if Registry.FromString(registry.read_bytes()).ByteSize():
+            return
+    except DecodeError as error:
+        raise RegistryDamagedError(registry) from error
+    raise RegistryDamagedError(registry)
 
 
 def close_store(store: "FeatureStore") -> None:
@@ -149,9 +174,14 @@ def _wanted_mark(paths: StatePaths) -> bytes:
 
 
 def stage_registry(paths: StatePaths, staged: Path) -> None:
-    """Copies the registry in force to `staged`, or leaves no file there for Feast to make one."""
+    """Copies the registry in force to `staged`, or leaves no file there for Feast to make one.
+
+    Raises:
+        RegistryDamagedError: the registry in force cannot be read.
+    """
     staged.unlink(missing_ok=True)
     if paths.registry.is_file():
+        _require_sound(paths.registry)
         shutil.copyfile(paths.registry, staged)
 
 

@@ -330,6 +330,7 @@ def _run_pipeline(settings: "Settings", only: str | None, wait: bool) -> "RunSum
     _require_known_names(settings)
     from crossmodal.home_lock import HomeBusyError
     from crossmodal.paths import StatePaths
+    from crossmodal.store_errors import StoreError, in_words
     from orchestration.interrupts import interruptible
     from orchestration.run import (
         RunFailedError,
@@ -343,8 +344,10 @@ def _run_pipeline(settings: "Settings", only: str | None, wait: bool) -> "RunSum
             return run_pipeline(settings, only, partial(typer.echo, err=True) if wait else None)
         except UnknownSelectionError as error:
             raise typer.BadParameter(str(error), param_hint="--only") from error
-        except (RunFailedError, HomeBusyError) as error:
+        except (RunFailedError, HomeBusyError, StoreError) as error:
             fail(str(error))
+        except OSError as error:
+            fail(in_words(error, settings.home))
         except (RunInterruptedError, KeyboardInterrupt) as error:
             typer.echo(str(error) or "Interrupted.", err=True)
             raise typer.Exit(interruption.exit_code) from error

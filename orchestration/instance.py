@@ -1,14 +1,17 @@
 """Dagster's own instance, below the state folder."""
 
 import math
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
+from sqlalchemy.exc import SQLAlchemyError
 
 from crossmodal.atomic import atomic_write_bytes, sweep
 from crossmodal.home_lock import Holder, holder_of, home_lock
 from crossmodal.paths import StatePaths
+from crossmodal.store_errors import store_errors_of
 from models.registry import ModelRegistry
 
 CLI_RUN_TAG = "crossmodal/command_line"
@@ -52,6 +55,23 @@ def open_instance(paths: StatePaths) -> DagsterInstance:
     if not config.is_file() or config.read_text() in _FORMER_CONFIGS:
         atomic_write_bytes(config, _INSTANCE_CONFIG.encode())
     return DagsterInstance.from_config(str(paths.dagster))
+
+
+@contextmanager
+def readable_records(paths: StatePaths) -> Iterator[None]:
+    """Makes what goes wrong with Dagster's databases in the block one sentence.
+
+    Raises:
+        StoreError: one is damaged, or cannot be written.
+    """
+    try:
+        yield
+    except SQLAlchemyError as error:
+        origin = getattr(error, "orig", None)
+        if not isinstance(origin, sqlite3.Error):
+            raise
+        with store_errors_of(paths.dagster, "without the history of runs"):
+            raise origin from error
 
 
 def cancel_unfinished(instance: DagsterInstance) -> None:

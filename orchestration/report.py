@@ -2,7 +2,6 @@
 
 import base64
 import io
-import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import groupby
@@ -18,7 +17,8 @@ from assets.leaderboard import readable
 from assets.registry import open_promotions
 from assets.stage import input_version
 from crossmodal.atomic import atomic_write_bytes
-from crossmodal.lake import Lake, TableMissingError
+from crossmodal.json_notes import read_note
+from crossmodal.lake import Lake, TableDamagedError, TableMissingError
 from crossmodal.modalities import MEDIA_KINDS, MODALITIES, TOWERS
 from crossmodal.pseudonyms import NEW_USER
 from crossmodal.settings import Settings
@@ -78,7 +78,7 @@ def collect_report(settings: Settings) -> dict[str, Any]:
 
     Raises:
         ReportNotReadyError: the pipeline has not run to its end in this home yet, or the history of
-            its champions is damaged.
+            its champions or a table is damaged.
     """
     workspace = Workspace(settings)
     lake = workspace.lake
@@ -96,7 +96,7 @@ def collect_report(settings: Settings) -> dict[str, Any]:
         }
     except TableMissingError as error:
         raise ReportNotReadyError(f"Nothing to report yet. {error}") from error
-    except HistoryError as error:
+    except (HistoryError, TableDamagedError) as error:
         raise ReportNotReadyError(str(error)) from error
 
 
@@ -273,8 +273,7 @@ def _rows(frame: pl.DataFrame) -> list[dict[str, Any]]:
 
 
 def _timings(workspace: Workspace) -> dict[str, float]:
-    seconds: dict[str, float] = json.loads(workspace.paths.timings.read_bytes())
-    return seconds
+    return read_note(workspace.paths.timings)
 
 
 def _embedded_pictures(workspace: Workspace) -> dict[str, str]:

@@ -10,6 +10,7 @@ import dagster as dg
 from dagster._core.errors import raise_execution_interrupts
 from dagster._core.storage.tags import MAX_RUNTIME_SECONDS_TAG
 
+from crossmodal.lake_damage import set_aside
 from crossmodal.workspace import Workspace
 from orchestration.instance import sole_run
 from orchestration.jobs import FULL_EVALUATION_TAG
@@ -43,6 +44,7 @@ def workspace_alone(
                 held.enter_context(
                     sole_run(workspace.paths, instance, run.run_id, waiting=log.info)
                 )
+            set_aside(workspace.lake)
             current = workspace if reopened is None else reopened()
             _limit_time(instance, run, current.settings.unattended_run_seconds)
             yield _as_tagged(current, run)
