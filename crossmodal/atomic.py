@@ -1,10 +1,17 @@
 """Files that change by one rename: a reader sees the old content or the new, never a part."""
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from crossmodal.processes import ProcessMark
+
+_WRITER = re.compile(r"\.(\d+)-(\d+)-[^.]*\.tmp$")
+"""What ends the name of a new file: the number of the process that writes it, and when that began.
+"""
 
 
 @contextmanager
@@ -15,7 +22,9 @@ def atomic_path(target: Path) -> Iterator[Path]:
     removed and the old one stays. Left-overs of a killed process are named `.*.tmp`.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
+    writer = ProcessMark.of_this_process()
+    prefix = f".{target.name}.{writer.pid}-{writer.began:.0f}-"
+    handle, name = tempfile.mkstemp(prefix=prefix, suffix=".tmp", dir=target.parent)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -35,11 +44,20 @@ def atomic_write_bytes(target: Path, content: bytes) -> None:
 
 
 def sweep(root: Path) -> int:
-    """Removes the left-overs of killed writers below `root`; returns how many there were."""
-    stale = [path for path in root.rglob(".*.tmp") if path.is_file()]
+    """Removes the left-overs of killed writers below `root`; returns how many there were.
+
+    What a process is still writing stays.
+    """
+    stale = [path for path in root.rglob(".*.tmp") if path.is_file() and not _is_written(path)]
     for path in stale:
         path.unlink(missing_ok=True)
     return len(stale)
+
+
+def _is_written(path: Path) -> bool:
+    """Whether the process that made a new file is still there; unknown writers are not."""
+    found = _WRITER.search(path.name)
+    return found is not None and ProcessMark(int(found[1]), float(found[2])).lives()
 
 
 def sync(path: Path) -> None:
