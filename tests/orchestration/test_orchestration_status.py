@@ -282,7 +282,7 @@ def test_a_killed_run_is_no_problem_as_long_as_the_daemon_tries_it_again(
         instance.add_run_tags(again.run_id, {AUTO_RETRY_RUN_ID_TAG: third.run_id})
         assert health_of(workspace, instance, now() + HOURS).well, "the third try works"
         instance.report_run_canceled(third)
-        problem(health_of(workspace, instance, now() + HOURS), "failed_run")
+        problem(health_of(workspace, instance, now() + HOURS), "failed_run:everything")
 
 
 def test_a_run_that_worked_for_too_long_has_failed_and_is_not_tried_again(
@@ -308,7 +308,7 @@ def test_a_run_that_worked_for_too_long_has_failed_and_is_not_tried_again(
         instance.run_coordinator.submit_run(SubmitRunContext(again, workspace=None))
         known = instance.get_run_by_id(again.run_id)
         assert known is not None and known.status is dg.DagsterRunStatus.CANCELED
-        failed = problem(health_of(workspace, instance), "failed_run")
+        failed = problem(health_of(workspace, instance), "failed_run:everything")
         assert "Exceeded maximum runtime of 60 seconds." in failed.what
 
 
