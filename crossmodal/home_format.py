@@ -30,13 +30,19 @@ def require_readable_home(paths: StatePaths) -> None:
     A home without a mark is new, or of a release that made none: those are of the first form.
 
     Raises:
-        HomeFormatError: it is of a later form, of one that is too old, or its mark is damaged.
+        HomeFormatError: it is of a later form, of one that is too old, or its mark is damaged or
+            another user's.
     """
     file = paths.format
-    if not file.is_file():
-        return
     try:
         mark = _Mark.model_validate_json(file.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise HomeFormatError(
+            f"{file} cannot be read ({error.strerror}): let the user of this process read and "
+            f"write {paths.home}, or work as the user whom it belongs to."
+        ) from error
     except ValidationError as error:
         raise HomeFormatError(
             f"{file} is damaged: delete it, if no later release has worked in {paths.home}."

@@ -3,7 +3,6 @@
 import errno
 import logging
 import os
-import re
 import sqlite3
 import tempfile
 import time
@@ -21,8 +20,6 @@ _TRIED_BYTES = 1 << 16
 """A folder in which there is no room for so much has no room."""
 
 _STEPS_BETWEEN_LOOKS_AT_THE_CLOCK = 100_000
-
-_QUOTED = re.compile(r"\(os error (\d+)\)")
 
 _DAMAGED, _DENIED, _FULL, _LOCKED = "damaged", "denied", "full", "locked"
 _MOVED, _REFUSED = "moved", "refused"
@@ -48,6 +45,7 @@ _NUMBERS = {
     errno.ENOTDIR: _DENIED,
     errno.EEXIST: _DENIED,
 }
+_REFUSING_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 _REASONS = {
     _DAMAGED: "the file is damaged",
     _DENIED: "writing is not permitted",
@@ -100,17 +98,17 @@ def refused_write(error: BaseException) -> OSError | None:
     """The system's error by which a disk that is full, or may only be read, refused a write.
 
     Args:
-        error: is that error, or quotes it, as libraries in Rust do; else the answer is None.
+        error: is that error, or SQLite's, or quotes it, as libraries in Rust and C++ do; else the
+            answer is None.
     """
-    quoted = _QUOTED.search(str(error))
-    if isinstance(error, OSError):
-        found = error
-    elif quoted is not None:
-        found = OSError(int(quoted[1]), os.strerror(int(quoted[1])))
-    else:
-        return None
-    full = _NUMBERS.get(found.errno or 0) == _FULL
-    return found if full or found.errno == errno.EROFS else None
+    if isinstance(error, OSError) and error.errno in _REFUSING_DISK:
+        return error
+    if isinstance(error, sqlite3.Error):
+        full = _kind(error) == _FULL
+        return OSError(errno.ENOSPC, str(error)) if full else None
+    quoted = (number for number in _REFUSING_DISK if os.strerror(number) in str(error))
+    number = next(quoted, None)
+    return None if number is None else OSError(number, os.strerror(number))
 
 
 def in_words(error: OSError, folder: Path) -> str:

@@ -152,9 +152,13 @@ def run_pipeline(
 
 
 def planned_night(settings: Settings) -> Night:
-    """What the schedule `nightly` would do now."""
+    """What the schedule `nightly` would do now.
+
+    Raises:
+        StoreError: Dagster's records are damaged, or cannot be written.
+    """
     workspace = Workspace(settings)
-    with open_instance(workspace.paths) as instance:
+    with readable_records(workspace.paths), open_instance(workspace.paths) as instance:
         return plan_night(workspace, instance, datetime.now(UTC))
 
 

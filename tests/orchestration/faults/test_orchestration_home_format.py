@@ -1,6 +1,9 @@
 """Homes of other releases: taken over, or refused with the way out."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -39,6 +42,31 @@ def test_a_home_of_an_unknown_form_is_refused_and_stays_as_it_is(
     assert str(paths.home) in ended.output and way_out in ended.output
     assert "Traceback" not in ended.output
     assert [path.name for path in paths.home.iterdir()] == ["format.json"]
+
+
+@pytest.mark.parametrize("closed", ["home", "home/format.json", "home/source.json"])
+def test_a_home_of_another_user_is_one_sentence(
+    paths: StatePaths, tmp_path: Path, closed: str
+) -> None:
+    made_home(paths.home)
+    (paths.home / "source.json").write_text('{"source": "sample"}')
+    # What root may do besides is taken from the process.
+    plain = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+    command = [sys.executable, "-m", "orchestration.cli", "status"]
+    mode = (tmp_path / closed).stat().st_mode
+    (tmp_path / closed).chmod(0)
+    try:
+        ended = subprocess.run(
+            [*(plain if os.getuid() == 0 else []), *command],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])},
+        )
+    finally:
+        (tmp_path / closed).chmod(mode)
+    assert ended.returncode == 1
+    (said,) = ended.stderr.splitlines()
+    assert str(paths.home) in said and "let the user of this process read and write" in said
 
 
 def test_a_home_of_a_release_without_marks_is_taken_over(paths: StatePaths) -> None:
