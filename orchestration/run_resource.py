@@ -10,7 +10,7 @@ import dagster as dg
 from dagster._core.errors import raise_execution_interrupts
 from dagster._core.storage.tags import MAX_RUNTIME_SECONDS_TAG
 
-from crossmodal.lake_damage import set_aside
+from crossmodal.lake_damage import damage, set_aside
 from crossmodal.workspace import Workspace
 from orchestration.instance import sole_run
 from orchestration.jobs import FULL_EVALUATION_TAG
@@ -48,8 +48,16 @@ def workspace_alone(
             current = workspace if reopened is None else reopened()
             _limit_time(instance, run, current.settings.unattended_run_seconds)
             yield _as_tagged(current, run)
+            if _has_failed(instance, run):
+                set_aside(workspace.lake, damage)
 
     return alone
+
+
+def _has_failed(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    """Whether a step has failed: the run itself counts as failed only once it is over."""
+    failures = dg.DagsterEventType.STEP_FAILURE
+    return bool(instance.get_records_for_run(run.run_id, of_type=failures, limit=1).records)
 
 
 def _as_tagged(workspace: Workspace, run: dg.DagsterRun) -> Workspace:
