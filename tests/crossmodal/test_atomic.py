@@ -12,9 +12,11 @@ from crossmodal.processes import ProcessMark
 WRITES = """
 import sys
 from pathlib import Path
-from crossmodal.atomic import atomic_path
-with atomic_path(Path(sys.argv[1])) as temporary:
+from crossmodal.atomic import atomic_path, scratch_folder
+target = Path(sys.argv[1])
+with atomic_path(target) as temporary, scratch_folder(target.parent) as folder:
     temporary.write_text("half")
+    (folder / "answer").write_text("half")
     print("writing", flush=True)
     sys.stdin.read()
 """
@@ -32,10 +34,10 @@ def test_what_another_process_writes_stays_until_that_process_is_gone(tmp_path: 
     with writer.stdout as said, writer.stdin:
         assert said.readline() == "writing\n"
         assert sweep(tmp_path) == 0
-        assert len(list(tmp_path.iterdir())) == 1
+        assert len(list(tmp_path.rglob("*"))) == 3
         os.kill(writer.pid, signal.SIGKILL)
         writer.wait()
-    assert sweep(tmp_path) == 1
+    assert sweep(tmp_path) == 2
     assert list(tmp_path.iterdir()) == []
 
 
