@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock
 
-from crossmodal.atomic import atomic_path, atomic_write_bytes
+from crossmodal.atomic import atomic_path, atomic_write_bytes, scratch_folder
 from crossmodal.lake import TableMissingError
 from crossmodal.paths import StatePaths
 from feature_repo.home_repo import (
@@ -95,16 +95,20 @@ def open_store(paths: StatePaths) -> "FeatureStore":
         raise NotAppliedError(
             f"No feature registry at {paths.registry}; run `crossmodal run` first."
         )
-    _require_sound(paths.registry)
+    require_readable_registry(paths.registry)
     return FeatureStore(config=repo_config(paths))
 
 
-def _require_sound(registry: Path) -> None:
+def require_readable_registry(registry: Path) -> None:
+    """Reads the file of a registry, which Feast would take for an empty one where it is cut to 0.
+
+    Raises:
+        RegistryDamagedError: it cannot be read.
+    """
     from feast.protos.feast.core.Registry_pb2 import Registry
     from google.protobuf.message import DecodeError
 
     try:
-        # An empty file would be read as a registry of nothing.
         if Registry.FromString(registry.read_bytes()).ByteSize():
             return
     except DecodeError as error:
@@ -181,7 +185,7 @@ def stage_registry(paths: StatePaths, staged: Path) -> None:
     """
     staged.unlink(missing_ok=True)
     if paths.registry.is_file():
-        _require_sound(paths.registry)
+        require_readable_registry(paths.registry)
         shutil.copyfile(paths.registry, staged)
 
 
@@ -254,8 +258,8 @@ def historical_batches(
     quoted = str(entities.absolute()).replace("'", "''")
     query = f"SELECT {names} FROM read_parquet('{quoted}')"  # noqa: S608
     job = _asked(paths, frame.collect_schema(), query, features)
-    with TemporaryDirectory(dir=paths.feast) as scratch, expected_warnings():
-        answer = Path(scratch).absolute() / "answer.parquet"
+    with scratch_folder(paths.feast) as scratch, expected_warnings():
+        answer = scratch.absolute() / "answer.parquet"
         job.persist(SavedDatasetFileStorage(str(answer), ParquetFormat()))
         with pq.ParquetFile(answer) as file:
             yield pa.RecordBatchReader.from_batches(file.schema_arrow, file.iter_batches())

@@ -14,6 +14,7 @@ from crossmodal.paths import StatePaths
 from crossmodal.pseudonyms import PseudonymKeyError
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
+from orchestration.doctor_stores import state_of_champion, state_of_stores
 
 _PACKAGES = (
     "crossmodal",
@@ -49,7 +50,9 @@ def examine(settings: Settings) -> dict[str, Any]:
             "online_store_mib": _mib(paths.online_store),
             "online_store": _online(paths),
         },
+        "stores": state_of_stores(paths),
         "champion": _champion(paths),
+        "champion_files": state_of_champion(paths),
         "champion_judged_by": _judged_by(paths),
         "dagster_runs": _runs(paths),
     }
@@ -148,7 +151,7 @@ def _online(paths: StatePaths) -> str | None:
 
 def _champion(paths: StatePaths) -> str | None:
     file = paths.models / "champion"
-    return file.read_text().strip() if file.is_file() else None
+    return file.read_text("utf-8", errors="replace").strip() if file.is_file() else None
 
 
 def _judged_by(paths: StatePaths) -> str | None:

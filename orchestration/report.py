@@ -98,6 +98,10 @@ def collect_report(settings: Settings) -> dict[str, Any]:
         raise ReportNotReadyError(f"Nothing to report yet. {error}") from error
     except (HistoryError, TableDamagedError) as error:
         raise ReportNotReadyError(str(error)) from error
+    except pl.exceptions.ComputeError as error:
+        raise ReportNotReadyError(
+            f"A table in {lake.root} cannot be read ({error}): `crossmodal doctor` names it."
+        ) from error
 
 
 def render_text(collected: dict[str, Any]) -> None:

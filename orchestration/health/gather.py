@@ -18,7 +18,8 @@ from crossmodal.lake_damage import damage_of_footer, files_of_tables
 from crossmodal.store_errors import StoreError
 from crossmodal.workspace import Workspace
 from models.champion_history import HistoryError, Promotion, Promotions
-from models.registry import ModelRegistry, UnknownVersionError
+from models.registry import ModelRegistry
+from models.version_faults import fault_of
 from orchestration.finished import last_finished
 from orchestration.freshness import freshness_hours
 from orchestration.health.automation import automation_of
@@ -88,7 +89,8 @@ def _of_files(workspace: Workspace, now: datetime) -> tuple[Facts, tuple[str, ..
 
     champion, rejects = read(_champion, Champion()), read(_rejects, None)
     drift = read(_drift, "")
-    unreadable += [why for why in read(_damaged_tables, []) if why not in unreadable]
+    damaged: tuple[str, ...] = read(_damaged_tables, ())
+    unreadable += [why for why in damaged if why not in unreadable]
     facts = Facts(
         home=str(workspace.paths.home),
         at=now,
@@ -145,20 +147,12 @@ def _champion(workspace: Workspace) -> Champion:
     lake = workspace.lake
     verdict = lake.version("champion").summary["reason"] if lake.exists("champion") else ""
     changes = tuple(map(_change, reversed(history[-_SHOWN_CHANGES:])))
-    return Champion(changes, verdict, _fault(registry, changes[0].version) if changes else "")
+    return Champion(changes, verdict, fault_of(registry, changes[0].version) if changes else "")
 
 
 def _change(entry: Promotion) -> Change:
     by = entry.by if entry.kind == "promotion" else f"{entry.by} ({entry.kind})"
     return Change(entry.version, entry.at, by, entry.reason)
-
-
-def _fault(registry: ModelRegistry, version: str) -> str:
-    try:
-        lacking = registry.lacking(version)
-    except UnknownVersionError:
-        return f"{registry.root} holds no version {version}."
-    return f"{registry.root / version} lacks {', '.join(lacking)}." if lacking else ""
 
 
 def _rejects(workspace: Workspace) -> Share | None:
@@ -174,10 +168,10 @@ def _drift(workspace: Workspace) -> str:
     return said(newest_run(workspace.lake.read(DRIFT)).filter("drifted"))
 
 
-def _damaged_tables(workspace: Workspace) -> list[str]:
+def _damaged_tables(workspace: Workspace) -> tuple[str, ...]:
     """Tables whose footers cannot be read, a sentence each."""
     found = map(damage_of_footer, files_of_tables(workspace.lake))
-    return [one_line(why) for why in found if why is not None]
+    return tuple(one_line(why) for why in found if why is not None)
 
 
 def _missing_folder(workspace: Workspace) -> str:
