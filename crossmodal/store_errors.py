@@ -3,6 +3,7 @@
 import errno
 import logging
 import os
+import shutil
 import sqlite3
 import tempfile
 import time
@@ -185,8 +186,16 @@ def _kind(error: BaseException) -> str:
     return _DAMAGED if code is None else _CODES.get(code & 0xFF, _REFUSED)
 
 
+def _has_no_room(path: Path) -> bool:
+    existing = next(place for place in (path, *path.parents) if place.exists())
+    return shutil.disk_usage(existing).free < _TRIED_BYTES
+
+
 def _sentence(path: Path, error: BaseException, new_file_is: str) -> str:
     kind = _kind(error)
+    # SQLite calls it an I/O error where there is no room for the memory that its readers share.
+    if kind == _REFUSED and _has_no_room(path):
+        kind = _FULL
     if kind == _DAMAGED:
         return (
             f"{path} is damaged: restore it from a backup, or move it away with its -wal and -shm "

@@ -72,7 +72,7 @@ ballast = paths.event_log.parent / "ballast"
 
 def reported(client, number, text):
     item = client.get("/v1/items", params={"k": 1}).json()["items"][0]["item_id"]
-    event = {"event_id": f"e{number}", "user_id": "ada", "item_id": item, "event_type": "review"}
+    event = {"event_id": f"e{number}", "user_id": "ada", "item_id": item, "type": "review"}
     return client.post("/v1/events", json={"events": [{**event, "text": text}]})
 
 with TestClient(create_app(settings), raise_server_exceptions=False) as client:
