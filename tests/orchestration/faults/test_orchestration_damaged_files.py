@@ -124,14 +124,14 @@ def test_a_run_makes_again_what_is_damaged(copied: Settings) -> None:
     assert json.loads((copied.home / "finished.json").read_bytes())["assets"]
 
     # A reader answers with wrong values where it can, so that only all bytes say what is wrong.
-    items = lake.path("items")
-    content = bytearray(items.read_bytes())
-    content[len(content) // 3 : len(content) // 3 + 64] = b"\xa5" * 64
-    items.write_bytes(content)
+    events = lake.path(damaged[1])
+    content = events.read_bytes()
+    half = len(content) // 2
+    events.write_bytes(content[:4] + b"\xa5" * (half - 4) + content[half:])
     lake.path("splits").unlink()
-    with pytest.raises(RunFailedError, match=r"items\.parquet is damaged .*Run again"):
+    with pytest.raises(RunFailedError, match=rf"{events.name} is damaged .*Run again"):
         run_pipeline(copied, only="key:splits")
-    assert not lake.exists("items")
+    assert not events.exists()
 
 
 @pytest.mark.slow
