@@ -292,7 +292,7 @@ def _with_whole_tables(workspace: Workspace) -> Iterator[None]:
         found = set_aside(workspace.lake, damage)
         if not found:
             raise
-        raise RunFailedError(f"{error} {' '.join(found)} Run again.") from error
+        raise RunFailedError(f"{str(error).rstrip('.')}. {' '.join(found)} Run again.") from error
 
 
 @contextmanager
