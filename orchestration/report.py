@@ -17,11 +17,11 @@ from assets.leaderboard import readable
 from assets.registry import open_promotions
 from assets.stage import input_version
 from crossmodal.atomic import atomic_write_bytes
-from crossmodal.json_notes import read_note
 from crossmodal.lake import Lake, TableDamagedError, TableMissingError
 from crossmodal.modalities import MEDIA_KINDS, MODALITIES, TOWERS
 from crossmodal.pseudonyms import NEW_USER
 from crossmodal.settings import Settings
+from crossmodal.timings import recorded_seconds
 from crossmodal.workspace import Workspace
 from models.champion_history import HistoryError
 
@@ -91,7 +91,7 @@ def collect_report(settings: Settings) -> dict[str, Any]:
             "alignment": _alignment(lake),
             "metrics": _rows(lake.read("metrics").drop("run_id")),
             **{name: _rows(lake.read(name)) for name in _EVALUATION_TABLES},
-            "timings": _timings(workspace),
+            "timings": recorded_seconds(workspace.paths.timings),
             **_answering(workspace),
         }
     except TableMissingError as error:
@@ -274,10 +274,6 @@ def _rows(frame: pl.DataFrame) -> list[dict[str, Any]]:
     """Rows for JSON, which knows neither NaN nor infinity: null stands for them."""
     floats = pl.col(pl.Float64)
     return frame.with_columns(pl.when(floats.is_finite()).then(floats)).to_dicts()
-
-
-def _timings(workspace: Workspace) -> dict[str, float]:
-    return read_note(workspace.paths.timings)
 
 
 def _embedded_pictures(workspace: Workspace) -> dict[str, str]:

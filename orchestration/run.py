@@ -12,7 +12,9 @@ from dagster._core.storage.tags import MAX_RETRIES_TAG
 
 from assets.partitions import register_months
 from crossmodal.lake_damage import damage, set_aside
+from crossmodal.paths import StatePaths
 from crossmodal.settings import Settings, remember_source
+from crossmodal.timings import recorded_seconds
 from crossmodal.workspace import Workspace
 from orchestration.compiling_ahead import compiling_ahead
 from orchestration.definitions import build_definitions
@@ -111,7 +113,7 @@ def run_pipeline(
         StoreError: Dagster's records are damaged, or cannot be written.
     """
     chosen = _selection(only).required_multi_asset_neighbors()
-    with watched() as progress:
+    with watched(recorded_seconds(StatePaths(settings.home).timings)) as progress:
         workspace = Workspace(settings, progress)
         with (
             readable_records(workspace.paths),
