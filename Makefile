@@ -12,7 +12,7 @@ PEERS := benchmarks/.venv
 LOCKS := benchmarks/peers/environments
 ENVIRONMENTS := $(basename $(notdir $(wildcard $(LOCKS)/*.in)))
 PEERS_INSTALLED := $(ENVIRONMENTS:%=$(PEERS)/%/.installed)
-WORKERS ?= 2
+WORKERS ?= 3
 # Each process that tests has one core: threads and processes of its own would only wait for it.
 PYTEST := OMP_NUM_THREADS=1 LOKY_MAX_CPU_COUNT=1 $(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal
 

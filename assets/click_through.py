@@ -8,6 +8,9 @@ from assets.drift_pictures import click_through_over_time
 from assets.table_asset import Making, table_asset
 from crossmodal.workspace import Workspace
 
+_MOST_VERSIONS = 20
+"""The latest are shown next to the table: each night makes one, and Dagster keeps all it shows."""
+
 
 def _figures(workspace: Workspace) -> dict[str, Any]:
     """The rate of the version that answered last, for Dagster's plot over its runs."""
@@ -24,7 +27,7 @@ def _figures(workspace: Workspace) -> dict[str, Any]:
     figures=_figures,
     group="evaluation",
     kinds={"polars", "parquet"},
-    code_version="1",
+    code_version="2",
 )
 def click_through(making: Making) -> None:
     """Impressions and choices of each version, by day and by rank, with 95 % intervals."""
@@ -40,7 +43,7 @@ def click_through(making: Making) -> None:
         "click_through",
         found,
         making.stamp,
-        by_version=totals(shown).to_dicts(),
+        by_version=totals(shown).head(_MOST_VERSIONS).to_dicts(),
         impressions_reported=reported,
         impressions_shown=shown.height,
     )

@@ -53,7 +53,7 @@ def _choices(workspace: Workspace) -> dict[str, Any]:
     pictures=("drift",),
     group="evaluation",
     kinds={"feast", "polars", "parquet"},
-    code_version="1",
+    code_version="2",
 )
 def drift(making: Making) -> None:
     """How far newer events, features, embeddings and answers are from older ones, run by run.

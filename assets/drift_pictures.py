@@ -5,20 +5,21 @@ from pathlib import Path
 import polars as pl
 
 from assets.pictures import figure_of, save
+from models.drift.clicks import latest_versions
 
 _MOST_LINES = 8
 _COLUMNS = 3
 
 
 def click_through_over_time(path: Path, rates: pl.DataFrame) -> None:
-    """Left each version's rate by day, right by rank, with 95 % intervals.
+    """Left the rate of the latest versions by day, right by rank, with 95 % intervals.
 
     Args:
         path: of the PNG.
         rates: rows of `models.drift.clicks.RATES`.
     """
     figure = figure_of(9.0, 3.0)
-    versions = rates["answered_by"].unique(maintain_order=True).to_list()[-_MOST_LINES:]
+    versions = latest_versions(rates, _MOST_LINES)
     for place, by in enumerate(("day", "rank"), start=1):
         axes = figure.add_subplot(1, 2, place)
         for version in versions:

@@ -13,6 +13,7 @@ from crossmodal.modalities import MODALITIES
 from crossmodal.workspace import Workspace
 from models.assembly import matrix
 from models.drift.distances import Histogram, wasserstein
+from models.drift.intervals import effective_size
 from models.drift.measured import (
     Embeddings,
     Measured,
@@ -27,24 +28,25 @@ if TYPE_CHECKING:
 
 _NEWEST = 0.1
 _JUDGED = ("value_mean", "value_std")
-"""What numbers of events are goes by traffic and by age, and asks for nothing by itself."""
+"""Ends of the names of features that are judged. Numbers of events follow traffic and age, so that
+their change alone says nothing."""
 
 
 def cut_between(events: pl.LazyFrame, fitted_until: datetime | None, least: float) -> datetime:
     """The last instant that counts as older.
 
-    It is the newest event that the version that answers was fitted to, if enough users did
-    something since then, else the end of the oldest nine tenths of the events.
+    It is the newest event that the version that answers was fitted to, if what came since is enough
+    to be judged, else the end of the oldest nine tenths of the events.
 
     Args:
         events: user_id and event_timestamp.
         fitted_until: time of that event; None if it is not known.
-        least: how many users are enough.
+        least: effective number of users that is enough.
     """
     at = pl.col("event_timestamp")
     if fitted_until is not None:
-        since = events.filter(at > fitted_until).select(pl.col("user_id").n_unique())
-        if since.collect().item() >= least:
+        since = events.filter(at > fitted_until).select("user_id").collect()
+        if effective_size(since["user_id"]) >= least:
             return fitted_until
     cut: datetime = events.select(at.quantile(1 - _NEWEST, "lower")).collect().item()
     return cut

@@ -70,8 +70,11 @@ class Measured:
 
 
 def last_measured(lake: Lake) -> Measured | None:
-    """What the newest events said of the version that answered them; None where there were none."""
-    row = _last_row(lake)
+    """What the newest events said of the version that answered them; None where there were none.
+
+    Events of too few users, such as those of an hour, change nothing about what more have said.
+    """
+    row = _last_row(lake, FEWEST_USERS) or _last_row(lake, 1)
     if row is None:
         return None
     enough = row["users"] >= FEWEST_USERS
@@ -84,21 +87,22 @@ def last_measured(lake: Lake) -> Measured | None:
     return Measured(row["until"], enough and row["ci_high"] < 0, said)
 
 
-def _last_row(lake: Lake) -> dict[str, Any] | None:
+def _last_row(lake: Lake, fewest_users: int) -> dict[str, Any] | None:
     if not lake.exists(PREQUENTIAL):
         return None
-    rows = lake.scan(PREQUENTIAL).filter(pl.col("users") > 0).tail(1).collect()
+    rows = lake.scan(PREQUENTIAL).filter(pl.col("users") >= fewest_users).tail(1).collect()
     return next(rows.iter_rows(named=True), None)
 
 
 def _figures(workspace: Workspace) -> dict[str, Any]:
-    row = _last_row(workspace.lake) or {}
+    row = _last_row(workspace.lake, 1) or {}
     return {shown: row[name] for name, shown in _SHOWN.items() if name in row}
 
 
 @table_asset(
     inputs=["interactions"],
-    also_reads=["items"],
+    # It must know the items that the events are about.
+    after=["items"],
     figures=_figures,
     group="evaluation",
     kinds={"numpy", "parquet"},
@@ -131,12 +135,15 @@ def _measured(
     if known is None:
         context.log.info(f"{version} does not record which events it was fitted to.")
         return None
-    since = max([known, *before["until"].to_list()])
     events = positive_events(workspace.lake).select(
         "user_id", "item_id", "value", "event_timestamp"
     )
     until = events.select(pl.col("event_timestamp").max()).collect().item()
-    if until is None or until <= since:
+    if until is None:
+        return None
+    # Rows of a source that is no longer read may be of later events than there are.
+    since = max([known, *(one for one in before["until"] if one <= until)])
+    if until <= since:
         return None
     items = workspace.lake.scan("items").select("item_id").collect()["item_id"].to_list()
     log = indexed_events(events.collect(), items, workspace.settings.seed)

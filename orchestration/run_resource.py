@@ -15,6 +15,9 @@ from orchestration.instance import sole_run
 from orchestration.jobs import FULL_EVALUATION_TAG
 from orchestration.run_queue import QUEUED_TAG
 
+_LIMITED_TAG = "crossmodal/limited"
+"""Of runs whose limit of time is that of the settings. Tries after a kill have a run's tags too."""
+
 
 def workspace_alone(
     workspace: Workspace, reopened: Callable[[], Workspace] | None = None
@@ -61,8 +64,10 @@ def _limit_time(instance: dg.DagsterInstance, run: dg.DagsterRun, seconds: int) 
     The daemon can only end what it has launched. A limit that whoever launched it chose stays.
     """
     record = instance.get_run_record_by_id(run.run_id)
-    chosen = MAX_RUNTIME_SECONDS_TAG in run.tags or QUEUED_TAG not in run.tags
-    if not seconds or chosen or record is None or record.start_time is None:
+    chosen = MAX_RUNTIME_SECONDS_TAG in run.tags and _LIMITED_TAG not in run.tags
+    launched = QUEUED_TAG in run.tags
+    if not seconds or chosen or not launched or record is None or record.start_time is None:
         return
-    until = time.time() + seconds - record.start_time
-    instance.add_run_tags(run.run_id, {MAX_RUNTIME_SECONDS_TAG: str(math.ceil(until))})
+    until = math.ceil(time.time() + seconds - record.start_time)
+    tags = {MAX_RUNTIME_SECONDS_TAG: str(until), _LIMITED_TAG: "true"}
+    instance.add_run_tags(run.run_id, tags)

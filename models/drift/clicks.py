@@ -26,8 +26,8 @@ def shown_items(reports: pl.LazyFrame) -> pl.DataFrame:
     """Each item that an answer showed, once, and whether its user then chose it.
 
     An item counts as chosen by a click, a play, a like or a rating, with a value above 0 if it has
-    one, that names the same answer. Impressions that name no answer are left out: nothing says what
-    showed them. Neither is what was chosen from an answer without its impression.
+    one, that names the same answer. Impressions that name no answer are left out, since nothing
+    says what showed them, and so is what was chosen without being reported as shown.
 
     Args:
         reports: user_id, item_id, event_type, value, request_id, event_timestamp and rank.
@@ -87,6 +87,17 @@ def totals(shown: pl.DataFrame) -> pl.DataFrame:
     )
     ordered = by_version.sort("last", "answered_by", descending=[True, False])
     return with_intervals(ordered.drop("last"))
+
+
+def latest_versions(rates: pl.DataFrame, most: int) -> list[str]:
+    """At most so many versions, those that answered last, the latest of them at the end.
+
+    Args:
+        rates: rows of `RATES`.
+        most: versions.
+    """
+    last = rates.group_by("answered_by").agg(pl.col("day").max())
+    return last.sort("day", "answered_by")["answered_by"].tail(most).to_list()
 
 
 def with_intervals(counted: pl.DataFrame) -> pl.DataFrame:

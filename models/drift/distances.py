@@ -59,7 +59,9 @@ def psi(reference: Numbers, current: Numbers, sizes: Sizes) -> Distance:
         current: (b,) the same bins of the other sample, some above 0.
         sizes: of the samples.
     """
-    first, second = _merged(reference / reference.sum(), current / current.sum(), sizes)
+    there = reference + current > 0
+    shares = reference[there] / reference.sum(), current[there] / current.sum()
+    first, second = _merged(shares[0], shares[1], sizes)
     p, q = (_smoothed(first, sizes.reference), _smoothed(second, sizes.current))
     value = float(((p - q) * np.log(p / q)).sum())
     freedom = len(p) - 1
@@ -82,11 +84,14 @@ def _smoothed(shares: Numbers, size: float) -> Numbers:
 
 
 def decile_edges(reference: Numbers) -> Numbers:
-    """Inner edges, at most 9, that cut a sample into bins of about a tenth each.
+    """Inner edges, at most 10, that cut a sample into bins of about a tenth each.
 
-    A number of which there are many has a bin of its own.
+    A number of which there are many has a bin of its own, also the least one: what is below it in
+    another sample is in the first bin.
     """
-    return np.unique(np.quantile(reference, np.linspace(0, 1, _BINS + 1)[1:-1]))
+    edges = np.unique(np.quantile(reference, np.linspace(0, 1, _BINS + 1)[1:-1]))
+    least = reference.min()
+    return edges if least < edges[0] else np.append(np.nextafter(least, -np.inf), edges)
 
 
 def binned(values: Numbers, edges: Numbers) -> Numbers:
@@ -118,17 +123,18 @@ class Histogram:
 def wasserstein(reference: Histogram, current: Histogram, sizes: Sizes) -> Distance:
     """The Wasserstein distance of two samples, in standard deviations of the reference.
 
-    The noise bounds that of two samples of the same (Gaussian concentration about the mean), and
-    what the bins' widths can add.
+    At x, the shares below it of two samples of the same differ by √(2/π · F(1 - F) · variance) on
+    average, which the distance adds up over x. The noise is this mean, how far above it a distance
+    comes by chance (Gaussian concentration), and what the bins' widths can add.
     """
     middles = [(one.edges[1:] + one.edges[:-1]) / 2 for one in (reference, current)]
     unit = reference.deviation or current.deviation or 1.0
     value = float(wasserstein_distance(*middles, reference.counts, current.counts)) / unit
     below = np.cumsum(reference.counts)[:-1] / reference.counts.sum()
     spread = float((np.sqrt(below * (1 - below)) * np.diff(middles[0])).sum()) / unit
-    scale = np.sqrt(2 / np.pi) * spread + np.sqrt(2 * np.log(1 / sizes.chance))
+    mean, above_it = np.sqrt(2 / np.pi) * spread, np.sqrt(2 * np.log(1 / sizes.chance))
     widths = sum(float(np.diff(one.edges).max()) for one in (reference, current)) / 2 / unit
-    return Distance(value, float(scale * np.sqrt(sizes.variance)) + widths)
+    return Distance(value, float((mean + above_it) * np.sqrt(sizes.variance)) + widths)
 
 
 def mean_shift(vectors: Vectors, reference: Numbers, current: Numbers, sizes: Sizes) -> Distance:

@@ -23,7 +23,9 @@ def wilson(hits: Counts, n: Counts, level: float = _LEVEL) -> tuple[Shares, Shar
     share = hits / np.maximum(n, 1)
     middle = (hits + z * z / 2) / (n + z * z)
     half = z / (n + z * z) * np.sqrt(n * share * (1 - share) + z * z / 4)
-    return np.clip(middle - half, 0, 1), np.clip(middle + half, 0, 1)
+    # Rounded, the interval of no hit could begin above 0, and that of hits alone end below 1.
+    low, high = np.where(hits == 0, 0.0, middle - half), np.where(hits == n, 1.0, middle + half)
+    return low, high
 
 
 def effective_size(owners: pl.Series) -> float:

@@ -72,37 +72,38 @@ def sizes_of(rows: pl.DataFrame) -> Sizes | None:
 def of_events(events: pl.DataFrame, categories: pl.DataFrame) -> Iterator[Measured]:
     """The distribution of events over types, values and the categories of their items.
 
+    Of users, those count who have such events: few may have any with a value or a category.
+
     Args:
         events: owner, item_id, event_type, value and current.
         categories: item_id and `category`, one row per category of an item.
     """
-    sizes = sizes_of(events)
-    if sizes is None:
-        return
-    older, newer = (events.filter(pl.col("current") == current) for current in (False, True))
-    if older["value"].count() and newer["value"].count():
-        known = [frame["value"].drop_nulls().to_numpy().astype(float) for frame in (older, newer)]
-        edges = decile_edges(known[0])
-        yield _psi("value", binned(known[0], edges), binned(known[1], edges), sizes)
-    for subject, column, rows in (
-        ("type", "event_type", events),
-        ("category", "category", _with_categories(events, categories)),
-    ):
-        counts = rows.group_by(column, "current").agg(
-            n=pl.col("n").sum() if "n" in rows else pl.len()
-        )
-        by = [
-            dict(counts.filter(pl.col("current") == current).select(column, "n").iter_rows())
+    valued = events.filter(pl.col("value").is_not_null())
+    if sizes := sizes_of(valued):
+        older, newer = (
+            valued.filter(pl.col("current") == current)["value"].to_numpy().astype(float)
             for current in (False, True)
-        ]
-        if by[0] and by[1]:
-            names = sorted({*by[0], *by[1]})
-            yield _psi(subject, of_categories(by[0], names), of_categories(by[1], names), sizes)
+        )
+        edges = decile_edges(older)
+        yield _psi("value", binned(older, edges), binned(newer, edges), sizes)
+    if sizes := sizes_of(events):
+        types = events.group_by("event_type", "current").agg(n=pl.len())
+        yield _psi("type", *_per_name(types, "event_type"), sizes)
+    named = events.join(categories, on="item_id", how="semi")
+    if sizes := sizes_of(named):
+        items = named.group_by("item_id", "current").agg(n=pl.len())
+        yield _psi("category", *_per_name(items.join(categories, on="item_id"), "category"), sizes)
 
 
-def _with_categories(events: pl.DataFrame, categories: pl.DataFrame) -> pl.DataFrame:
-    per_item = events.group_by("item_id", "current").agg(n=pl.len())
-    return per_item.join(categories, on="item_id")
+def _per_name(counts: pl.DataFrame, column: str) -> tuple[Numbers, Numbers]:
+    """The sum of `n` per name in a column, before and since, in the same order."""
+    sums = counts.group_by(column, "current").agg(pl.col("n").sum())
+    names = sums[column].unique().sort().to_list()
+    older, newer = (
+        dict(sums.filter(pl.col("current") == current).select(column, "n").iter_rows())
+        for current in (False, True)
+    )
+    return of_categories(older, names), of_categories(newer, names)
 
 
 def _psi(subject: str, older: Numbers, newer: Numbers, sizes: Sizes) -> Measured:

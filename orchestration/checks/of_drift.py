@@ -47,7 +47,9 @@ def judged(rows: pl.DataFrame, measure: str) -> dg.AssetCheckResult:
     of_measure = rows.filter(pl.col("measure") == measure)
     known = of_measure.filter(pl.col("limit").is_not_null()).sort("value", descending=True)
     drifted = known.filter("drifted")
-    if known.is_empty():
+    if of_measure.is_empty():
+        found = "There is nothing to compare, before or since."
+    elif known.is_empty():
         found = "There are too few users, before or since, to judge."
     elif drifted.is_empty():
         found = f"Nothing has drifted; the largest of {known.height} is {said(known.head(1))}."

@@ -52,7 +52,7 @@ def next_events_not_below_popularity(workspace: Workspace) -> Finding:
     """The version that answered ranked the events after its lists no worse than popularity."""
     last = last_measured(workspace.lake)
     if last is None:
-        return finding(True, "No event has come in since a version was fitted.")
+        return finding(True, "No version was judged by newer events yet.")
     return finding(not last.worse, last.said)
 
 

@@ -80,14 +80,16 @@ def _end(record: RunRecord) -> datetime:
 
 
 def _taken_up(instance: DagsterInstance, record: RunRecord, now: datetime) -> bool:
-    """Whether the daemon tries a killed run again by itself, and that has not ended yet."""
+    """Whether the daemon tries a killed run again by itself, and the last try has not ended yet."""
     tags = record.dagster_run.tags
     if QUEUED_TAG not in tags or tags.get(WILL_RETRY_TAG) != "true":
         return False
     if AUTO_RETRY_RUN_ID_TAG not in tags:
         return now - _end(record) < _TRIED_AGAIN_WITHIN
-    again = instance.get_run_by_id(tags[AUTO_RETRY_RUN_ID_TAG])
-    return again is not None and not again.is_finished
+    again = instance.get_run_record_by_id(tags[AUTO_RETRY_RUN_ID_TAG])
+    if again is None:
+        return False
+    return not again.dagster_run.is_finished or _taken_up(instance, again, now)
 
 
 def _made_good(

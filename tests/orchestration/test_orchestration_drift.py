@@ -49,6 +49,8 @@ def test_drift_is_measured_by_a_run_and_named_once_there_is_some(copied: Setting
     assert check.description is not None and "psi of value" in check.description
     assert check.metadata["value"].value == found.filter("drifted")["value"].item()
     assert judged(found, "missing").passed
+    unsaid = judged(found, "fallback")
+    assert unsaid.passed and unsaid.description == "There is nothing to compare, before or since."
     (problem,) = [one for one in health_of(workspace).problems if one.key == "drift"]
     assert problem.command == "crossmodal drift" and "psi of value" in problem.what
     shown = CliRunner().invoke(app, ["drift"], env={"CROSSMODAL_HOME": str(settings.home)})

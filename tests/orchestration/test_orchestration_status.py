@@ -14,6 +14,7 @@ from dagster._core.remote_origin import (
     RemoteInstigatorOrigin,
     RemoteRepositoryOrigin,
 )
+from dagster._core.run_coordinator.base import SubmitRunContext
 from dagster._core.scheduler.instigation import (
     InstigatorState,
     InstigatorStatus,
@@ -22,7 +23,7 @@ from dagster._core.scheduler.instigation import (
     TickData,
     TickStatus,
 )
-from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG
+from dagster._core.storage.tags import AUTO_RETRY_RUN_ID_TAG, RETRY_NUMBER_TAG
 from dagster._daemon.types import DaemonHeartbeat
 from dagster._utils.error import SerializableErrorInfo
 from small_platform import small_settings
@@ -244,8 +245,40 @@ def test_a_killed_run_is_no_problem_as_long_as_the_daemon_tries_it_again(
         assert not health_of(workspace, instance, now() + HOURS).well
         instance.add_run_tags(killed.run_id, {AUTO_RETRY_RUN_ID_TAG: again.run_id})
         assert health_of(workspace, instance, now() + HOURS).well
-        instance.report_run_canceled(again)
+        instance.report_run_failed(again)
+        third = dg.DagsterRun(job_name="everything", status=dg.DagsterRunStatus.STARTED)
+        instance.add_run(third)
+        instance.add_run_tags(again.run_id, {AUTO_RETRY_RUN_ID_TAG: third.run_id})
+        assert health_of(workspace, instance, now() + HOURS).well, "the third try works"
+        instance.report_run_canceled(third)
         problem(health_of(workspace, instance, now() + HOURS), "failed_run")
+
+
+def test_a_run_that_worked_for_too_long_has_failed_and_is_not_tried_again(
+    workspace: Workspace,
+) -> None:
+    with open_instance(workspace.paths) as instance:
+        make(instance, "champion")
+        ended = dg.DagsterRun(
+            job_name="everything", status=dg.DagsterRunStatus.STARTED, tags={QUEUED_TAG: "true"}
+        )
+        instance.add_run(ended)
+        # As Dagster's daemon ends a run, and then tries it again.
+        instance.report_run_canceling(ended)
+        instance.report_run_failed(ended, "Exceeded maximum runtime of 60 seconds.")
+        again = dg.DagsterRun(
+            job_name="everything",
+            tags={RETRY_NUMBER_TAG: "1"},
+            root_run_id=ended.run_id,
+            parent_run_id=ended.run_id,
+        )
+        instance.add_run(again)
+        instance.add_run_tags(ended.run_id, {AUTO_RETRY_RUN_ID_TAG: again.run_id})
+        instance.run_coordinator.submit_run(SubmitRunContext(again, workspace=None))
+        known = instance.get_run_by_id(again.run_id)
+        assert known is not None and known.status is dg.DagsterRunStatus.CANCELED
+        failed = problem(health_of(workspace, instance), "failed_run")
+        assert "Exceeded maximum runtime of 60 seconds." in failed.what
 
 
 def test_a_schedule_that_is_on_needs_the_daemon(workspace: Workspace) -> None:

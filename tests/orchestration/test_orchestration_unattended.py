@@ -180,6 +180,8 @@ def test_a_zone_that_nobody_knows_is_refused(tmp_path: Path) -> None:
     [
         ({QUEUED_TAG: "true"}, True),
         ({QUEUED_TAG: "true", "dagster/max_runtime": "7"}, False),
+        # A run that was killed had this limit, and this is the next try.
+        ({QUEUED_TAG: "true", "dagster/max_runtime": "7", "crossmodal/limited": "true"}, True),
         # Nobody but the daemon could end it.
         ({}, False),
     ],

@@ -1,14 +1,16 @@
 """Click-through: what an answer showed, what its user chose of that, and which version answered."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 
+from assets.drift_pictures import click_through_over_time
 from crossmodal.answer_ids import answer_id
-from models.drift.clicks import UNNAMED, rates, shown_items, totals
+from models.drift.clicks import UNNAMED, latest_versions, rates, shown_items, totals
 from models.drift.intervals import wilson
 
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
@@ -72,9 +74,36 @@ def test_choices_count_for_the_answer_that_showed_the_item() -> None:
     assert over_all == {first: 0.5, "mmnn.v2-f7da3de3": 0.5, UNNAMED: 0.0}
 
 
+def test_the_versions_that_answered_last_are_drawn(tmp_path: Path) -> None:
+    # Each night another version answers, and the names do not follow the nights.
+    nights = [(f"{'zyxwvutsrq'[night]}-all-events-1f2e3d4c", night) for night in range(10)]
+    found = rates(
+        shown_items(
+            reports(
+                *(
+                    ("impression", item, answer_id(version, "champion"), {"event_timestamp": at})
+                    for version, night in nights
+                    for at in [DAY + timedelta(days=night)]
+                    for item in "abc"
+                )
+            )
+        )
+    )
+    assert latest_versions(found, 3) == [version for version, _ in nights[-3:]]
+    click_through_over_time(tmp_path / "clicks.png", found)
+    assert (tmp_path / "clicks.png").stat().st_size > 0, "nobody chose anything of three items"
+
+
 def test_nothing_shown_gives_an_empty_table() -> None:
     empty = shown_items(reports(("click", "a", FIRST, {})))
     assert empty.is_empty() and rates(empty).is_empty() and totals(empty).is_empty()
+
+
+def test_every_share_lies_in_its_interval() -> None:
+    n = np.repeat(np.arange(1, 200), 2)
+    hits = np.where(np.arange(len(n)) % 2, n, 0)
+    low, high = wilson(hits, n)
+    assert (low <= hits / n).all() and (hits / n <= high).all(), "a picture refuses a negative bar"
 
 
 @pytest.mark.parametrize(("share", "n"), [(0.02, 400), (0.5, 30)])

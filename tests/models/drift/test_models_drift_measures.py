@@ -146,6 +146,26 @@ def test_many_events_of_few_users_are_not_taken_for_many() -> None:
     assert raised <= 1, "each user gives the same stars to everything"
 
 
+def test_few_users_with_a_value_or_a_category_are_not_taken_for_all_users() -> None:
+    rng = np.random.default_rng(6)
+    few, raised = CATEGORIES.head(6), 0
+    for _ in range(100):
+        events = drawn_events(rng, 20_000, 10).with_columns(
+            item_id=ITEMS.gather(rng.integers(0, N_ITEMS, 20_000)),
+            value=pl.when(pl.lit(pl.Series(rng.random(20_000) < 0.01))).then("value"),
+        )
+        raised += bool(alarms(list(of_events(events, few))))
+    assert raised <= 1, "one event in a hundred has a value, and one item in fifty a category"
+
+
+def test_values_below_all_before_are_found() -> None:
+    events = drawn_events(np.random.default_rng(7), 20_000, 10)
+    plays = events.with_columns(value=pl.when("current").then(0.5).otherwise(1.0))
+    assert alarms(list(of_events(plays, CATEGORIES))) == [("psi", "value")]
+    (steady, *_) = of_events(plays.with_columns(value=pl.lit(1.0)), CATEGORIES)
+    assert steady.subject == "value" and steady.distance.value == 0
+
+
 def test_one_window_without_events_measures_nothing() -> None:
     events = drawn_events(np.random.default_rng(1), 200, 2).with_columns(current=pl.lit(False))
     assert measured(events, embeddings(np.random.default_rng(1))) == []
@@ -207,7 +227,7 @@ def test_psi_is_0_for_the_same_shares_and_grows_with_what_moves(
 def test_every_value_is_in_a_bin(values: list[float]) -> None:
     known = np.array(values)
     counts = binned(known, decile_edges(known))
-    assert counts.sum() == len(values) and len(counts) <= 10
+    assert counts.sum() == len(values) and len(counts) <= 11
 
 
 def test_only_copies_are_near_duplicates() -> None:
