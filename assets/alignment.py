@@ -9,6 +9,7 @@ import dagster as dg
 import numpy as np
 import polars as pl
 
+from assets.automation import after_change_of
 from assets.encoding import item_attributes, usable_files
 from assets.stage import Stamp
 from assets.table_asset import Making, table_asset
@@ -78,6 +79,7 @@ def _alignment_asset(tower: str) -> dg.AssetsDefinition:
         },
         intact=has_head,
         description=f"How {tower} features become vectors of the text space, and how well.",
+        automation=after_change_of(),
         group="embeddings",
         kinds={"numpy", "safetensors"},
         code_version="2",

@@ -8,6 +8,7 @@ import polars as pl
 import pyarrow as pa
 
 from assets.alignment import load_head, varying_contents
+from assets.automation import after_change_of
 from assets.encoding import list_column
 from assets.pictures import shared_space
 from assets.stage import Stamp
@@ -37,7 +38,11 @@ ToSharedSpace = Callable[[np.ndarray], np.ndarray]
 
 
 @table_asset(
-    inputs=["items", "text_features"], group="embeddings", kinds={"parquet"}, code_version="2"
+    inputs=["items", "text_features"],
+    automation=after_change_of(),
+    group="embeddings",
+    kinds={"parquet"},
+    code_version="2",
 )
 def text_embeddings(making: Making) -> None:
     """Text is the anchor: the vectors of the whole texts are the shared space."""
@@ -55,6 +60,7 @@ def _tower_embeddings(tower: str) -> dg.AssetsDefinition:
         inputs=inputs,
         pictures=(f"shared_space_{tower}",),
         description=f"The {tower} of every item that has one, in the shared space.",
+        automation=after_change_of(),
         group="embeddings",
         kinds={"parquet"},
         code_version="2",

@@ -9,9 +9,10 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from assets.automation import after_change_of
 from assets.media_places import MediaPlaces
-from assets.stage import Stamp
 from assets.table_asset import Making, table_asset
+from assets.unfinished import Unfinished
 from crossmodal.lake import Lake
 from crossmodal.modalities import (
     MEDIA_KINDS,
@@ -53,26 +54,27 @@ def list_column(vectors: np.ndarray, name: str) -> pl.Series:
 
 
 def encode_incrementally(
-    lake: Lake,
+    making: Making,
     table: str,
     contents: pl.DataFrame,
     fingerprint: str,
-    stamp: Stamp,
     encode: Encode,
     skipped: Callable[[int], None],
     schema: pa.Schema = FEATURES_SCHEMA,
 ) -> int:
     """Writes one features row per content, encoding only what the last version lacks.
 
+    Where the asset is forced, every content is encoded again. What a run had encoded before it was
+    interrupted is not: the next one goes on after its last whole chunk.
+
     Contents are taken in the order of their hash, chunk by chunk, so that memory is bounded and
     the table does not depend on what was encoded before.
 
     Args:
-        lake: holds the table.
+        making: what the asset's body got.
         table: to write.
         contents: rows of unique `content_sha256`, with what `encode` and the schema need.
         fingerprint: of the encoder; rows of another encoder are encoded again.
-        stamp: of the new version.
         encode: makes the features.
         skipped: called with the number of contents of a chunk that were known.
         schema: of the table.
@@ -80,25 +82,32 @@ def encode_incrementally(
     Returns:
         How many contents were encoded.
     """
-    known = _known_features(lake, table, fingerprint)
+    unfinished = Unfinished.of(making, table, fingerprint)
+    before = _known_features(making, table, fingerprint)
+    known = pl.concat([before, unfinished.features()])
     encoded = 0
-    with lake.writer(table, schema, stamp) as writer:
+    with making.lake.writer(table, schema, making.stamp) as writer:
         for chunk in contents.sort("content_sha256").iter_slices(_CHUNK):
             reused = known.join(chunk.lazy(), on="content_sha256", how="semi").collect()
+            # A run that was killed after its last rename leaves chunks that the table has too.
+            reused = reused.unique("content_sha256", keep="first")
             new = chunk.join(reused, on="content_sha256", how="anti")
             skipped(reused.height)
             fresh = encode(new) if new.height else reused.clear()
             encoded += fresh.height
+            if contents.height > _CHUNK:
+                unfinished.keep(fresh)
             features = pl.concat([reused, fresh]).with_columns(fingerprint=pl.lit(fingerprint))
             writer.write(chunk.join(features, on="content_sha256").sort("content_sha256"))
         writer.summarise(fingerprint=fingerprint, failed=contents.height - writer.rows)
+    unfinished.forget()
     return encoded
 
 
-def _known_features(lake: Lake, table: str, fingerprint: str) -> pl.LazyFrame:
-    if not lake.exists(table):
+def _known_features(making: Making, table: str, fingerprint: str) -> pl.LazyFrame:
+    if making.forced or not making.lake.exists(table):
         return pl.LazyFrame(schema={"content_sha256": pl.String, "features": pl.List(pl.Float32)})
-    same = lake.scan(table).filter(pl.col("fingerprint") == fingerprint)
+    same = making.lake.scan(table).filter(pl.col("fingerprint") == fingerprint)
     return same.select("content_sha256", "features")
 
 
@@ -130,6 +139,7 @@ def _media_features(modality: Modality, media: MediaKind) -> dg.AssetsDefinition
         choices=lambda workspace: {"fingerprint": fingerprint(workspace)},
         intact=lambda workspace: _nothing_failed(workspace.lake, table),
         description=f"The {modality.name} tower's own features of every distinct file.",
+        automation=after_change_of(),
         group="embeddings",
         kinds={"torch"},
         code_version="1",
@@ -177,9 +187,7 @@ def _encode_files(
         return pl.concat(features)
 
     table = f"{modality.name}_features"
-    encoded = encode_incrementally(
-        making.lake, table, files, fingerprint, making.stamp, encode, watch.finish
-    )
+    encoded = encode_incrementally(making, table, files, fingerprint, encode, watch.finish)
     return {"encoded": encoded, "device": loaded.device}
 
 
@@ -202,7 +210,13 @@ media_features = [
 ]
 
 
-@table_asset(inputs=["items"], group="embeddings", kinds={"numpy"}, code_version="2")
+@table_asset(
+    inputs=["items"],
+    automation=after_change_of(),
+    group="embeddings",
+    kinds={"numpy"},
+    code_version="2",
+)
 def attributes_features(making: Making) -> None:
     """Categories and named numbers of every item, over the catalogue's scale."""
     from models.encoders.attributes import encode_attributes

@@ -11,16 +11,18 @@ import polars as pl
 
 from assets.catalogue import catalogue, catalogue_ids, without_deleted
 from assets.observed import SOURCE_MEDIA, SOURCE_TABLES, content_of, seen_by_run
-from assets.partitions import month_of, months
+from assets.partitions import chose_months, month_of, months, months_of_run, record_months
+from assets.published_months import drop_months_not_in, publish_month
 from assets.reported_events import reported_interactions
 from assets.reported_items import REPORTED_ITEMS
 from assets.retrying import retrying
-from assets.stage import OWNERS, Context, filled, made_from, materialize_table
+from assets.stage import OWNERS, Context, column_metadata, filled, made_from, materialize_table
 from assets.table_asset import Making, table_asset
 from crossmodal.lake import Lake
 from crossmodal.log_position import START, LogPosition
 from crossmodal.pseudonyms import key_identity, pseudonymize
 from crossmodal.published_events import record_published, scale_summary
+from crossmodal.settings import remember_source
 from crossmodal.value_scale import ValueScale
 from crossmodal.workspace import KEY_IDENTITY, Workspace
 from sources.catalogue import SourceRequest, source_entry
@@ -199,6 +201,8 @@ def cleaned_source(
     with retrying(context, workspace.settings):
         for name, make in zip(inputs, makers, strict=True):
             yield materialize_table(context, workspace, name, stamps[name], make, key=name)
+    # Runs of the web UI can be given a source too; later ones read the same, as on a command line.
+    remember_source(workspace.settings)
 
 
 @table_asset(
@@ -232,32 +236,38 @@ def interactions(context: Context, workspace: dg.ResourceParam[Workspace]) -> dg
 
 
 def _published(context: Context, workspace: Workspace) -> dg.MaterializeResult:
-    lake = workspace.lake
+    lake, forced = workspace.lake, "interactions" in workspace.forced
     staged = lake.scan("staged_interactions").with_columns(month=month_of())
-    rows = staged.filter(pl.col("month").is_in(context.partition_keys)).collect()
+    known = lake.version("staged_interactions").summary["months"]
+    chosen = months_of_run(context, known)
+    rows = staged.filter(pl.col("month").is_in(chosen)).collect()
     written = [
         key
         for (key,), frame in rows.partition_by("month", as_dict=True, include_key=False).items()
-        if _publish_month(lake, str(key), frame)
+        if publish_month(lake, str(key), frame, again=forced)
     ]
-    gone = _drop_months_not_in(lake, staged)
+    gone = drop_months_not_in(lake, staged)
     # Some months alone, as one may choose in the web UI, leave the others as they were.
-    if set(lake.version("staged_interactions").summary["months"]).issubset(context.partition_keys):
+    if set(known).issubset(chosen):
         record_published(lake)
-    version = lake.partitioned_version("interactions")
+    version = dg.DataVersion(lake.partitioned_version("interactions"))
+    if not chose_months(context):
+        record_months(context, chosen, version)
     state = f"{len(written)} months written" if written else "unchanged, kept"
     context.log.info(
         f"interactions: {rows.height:,} rows in {rows['month'].n_unique()} months, {state}"
     )
     # Of all months, those of earlier runs included: some months alone would look like a loss.
-    whole = lake.scan_partitions("interactions").select(
-        pl.len().alias("events"), pl.col("user_id", "item_id").n_unique()
-    )
+    events_of_all = lake.scan_partitions("interactions")
+    whole = events_of_all.select(pl.len().alias("events"), pl.col("user_id", "item_id").n_unique())
     events, users, items = whole.collect().row(0)
     return dg.MaterializeResult(
-        data_version=dg.DataVersion(version),
+        data_version=version,
         metadata={
             "dagster/row_count": events,
+            **column_metadata(
+                "interactions", events_of_all.collect_schema(), ["staged_interactions"]
+            ),
             "users": users,
             "items": items,
             "months_written": sorted(written),
@@ -265,25 +275,6 @@ def _published(context: Context, workspace: Workspace) -> dg.MaterializeResult:
             "kept": not written,
         },
     )
-
-
-def _publish_month(lake: Lake, month: str, frame: pl.DataFrame) -> bool:
-    """Writes a month where its content differs from the lake's; says whether it did."""
-    table = f"interactions/{month}"
-    digest = hashlib.sha256(frame.write_ipc(None, compat_level=pl.CompatLevel.oldest()).getvalue())
-    stamp = {"content": digest.hexdigest()}
-    if lake.current(table, stamp):
-        return False
-    lake.write(table, frame, stamp)
-    return True
-
-
-def _drop_months_not_in(lake: Lake, staged: pl.LazyFrame) -> list[str]:
-    held = set(staged.select("month").unique().collect().to_series())
-    gone = [key for key in lake.partitions("interactions") if key not in held]
-    for key in gone:
-        lake.drop_partition("interactions", key)
-    return gone
 
 
 def _publish_listing(

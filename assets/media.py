@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import polars as pl
 
+from assets.automation import after_change_of
 from assets.catalogue import catalogue_media
 from assets.media_places import MediaPlaces
 from assets.pictures import contact_sheet, spectrograms
 from assets.placeholders import set_aside_placeholders
 from assets.reported_items import REPORTED_ITEMS
-from assets.stage import Stamp
 from assets.table_asset import Making, table_asset
 from crossmodal.lake import Lake
 from crossmodal.modalities import MEDIA_KINDS
@@ -46,6 +46,7 @@ _Decoded = TypeVar("_Decoded")
         "max_repeated_share": workspace.settings.max_repeated_share,
     },
     pictures=("posters", "spectrograms"),
+    automation=after_change_of(),
     group="embeddings",
     kinds={"pillow", "ffmpeg", "parquet"},
     code_version="2",
@@ -55,7 +56,7 @@ def media(making: Making) -> dict[str, int]:
     workspace, lake = making.workspace, making.lake
     limits = media_limits(making.settings)
     files = _files(lake)
-    known = _decoded_before(lake, making.stamp)
+    known = _decoded_before(making)
     new = files.drop_nulls("uri").join(known, on=["modality", "content"], how="anti")
     records = pl.concat([known, _inspect(workspace, new, limits)])
     rows = (
@@ -106,14 +107,16 @@ def _files(lake: Lake) -> pl.DataFrame:
     )
 
 
-def _decoded_before(lake: Lake, stamp: Stamp) -> pl.DataFrame:
+def _decoded_before(making: Making) -> pl.DataFrame:
     """Contents that decoded for the last version of the table, by the same code and limits.
 
     A broken file is tried again: it may only have been slow on a busy machine.
     """
     columns = {"modality": pl.String, "content": pl.String, **_RECORD}
+    lake, stamp = making.lake, making.stamp
     before = lake.version("media").stamp if lake.exists("media") else {}
-    if any(before.get(name) != stamp[name] for name in ("code", "choice:limits")):
+    other = any(before.get(name) != stamp[name] for name in ("code", "choice:limits"))
+    if other or making.forced:
         return pl.DataFrame(schema=columns)
     return (
         lake.scan("media")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from assets.automation import after_change_of
 from assets.features import (
     ONLINE_MARKS,
     RECOMMENDATIONS_VIEW,
@@ -44,9 +45,12 @@ _LISTS = pl.Schema(
 
 @table_asset(
     inputs=["serving_model", "interactions", "items"],
+    # An hour's events change the lists when they have reached the features.
+    after=["online_features"],
     # A reason names a modality by these, which a model has learned from.
     also_reads=[f"{modality}_embeddings" for modality in MODALITIES],
     choices=lambda workspace: {"k": workspace.settings.recommendations_k},
+    automation=after_change_of("serving_model", "online_features"),
     group="recommendations",
     kinds={"torch", "parquet"},
     code_version="5",
@@ -71,6 +75,7 @@ def recommendations(making: Making) -> None:
 @table_asset(
     name=RECOMMENDATIONS_VIEW,
     inputs=["recommendations"],
+    automation=after_change_of(),
     group="recommendations",
     kinds={"parquet"},
     code_version="1",
@@ -93,6 +98,7 @@ def user_recommendations(making: Making) -> None:
     inputs=[RECOMMENDATIONS_VIEW, "feature_registry", "online_features"],
     also_reads=ONLINE_MARKS,
     intact=lambda workspace: in_online_store(workspace, "online_recommendations"),
+    automation=after_change_of(),
     group="recommendations",
     kinds={"feast", "sqlite"},
     code_version="1",

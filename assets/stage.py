@@ -3,19 +3,22 @@
 import base64
 import json
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
 import polars as pl
 
-from crossmodal.atomic import atomic_write_bytes
+from assets.columns import described, lineage_of
 from crossmodal.lake import Lake, TableVersion
+from crossmodal.timings import record_seconds
 from crossmodal.workspace import Workspace
 
 OWNERS = ["team:recommendations"]
 _PREVIEW_ROWS = 5
-_PREVIEW_CHARACTERS = 60
+_CELL_CHARACTERS = 60
+_INPUT = "input:"
+"""Begins the name of an input in a stamp."""
 
 Stamp = dict[str, str]
 Context = dg.AssetExecutionContext
@@ -41,7 +44,7 @@ def made_from(
 def stamp_of(lake: Lake, inputs: Iterable[str], choices: Mapping[str, Any]) -> Stamp:
     """The part of a stamp that is not the code's: inputs as they are now, and choices."""
     return {
-        **{f"input:{name}": input_version(lake, name) for name in inputs},
+        **{f"{_INPUT}{name}": input_version(lake, name) for name in inputs},
         **{f"choice:{name}": json.dumps(value, default=str) for name, value in choices.items()},
     }
 
@@ -79,6 +82,8 @@ def materialize_table(
 ) -> dg.MaterializeResult:
     """Leaves the table if it was made from this stamp, else makes it; describes it either way.
 
+    An asset that the run forces is made in any case.
+
     Args:
         context: of the asset; one line goes to its log.
         workspace: whose lake holds the table.
@@ -93,7 +98,8 @@ def materialize_table(
         figures: numbers of the table as it is now, whether it was made or kept.
     """
     started = time.perf_counter()
-    version = workspace.lake.current(table, stamp) if intact else None
+    stays = intact and (key or context.asset_key.to_user_string()) not in workspace.forced
+    version = workspace.lake.current(table, stamp) if stays else None
     unchanged = version is not None
     work: Mapping[str, Any] = {}
     if version is None:
@@ -103,7 +109,8 @@ def materialize_table(
     # To keep a table takes no time worth a point in the plot of how long it takes to make.
     took = {} if unchanged else {"seconds": round(seconds, 2)}
     if not unchanged:
-        record_seconds(workspace, table, seconds)
+        record_seconds(workspace.paths.timings, table, seconds)
+    workspace.progress(table, 1, 1)
     state = "unchanged, kept" if unchanged else f"made in {seconds:.1f} s"
     context.log.info(f"{table}: {version.rows:,} rows, {state}{_figures(work)}")
     return dg.MaterializeResult(
@@ -120,42 +127,59 @@ def materialize_table(
     )
 
 
-def record_seconds(workspace: Workspace, table: str, seconds: float) -> None:
-    """Notes how long a table last took to make, for the report: a kept table costs nothing."""
-    file = workspace.paths.timings
-    known = json.loads(file.read_bytes()) if file.is_file() else {}
-    known[table] = round(seconds, 2)
-    atomic_write_bytes(file, json.dumps(known, indent=2).encode())
-
-
 def describe_table(lake: Lake, table: str, version: TableVersion) -> dict[str, Any]:
     """Metadata of a table: row count, column schema, preview, and the figures it carries."""
     frame = lake.scan(table)
-    schema = frame.collect_schema()
-    columns = [dg.TableColumn(name, str(dtype)) for name, dtype in schema.items()]
     return {
         "dagster/row_count": version.rows,
-        "dagster/column_schema": dg.TableSchema(columns=columns),
-        "preview": dg.MetadataValue.md(markdown_table(frame.head(_PREVIEW_ROWS).collect())),
+        **column_metadata(table, frame.collect_schema(), inputs_in(version.stamp)),
+        "preview": _table(frame.head(_PREVIEW_ROWS).collect()),
         **{name: metadata_value(value) for name, value in version.summary.items()},
     }
 
 
+def column_metadata(table: str, schema: pl.Schema, inputs: Iterable[str]) -> dict[str, Any]:
+    """What each column of a table is, means and comes from.
+
+    Args:
+        table: of the lake.
+        schema: its columns and their types.
+        inputs: tables that it was made from.
+    """
+    columns = [
+        dg.TableColumn(name, str(dtype), description=described(table, name))
+        for name, dtype in schema.items()
+    ]
+    lineage = lineage_of(table, schema.names(), inputs)
+    known = {"dagster/column_schema": dg.TableSchema(columns=columns)}
+    return known if lineage is None else known | {"dagster/column_lineage": lineage}
+
+
+def inputs_in(stamp: Mapping[str, str]) -> Sequence[str]:
+    """The tables that a stamp says something was made from."""
+    return [name.removeprefix(_INPUT) for name in stamp if name.startswith(_INPUT)]
+
+
 def metadata_value(value: Any) -> Any:
-    """A summary figure as Dagster metadata; tables (lists of records) become Markdown."""
+    """A summary figure as Dagster metadata; lists of records become tables."""
     if isinstance(value, list) and value and isinstance(value[0], dict):
-        return dg.MetadataValue.md(markdown_table(pl.DataFrame(value)))
+        return _table(pl.DataFrame(value))
     if isinstance(value, dict | list):
         return dg.MetadataValue.json(value)
     return value
 
 
-def markdown_table(frame: pl.DataFrame) -> str:
-    """A frame as a Markdown table; long values are cut, so that it stays readable."""
-    header = "| " + " | ".join(frame.columns) + " |"
-    rule = "|" + "---|" * frame.width
-    rows = ["| " + " | ".join(map(_cell, row)) + " |" for row in frame.iter_rows()]
-    return "\n".join([header, rule, *rows])
+def _table(frame: pl.DataFrame) -> dg.TableMetadataValue:
+    """A frame as a table that the web UI shows without a click; long values are cut.
+
+    It would show longer Markdown as a button.
+    """
+    records = [
+        dg.TableRecord({name: _cell(value) for name, value in row.items()})
+        for row in frame.iter_rows(named=True)
+    ]
+    columns = [dg.TableColumn(name, str(dtype)) for name, dtype in frame.schema.items()]
+    return dg.MetadataValue.table(records, dg.TableSchema(columns))
 
 
 def picture_metadata(workspace: Workspace, names: tuple[str, ...]) -> dict[str, Any]:
@@ -174,12 +198,11 @@ def _figures(summary: Mapping[str, Any]) -> str:
     shown = [
         f"{name.replace('_', ' ')} {value:,.4g}" if isinstance(value, float) else f"{name} {value}"
         for name, value in summary.items()
-        if isinstance(value, int | float | str) and len(str(value)) < _PREVIEW_CHARACTERS
+        if isinstance(value, int | float | str) and len(str(value)) < _CELL_CHARACTERS
     ]
     return f" ({', '.join(shown)})" if shown else ""
 
 
 def _cell(value: Any) -> str:
     text = "" if value is None else str(value)
-    text = text.replace("|", "\\|").replace("\n", " ")
-    return text if len(text) <= _PREVIEW_CHARACTERS else text[: _PREVIEW_CHARACTERS - 1] + "…"
+    return text if len(text) <= _CELL_CHARACTERS else text[: _CELL_CHARACTERS - 1] + "…"

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -45,6 +45,11 @@ class Making:
         """What the operator chose."""
         return self.workspace.settings
 
+    @property
+    def forced(self) -> bool:
+        """Whether nothing of the former table may be taken over."""
+        return self.context.asset_key.to_user_string() in self.workspace.forced
+
 
 Body = Callable[[Making], Mapping[str, Any] | None]
 """Writes the table; may return figures of this run alone, such as how many items it encoded."""
@@ -84,6 +89,7 @@ def table_asset(
     name: str | None = None,
     table: str | None = None,
     description: str | None = None,
+    automation: dg.AutomationCondition | None = None,
 ) -> Callable[[Body], dg.AssetsDefinition]:
     """Makes an asset of a function that writes one table, which stays while its inputs do.
 
@@ -102,12 +108,13 @@ def table_asset(
         pictures: names of the picture files that the body draws.
         intact: False if what is kept next to the table (a model folder, the online store) is gone,
             so that it must be made again.
-        settled: True if an existing table stays, whatever it was made from.
+        settled: True if an existing table stays, whatever it was made from, even if it is forced.
         figures: numbers of the table as it is now, which Dagster plots over time; shown where it is
             made and where it is kept.
         name: of the asset; the function's name by default.
         table: of the lake; the asset's name by default.
         description: for the web UI; the function's docstring by default.
+        automation: when the daemon makes it without a schedule; by default never.
     """
     read, optional = tuple(inputs), tuple(where_filled)
     before = (*read, *optional, *after)
@@ -125,6 +132,7 @@ def table_asset(
             owners=OWNERS,
             kinds=kinds,
             code_version=code_version,
+            automation_condition=automation,
         )
         def materialize(
             context: Context, workspace: dg.ResourceParam[Workspace]
@@ -132,6 +140,7 @@ def table_asset(
             declared = DeclaredWorkspace(
                 workspace.settings,
                 workspace.progress,
+                workspace.forced,
                 asset,
                 frozenset({table_name, *before, *others}),
             )
@@ -141,6 +150,7 @@ def table_asset(
                 stamp = made_from(context, declared, *given, **chosen)
                 if declared.lake.exists(table_name) and settled(declared):
                     stamp = dict(declared.lake.version(table_name).stamp)
+                    declared = replace(declared, forced=frozenset())
                 making = Making(context, declared, stamp, chosen)
                 return materialize_table(
                     context,

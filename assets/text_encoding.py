@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
+from assets.automation import after_change_of
 from assets.encoding import (
     FEATURES_SCHEMA,
     LoadedOnce,
@@ -51,6 +52,7 @@ def _encoder_choices(workspace: Workspace) -> Choices:
 @table_asset(
     inputs=["items"],
     choices=_encoder_choices,
+    automation=after_change_of(),
     group="embeddings",
     kinds={"sentence-transformers"},
     code_version="3",
@@ -103,9 +105,7 @@ def _encode_table(
         return features
 
     fingerprint = fingerprint_of("text", workspace.settings.text_encoder)
-    encoded = encode_incrementally(
-        making.lake, table, texts, fingerprint, making.stamp, encode, watch.finish, schema
-    )
+    encoded = encode_incrementally(making, table, texts, fingerprint, encode, watch.finish, schema)
     return {"encoded": encoded, "device": loaded.device}
 
 

@@ -23,6 +23,9 @@ class StatePaths:
     lake = _Below("lake")
     """Parquet tables."""
 
+    unfinished = _Below("unfinished")
+    """What an interrupted run had encoded (Parquet tables)."""
+
     sources = _Below("sources")
     """Raw files the platform generated or downloaded itself."""
 
@@ -116,5 +119,5 @@ class StatePaths:
 
         Logs and what belongs to running processes are among it.
         """
-        made = self.weights, self.shared_arrays, self.worker_figures, self.spill
+        made = self.weights, self.shared_arrays, self.worker_figures, self.spill, self.unfinished
         return *made, self.services, self.logs

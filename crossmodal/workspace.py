@@ -24,10 +24,17 @@ def no_progress(work: str, done: int, total: int | None) -> None:
 
 @dataclass(frozen=True)
 class Workspace:
-    """What an effect at the edge needs: where state lives and how the operator set things."""
+    """What an effect at the edge needs: where state lives and how the operator set things.
+
+    Attributes:
+        settings: what the operator chose.
+        progress: is called in the course of long work.
+        forced: assets that are made although nothing that they are made from has changed.
+    """
 
     settings: Settings
     progress: ProgressCallback = no_progress
+    forced: frozenset[str] = frozenset()
 
     @cached_property
     def paths(self) -> StatePaths:

@@ -1,37 +1,14 @@
 """Everything Dagster shows and runs: `dagster dev` loads this module."""
 
 from collections.abc import Callable
+from typing import Any
 
 import dagster as dg
 
-import assets.ablation
-import assets.alignment
-import assets.champion
-import assets.click_through
-import assets.drift
-import assets.embeddings
-import assets.encoding
-import assets.evaluation
-import assets.features
-import assets.ingestion
-import assets.leaderboard
-import assets.media
-import assets.prequential
-import assets.recommendations
-import assets.reported_events
-import assets.reported_items
-import assets.retention
-import assets.robustness
-import assets.search
-import assets.sensitivity
-import assets.serving_model
-import assets.source_state
-import assets.splits
-import assets.text_encoding
-import assets.training
 from assets.recipes import require_known_models
 from crossmodal.settings import load_settings
 from crossmodal.workspace import Workspace
+from orchestration.automation import follow_inputs_sensor
 from orchestration.checks import asset_checks
 from orchestration.console import run_log
 from orchestration.folder_sensor import event_files_sensor
@@ -39,44 +16,17 @@ from orchestration.freshness import with_freshness
 from orchestration.health.sensors import health_asset, health_sensors
 from orchestration.item_sensor import reported_items_sensor
 from orchestration.jobs import make_jobs, reported_events_sensor
-from orchestration.run_resource import workspace_alone
+from orchestration.run_resource import RESOURCE, workspace_alone
 from orchestration.schedules import make_schedules
 from orchestration.source_sensor import source_sensor
-
-_STAGES = [
-    assets.reported_events,
-    assets.click_through,
-    assets.reported_items,
-    assets.source_state,
-    assets.ingestion,
-    assets.media,
-    assets.text_encoding,
-    assets.encoding,
-    assets.alignment,
-    assets.embeddings,
-    assets.features,
-    assets.splits,
-    assets.training,
-    assets.search,
-    assets.evaluation,
-    assets.leaderboard,
-    assets.ablation,
-    assets.robustness,
-    assets.sensitivity,
-    assets.champion,
-    assets.prequential,
-    assets.drift,
-    assets.serving_model,
-    assets.recommendations,
-    assets.retention,
-]
+from orchestration.stages import pipeline_assets
 
 
 def build_definitions(
     workspace: Workspace,
     *,
     alone: bool = False,
-    reopened: Callable[[], Workspace] | None = None,
+    reopened: Callable[..., Workspace] | None = None,
 ) -> dg.Definitions:
     """The platform on one workspace.
 
@@ -87,12 +37,13 @@ def build_definitions(
         workspace: of the home.
         alone: whether the caller holds the home's lock while these definitions are executed, so
             that their runs need not wait for it.
-        reopened: opens the workspace again once a run that waited is alone, since the run that it
-            waited for may have been given another source; by default it stays as it is.
+        reopened: opens the workspace again once a run that waited is alone, with the settings that
+            were chosen for that run, since the run that it waited for may have been given another
+            source; by default it stays as it is but for these settings.
     """
     require_known_models(workspace.settings)
     return dg.Definitions(
-        assets=[*with_freshness(_assets(), workspace.settings), health_asset],
+        assets=[*with_freshness(pipeline_assets(), workspace.settings), health_asset],
         asset_checks=asset_checks,
         jobs=make_jobs(),
         schedules=make_schedules(workspace),
@@ -101,21 +52,17 @@ def build_definitions(
             reported_items_sensor(workspace),
             event_files_sensor(workspace),
             source_sensor(workspace),
+            follow_inputs_sensor(workspace),
             *health_sensors(workspace),
         ],
-        resources={"workspace": workspace if alone else workspace_alone(workspace, reopened)},
+        resources={RESOURCE: workspace if alone else workspace_alone(workspace, reopened)},
         executor=dg.in_process_executor,
         loggers={"console": run_log},
     )
 
 
-def _assets() -> list[dg.AssetsDefinition]:
-    loaded = dg.load_assets_from_modules(_STAGES)
-    return [asset for asset in loaded if isinstance(asset, dg.AssetsDefinition)]
-
-
-def _opened() -> Workspace:
-    return Workspace(load_settings())
+def _opened(**chosen: Any) -> Workspace:
+    return Workspace(load_settings(**chosen))
 
 
 defs = build_definitions(_opened(), reopened=_opened)

@@ -3,7 +3,7 @@
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -21,6 +21,7 @@ from rich.progress import (
 from rich.text import Text
 
 from crossmodal.workspace import ProgressCallback
+from orchestration.remaining import Remaining
 
 _LINE_EVERY_SECONDS = 10.0
 _SILENT_SECONDS = 30.0
@@ -40,10 +41,15 @@ def pace(a_second: float) -> str:
 
 
 @contextmanager
-def watched() -> Iterator[ProgressCallback]:
-    """A progress callback for this process's terminal, or for a log where there is none."""
+def watched(earlier: Mapping[str, float] | None = None) -> Iterator[ProgressCallback]:
+    """A progress callback for this process's terminal, or for a log where there is none.
+
+    Args:
+        earlier: seconds by table, of earlier runs of the home: from them comes the time left.
+    """
+    remaining = Remaining(earlier or {})
     if not sys.stderr.isatty():
-        lines = _PlainLines()
+        lines = _PlainLines(remaining)
         with lines.reminding():
             yield lines.report
         return
@@ -55,19 +61,24 @@ def watched() -> Iterator[ProgressCallback]:
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        yield _Bars(progress).report
+        yield _Bars(progress, remaining).report
 
 
 class _Bars:
     """One bar per piece of work; a finished one disappears."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: Progress, remaining: Remaining) -> None:
         self._progress = progress
+        self._remaining = remaining
         self._tasks: dict[str, TaskID] = {}
 
     def report(self, work: str, done: int, total: int | None) -> None:
+        if total is not None and done >= total:
+            self._remaining.passed(work)
         if work not in self._tasks:
-            self._tasks[work] = self._progress.add_task(work, total=total)
+            left = self._remaining.said()
+            described = f"{work} ({left})" if left else work
+            self._tasks[work] = self._progress.add_task(described, total=total)
         task = self._tasks[work]
         self._progress.update(task, completed=done, total=total)
         if total is not None and done >= total:
@@ -77,7 +88,8 @@ class _Bars:
 class _PlainLines:
     """A line when ten seconds have passed since the last one, and when half a minute was silent."""
 
-    def __init__(self) -> None:
+    def __init__(self, remaining: Remaining) -> None:
+        self._remaining = remaining
         self._works: dict[str, _Work] = {}
         self._shown = time.monotonic()
         self._lock = threading.Lock()
@@ -93,6 +105,8 @@ class _PlainLines:
                 known = replace(begun, done=done, total=total)
             if total is None or done < total:
                 self._works[work] = known
+            else:
+                self._remaining.passed(work)
             if begun is not None and now - self._shown >= _LINE_EVERY_SECONDS:
                 self._print(work, known, now)
 
@@ -117,7 +131,8 @@ class _PlainLines:
 
     def _print(self, work: str, known: "_Work", now: float) -> None:
         self._shown = now
-        print(f"  {work}: {known.said(now)}", file=sys.stderr, flush=True)
+        said = "; ".join(filter(None, (known.said(now), self._remaining.said())))
+        print(f"  {work}: {said}", file=sys.stderr, flush=True)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 import base64
 import io
-import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import groupby
@@ -22,6 +21,7 @@ from crossmodal.lake import Lake, TableMissingError
 from crossmodal.modalities import MEDIA_KINDS, MODALITIES, TOWERS
 from crossmodal.pseudonyms import NEW_USER
 from crossmodal.settings import Settings
+from crossmodal.timings import recorded_seconds
 from crossmodal.workspace import Workspace
 from models.champion_history import HistoryError
 
@@ -91,7 +91,7 @@ def collect_report(settings: Settings) -> dict[str, Any]:
             "alignment": _alignment(lake),
             "metrics": _rows(lake.read("metrics").drop("run_id")),
             **{name: _rows(lake.read(name)) for name in _EVALUATION_TABLES},
-            "timings": _timings(workspace),
+            "timings": recorded_seconds(workspace.paths.timings),
             **_answering(workspace),
         }
     except TableMissingError as error:
@@ -270,11 +270,6 @@ def _rows(frame: pl.DataFrame) -> list[dict[str, Any]]:
     """Rows for JSON, which knows neither NaN nor infinity: null stands for them."""
     floats = pl.col(pl.Float64)
     return frame.with_columns(pl.when(floats.is_finite()).then(floats)).to_dicts()
-
-
-def _timings(workspace: Workspace) -> dict[str, float]:
-    seconds: dict[str, float] = json.loads(workspace.paths.timings.read_bytes())
-    return seconds
 
 
 def _embedded_pictures(workspace: Workspace) -> dict[str, str]:

@@ -11,7 +11,9 @@ from dagster._core.events import RunFailureReason
 from dagster._core.storage.tags import MAX_RETRIES_TAG
 
 from assets.partitions import register_months
+from crossmodal.paths import StatePaths
 from crossmodal.settings import Settings, remember_source
+from crossmodal.timings import recorded_seconds
 from crossmodal.workspace import Workspace
 from orchestration.compiling_ahead import compiling_ahead
 from orchestration.definitions import build_definitions
@@ -103,7 +105,7 @@ def run_pipeline(
         HomeBusyError: another run works in the same home, and `waiting` is None.
     """
     chosen = _selection(only).required_multi_asset_neighbors()
-    with watched() as progress:
+    with watched(recorded_seconds(StatePaths(settings.home).timings)) as progress:
         workspace = Workspace(settings, progress)
         with (
             open_instance(workspace.paths) as instance,

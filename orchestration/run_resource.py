@@ -3,37 +3,79 @@
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import replace
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
 
 import dagster as dg
 from dagster._core.errors import raise_execution_interrupts
 from dagster._core.storage.tags import MAX_RUNTIME_SECONDS_TAG
+from pydantic import Field, ValidationError
 
+from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
 from orchestration.instance import sole_run
 from orchestration.jobs import FULL_EVALUATION_TAG
 from orchestration.run_queue import QUEUED_TAG
+from orchestration.run_settings import (
+    FORCE,
+    AssetName,
+    ExtraModel,
+    SourceName,
+    as_tags,
+    chosen_in,
+    of_last_run,
+    refused,
+    settings_chosen,
+    usually,
+)
+from orchestration.taken_up import made_before
+
+RESOURCE = "workspace"
+"""The key of the resource."""
 
 _LIMITED_TAG = "crossmodal/limited"
 """Of runs whose limit of time is that of the settings. Tries after a kill have a run's tags too."""
 
 
-def workspace_alone(
-    workspace: Workspace, reopened: Callable[[], Workspace] | None = None
-) -> dg.ResourceDefinition:
-    """The workspace as a resource that keeps the home's lock from a run's first step to its last.
+@dataclass(frozen=True)
+class OpenedHome:
+    """The home of the runs.
 
-    The queue lets one run of the web UI and its daemon work at a time, but knows nothing of
-    `crossmodal run`. A run that finds the home busy waits; its log says for whom.
-
-    Args:
-        workspace: of the home.
-        reopened: opens it again once the run is alone; by default it stays as it is.
+    Attributes:
+        workspace: as it is before a run has begun.
+        reopened: opens it again with the settings that were chosen for a run.
     """
 
-    @dg.resource(description="Settings and tables of the home, in which one run works at a time.")
-    def alone(context: dg.InitResourceContext) -> Iterator[Workspace]:
+    workspace: Workspace
+    reopened: Callable[..., Workspace]
+
+
+class RunWorkspace(dg.ConfigurableResource[Workspace]):
+    """The settings and tables that a run works with. What you change here holds for one run; only
+    the source is remembered, as after `crossmodal run --source`.
+    """
+
+    source: SourceName | None = of_last_run("source")
+    source_path: str | None = of_last_run("source_path")
+    source_name: str | None = of_last_run("source_name")
+    extra_models: list[ExtraModel] | None = usually("extra_models")
+    training_epochs: int | None = usually("training_epochs")
+    seed: int | None = usually("seed")
+    force: list[AssetName] = Field(
+        default=[],
+        description="Assets that are made again although nothing that they are made from has "
+        "changed.",
+    )
+    home: dg.ResourceDependency[OpenedHome]
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Workspace]:
+        """Keeps the home's lock from a run's first step to its last.
+
+        The queue lets one run of the web UI and its daemon work at a time, but knows nothing of
+        `crossmodal run`. A run that finds the home busy waits; its log says for whom.
+        """
         instance, run, log = context.instance, context.run, context.log
         if instance is None or run is None or log is None:
             raise dg.DagsterInvariantViolationError("The workspace is there for runs alone.")
@@ -41,13 +83,54 @@ def workspace_alone(
             # While it waits it can be canceled; Dagster would put that off until a step begins.
             with raise_execution_interrupts():
                 held.enter_context(
-                    sole_run(workspace.paths, instance, run.run_id, waiting=log.info)
+                    sole_run(self.home.workspace.paths, instance, run.run_id, waiting=log.info)
                 )
-            current = workspace if reopened is None else reopened()
+            current = _as_chosen(self.home, instance, run)
             _limit_time(instance, run, current.settings.unattended_run_seconds)
             yield _as_tagged(current, run)
 
-    return alone
+
+def workspace_alone(
+    workspace: Workspace, reopened: Callable[..., Workspace] | None = None
+) -> RunWorkspace:
+    """The workspace as a resource of runs that are alone in the home.
+
+    Args:
+        workspace: of the home.
+        reopened: opens it again once the run is alone, with the settings that were chosen for the
+            run; by default it stays as it is but for these.
+    """
+
+    def with_chosen(**chosen: Any) -> Workspace:
+        settings = Settings.model_validate(workspace.settings.model_dump() | chosen)
+        return replace(workspace, settings=settings)
+
+    settings = workspace.settings
+    return RunWorkspace(
+        extra_models=[ExtraModel(name) for name in settings.extra_models],
+        training_epochs=settings.training_epochs,
+        seed=settings.seed,
+        home=OpenedHome(workspace, reopened or with_chosen),
+    )
+
+
+def _as_chosen(home: OpenedHome, instance: dg.DagsterInstance, run: dg.DagsterRun) -> Workspace:
+    """The workspace with what the run's config has chosen, which the run's tags say from now on.
+
+    Raises:
+        dg.Failure: a value cannot be used.
+    """
+    chosen = chosen_in(run, RESOURCE)
+    settings = settings_chosen(chosen)
+    if chosen:
+        instance.add_run_tags(run.run_id, as_tags(chosen, home.reopened().settings))
+    try:
+        current = home.reopened(**settings)
+    except ValidationError as error:
+        raise refused(error) from error
+    # A run that was interrupted has made some of what is forced.
+    forced = frozenset(chosen.get(FORCE) or ())
+    return replace(current, forced=forced and forced - made_before(instance, run))
 
 
 def _as_tagged(workspace: Workspace, run: dg.DagsterRun) -> Workspace:

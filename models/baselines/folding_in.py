@@ -5,7 +5,7 @@ from scipy.linalg import cholesky, solve_triangular
 
 from models.baselines._history_kernels import add_choices
 from models.baselines.recency import HistoryWeights
-from models.data import Floats, Ints, Longs
+from models.data import Bools, Floats, Ints, Longs
 
 _USERS_AT_ONCE = 256
 _SHORT = 0.5
@@ -32,8 +32,12 @@ def fold_in(
     ridge = gram + strength * np.eye(factors, dtype=np.float32)
     lengths = np.diff(history.starts)
     found = np.zeros((len(lengths), factors), dtype=np.float32)
-    _by_choices(history, vectors, ridge, confidence, lengths, found)
-    long = np.flatnonzero(lengths > _SHORT * factors)
+    short = (lengths > 0) & (lengths <= _SHORT * factors)
+    if not np.isfinite(ridge).all():
+        # Damaged weights have no Cholesky factor; whoever ranks by them must see that they are.
+        short[:] = False
+    _by_choices(history, vectors, ridge, confidence, short, found)
+    long = np.flatnonzero(~short & (lengths > 0))
     for begin in range(0, len(long), _USERS_AT_ONCE):
         rows = long[begin : begin + _USERS_AT_ONCE]
         found[rows] = _by_factors(_of(history, rows), vectors, ridge, confidence)
@@ -55,23 +59,25 @@ def _by_choices(
     vectors: Floats,
     ridge: Floats,
     confidence: float,
-    lengths: Longs,
+    short: Bools,
     found: Floats,
 ) -> None:
-    """Fills in the vectors (n_users, f) of users with few choices, one equation a choice.
+    """Fills in the vectors (n_users, f) of users (n_users,) with few choices, an equation each.
 
     With LLᵀ the ridge and U = L⁻¹ Yᵀ √(αW), x = L⁻ᵀ U (I + UᵀU)⁻¹ √W 1 (1 + α) / √α.
     """
-    short = (lengths > 0) & (lengths <= _SHORT * vectors.shape[1])
     if not short.any():
         return
+    lengths = np.diff(history.starts)
     factor = cholesky(ridge, lower=True)
     items, places = np.unique(
         history.items[np.repeat(short, lengths)].astype(np.int64), return_inverse=True
     )
     place_of = np.zeros(len(history.items), dtype=np.int64)
     place_of[np.repeat(short, lengths)] = places
-    whitened = np.ascontiguousarray(solve_triangular(factor, vectors[items].T, lower=True).T)
+    whitened = np.ascontiguousarray(
+        solve_triangular(factor, vectors[items].T, lower=True, check_finite=False).T
+    )
     for length in np.unique(lengths[short]):
         alike = np.flatnonzero(lengths == length)
         for begin in range(0, len(alike), _USERS_AT_ONCE):
@@ -83,7 +89,9 @@ def _by_choices(
             solved = np.linalg.solve(kernel, roots[..., None])
             found[rows] = (scaled.transpose(0, 2, 1) @ solved)[..., 0]
     scale = np.float32((1 + confidence) / confidence**0.5)
-    found[short] = scale * solve_triangular(factor, found[short].T, lower=True, trans=1).T
+    found[short] = (
+        scale * solve_triangular(factor, found[short].T, lower=True, trans=1, check_finite=False).T
+    )
 
 
 def _of(history: HistoryWeights, rows: Longs | Ints) -> HistoryWeights:

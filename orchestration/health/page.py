@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter
 
 from orchestration.health.facts import GB, Automation, EndedRun, Facts, TableAge
 from orchestration.health.verdict import Health, Problem, said
+from orchestration.spans import span
 
 _FACTS = TypeAdapter(Facts)
 _PROBLEMS = TypeAdapter(tuple[Problem, ...])
@@ -79,14 +80,14 @@ def _state(facts: Facts) -> Iterator[tuple[str, str]]:
 
 def _works(facts: Facts) -> Iterator[str]:
     for worker in facts.working:
-        yield f"{worker.what} (process {worker.pid}), for {_span(facts.at - worker.since)}"
+        yield f"{worker.what} (process {worker.pid}), for {span(facts.at - worker.since)}"
 
 
 def _run(run: EndedRun | None, now: datetime) -> str:
     if run is None:
         return "none"
     reason = f": {run.reason}" if run.reason else ""
-    return f"{_span(now - run.at)} ago, {run.job}, run {run.run_id[:8]}{reason}"
+    return f"{span(now - run.at)} ago, {run.job}, run {run.run_id[:8]}{reason}"
 
 
 def _next_runs(automation: Automation) -> str:
@@ -98,16 +99,7 @@ def _age(table: TableAge, now: datetime) -> str:
     limit = "" if table.hours is None else f" (overdue after {table.hours:g} h)"
     if table.current_at is None:
         return f"never made{limit}"
-    return f"current {_span(now - table.current_at)} ago{limit}"
-
-
-def _span(span: timedelta) -> str:
-    """A length of time as people say it, in its largest unit that is not less than two."""
-    seconds = max(span.total_seconds(), 0)
-    for unit, length in (("days", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{seconds:.0f} s"
+    return f"current {span(now - table.current_at)} ago{limit}"
 
 
 def _instant(at: datetime) -> str:

@@ -35,3 +35,11 @@ def test_the_vectors_solve_their_equations(
         left = gram + strength * np.eye(FACTORS) + confidence * (own.T * w) @ own
         right = (1 + confidence) * (w @ own)
         np.testing.assert_allclose(x, np.linalg.solve(left, right), rtol=1e-3, atol=1e-4)
+
+
+def test_weights_that_are_no_numbers_show_in_the_vectors() -> None:
+    history = HistoryWeights(np.array([0, 2]), np.array([0, 1], np.int32), np.ones(2, np.float32))
+    vectors = np.ones((ITEMS, FACTORS), dtype=np.float32)
+    vectors[1] = np.nan
+    for gram in (vectors.T @ vectors, np.eye(FACTORS, dtype=np.float32)):
+        assert np.isnan(fold_in(history, vectors, gram, 1.0, 1.0)).any()

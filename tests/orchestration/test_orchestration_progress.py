@@ -26,6 +26,25 @@ def test_steps_done_before_they_are_watched_say_nothing_of_the_pace(
     assert capsys.readouterr().err == "  Reading: 2,000,000 of 3,000,000\n"
 
 
+def test_the_time_left_is_what_earlier_runs_took_for_what_is_not_there_yet(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "_LINE_EVERY_SECONDS", 0.0)
+    with progress.watched({"splits": 4000.0, "model_hmdf": 1000.0, "metrics": 200.0}) as report:
+        report("Reading", 0, 3)
+        report("Reading", 1, 3)
+        report("splits", 1, 1)
+        report("Fitting hmdf", 0, 2)
+        report("Fitting hmdf", 1, 2)
+        report("model_hmdf", 1, 1)
+        report("metrics", 1, 1)
+        report("Reading", 2, 3)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].endswith("; at most 87 min left by earlier runs")
+    assert lines[1].endswith("; at most 20 min left by earlier runs")
+    assert "left" not in lines[2]
+
+
 def test_silent_work_is_heard_of_until_it_is_done(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,7 +28,7 @@ from orchestration.run_queue import QUEUED_TAG
 from orchestration.run_resource import workspace_alone
 
 SCHEDULES = ("hourly", "nightly", "weekly")
-SENSORS = ("reported_events", "reported_items", "event_files", "source_changed")
+SENSORS = ("reported_events", "reported_items", "event_files", "source_changed", "follow_inputs")
 
 
 @pytest.fixture
@@ -214,7 +214,7 @@ def test_a_run_works_with_the_settings_that_are_there_once_it_is_alone(settings:
     def source(workspace: dg.ResourceParam[Workspace]) -> str:
         return workspace.settings.source
 
-    def reopened() -> Workspace:
+    def reopened(**chosen: object) -> Workspace:
         with pytest.raises(HomeBusyError), home_lock(StatePaths(settings.home)):
             pass
         return Workspace(settings.model_copy(update={"source": "tables"}))
