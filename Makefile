@@ -1,7 +1,7 @@
 # make demo · make up · make down · make test · make test-faults · make test-fast · make coverage · make ui · make serve · make report · make ray · make lock
 # make bench-modalities · make bench-encoders · make bench-evaluation · make bench-scale · make bench-serving
 # make fuzz-sources · make fuzz-media CHANGES=2000
-# make bench-growth · make bench-historical
+# make bench-growth · make bench-historical · make bench-materialize
 # make nights DATA=folder
 # make bench-env · make bench-quality DATA=folder · make bench-refitting DATA=folder
 PYTHON ?= python3.11
@@ -19,7 +19,7 @@ PYTEST := OMP_NUM_THREADS=1 LOKY_MAX_CPU_COUNT=1 $(BIN)/pytest --numprocesses $(
 
 .PHONY: demo up down test test-faults test-fast coverage lint ui serve report ray pictures lock clean
 .PHONY: bench-modalities bench-encoders bench-evaluation bench-scale bench-serving bench-env bench-quality
-.PHONY: bench-growth bench-historical bench-refitting nights fuzz-sources fuzz-media
+.PHONY: bench-growth bench-historical bench-materialize bench-refitting nights fuzz-sources fuzz-media
 
 demo: $(INSTALLED)
 	@$(BIN)/crossmodal run --source sample
@@ -99,6 +99,9 @@ nights: $(INSTALLED)
 
 bench-historical: $(INSTALLED)
 	$(BIN)/python -m benchmarks.historical_features $(ARGS)
+
+bench-materialize: $(INSTALLED)
+	$(BIN)/python -m benchmarks.materialization $(ARGS)
 
 bench-serving: $(INSTALLED)
 	$(BIN)/python -m benchmarks.serving $(ARGS)

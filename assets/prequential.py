@@ -90,7 +90,7 @@ def last_measured(lake: Lake) -> Measured | None:
 def _last_row(lake: Lake, fewest_users: int) -> dict[str, Any] | None:
     if not lake.exists(PREQUENTIAL):
         return None
-    rows = lake.scan(PREQUENTIAL).filter(pl.col("users") >= fewest_users).tail(1).collect()
+    rows = lake.read(PREQUENTIAL).filter(pl.col("users") >= fewest_users).tail(1)
     return next(rows.iter_rows(named=True), None)
 
 

@@ -8,6 +8,7 @@ import dagster as dg
 from assets.stage import Context
 from crossmodal.passing_faults import can_pass
 from crossmodal.settings import Settings
+from crossmodal.store_errors import StoreError, in_words, refused_write
 
 
 def retry_policy(settings: Settings) -> dg.RetryPolicy:
@@ -35,6 +36,7 @@ def retrying(context: Context, settings: Settings) -> Iterator[None]:
 
     Raises:
         RetryRequested: from the fault, for Dagster.
+        StoreError: from a disk that is full, or that may only be read, with the way out.
     """
     try:
         yield
@@ -42,6 +44,8 @@ def retrying(context: Context, settings: Settings) -> Iterator[None]:
         policy = retry_policy(settings)
         tried = context.retry_number
         if tried >= policy.max_retries or not can_pass(fault):
+            if (refused := refused_write(fault)) is not None:
+                raise StoreError(in_words(refused, settings.home)) from fault
             raise
         seconds = policy.calculate_delay(tried + 1)
         context.log.warning(

@@ -1,10 +1,18 @@
 """Files that change by one rename: a reader sees the old content or the new, never a part."""
 
 import os
+import re
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from crossmodal.processes import ProcessMark
+
+_WRITER = re.compile(r"\.(\d+)-(\d+)-[^.]*\.tmp$")
+"""What ends the name of a new file: the number of the process that writes it, and when that began.
+"""
 
 
 @contextmanager
@@ -15,7 +23,8 @@ def atomic_path(target: Path) -> Iterator[Path]:
     removed and the old one stays. Left-overs of a killed process are named `.*.tmp`.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
+    prefix = _marked(target.name)
+    handle, name = tempfile.mkstemp(prefix=prefix, suffix=".tmp", dir=target.parent)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -34,12 +43,44 @@ def atomic_write_bytes(target: Path, content: bytes) -> None:
         temporary.write_bytes(content)
 
 
+@contextmanager
+def scratch_folder(parent: Path) -> Iterator[Path]:
+    """A folder for the block; what a killed process leaves of it is swept as its files are."""
+    with tempfile.TemporaryDirectory(
+        prefix=_marked("scratch"), suffix=".tmp", dir=parent
+    ) as folder:
+        yield Path(folder)
+
+
 def sweep(root: Path) -> int:
-    """Removes the left-overs of killed writers below `root`; returns how many there were."""
-    stale = [path for path in root.rglob(".*.tmp") if path.is_file()]
+    """Removes the left-overs of killed writers below `root`; returns how many there were.
+
+    What a process is still writing stays.
+    """
+    stale = [path for path in root.rglob(".*.tmp") if _is_stale(path)]
     for path in stale:
-        path.unlink(missing_ok=True)
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
     return len(stale)
+
+
+def _marked(name: str) -> str:
+    """How the name of a new file begins that says who writes it."""
+    writer = ProcessMark.of_this_process()
+    return f".{name}.{writer.pid}-{writer.began:.0f}-"
+
+
+def _is_stale(path: Path) -> bool:
+    """Whether the process is gone that made a new file or folder.
+
+    A file of an unknown process is of a former release; such a folder is of somebody else.
+    """
+    found = _WRITER.search(path.name)
+    if found is None:
+        return path.is_file()
+    return not ProcessMark(int(found[1]), float(found[2])).lives()
 
 
 def sync(path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,15 +11,13 @@ from pathlib import Path
 from typing import Self
 
 import filelock
-import psutil
 
 from crossmodal.atomic import atomic_write_bytes
 from crossmodal.paths import StatePaths
+from crossmodal.processes import ProcessMark
 
 _NAMES = {"run": "run", "ui": "web UI", "backup": "backup"}
 _LOOK_EVERY_SECONDS = 1.0
-_CLOCK_SECONDS = 60.0
-"""By so much a clock may have been set since a process began."""
 
 
 class HomeBusyError(RuntimeError):
@@ -36,29 +33,25 @@ class Holder:
         run_id: of the Dagster run that it is; empty where it is no single one.
         pid: of its process.
         since: when it began to work there, in UTC and to the second (ISO 8601).
+        began: when its process did, in seconds since the system did.
     """
 
     what: str
     run_id: str
     pid: int
     since: str
+    began: float = 0.0
 
     @classmethod
     def this_process(cls, what: str, run_id: str = "") -> Self:
         """The holder that this process is from now on."""
         now = datetime.now(UTC).replace(tzinfo=None)
-        return cls(what, run_id, os.getpid(), now.isoformat(" ", "seconds"))
+        mark = ProcessMark.of_this_process()
+        return cls(what, run_id, mark.pid, now.isoformat(" ", "seconds"), mark.began)
 
     def lives(self) -> bool:
         """Whether the process is still there, and not another one that was given its number."""
-        try:
-            began: float = psutil.Process(self.pid).create_time()
-            since = datetime.fromisoformat(self.since).replace(tzinfo=UTC).timestamp()
-        except (psutil.NoSuchProcess, ValueError):
-            return False
-        except psutil.Error:
-            return True
-        return began <= since + _CLOCK_SECONDS
+        return ProcessMark(self.pid, self.began).lives()
 
     def __str__(self) -> str:
         named = f"{self.what} {self.run_id}".rstrip()

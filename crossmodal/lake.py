@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import polars as pl
 import pyarrow as pa
@@ -22,10 +22,29 @@ import pyarrow.parquet as pq
 from crossmodal.atomic import atomic_path as atomic_path
 
 _FOOTER_KEY = b"crossmodal"
+BYTES_KEY = b"crossmodal.sha256"
+"""Under which a footer has the SHA-256 (hex) of all bytes before it."""
 
 
 class TableMissingError(FileNotFoundError):
     """A table was read that no run has written yet."""
+
+
+class TableDamagedError(OSError):
+    """A table's file cannot be read; the message names it and the way out."""
+
+    @classmethod
+    def of(cls, path: Path, why: object) -> Self:
+        """The error of a file.
+
+        Args:
+            path: of the file.
+            why: what is wrong with it, in words or as an error.
+        """
+        return cls(
+            f"{path} is damaged ({_one_line(why)}): `crossmodal run` makes it again; what no run "
+            "can make again is in a backup."
+        )
 
 
 @dataclass(frozen=True)
@@ -103,7 +122,12 @@ class TableWriter:
         digest = self._sink.hash.copy()
         digest.update(str(self._schema.remove_metadata()).encode())
         version = TableVersion(digest.hexdigest()[:16], dict(stamp), self.rows, dict(self._summary))
-        self._writer.add_key_value_metadata({_FOOTER_KEY.decode(): json.dumps(asdict(version))})
+        self._writer.add_key_value_metadata(
+            {
+                _FOOTER_KEY.decode(): json.dumps(asdict(version)),
+                BYTES_KEY.decode(): self._sink.hash.hexdigest(),
+            }
+        )
         self.close()
         self._sink.sync()
         return version
@@ -165,14 +189,14 @@ class Lake:
 
         Raises:
             TableMissingError: no run has written the table yet.
+            TableDamagedError: its footer cannot be read.
         """
         path = self.path(table)
         if not path.is_file():
             raise TableMissingError(
                 f"Table {table!r} is not in {self.root}; run `crossmodal run` first."
             )
-        footer = pq.read_metadata(path).metadata or {}
-        return TableVersion(**json.loads(footer[_FOOTER_KEY]))
+        return version_in(path)
 
     def current(self, table: str, stamp: Mapping[str, str]) -> TableVersion | None:
         """The table's version where it was made from exactly this stamp, else None."""
@@ -186,13 +210,22 @@ class Lake:
 
         Raises:
             TableMissingError: no run has written the table yet.
+            TableDamagedError: its footer cannot be read.
         """
         self.version(table)
         return pl.scan_parquet(self.path(table))
 
     def read(self, table: str) -> pl.DataFrame:
-        """The whole table in memory."""
-        return self.scan(table).collect()
+        """The whole table in memory.
+
+        Raises:
+            TableMissingError: no run has written the table yet.
+            TableDamagedError: it cannot be read.
+        """
+        try:
+            return self.scan(table).collect()
+        except pl.exceptions.ComputeError as error:
+            raise TableDamagedError.of(self.path(table), error) from error
 
     def partitions(self, table: str) -> list[str]:
         """Sorted keys of a partitioned table's files."""
@@ -221,3 +254,28 @@ class Lake:
         for key in self.partitions(table):
             digest.update(f"{key}={self.version(f'{table}/{key}').data_version};".encode())
         return digest.hexdigest()[:16]
+
+
+def version_in(path: Path) -> TableVersion:
+    """The version in the footer of a table's file.
+
+    Raises:
+        TableDamagedError: the footer cannot be read.
+        OSError: the system does not let the file be read.
+    """
+    try:
+        footer = pq.read_metadata(path).metadata or {}
+        return TableVersion(**json.loads(footer[_FOOTER_KEY]))
+    except OSError as error:
+        # Arrow raises it too where what it reads makes no sense, without a number.
+        if error.errno is not None:
+            raise
+        raise TableDamagedError.of(path, error) from error
+    except KeyError as error:
+        raise TableDamagedError.of(path, "its footer names no version") from error
+    except (pa.ArrowException, ValueError, TypeError) as error:
+        raise TableDamagedError.of(path, error) from error
+
+
+def _one_line(why: object) -> str:
+    return " ".join(str(why).split()).rstrip(".")

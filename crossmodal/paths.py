@@ -20,6 +20,9 @@ class StatePaths:
 
     home: Path
 
+    format = _Below("format.json")
+    """In which form the state is kept, and which release made it (JSON)."""
+
     lake = _Below("lake")
     """Parquet tables."""
 

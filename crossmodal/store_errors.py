@@ -3,6 +3,7 @@
 import errno
 import logging
 import os
+import shutil
 import sqlite3
 import tempfile
 import time
@@ -45,6 +46,7 @@ _NUMBERS = {
     errno.ENOTDIR: _DENIED,
     errno.EEXIST: _DENIED,
 }
+_REFUSING_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 _REASONS = {
     _DAMAGED: "the file is damaged",
     _DENIED: "writing is not permitted",
@@ -91,6 +93,33 @@ def store_errors_of(path: Path, new_file_is: str) -> Iterator[None]:
         yield
     except (sqlite3.Error, OSError) as error:
         raise StoreError(_sentence(path, error, new_file_is)) from error
+
+
+def refused_write(error: BaseException) -> OSError | None:
+    """The system's error by which a disk that is full, or may only be read, refused a write.
+
+    Args:
+        error: is that error, or SQLite's, or quotes it, as libraries in Rust and C++ do; else the
+            answer is None.
+    """
+    if isinstance(error, OSError) and error.errno in _REFUSING_DISK:
+        return error
+    if isinstance(error, sqlite3.Error):
+        full = _kind(error) == _FULL
+        return OSError(errno.ENOSPC, str(error)) if full else None
+    quoted = (number for number in _REFUSING_DISK if os.strerror(number) in str(error))
+    number = next(quoted, None)
+    return None if number is None else OSError(number, os.strerror(number))
+
+
+def in_words(error: OSError, folder: Path) -> str:
+    """What went wrong with a file, as one sentence with the way out.
+
+    Args:
+        error: names the file, as a rule.
+        folder: to be named where it does not.
+    """
+    return _sentence(Path(error.filename or folder), error, "")
 
 
 def way_out(error: BaseException) -> str:
@@ -157,8 +186,16 @@ def _kind(error: BaseException) -> str:
     return _DAMAGED if code is None else _CODES.get(code & 0xFF, _REFUSED)
 
 
+def _has_no_room(path: Path) -> bool:
+    existing = next(place for place in (path, *path.parents) if place.exists())
+    return shutil.disk_usage(existing).free < _TRIED_BYTES
+
+
 def _sentence(path: Path, error: BaseException, new_file_is: str) -> str:
     kind = _kind(error)
+    # SQLite calls it an I/O error where there is no room for the memory that its readers share.
+    if kind == _REFUSED and _has_no_room(path):
+        kind = _FULL
     if kind == _DAMAGED:
         return (
             f"{path} is damaged: restore it from a backup, or move it away with its -wal and -shm "

@@ -4,14 +4,12 @@ import json
 from pathlib import Path
 
 from crossmodal.atomic import atomic_write_bytes
+from crossmodal.json_notes import read_note
 
 
 def recorded_seconds(file: Path) -> dict[str, float]:
-    """Seconds by table; empty in a home that has made none."""
-    if not file.is_file():
-        return {}
-    seconds: dict[str, float] = json.loads(file.read_bytes())
-    return seconds
+    """Seconds by table; empty in a home that has made none, or whose file is damaged."""
+    return read_note(file)
 
 
 def record_seconds(file: Path, table: str, seconds: float) -> None:

@@ -9,22 +9,16 @@ sides once and takes the newest earlier row directly. All else is Feast's.
       memory_limit: 4GB
 """
 
-import atexit
-import hashlib
-import logging
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import ibis
 import pandas as pd
 from feast import FeatureView, FileSource
+from feast.data_source import DataSource
 from feast.errors import SavedDatasetLocationAlreadyExists
 from feast.infra.offline_stores.duckdb import (
     DuckDBOfflineStore,
@@ -43,8 +37,10 @@ from ibis.expr import datatypes as dt
 from ibis.expr.types import Table
 from pydantic import PositiveInt, StrictStr
 
+from feature_repo.bounded_engine import bound_engine, view_of
+from feature_repo.newest_rows import newest_rows
+
 _UTC = dt.Timestamp(timezone="UTC")
-_log = logging.getLogger(__name__)
 _ROW, _KEY, _AT, _CREATED, _RANK = "__row", "__key_", "__at", "__created", "__rank"
 
 
@@ -68,7 +64,7 @@ class AsofDuckDBOfflineStoreConfig(DuckDBOfflineStoreConfig):
 
 
 class AsofDuckDBOfflineStore(DuckDBOfflineStore):
-    """Feast's DuckDB store but for `get_historical_features`."""
+    """Feast's DuckDB store with other queries for history and for the newest rows."""
 
     @staticmethod
     def get_historical_features(
@@ -114,7 +110,7 @@ class AsofDuckDBOfflineStore(DuckDBOfflineStore):
                 full_feature_names,
                 filter_by_created_timestamp,
             )
-        _bound_engine(config)
+        bound_engine(config)
         entities = _entity_rows(entity_df)
         answer = entities.table
         names: list[str] = []
@@ -127,6 +123,29 @@ class AsofDuckDBOfflineStore(DuckDBOfflineStore):
         return _job(
             answer.order_by(_ROW).drop(_ROW), entities, names, on_demand, config, full_feature_names
         )
+
+    @staticmethod
+    def pull_latest_from_table_or_query(
+        config: RepoConfig,
+        data_source: DataSource,
+        join_key_columns: list[str],
+        feature_name_columns: list[str],
+        timestamp_field: str,
+        created_timestamp_column: str | None,
+        start_date: datetime,
+        end_date: datetime,
+    ) -> RetrievalJob:
+        """The newest row of each key from `start_date` to `end_date`: what is materialized."""
+        bound_engine(config)
+        newest = newest_rows(
+            _read_data_source(data_source, str(config.repo_path)),
+            join_key_columns,
+            feature_name_columns,
+            timestamp_field,
+            created_timestamp_column,
+            (start_date, end_date),
+        )
+        return _pulled(newest, config)
 
 
 class StreamedRetrievalJob(IbisRetrievalJob):
@@ -157,6 +176,21 @@ class StreamedRetrievalJob(IbisRetrievalJob):
         if path.exists() and not allow_overwrite:
             raise SavedDatasetLocationAlreadyExists(location=str(path))
         self.table.to_parquet(path)
+
+
+def _pulled(table: Table, config: RepoConfig) -> StreamedRetrievalJob:
+    """A table as the job of a materialization."""
+    store = config.offline_store
+    return StreamedRetrievalJob(
+        table,
+        [],
+        full_feature_names=False,
+        metadata=None,
+        data_source_writer=_write_data_source,
+        staging_location=store.staging_location,
+        staging_location_endpoint_override=store.staging_location_endpoint_override,
+        repo_path=str(config.repo_path),
+    )
 
 
 @dataclass(frozen=True)
@@ -217,41 +251,9 @@ def _job(
     )
 
 
-def _bound_engine(config: RepoConfig) -> None:
-    """Sets the limits of the engine that ibis keeps for the process."""
-    limits = config.offline_store
-    if limits.temp_directory is None:
-        spill = _private_folder()
-    else:
-        spill = str(Path(config.repo_path or "", limits.temp_directory).absolute())
-    settings = {
-        "memory_limit": limits.memory_limit,
-        "threads": limits.threads,
-        "temp_directory": spill,
-    }
-    engine = ibis.get_backend().con
-    for name, value in settings.items():
-        ((current,),) = engine.execute("SELECT current_setting(?)", [name]).fetchall()
-        if value is None or value == current:
-            continue
-        try:
-            engine.execute(f"SET {name} = ?", [value])
-        except duckdb.NotImplementedException:
-            # DuckDB keeps the folder that it has spilled to, as for another store of this process.
-            _log.warning("DuckDB goes on spilling to %s, not to %s.", current, value)
-
-
-@cache
-def _private_folder() -> str:
-    """A folder of this process that nobody else may read, removed with it."""
-    folder = tempfile.mkdtemp(prefix="feast-spill-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
-
-
 def _entity_rows(entity_df: pd.DataFrame | str) -> _EntityRows:
     if isinstance(entity_df, str):
-        table = _view_of(entity_df)
+        table = view_of(entity_df)
         dtypes: Mapping[str, Any] = dict(table.schema().to_pandas())
     else:
         dtypes = dict(zip(entity_df.columns, entity_df.dtypes, strict=True))
@@ -266,15 +268,6 @@ def _entity_rows(entity_df: pd.DataFrame | str) -> _EntityRows:
         span["earliest"].iloc[0].to_pydatetime(),
         span["latest"].iloc[0].to_pydatetime(),
     )
-
-
-def _view_of(query: str) -> Table:
-    """A query's rows. Ibis' own `sql` calls what DuckDB 2 no longer has."""
-    # Named by the query: a process that asks again and again keeps one view of each.
-    digest = hashlib.sha256(query.encode()).hexdigest()[:16]
-    backend, name = ibis.get_backend(), f"entity_rows_{digest}"
-    backend.con.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {query}")
-    return backend.table(name)
 
 
 def _event_timestamp(dtypes: Mapping[str, Any]) -> str:

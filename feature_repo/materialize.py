@@ -87,6 +87,7 @@ def online_stamp(paths: StatePaths) -> dict[str, str]:
 
 def _write_stamp(database: Path, stamp: Mapping[str, str]) -> None:
     with closing(sqlite3.connect(database)) as connection:
+        connection.execute("PRAGMA synchronous = OFF")
         connection.execute(f"CREATE TABLE {_STAMP} (name TEXT PRIMARY KEY, version TEXT)")
         connection.executemany(
             f"INSERT INTO {_STAMP} VALUES (?, ?)",  # noqa: S608
@@ -127,6 +128,7 @@ def _fill(
 
     store = FeatureStore(config=repo_config(paths, registry=registry, online_store=database))
     views = {view.name: view for view in store.list_feature_views() if view.online}
+    _hurry(_connection(store))
     store.provider.online_store.update(
         config=store.config,
         tables_to_delete=[],
@@ -136,7 +138,7 @@ def _fill(
         partial=False,
     )
     try:
-        _hurry(store)
+        _drop_indexes(_connection(store))
         _copy_tables(paths.online_store, database, [_table(store, views[name]) for name in kept])
         for name in chosen:
             view = views[name]
@@ -152,11 +154,25 @@ def _since(view: "FeatureView", end: datetime) -> datetime:
     return first if not view.ttl or view.ttl > end - first else end - view.ttl
 
 
-def _hurry(store: "FeatureStore") -> None:
+def _connection(store: "FeatureStore") -> sqlite3.Connection:
+    connection: sqlite3.Connection = getattr(store.provider.online_store, "_get_conn")(  # noqa: B009
+        store.config
+    )
+    return connection
+
+
+def _hurry(connection: sqlite3.Connection) -> None:
     """A file that nobody sees before it is complete and synced needs no journal."""
-    connection: sqlite3.Connection = getattr(store.provider.online_store, "_conn")  # noqa: B009
-    for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -65536"):
+    journal = ("journal_mode = OFF", "synchronous = OFF")
+    for pragma in (*journal, "page_size = 16384", "cache_size = -65536"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _drop_indexes(connection: sqlite3.Connection) -> None:
+    """Drops Feast's indexes of entity keys, as the primary keys begin with the same column."""
+    made = "SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
+    for (name,) in connection.execute(made).fetchall():
+        connection.execute(f'DROP INDEX "{name}"')
 
 
 def _materialize(

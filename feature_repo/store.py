@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock
 
-from crossmodal.atomic import atomic_path, atomic_write_bytes
+from crossmodal.atomic import atomic_path, atomic_write_bytes, scratch_folder
 from crossmodal.lake import TableMissingError
 from crossmodal.paths import StatePaths
 from feature_repo.home_repo import (
@@ -55,6 +55,16 @@ class MovedHomeError(NotAppliedError):
     """The definitions were applied where the home was before it was moved or copied."""
 
 
+class RegistryDamagedError(NotAppliedError):
+    """The registry's file cannot be read."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"The feature registry {path} is damaged: delete it, and `crossmodal run` makes it "
+            "again."
+        )
+
+
 def repo_config(
     paths: StatePaths, registry: Path | None = None, online_store: Path | None = None
 ) -> "RepoConfig":
@@ -77,6 +87,7 @@ def open_store(paths: StatePaths) -> "FeatureStore":
 
     Raises:
         NotAppliedError: no run has applied the definitions yet.
+        RegistryDamagedError: the registry's file cannot be read.
     """
     from feast import FeatureStore
 
@@ -84,7 +95,25 @@ def open_store(paths: StatePaths) -> "FeatureStore":
         raise NotAppliedError(
             f"No feature registry at {paths.registry}; run `crossmodal run` first."
         )
+    require_readable_registry(paths.registry)
     return FeatureStore(config=repo_config(paths))
+
+
+def require_readable_registry(registry: Path) -> None:
+    """Reads the file of a registry, which Feast would take for an empty one where it is cut to 0.
+
+    Raises:
+        RegistryDamagedError: it cannot be read.
+    """
+    from feast.protos.feast.core.Registry_pb2 import Registry
+    from google.protobuf.message import DecodeError
+
+    try:
+        if Registry.FromString(registry.read_bytes()).ByteSize():
+            return
+    except DecodeError as error:
+        raise RegistryDamagedError(registry) from error
+    raise RegistryDamagedError(registry)
 
 
 def close_store(store: "FeatureStore") -> None:
@@ -149,9 +178,14 @@ def _wanted_mark(paths: StatePaths) -> bytes:
 
 
 def stage_registry(paths: StatePaths, staged: Path) -> None:
-    """Copies the registry in force to `staged`, or leaves no file there for Feast to make one."""
+    """Copies the registry in force to `staged`, or leaves no file there for Feast to make one.
+
+    Raises:
+        RegistryDamagedError: the registry in force cannot be read.
+    """
     staged.unlink(missing_ok=True)
     if paths.registry.is_file():
+        require_readable_registry(paths.registry)
         shutil.copyfile(paths.registry, staged)
 
 
@@ -224,8 +258,8 @@ def historical_batches(
     quoted = str(entities.absolute()).replace("'", "''")
     query = f"SELECT {names} FROM read_parquet('{quoted}')"  # noqa: S608
     job = _asked(paths, frame.collect_schema(), query, features)
-    with TemporaryDirectory(dir=paths.feast) as scratch, expected_warnings():
-        answer = Path(scratch).absolute() / "answer.parquet"
+    with scratch_folder(paths.feast) as scratch, expected_warnings():
+        answer = scratch.absolute() / "answer.parquet"
         job.persist(SavedDatasetFileStorage(str(answer), ParquetFormat()))
         with pq.ParquetFile(answer) as file:
             yield pa.RecordBatchReader.from_batches(file.schema_arrow, file.iter_batches())

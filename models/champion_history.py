@@ -16,7 +16,7 @@ import filelock
 from pydantic import TypeAdapter, ValidationError
 
 from crossmodal.atomic import atomic_write_bytes
-from models.registry import ModelRegistry, UnknownVersionError
+from models.registry import ChampionFileError, ModelRegistry, UnknownVersionError
 
 HISTORY = "history.jsonl"
 UNRECORDED = "It answered before a history of promotions was kept, or was not promoted by a command"
@@ -189,6 +189,8 @@ class Promotions:
     def _named(self) -> str | None:
         try:
             return self._registry.champion()
+        except ChampionFileError as error:
+            raise HistoryError(str(error)) from error
         except (OSError, ValueError) as error:
             raise HistoryError(
                 f"{self._registry.root / 'champion'} cannot be read ({error}): write the name of a "

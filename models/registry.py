@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,12 +24,17 @@ METRICS = "metrics.json"
 MANIFEST = "manifest.json"
 VOCABULARY = "items.json"
 _CHAMPION = "champion"
+_NAME = re.compile(r"[\w.-]{1,200}")
 _NEW, _REMOVED = ".new-", ".old-"
 """What the folders of versions begin with that are not there yet, or no more."""
 
 
 class UnknownVersionError(LookupError):
     """A version was asked for that the registry does not hold."""
+
+
+class ChampionFileError(ValueError):
+    """The file that names the champion names none; the message says the way out."""
 
 
 @dataclass(frozen=True)
@@ -183,9 +189,18 @@ class ModelRegistry:
         return self._file(version, WEIGHTS).stat().st_mtime
 
     def champion(self) -> str | None:
-        """The version in use; None before the first promotion."""
+        """The version in use; None before the first promotion.
+
+        Raises:
+            ChampionFileError: the file holds no name of a version.
+        """
         path = self.root / _CHAMPION
-        return path.read_text("utf-8").strip() if path.is_file() else None
+        if not path.is_file():
+            return None
+        name = path.read_text("utf-8").strip()
+        if not _NAME.fullmatch(name):
+            raise ChampionFileError(f"{path} holds no name of a version: write one into it.")
+        return name
 
     def promoted_at(self) -> float:
         """When the champion last changed, in seconds since 1970.

@@ -18,7 +18,7 @@ from crossmodal.home_lock import home_lock
 from crossmodal.paths import StatePaths
 from crossmodal.snapshots import files_below, freeze, writes_held
 from crossmodal.store_errors import require_writable
-from orchestration.instance import open_instance, sole_run
+from orchestration.instance import open_instance, readable_records, sole_run
 
 _STAGE = ".backup-"
 _PASSING = re.compile(
@@ -118,6 +118,7 @@ def _alone(paths: StatePaths, seconds: float, say: Callable[[str], None]) -> Ite
             yield
         return
     with (
+        readable_records(paths),
         open_instance(paths) as instance,
         sole_run(paths, instance, waiting=say, seconds=seconds, what=what),
     ):

@@ -8,6 +8,7 @@ import dagster as dg
 
 from assets.stage import input_version
 from crossmodal.atomic import atomic_write_bytes
+from crossmodal.json_notes import read_note
 from crossmodal.workspace import Workspace
 
 _RULES = "4"
@@ -35,12 +36,12 @@ def remembered(
         state: what the test reads besides tables: a setting, or a mark of a file.
     """
     file = workspace.paths.checks
-    known = json.loads(file.read_bytes()) if file.is_file() else {}
+    known = read_note(file)
     versions = " ".join(input_version(workspace.lake, table) for table in (asset, *further))
     content = f"{_RULES} {versions} {_summary(workspace, asset)} {state}"
     entry = known.get(f"{asset}/{name}")
-    if entry is not None and entry["content"] == content:
-        description = f"{entry['description']} (unchanged since it was checked)"
+    if isinstance(entry, dict) and entry.get("content") == content:
+        description = f"{entry.get('description')} (unchanged since it was checked)"
         return dg.AssetCheckResult(passed=True, description=description)
     result = test(workspace)
     if result.passed:

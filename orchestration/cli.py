@@ -318,9 +318,13 @@ def _of_source(settings: "Settings") -> str:
 def _of_night(settings: "Settings") -> str | None:
     """The assets of tonight's run; says whether it judges all models, and why."""
     made_home(settings.home)
+    from crossmodal.store_errors import StoreError
     from orchestration.run import planned_night
 
-    night = planned_night(settings)
+    try:
+        night = planned_night(settings)
+    except StoreError as error:
+        fail(str(error))
     typer.echo(f"{night.why} {'Judging all models.' if night.judges else 'Judging none.'}")
     return night.selection
 
@@ -330,6 +334,7 @@ def _run_pipeline(settings: "Settings", only: str | None, wait: bool) -> "RunSum
     _require_known_names(settings)
     from crossmodal.home_lock import HomeBusyError
     from crossmodal.paths import StatePaths
+    from crossmodal.store_errors import StoreError, in_words, refused_write
     from orchestration.interrupts import interruptible
     from orchestration.run import (
         RunFailedError,
@@ -343,8 +348,13 @@ def _run_pipeline(settings: "Settings", only: str | None, wait: bool) -> "RunSum
             return run_pipeline(settings, only, partial(typer.echo, err=True) if wait else None)
         except UnknownSelectionError as error:
             raise typer.BadParameter(str(error), param_hint="--only") from error
-        except (RunFailedError, HomeBusyError) as error:
+        except (RunFailedError, HomeBusyError, StoreError) as error:
             fail(str(error))
+        except OSError as error:
+            refused = error if isinstance(error, PermissionError) else refused_write(error)
+            if refused is None:
+                raise
+            fail(in_words(refused, settings.home))
         except (RunInterruptedError, KeyboardInterrupt) as error:
             typer.echo(str(error) or "Interrupted.", err=True)
             raise typer.Exit(interruption.exit_code) from error

@@ -15,12 +15,16 @@ def drift(
     import polars as pl
 
     from assets.drift_table import DRIFT, newest_run
+    from crossmodal.lake import TableDamagedError
     from crossmodal.workspace import Workspace
 
     lake = Workspace(settings).lake
     if not lake.exists(DRIFT):
         fail(f"No run has measured drift in {settings.home} yet: run `crossmodal run`.")
-    rows = newest_run(lake.read(DRIFT))
+    try:
+        rows = newest_run(lake.read(DRIFT))
+    except TableDamagedError as error:
+        fail(str(error))
     if as_json:
         typer.echo(rows.write_json())
         return

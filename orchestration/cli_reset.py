@@ -17,7 +17,7 @@ def reset(
     if not home.exists():
         typer.echo(f"Nothing to delete: {home} does not exist.")
         return
-    marks = ("lake", "dagster", "serving", "source.json", "run.lock", "id.key")
+    marks = ("format.json", "lake", "dagster", "serving", "source.json", "run.lock", "id.key")
     if not any((home / mark).exists() for mark in marks):
         fail(f"{home} does not look like a state folder of this project; delete it by hand.")
     from crossmodal.paths import StatePaths

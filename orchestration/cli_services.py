@@ -18,17 +18,19 @@ def ui(
     settings = read_settings()
     from crossmodal.home_lock import HomeBusyError, home_lock
     from crossmodal.paths import StatePaths
+    from crossmodal.store_errors import StoreError
     from orchestration.instance import (
         cancel_left_by_ui,
         fail_left_by_killed_ui,
         open_instance,
+        readable_records,
     )
     from orchestration.web import end_left_by_killed, port_is_free, serve_ui
 
     paths = StatePaths(settings.home)
     made_home(settings.home)
     try:
-        with home_lock(paths, "ui"):
+        with home_lock(paths, "ui"), readable_records(paths):
             # They would still listen on the port, and a second daemon would start every run twice.
             end_left_by_killed(paths)
             if not port_is_free(port):
@@ -43,7 +45,7 @@ def ui(
                     fail_left_by_killed_ui(paths, instance)
                 else:
                     cancel_left_by_ui(instance)
-    except HomeBusyError as error:
+    except (HomeBusyError, StoreError) as error:
         fail(str(error))
     raise typer.Exit(ended)
 

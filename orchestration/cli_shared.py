@@ -14,6 +14,8 @@ def read_settings(**chosen: Any) -> "Settings":
     from pydantic import ValidationError
     from pydantic_settings import SettingsError
 
+    from crossmodal.home_format import HomeFormatError, require_readable_home
+    from crossmodal.paths import StatePaths
     from crossmodal.settings import RememberedSourceError, load_settings, unread_variables
 
     if unread := unread_variables():
@@ -22,8 +24,10 @@ def read_settings(**chosen: Any) -> "Settings":
             err=True,
         )
     try:
-        return load_settings(**chosen)
-    except RememberedSourceError as error:
+        settings = load_settings(**chosen)
+        require_readable_home(StatePaths(settings.home))
+        return settings
+    except (HomeFormatError, RememberedSourceError) as error:
         fail(str(error))
     except ValidationError as error:
         problem = error.errors()[0]
@@ -41,8 +45,13 @@ def read_settings(**chosen: Any) -> "Settings":
 
 
 def made_home(home: Path) -> None:
-    """Makes the home where it is missing: 2 where it cannot be, 1 where it cannot be written."""
-    from crossmodal.store_errors import StoreError, require_writable
+    """Makes the home where it is missing, and marks its form.
+
+    It ends the command with 2 where the home cannot be made, with 1 where it cannot be written.
+    """
+    from crossmodal.home_format import mark_home
+    from crossmodal.paths import StatePaths
+    from crossmodal.store_errors import StoreError, require_writable, store_errors_of
 
     try:
         home.mkdir(parents=True, exist_ok=True)
@@ -51,6 +60,8 @@ def made_home(home: Path) -> None:
         raise typer.Exit(2) from error
     try:
         require_writable(home)
+        with store_errors_of(home, ""):
+            mark_home(StatePaths(home))
     except StoreError as error:
         fail(str(error))
 

@@ -9,10 +9,12 @@ from typing import Any
 from pyarrow import ArrowException
 
 from crossmodal.lake import Lake
+from crossmodal.lake_damage import damage
 from crossmodal.paths import StatePaths
 from crossmodal.pseudonyms import PseudonymKeyError
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
+from orchestration.doctor_stores import state_of_champion, state_of_stores
 
 _PACKAGES = (
     "crossmodal",
@@ -48,7 +50,9 @@ def examine(settings: Settings) -> dict[str, Any]:
             "online_store_mib": _mib(paths.online_store),
             "online_store": _online(paths),
         },
+        "stores": state_of_stores(paths),
         "champion": _champion(paths),
+        "champion_files": state_of_champion(paths),
         "champion_judged_by": _judged_by(paths),
         "dagster_runs": _runs(paths),
     }
@@ -103,15 +107,25 @@ def _tables(lake: Lake) -> dict[str, str]:
     names = [path.relative_to(lake.root) for path in sorted(lake.root.rglob("*.parquet"))]
     singles = [str(name.with_suffix("")) for name in names if len(name.parts) == 1]
     states = {name: _table_state(lake, name) for name in singles}
-    months = len(lake.partitions("interactions"))
-    return {**states, "interactions": f"{months} months"} if months else states
+    months = lake.partitions("interactions")
+    return {**states, "interactions": _state_of_months(lake, months)} if months else states
+
+
+def _state_of_months(lake: Lake, months: list[str]) -> str:
+    """How many months there are, and what is wrong with the first that cannot be read."""
+    states = (_table_state(lake, f"interactions/{month}") for month in months)
+    bad = next((state for state in states if state.startswith("unreadable")), None)
+    return f"{len(months)} months" if bad is None else bad
 
 
 def _table_state(lake: Lake, name: str) -> str:
     try:
         version = lake.version(name)
+        why = damage(lake.path(name))
     except _UNREADABLE as error:
         return f"unreadable: {error}"
+    if why is not None:
+        return f"unreadable: {why}"
     return f"{version.rows:,} rows, version {version.data_version}"
 
 
@@ -137,7 +151,7 @@ def _online(paths: StatePaths) -> str | None:
 
 def _champion(paths: StatePaths) -> str | None:
     file = paths.models / "champion"
-    return file.read_text().strip() if file.is_file() else None
+    return file.read_text("utf-8", errors="replace").strip() if file.is_file() else None
 
 
 def _judged_by(paths: StatePaths) -> str | None:
@@ -153,12 +167,16 @@ def _judged_by(paths: StatePaths) -> str | None:
         return f"unreadable: {error}"
 
 
-def _runs(paths: StatePaths) -> dict[str, int]:
+def _runs(paths: StatePaths) -> dict[str, int] | str:
     if not paths.dagster.is_dir():
         return {}
-    from orchestration.instance import open_instance
+    from crossmodal.store_errors import StoreError
+    from orchestration.instance import open_instance, readable_records
 
-    with open_instance(paths) as instance:
-        runs = instance.get_runs(limit=100)
+    try:
+        with readable_records(paths), open_instance(paths) as instance:
+            runs = instance.get_runs(limit=100)
+    except StoreError as error:
+        return f"unreadable: {error}"
     states = [run.status.value for run in runs]
     return {state: states.count(state) for state in sorted(set(states))}

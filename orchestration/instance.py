@@ -1,14 +1,19 @@
 """Dagster's own instance, below the state folder."""
 
 import math
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
+from dagster import DagsterInstance, DagsterInvalidConfigError, DagsterRunStatus, RunsFilter
+from dagster._check import CheckError
+from sqlalchemy.exc import SQLAlchemyError
+from yaml import YAMLError
 
 from crossmodal.atomic import atomic_write_bytes, sweep
 from crossmodal.home_lock import Holder, holder_of, home_lock
 from crossmodal.paths import StatePaths
+from crossmodal.store_errors import StoreError, store_errors_of
 from models.registry import ModelRegistry
 
 CLI_RUN_TAG = "crossmodal/command_line"
@@ -39,19 +44,46 @@ run_retries:
   max_retries: 3
   retry_on_asset_or_op_failure: false
 """
-_FORMER_CONFIGS = _FIRST_CONFIG, _QUEUE_CONFIG
+_REPLACED_CONFIGS = [text.encode().strip() for text in ("", _FIRST_CONFIG, _QUEUE_CONFIG)]
 _UNFINISHED = [DagsterRunStatus.STARTED, DagsterRunStatus.STARTING, DagsterRunStatus.CANCELING]
 _OF_COMMAND_LINE = RunsFilter(statuses=_UNFINISHED, tags={CLI_RUN_TAG: "true"})
 
 
 def open_instance(paths: StatePaths) -> DagsterInstance:
-    """The instance that the command line, the web UI and the schedule share."""
+    """The instance that the command line, the web UI and the schedule share.
+
+    Raises:
+        StoreError: its configuration cannot be read.
+    """
     paths.dagster.mkdir(parents=True, exist_ok=True)
     config = paths.dagster / "dagster.yaml"
-    # What an operator has changed in it stays.
-    if not config.is_file() or config.read_text() in _FORMER_CONFIGS:
+    # What an operator has changed in it stays. Without a word in it there would be no queue.
+    if not config.is_file() or config.read_bytes().strip() in _REPLACED_CONFIGS:
         atomic_write_bytes(config, _INSTANCE_CONFIG.encode())
-    return DagsterInstance.from_config(str(paths.dagster))
+    try:
+        return DagsterInstance.from_config(str(paths.dagster))
+    except (CheckError, DagsterInvalidConfigError, YAMLError, UnicodeDecodeError) as error:
+        raise StoreError(
+            f"{config} is damaged, or what was changed in it is wrong: put it right, or delete it, "
+            "and the next command makes it again."
+        ) from error
+
+
+@contextmanager
+def readable_records(paths: StatePaths) -> Iterator[None]:
+    """Makes what goes wrong with Dagster's databases in the block one sentence.
+
+    Raises:
+        StoreError: one is damaged, or cannot be written.
+    """
+    try:
+        yield
+    except SQLAlchemyError as error:
+        origin = getattr(error, "orig", None)
+        if not isinstance(origin, sqlite3.Error):
+            raise
+        with store_errors_of(paths.dagster, "without the history of runs"):
+            raise origin from error
 
 
 def cancel_unfinished(instance: DagsterInstance) -> None:

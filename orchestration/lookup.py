@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import typer
 
-from crossmodal.lake import Lake, TableMissingError
+from crossmodal.lake import Lake, TableDamagedError, TableMissingError
 from crossmodal.paths import StatePaths
 from crossmodal.pseudonyms import NEW_USER, PseudonymKeyError, pseudonym
 from crossmodal.settings import Settings
@@ -140,7 +140,7 @@ def _features(lake: Lake, entity: str) -> Iterator[tuple[str, list[str]]]:
     """Each online view of an entity and its features, as the last run registered them."""
     try:
         views = lake.read("feature_registry")
-    except TableMissingError as error:
+    except (TableDamagedError, TableMissingError) as error:
         raise LookupFailedError(str(error)) from error
     entity_views = views.filter((pl.col("entity") == entity) & pl.col("online"))
     for view, fields in entity_views.select("view", "fields").iter_rows():
@@ -154,13 +154,13 @@ def _on_one_line(numbers: "re.Match[str]") -> str:
 def _pseudonym(settings: Settings, user: str) -> str:
     try:
         return pseudonym(user, Workspace(settings).key_of_users())
-    except PseudonymKeyError as error:
+    except (PseudonymKeyError, TableDamagedError) as error:
         raise LookupFailedError(str(error)) from error
 
 
 def _titles(lake: Lake) -> dict[str, str]:
     try:
-        frame = lake.scan("items").select("item_id", "title").collect()
-    except TableMissingError as error:
+        frame = lake.read("items").select("item_id", "title")
+    except (TableDamagedError, TableMissingError) as error:
         raise LookupFailedError(str(error)) from error
     return dict(frame.iter_rows())

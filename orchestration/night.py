@@ -10,6 +10,7 @@ from assets.champion import RIVALS
 from assets.datasets import newest_known
 from assets.prequential import last_measured
 from assets.registry import fitted_until, has_version
+from crossmodal.lake import TableDamagedError
 from crossmodal.workspace import Workspace
 from orchestration.jobs import NIGHT
 from orchestration.table_ages import current_at
@@ -75,6 +76,7 @@ def plan_night(workspace: Workspace, instance: dg.DagsterInstance, now: datetime
 
     What failed last time is not done again at once. So one model that cannot be fitted does not
     keep the champion from learning, and what a refit alone cannot mend is made by a whole run.
+    A damaged table is made again by a whole run too.
 
     Args:
         workspace: of the home.
@@ -84,7 +86,10 @@ def plan_night(workspace: Workspace, instance: dg.DagsterInstance, now: datetime
     judged_at = current_at(workspace, instance, ["champion"]).get("champion")
     if judged_at is None or not all(map(workspace.lake.exists, _JUDGED)):
         return Night(True, "No run has judged the models yet.")
-    due = _due(workspace, judged_at, now)
+    try:
+        due = _due(workspace, judged_at, now)
+    except TableDamagedError as error:
+        due = Night(True, str(error))
     if not _failed_last(instance, due, judged_at):
         return due
     if due.judges:

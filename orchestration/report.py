@@ -17,7 +17,7 @@ from assets.leaderboard import readable
 from assets.registry import open_promotions
 from assets.stage import input_version
 from crossmodal.atomic import atomic_write_bytes
-from crossmodal.lake import Lake, TableMissingError
+from crossmodal.lake import Lake, TableDamagedError, TableMissingError
 from crossmodal.modalities import MEDIA_KINDS, MODALITIES, TOWERS
 from crossmodal.pseudonyms import NEW_USER
 from crossmodal.settings import Settings
@@ -78,7 +78,7 @@ def collect_report(settings: Settings) -> dict[str, Any]:
 
     Raises:
         ReportNotReadyError: the pipeline has not run to its end in this home yet, or the history of
-            its champions is damaged.
+            its champions or a table is damaged.
     """
     workspace = Workspace(settings)
     lake = workspace.lake
@@ -96,8 +96,12 @@ def collect_report(settings: Settings) -> dict[str, Any]:
         }
     except TableMissingError as error:
         raise ReportNotReadyError(f"Nothing to report yet. {error}") from error
-    except HistoryError as error:
+    except (HistoryError, TableDamagedError) as error:
         raise ReportNotReadyError(str(error)) from error
+    except pl.exceptions.ComputeError as error:
+        raise ReportNotReadyError(
+            f"A table in {lake.root} cannot be read ({error}): `crossmodal doctor` names it."
+        ) from error
 
 
 def render_text(collected: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """A home from an archive: it appears complete, by one rename, or not at all."""
 
+import errno
 import glob
 import re
 import shutil
@@ -52,6 +53,10 @@ def restore(paths: StatePaths, archive: Path) -> Manifest:
             opened.unpack(folder)
             _publish(folder, home)
     except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            raise HomeNotEmptyError(
+                f"{home} was filled by somebody else meanwhile, and nothing of {archive} is there."
+            ) from error
         raise ArchiveError(
             f"{home} cannot be written ({error.strerror or error}), and nothing of {archive} is "
             "left there; make room, or set CROSSMODAL_HOME to another folder."
@@ -117,24 +122,41 @@ def _next_to(home: Path) -> Iterator[Path]:
     prefix = f".{home.name}.restore-"
     for stale in home.parent.glob(f"{glob.escape(prefix)}*"):
         _remove_left(stale)
-    with (
-        tempfile.TemporaryDirectory(prefix=prefix, dir=home.parent) as made,
-        filelock.FileLock(Path(made) / "lock"),
-    ):
-        folder = Path(made) / "home"
+    with _locked_folder(home.parent, prefix) as made:
+        folder = made / "home"
         # The modes of folders are not in the archive: nobody else may look into the home.
         folder.mkdir(mode=0o700)
         yield folder
 
 
+@contextmanager
+def _locked_folder(parent: Path, prefix: str) -> Iterator[Path]:
+    """A new folder for the block, with a file in it that this process holds a lock on."""
+    while True:
+        with tempfile.TemporaryDirectory(
+            prefix=prefix, dir=parent, ignore_cleanup_errors=True
+        ) as made:
+            lock = filelock.FileLock(Path(made) / "lock", timeout=0)
+            try:
+                held = lock.acquire()
+            except (filelock.Timeout, FileNotFoundError):
+                # Another restore took it for a left-over before it was locked.
+                continue
+            with held:
+                if not Path(lock.lock_file).exists():
+                    continue
+                yield Path(made)
+                return
+
+
 def _remove_left(stale: Path) -> None:
     try:
         with filelock.FileLock(stale / "lock", timeout=0):
-            shutil.rmtree(stale / "home", ignore_errors=True)
-    except filelock.Timeout:
-        # Another restore works at it.
+            # Under the lock, so that who has just made the folder does not begin to work in it.
+            shutil.rmtree(stale, ignore_errors=True)
+    except (filelock.Timeout, FileNotFoundError):
+        # Another restore works at it, or has removed it.
         return
-    shutil.rmtree(stale, ignore_errors=True)
 
 
 def _publish(folder: Path, home: Path) -> None:

@@ -11,6 +11,7 @@ from dagster._core.events import RunFailureReason
 from dagster._core.storage.tags import MAX_RETRIES_TAG
 
 from assets.partitions import register_months
+from crossmodal.lake_damage import damage, set_aside
 from crossmodal.paths import StatePaths
 from crossmodal.settings import Settings, remember_source
 from crossmodal.timings import recorded_seconds
@@ -20,7 +21,13 @@ from orchestration.definitions import build_definitions
 from orchestration.failures import INTERRUPTED, root_of, said_of_check, said_of_step
 from orchestration.finished import choices_in_force, remember_finished, still_finished
 from orchestration.health.alerts import alert_of_run
-from orchestration.instance import CLI_RUN_TAG, cancel_unfinished, open_instance, sole_run
+from orchestration.instance import (
+    CLI_RUN_TAG,
+    cancel_unfinished,
+    open_instance,
+    readable_records,
+    sole_run,
+)
 from orchestration.jobs import month_range_tags
 from orchestration.night import Night, plan_night
 from orchestration.progress import watched
@@ -103,14 +110,17 @@ def run_pipeline(
         RunFailedError: an asset or a blocking check failed.
         RunInterruptedError: someone stopped it.
         HomeBusyError: another run works in the same home, and `waiting` is None.
+        StoreError: Dagster's records are damaged, or cannot be written.
     """
     chosen = _selection(only).required_multi_asset_neighbors()
     with watched(recorded_seconds(StatePaths(settings.home).timings)) as progress:
         workspace = Workspace(settings, progress)
         with (
+            readable_records(workspace.paths),
             open_instance(workspace.paths) as instance,
             sole_run(workspace.paths, instance, waiting=waiting),
             _followed_by_alerts(workspace, instance),
+            _with_whole_tables(workspace),
             _canceled_where_interrupted(instance),
             # From the start: the sample is drawn on one core.
             compiling_ahead(),
@@ -144,9 +154,13 @@ def run_pipeline(
 
 
 def planned_night(settings: Settings) -> Night:
-    """What the schedule `nightly` would do now."""
+    """What the schedule `nightly` would do now.
+
+    Raises:
+        StoreError: Dagster's records are damaged, or cannot be written.
+    """
     workspace = Workspace(settings)
-    with open_instance(workspace.paths) as instance:
+    with readable_records(workspace.paths), open_instance(workspace.paths) as instance:
         return plan_night(workspace, instance, datetime.now(UTC))
 
 
@@ -260,6 +274,27 @@ def _followed_by_alerts(workspace: Workspace, instance: dg.DagsterInstance) -> I
         alert_of_run(workspace, instance)
         raise
     alert_of_run(workspace, instance)
+
+
+@contextmanager
+def _with_whole_tables(workspace: Workspace) -> Iterator[None]:
+    """Sets damaged tables aside, so that they are made again by this run, or by the next.
+
+    To read every byte of every table takes too long for each run: that is done where one failed.
+
+    Raises:
+        RunFailedError: with what was found damaged after a failure.
+    """
+    set_aside(workspace.lake)
+    try:
+        yield
+    except CheckFailedError:
+        raise
+    except RunFailedError as error:
+        found = set_aside(workspace.lake, damage)
+        if not found:
+            raise
+        raise RunFailedError(f"{str(error).rstrip('.')}. {' '.join(found)} Run again.") from error
 
 
 @contextmanager

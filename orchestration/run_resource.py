@@ -12,6 +12,7 @@ from dagster._core.errors import raise_execution_interrupts
 from dagster._core.storage.tags import MAX_RUNTIME_SECONDS_TAG
 from pydantic import Field, ValidationError
 
+from crossmodal.lake_damage import damage, set_aside
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
 from orchestration.instance import sole_run
@@ -85,9 +86,12 @@ class RunWorkspace(dg.ConfigurableResource[Workspace]):
                 held.enter_context(
                     sole_run(self.home.workspace.paths, instance, run.run_id, waiting=log.info)
                 )
+            set_aside(self.home.workspace.lake)
             current = _as_chosen(self.home, instance, run)
             _limit_time(instance, run, current.settings.unattended_run_seconds)
             yield _as_tagged(current, run)
+            if _has_failed(instance, run):
+                set_aside(self.home.workspace.lake, damage)
 
 
 def workspace_alone(
@@ -131,6 +135,12 @@ def _as_chosen(home: OpenedHome, instance: dg.DagsterInstance, run: dg.DagsterRu
     # A run that was interrupted has made some of what is forced.
     forced = frozenset(chosen.get(FORCE) or ())
     return replace(current, forced=forced and forced - made_before(instance, run))
+
+
+def _has_failed(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    """Whether a step has failed: the run itself counts as failed only once it is over."""
+    failures = dg.DagsterEventType.STEP_FAILURE
+    return bool(instance.get_records_for_run(run.run_id, of_type=failures, limit=1).records)
 
 
 def _as_tagged(workspace: Workspace, run: dg.DagsterRun) -> Workspace:

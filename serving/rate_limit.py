@@ -13,7 +13,8 @@ _SCHEMA = "CREATE TABLE IF NOT EXISTS turns (key TEXT PRIMARY KEY, due REAL NOT 
 # A turn that lies further ahead than any can was written before the clock was set back.
 _TAKE = """
 INSERT INTO turns (key, due) VALUES (:key, :now + :step)
-ON CONFLICT (key) DO UPDATE SET due = max(due, :now) + :step
+ON CONFLICT (key) DO UPDATE
+SET due = iif(due > :now + :ahead + 2 * :step, :now, max(due, :now)) + :step
 WHERE due <= :now + :ahead OR due > :now + :ahead + 2 * :step
 RETURNING due
 """

@@ -29,16 +29,23 @@ def load_settings(**chosen: Any) -> Settings:
     last made, so that the web UI, the schedule and the command line agree on it.
 
     Raises:
-        RememberedSourceError: what the home was made from is damaged.
+        RememberedSourceError: what the home was made from is damaged, or another user's.
         ValidationError: a value cannot be used.
     """
     overrides = {name: value for name, value in chosen.items() if value is not None}
     settings = Settings(**overrides)
     remembered = _source_file(settings)
-    if settings.model_fields_set & set(RememberedSource.model_fields) or not remembered.is_file():
+    if settings.model_fields_set & set(RememberedSource.model_fields):
         return settings
     try:
         source = RememberedSource.model_validate_json(remembered.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return settings
+    except PermissionError as error:
+        raise RememberedSourceError(
+            f"{remembered} cannot be read ({error.strerror}): let the user of this process read "
+            f"and write {settings.home}, or work as the user whom it belongs to."
+        ) from error
     except (OSError, ValidationError) as error:
         raise RememberedSourceError(
             f"{remembered} cannot be read: delete it, and name the source of the next run by "

@@ -38,6 +38,10 @@ class _Open:
     heard: bool = False
 
 
+class NoWebhookError(RuntimeError):
+    """No webhook is set; the message names the setting."""
+
+
 _OPEN = TypeAdapter(dict[str, _Open])
 
 
@@ -52,6 +56,23 @@ def alert_of_run(workspace: Workspace, instance: DagsterInstance) -> None:
         announce(workspace, health_of(workspace, instance))
     except Exception:
         logger.exception("No alert could be made of this run.")
+
+
+def post_test(workspace: Workspace) -> bool:
+    """Posts an alert of no problem, so that an operator sees where alerts arrive.
+
+    Returns:
+        Whether the webhook took it; where it did not, the log says why.
+
+    Raises:
+        NoWebhookError: the settings name none.
+    """
+    if workspace.settings.alert_webhook_url is None:
+        raise NoWebhookError(
+            "There is nowhere to post a test alert: set CROSSMODAL_ALERT_WEBHOOK_URL."
+        )
+    what = f"This is a test. Alerts of {workspace.paths.home} arrive here."
+    return _Posting(workspace).posted("test", Problem("test", what, MORE))
 
 
 def announce(workspace: Workspace, health: Health) -> None:

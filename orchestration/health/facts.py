@@ -100,12 +100,12 @@ class Runs:
     Attributes:
         last_success: the last run that ended well.
         last_failure: the last run that failed, whether or not that was made good since.
-        open_failure: the last one whose work no later run has done; None if there is none.
+        open_failures: of each job the last one whose work no later run has done, the newest first.
     """
 
     last_success: EndedRun | None = None
     last_failure: EndedRun | None = None
-    open_failure: EndedRun | None = None
+    open_failures: tuple[EndedRun, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -179,6 +179,7 @@ class Facts:
         disk: of the home.
         unreadable: stores that could not be read, a sentence each.
         drift: what differs from before, by the last run, in words; empty for nothing.
+        missing_folder: the folder of event files, where it is set and not there; else empty.
     """
 
     home: str
@@ -194,3 +195,4 @@ class Facts:
     disk: Disk
     unreadable: tuple[str, ...] = ()
     drift: str = ""
+    missing_folder: str = ""

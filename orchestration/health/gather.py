@@ -14,9 +14,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from assets.drift_table import DRIFT, newest_run, said
 from crossmodal.home_lock import Holder, holder_of
+from crossmodal.lake_damage import damage_of_footer, files_of_tables
+from crossmodal.store_errors import StoreError
 from crossmodal.workspace import Workspace
 from models.champion_history import HistoryError, Promotion, Promotions
-from models.registry import ModelRegistry, UnknownVersionError
+from models.registry import ModelRegistry
+from models.version_faults import fault_of
 from orchestration.finished import last_finished
 from orchestration.freshness import freshness_hours
 from orchestration.health.automation import automation_of
@@ -34,7 +37,7 @@ from orchestration.health.facts import (
 )
 from orchestration.health.runs import one_line, recorded_runs
 from orchestration.health.verdict import Health, judged
-from orchestration.instance import open_instance
+from orchestration.instance import open_instance, readable_records
 from orchestration.services.places import noted
 from orchestration.table_ages import current_at
 
@@ -43,7 +46,7 @@ _BEGIN = ("interactions", "items")
 
 _SHOWN_CHANGES = 3
 _UNREADABLE = (OSError, ArrowException, KeyError, TypeError, ValueError)
-_RECORDS_UNREADABLE = (OSError, SQLAlchemyError, dg.DagsterError)
+_RECORDS_UNREADABLE = (OSError, SQLAlchemyError, StoreError, dg.DagsterError)
 _Found = TypeVar("_Found")
 
 
@@ -62,10 +65,13 @@ def health_of(
     if not workspace.paths.dagster.is_dir():
         return judged(replace(files, unreadable=unreadable))
     try:
-        with nullcontext(instance) if instance else open_instance(workspace.paths) as opened:
+        with (
+            readable_records(workspace.paths),
+            nullcontext(instance) if instance else open_instance(workspace.paths) as opened,
+        ):
             facts = _with_records(files, workspace, opened)
     except _RECORDS_UNREADABLE as error:
-        said = f"What Dagster recorded cannot be read: {one_line(str(error))}."
+        said = f"What Dagster recorded cannot be read: {one_line(str(error)).rstrip('.')}."
         facts, unreadable = files, (*unreadable, said)
     return judged(replace(facts, unreadable=unreadable))
 
@@ -83,6 +89,8 @@ def _of_files(workspace: Workspace, now: datetime) -> tuple[Facts, tuple[str, ..
 
     champion, rejects = read(_champion, Champion()), read(_rejects, None)
     drift = read(_drift, "")
+    damaged: tuple[str, ...] = read(_damaged_tables, ())
+    unreadable += [why for why in damaged if why not in unreadable]
     facts = Facts(
         home=str(workspace.paths.home),
         at=now,
@@ -96,6 +104,7 @@ def _of_files(workspace: Workspace, now: datetime) -> tuple[Facts, tuple[str, ..
         rejects=rejects,
         disk=_disk(workspace),
         drift=drift,
+        missing_folder=_missing_folder(workspace),
     )
     return facts, tuple(unreadable)
 
@@ -138,20 +147,12 @@ def _champion(workspace: Workspace) -> Champion:
     lake = workspace.lake
     verdict = lake.version("champion").summary["reason"] if lake.exists("champion") else ""
     changes = tuple(map(_change, reversed(history[-_SHOWN_CHANGES:])))
-    return Champion(changes, verdict, _fault(registry, changes[0].version) if changes else "")
+    return Champion(changes, verdict, fault_of(registry, changes[0].version) if changes else "")
 
 
 def _change(entry: Promotion) -> Change:
     by = entry.by if entry.kind == "promotion" else f"{entry.by} ({entry.kind})"
     return Change(entry.version, entry.at, by, entry.reason)
-
-
-def _fault(registry: ModelRegistry, version: str) -> str:
-    try:
-        lacking = registry.lacking(version)
-    except UnknownVersionError:
-        return f"{registry.root} holds no version {version}."
-    return f"{registry.root / version} lacks {', '.join(lacking)}." if lacking else ""
 
 
 def _rejects(workspace: Workspace) -> Share | None:
@@ -165,6 +166,17 @@ def _drift(workspace: Workspace) -> str:
     if not workspace.lake.exists(DRIFT):
         return ""
     return said(newest_run(workspace.lake.read(DRIFT)).filter("drifted"))
+
+
+def _damaged_tables(workspace: Workspace) -> tuple[str, ...]:
+    """Tables whose footers cannot be read, a sentence each."""
+    found = map(damage_of_footer, files_of_tables(workspace.lake))
+    return tuple(one_line(why) for why in found if why is not None)
+
+
+def _missing_folder(workspace: Workspace) -> str:
+    folder = workspace.settings.unattended_events_folder
+    return "" if folder is None or folder.is_dir() else str(folder)
 
 
 def _disk(workspace: Workspace) -> Disk:

@@ -44,10 +44,13 @@ def recorded_runs(
         for one in failures
         if not _taken_up(instance, one, now) and not _made_good(instance, one, all_current_at)
     )
+    of_jobs: dict[str, RunRecord] = {}
+    for one in still_open:
+        of_jobs.setdefault(one.dagster_run.job_name, one)
     return Runs(
         next((_ended(one) for one in successes), None),
         next((_failed(instance, one) for one in failures), None),
-        next((_failed(instance, one) for one in still_open), None),
+        tuple(_failed(instance, one) for one in of_jobs.values()),
     )
 
 

@@ -11,6 +11,10 @@ EMPTY = "nothing_made"
 """The problem of a home that no run has filled yet: to be shown, but nobody is alerted of it."""
 
 
+_CLOCKS_APART = timedelta(minutes=5)
+"""Less is no reason to worry anybody: clocks are set by seconds all the time."""
+
+
 @dataclass(frozen=True)
 class Problem:
     """Something that somebody must do something about.
@@ -62,8 +66,8 @@ def judged(facts: Facts) -> Health:
         nothing = Problem(EMPTY, f"No run has made anything in {facts.home} yet.", "crossmodal run")
         return Health(facts, (*_disk(facts), *_failed(facts), nothing))
     looks = (
-        *(_unreadable, _disk, _champion, _failed, _ticks, _daemon),
-        *(_overdue, _long_run, _rejects, _drift),
+        *(_unreadable, _clock, _disk, _champion, _failed, _ticks, _daemon),
+        *(_folder, _overdue, _long_run, _rejects, _drift),
     )
     return Health(facts, tuple(problem for look in looks for problem in look(facts)))
 
@@ -71,6 +75,23 @@ def judged(facts: Facts) -> Health:
 def _unreadable(facts: Facts) -> Iterator[Problem]:
     if facts.unreadable:
         yield Problem("unreadable", " ".join(facts.unreadable), "crossmodal doctor")
+
+
+def _clock(facts: Facts) -> Iterator[Problem]:
+    runs = (facts.runs.last_success, facts.runs.last_failure)
+    recorded = [
+        *(run.at for run in runs if run is not None),
+        *(table.current_at for table in facts.tables if table.current_at is not None),
+        *(change.since for change in facts.champion.changes[:1]),
+    ]
+    newest = max(recorded, default=facts.at)
+    if newest > facts.at + _CLOCKS_APART:
+        yield Problem(
+            "clock",
+            f"The clock was set back: something was recorded at {newest:%Y-%m-%d %H:%M} UTC, and "
+            f"it is {facts.at:%Y-%m-%d %H:%M} UTC. Until then, ages and schedules are wrong.",
+            "date -u",
+        )
 
 
 def _disk(facts: Facts) -> Iterator[Problem]:
@@ -95,10 +116,9 @@ def _champion(facts: Facts) -> Iterator[Problem]:
 
 
 def _failed(facts: Facts) -> Iterator[Problem]:
-    run = facts.runs.open_failure
-    if run is not None:
+    for run in facts.runs.open_failures:
         yield Problem(
-            "failed_run",
+            f"failed_run:{run.job}",
             f"A run of {run.job} failed, and none has done its work since. {_ended(run.reason)}",
             "crossmodal run",
             run.at,
@@ -124,6 +144,16 @@ def _daemon(facts: Facts) -> Iterator[Problem]:
             f"Nothing starts what is on ({', '.join(on)}), since the web UI does not run.",
             "crossmodal up" if automation.by_up else "crossmodal ui",
             automation.seen_at,
+        )
+
+
+def _folder(facts: Facts) -> Iterator[Problem]:
+    if facts.missing_folder:
+        yield Problem(
+            "events_folder",
+            f"There is no folder {facts.missing_folder}, so that no file of events is taken; "
+            "CROSSMODAL_UNATTENDED_EVENTS_FOLDER names it.",
+            f"ls -ld {facts.missing_folder}",
         )
 
 

@@ -47,8 +47,8 @@ class Webhook:
         except _FAULTS as error:
             # Not what the error says: that may name the address.
             logger.error(
-                "CROSSMODAL_ALERT_WEBHOOK_URL did not take an alert (%s); it is posted again with "
-                "the next look.",
+                "CROSSMODAL_ALERT_WEBHOOK_URL did not take an alert (%s); what is still open is "
+                "posted again with the next look.",
                 _kind(error),
             )
             return False

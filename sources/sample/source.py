@@ -6,7 +6,15 @@ import polars as pl
 
 from sources.catalogue import SourceRequest
 from sources.companions import find_media
-from sources.protocol import INTERACTIONS, ITEMS, Extract, Progress, SourceFile, no_rejects
+from sources.protocol import (
+    INTERACTIONS,
+    ITEMS,
+    Extract,
+    Progress,
+    SourceError,
+    SourceFile,
+    no_rejects,
+)
 from sources.sample.config import SampleConfig
 from sources.sample.generate import generate, sample_folder
 
@@ -39,17 +47,27 @@ class SampleSource:
 
     def interactions(self) -> Extract:
         """All events: ratings of 1 to 5, some with a review."""
-        events = pl.scan_parquet(self.root / "events.parquet").select(INTERACTIONS.names())
-        return Extract(events, no_rejects())
+        return Extract(self._table("events", INTERACTIONS), no_rejects())
 
     def items(self) -> Extract:
         """All items."""
-        items = pl.scan_parquet(self.root / "items.parquet").select(ITEMS.names())
-        return Extract(items, no_rejects())
+        return Extract(self._table("items", ITEMS), no_rejects())
 
     def media(self) -> pl.LazyFrame:
         """Posters, sounds and clips, the broken ones too."""
         return find_media(self.root, self.root)
+
+    def _table(self, name: str, columns: pl.Schema) -> pl.LazyFrame:
+        path = self.root / f"{name}.parquet"
+        table = pl.scan_parquet(path)
+        try:
+            table.collect_schema()
+        except pl.exceptions.ComputeError as error:
+            raise SourceError(
+                f"{path} is damaged ({error}): delete {self.root}, and the next run makes the "
+                "sample again."
+            ) from error
+        return table.select(columns.names())
 
 
 def open_sample(request: SourceRequest) -> SampleSource:

@@ -12,9 +12,10 @@ from walking_users import random_walks
 from models.baselines import Popularity
 from models.data import Dataset, Interactions, Vocabulary
 from models.hmdf import HMDF, HMDFConfig
-from models.persistence import ModelFormatError
+from models.persistence import WEIGHTS, ModelFormatError
 from models.promotion import decide
 from models.registry import ModelRegistry, ModelVersion, UnknownVersionError
+from models.version_faults import fault_of
 
 
 def fitted(n_items: int = 4) -> Popularity:
@@ -53,6 +54,21 @@ def add_refit(registry: ModelRegistry, judged_by: str = "") -> ModelVersion:
 @pytest.fixture
 def registry(tmp_path: Path) -> ModelRegistry:
     return ModelRegistry(tmp_path / "models")
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "config.json", "items.json", WEIGHTS])
+def test_a_cut_file_of_a_version_is_named_without_reading_its_weights(
+    registry: ModelRegistry, name: str
+) -> None:
+    version = add(registry, n_items=400).version
+    assert fault_of(registry, version) == ""
+    file = registry.root / version / name
+    os.truncate(file, file.stat().st_size // 2)
+    assert fault_of(registry, version).startswith(f"{file} is damaged (")
+    file.unlink()
+    assert name in fault_of(registry, version) or f"no version {version}" in fault_of(
+        registry, version
+    )
 
 
 def test_a_version_comes_back_as_it_was_added(registry: ModelRegistry) -> None:

@@ -15,10 +15,12 @@ import pytest
 from pydantic import SecretStr
 from small_platform import small_settings
 from tenacity import wait_none
+from typer.testing import CliRunner
 
 from crossmodal.paths import StatePaths
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
+from orchestration.cli import app
 from orchestration.health.alerts import announce
 from orchestration.health.gather import health_of
 from orchestration.health.sensors import health_sensors
@@ -131,6 +133,23 @@ def test_an_alert_that_was_not_taken_is_posted_again_with_the_next_look(
     look(workspace)
     look(workspace)
     assert receiver.told == [("begun", "disk"), ("passed", "disk")]
+
+
+def test_a_test_alert_says_where_alerts_arrive(
+    workspace: Workspace, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(workspace.settings.home)
+    monkeypatch.setenv("CROSSMODAL_HOME", str(workspace.settings.home))
+    monkeypatch.setenv("CROSSMODAL_ALERT_WEBHOOK_URL", receiver.url)
+    taken = CliRunner().invoke(app, ["status", "--test-alert"])
+    assert taken.exit_code == 0 and receiver.told == [("test", "test")]
+    assert str(workspace.settings.home) in receiver.taken[0]["text"]
+    receiver.answers = [404]
+    refused = CliRunner().invoke(app, ["status", "--test-alert"])
+    assert refused.exit_code == 1 and "did not take the test alert" in refused.output
+    monkeypatch.delenv("CROSSMODAL_ALERT_WEBHOOK_URL")
+    nowhere = CliRunner().invoke(app, ["status", "--test-alert"])
+    assert nowhere.exit_code == 2 and "CROSSMODAL_ALERT_WEBHOOK_URL" in nowhere.output
 
 
 def test_what_nobody_was_told_of_passes_in_silence(
@@ -263,7 +282,7 @@ def test_the_failure_sensor_tells_of_a_run_and_of_its_reason(
                 "failed_runs", dagster_event=event, dagster_instance=instance, dagster_run=run
             ).for_run_failure()
         )
-    assert receiver.told == [("begun", "failed_run")]
+    assert receiver.told == [("begun", f"failed_run:{run.job_name}")]
     assert "champion failed: " in receiver.taken[0]["what"]
 
 
@@ -278,7 +297,7 @@ def test_a_failed_run_of_the_command_line_tells_it_and_fails_for_its_own_reason(
         return str(error.value)
 
     reason = run(receiver.url)
-    assert receiver.told == [("begun", "failed_run")]
+    assert receiver.told == [("begun", "failed_run:everything")]
     assert " ".join(reason.split())[:100] in receiver.taken[0]["what"]
     StatePaths(tmp_path / "home").alerts.unlink()
     assert run("no-protocol://127.0.0.1/") == reason

@@ -1,5 +1,6 @@
 """A night: the new events judge what answers, then its recipe learns from them; no model else."""
 
+import os
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
@@ -128,3 +129,5 @@ def test_a_night_judges_what_answers_and_then_only_refits_it(
     few = worse.with_columns(users=19)
     lake.write(PREQUENTIAL, few.cast({"users": pl.Int64}), lake.version(PREQUENTIAL).stamp)
     assert tick(copied).tags[NIGHT_TAG] == "refit", "too few users to say so"
+    os.truncate(lake.path(PREQUENTIAL), 40)
+    assert tick(copied).tags[NIGHT_TAG] == "judge", "a whole run makes a damaged table again"

@@ -1,5 +1,6 @@
 """Runs that are started at once, in processes of their own: one works, the others wait for it."""
 
+import json
 import os
 import shutil
 import socket
@@ -178,13 +179,25 @@ def test_what_a_dead_process_has_left_names_nobody(tmp_path: Path, *, given_agai
     with home_lock(paths):
         assert holder_of(paths) is not None
         (tmp_path / "run.lock.json").write_text(
-            f'{{"what": "a run", "run_id": "", "pid": {number}, "since": "2026-01-01"}}'
+            f'{{"what": "a run", "run_id": "", "pid": {number}, "since": "2026-01-01", "began": 1}}'
         )
         assert holder_of(paths) is None
         with pytest.raises(HomeBusyError) as caught, home_lock(paths):
             pass
     assert "a run (process" not in str(caught.value)
     assert str(Holder("a run", "42", 7, "noon")) == "a run 42 (process 7), since noon UTC"
+
+
+@pytest.mark.parametrize("since", ["1999-01-01 00:00:00", "2999-01-01 00:00:00"])
+def test_who_holds_a_lock_is_known_whatever_the_clock_was_set_to(
+    tmp_path: Path, since: str
+) -> None:
+    paths = StatePaths(tmp_path)
+    with home_lock(paths):
+        note = tmp_path / "run.lock.json"
+        note.write_text(json.dumps(json.loads(note.read_bytes()) | {"since": since}))
+        holder = holder_of(paths)
+    assert holder is not None and holder.pid == os.getpid()
 
 
 def test_a_home_of_an_older_version_gets_queue_and_retries_and_an_edited_file_stays(

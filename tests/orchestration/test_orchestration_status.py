@@ -44,6 +44,7 @@ from orchestration.run_queue import QUEUED_TAG
 from orchestration.services.places import Started, note, socket_of
 
 DATED = ("online_features", "recommendations", "online_recommendations", "champion")
+FAILED = "failed_run:__ephemeral_asset_job__"
 HOURS = timedelta(hours=1)
 
 
@@ -183,15 +184,45 @@ def test_a_run_that_found_everything_current_counts(workspace: Workspace) -> Non
 def test_a_failed_run_is_open_until_its_work_was_done(workspace: Workspace) -> None:
     with open_instance(workspace.paths) as instance:
         failed = make(instance, "items", "champion", broken="champion")
-        found = problem(health_of(workspace, instance), "failed_run")
+        found = problem(health_of(workspace, instance), FAILED)
         assert "champion failed: " in found.what and "no column `rating`" in found.what
         make(instance, "items")
-        assert keys(health_of(workspace, instance)) == ["failed_run"]
+        assert keys(health_of(workspace, instance)) == [FAILED]
         make(instance, "champion")
         made_good = health_of(workspace, instance)
     assert made_good.well
     failure = made_good.facts.runs.last_failure
     assert failure is not None and failure.run_id == failed.run_id
+
+
+def test_failed_runs_of_two_jobs_are_two_problems(workspace: Workspace) -> None:
+    with open_instance(workspace.paths) as instance:
+        make(instance, "items", broken="items")
+        make(instance, "champion", broken="champion")
+        everything = dg.define_asset_job("everything", "*")
+        definitions = dg.Definitions([asset("recommendations", broken=True)], jobs=[everything])
+        job = definitions.resolve_job_def("everything")
+        job.execute_in_process(instance=instance, raise_on_error=False)
+        health = health_of(workspace, instance)
+        assert keys(health) == ["failed_run:everything", FAILED]
+        assert "champion failed: " in problem(health, FAILED).what
+        make(instance, "recommendations")
+        assert keys(health_of(workspace, instance)) == [FAILED]
+
+
+@pytest.mark.parametrize("back", [HOURS, 365 * 24 * HOURS])
+def test_a_clock_that_was_set_back_is_a_problem(workspace: Workspace, back: timedelta) -> None:
+    assert keys(health_of(workspace, now=now() - back)) == ["clock"]
+    assert health_of(workspace, now=now() - timedelta(minutes=1)).well
+
+
+def test_a_watched_folder_that_is_gone_is_a_problem(workspace: Workspace, tmp_path: Path) -> None:
+    folder = tmp_path / "incoming"
+    chosen = {"unattended_events_folder": folder}
+    watching = Workspace(workspace.settings.model_copy(update=chosen))
+    assert str(folder) in problem(health_of(watching), "events_folder").what
+    folder.mkdir()
+    assert health_of(watching).well
 
 
 def test_a_check_that_stopped_a_run_says_what_it_found(workspace: Workspace) -> None:
@@ -201,7 +232,7 @@ def test_a_check_that_stopped_a_run_says_what_it_found(workspace: Workspace) -> 
 
     with open_instance(workspace.paths) as instance:
         dg.materialize([asset("champion"), not_beaten], instance=instance, raise_on_error=False)
-        found = problem(health_of(workspace, instance), "failed_run")
+        found = problem(health_of(workspace, instance), FAILED)
         assert "champion failed its check not_beaten: ease is better." in found.what
         make(instance, "champion")
         assert health_of(workspace, instance).well
@@ -224,7 +255,7 @@ def test_a_run_that_was_killed_is_a_failed_one(workspace: Workspace) -> None:
         with sole_run(workspace.paths, instance):
             pass
         health = health_of(workspace, instance)
-    assert "The process of this run was killed." in problem(health, "failed_run").what
+    assert "The process of this run was killed." in problem(health, "failed_run:everything").what
 
 
 def test_a_killed_run_is_no_problem_as_long_as_the_daemon_tries_it_again(
@@ -251,7 +282,7 @@ def test_a_killed_run_is_no_problem_as_long_as_the_daemon_tries_it_again(
         instance.add_run_tags(again.run_id, {AUTO_RETRY_RUN_ID_TAG: third.run_id})
         assert health_of(workspace, instance, now() + HOURS).well, "the third try works"
         instance.report_run_canceled(third)
-        problem(health_of(workspace, instance, now() + HOURS), "failed_run")
+        problem(health_of(workspace, instance, now() + HOURS), "failed_run:everything")
 
 
 def test_a_run_that_worked_for_too_long_has_failed_and_is_not_tried_again(
@@ -277,7 +308,7 @@ def test_a_run_that_worked_for_too_long_has_failed_and_is_not_tried_again(
         instance.run_coordinator.submit_run(SubmitRunContext(again, workspace=None))
         known = instance.get_run_by_id(again.run_id)
         assert known is not None and known.status is dg.DagsterRunStatus.CANCELED
-        failed = problem(health_of(workspace, instance), "failed_run")
+        failed = problem(health_of(workspace, instance), "failed_run:everything")
         assert "Exceeded maximum runtime of 60 seconds." in failed.what
 
 
@@ -322,7 +353,7 @@ def test_little_room_comes_first(workspace: Workspace) -> None:
         make(instance, "champion", broken="champion")
     asked = workspace.settings.model_copy(update={"unattended_free_gb": 1e9})
     health = health_of(Workspace(asked))
-    assert keys(health) == ["disk", "failed_run"]
+    assert keys(health) == ["disk", FAILED]
     assert "CROSSMODAL_UNATTENDED_FREE_GB" in health.headline
     assert health.facts.disk.least == 1e9 * GB
 
@@ -367,7 +398,7 @@ def test_all_pages_say_the_same(workspace: Workspace) -> None:
     text, page, content = as_text(health), as_markdown(health), for_programs(health)
     assert text.splitlines()[0] == health.headline == content["headline"]
     assert page.startswith(f"**{health.headline}**")
-    assert json.loads(json.dumps(content))["problems"][0]["key"] == "failed_run"
+    assert json.loads(json.dumps(content))["problems"][0]["key"] == FAILED
     for name in DATED:
         assert name in text and f"| {name} | current " in page
 

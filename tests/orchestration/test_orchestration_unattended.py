@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import polars as pl
 import pytest
 from dagster._core.definitions.schedule_definition import ScheduleExecutionData
 from pydantic import ValidationError
@@ -225,6 +226,30 @@ def test_a_run_works_with_the_settings_that_are_there_once_it_is_alone(settings:
     assert done.output_for_node("source") == "tables"
     with home_lock(StatePaths(settings.home)):
         pass
+
+
+def test_a_run_that_fails_sets_aside_a_table_whose_bits_have_changed(settings: Settings) -> None:
+    workspace = Workspace(settings)
+    lake = workspace.lake
+    for table in ("items", "splits"):
+        lake.write(table, pl.DataFrame({"item_id": ["a", "b"]}), {})
+
+    @dg.asset
+    def reader(workspace: dg.ResourceParam[Workspace]) -> None:
+        content = bytearray(lake.path("items").read_bytes())
+        content[10] ^= 1
+        lake.path("items").write_bytes(content)
+        raise ValueError("two columns differ")
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        done = dg.materialize(
+            [reader],
+            instance=instance,
+            resources={"workspace": workspace_alone(workspace)},
+            raise_on_error=False,
+        )
+    assert not done.success
+    assert (lake.exists("items"), lake.exists("splits")) == (False, True)
 
 
 def test_a_run_of_the_full_evaluation_hides_modalities_from_every_model(tmp_path: Path) -> None:

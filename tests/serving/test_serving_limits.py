@@ -1,5 +1,7 @@
 """How often a key may ask, whichever process it asks."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -34,6 +36,19 @@ def test_a_bucket_fills_again(tmp_path: Path) -> None:
         return limit.wait("shop")
 
     assert taken() == 0.0
+    limit.close()
+
+
+def test_a_clock_that_was_set_back_neither_locks_a_key_out_nor_lifts_its_limit(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "limits.db"
+    limit = RateLimit(file, 0.01, 2)
+    assert limit.wait("shop") == 0.0
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("UPDATE turns SET due = due + 86400")
+    assert [limit.wait("shop"), limit.wait("shop")] == [0.0, 0.0]
+    assert 0 < limit.wait("shop") <= 100
     limit.close()
 
 

@@ -64,6 +64,15 @@ def test_an_interrupted_run_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_damaged_catalogue_is_named_with_the_way_out(tmp_path: Path) -> None:
+    damaged = SampleSource(tmp_path, SampleConfig())
+    damaged.root.mkdir(parents=True)
+    for name, read in (("events", damaged.interactions), ("items", damaged.items)):
+        (damaged.root / f"{name}.parquet").write_bytes(b"no table " * 100)
+        with pytest.raises(SourceError, match=rf"{name}\.parquet is damaged .*: delete "):
+            read()
+
+
 def test_tables_have_the_contracts_columns(sample: SampleSource) -> None:
     events, items, media = sample.interactions(), sample.items(), sample.media()
     assert isinstance(sample, Source)

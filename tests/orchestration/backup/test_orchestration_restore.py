@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -112,6 +113,25 @@ def test_a_restore_that_is_killed_leaves_no_home(archive: Path, tmp_path: Path) 
     restore(again, archive)
     assert not left.exists()
     assert [path.name for path in again.home.iterdir()] == ["noise"]
+
+
+def test_restores_at_the_same_moment_do_not_remove_each_others_work(
+    archive: Path, tmp_path: Path
+) -> None:
+    homes = [StatePaths(tmp_path / "again" / "home") for _ in range(8)]
+    with ThreadPoolExecutor(len(homes)) as threads:
+        ends = list(threads.map(lambda home: _end_of(home, archive), homes))
+    assert sorted(ends) == ["filled"] * (len(homes) - 1) + ["restored"]
+    assert acknowledged(homes[0]) == {"first"}
+    assert [path.name for path in homes[0].home.parent.iterdir()] == ["home"]
+
+
+def _end_of(home: StatePaths, archive: Path) -> str:
+    try:
+        restore(home, archive)
+    except HomeNotEmptyError:
+        return "filled"
+    return "restored"
 
 
 def test_a_signal_ends_a_restore_and_leaves_nothing(archive: Path, tmp_path: Path) -> None:
