@@ -1,7 +1,7 @@
 """Which model is champion: the gate between a new model and the users."""
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import numpy as np
@@ -9,8 +9,9 @@ import polars as pl
 
 from assets.by_hand import decision_by_hand, reason_of_decision_by_hand, why_unreadable
 from assets.candidate_health import candidate_health
+from assets.champion_rows import RIVALS, champion_row, rival_rows, rivals_shown
 from assets.datasets import SPLIT_INPUTS, SPLIT_TABLES, SplitData, split_data, warm_split
-from assets.evaluation import BASELINES, COMPARED, P_RESAMPLES, by_user
+from assets.evaluation import BASELINES, P_RESAMPLES, by_user
 from assets.gate import GATE, gate_figures, gate_rows, segments_in
 from assets.judging import UNJUDGED, why_not_judged
 from assets.registry import has_version, open_promotions, open_registry
@@ -22,29 +23,9 @@ from crossmodal.workspace import Workspace
 from models.catalogue import CATALOGUE
 
 if TYPE_CHECKING:
-    from models.evaluation import Comparison, PairedDifference
+    from models.evaluation import Comparison
     from models.gate import Limits, Measured, Verdict
     from models.promotion import Choice
-
-RIVALS = "champion_rivals"
-"""The lake table of the champion compared with all other models, on the test events."""
-
-_CHAMPION = {
-    "version": pl.String,
-    "candidate": pl.String,
-    "before": pl.String,
-    "promoted": pl.Boolean,
-    "reason": pl.String,
-    "over_popularity": pl.Float64,
-    "over_popularity_low": pl.Float64,
-    "over_popularity_high": pl.Float64,
-}
-
-_RIVALS = {
-    "champion": pl.String,
-    "model": pl.String,
-    **COMPARED,
-}
 
 
 def _decided_before(workspace: Workspace) -> bool:
@@ -192,10 +173,10 @@ def _write_outcome(making: Making, tested: pl.DataFrame, outcome: _Outcome) -> N
     over = paired_difference(
         outcome.values, tested["popularity"].to_numpy(), settings.bootstrap_samples, settings.seed
     )
-    row = _row(outcome.champion, outcome.candidate, outcome.incumbent.version, reason, over)
-    lake.write(RIVALS, _rival_rows(outcome.champion, rivals), making.stamp)
+    row = champion_row(outcome.champion, outcome.candidate, outcome.incumbent.version, reason, over)
+    lake.write(RIVALS, rival_rows(outcome.champion, rivals), making.stamp)
     lake.write(GATE, gate_rows(outcome.verdict.figures), making.stamp)
-    lake.write("champion", row, making.stamp, reason=reason, rivals=_shown(rivals))
+    lake.write("champion", row, making.stamp, reason=reason, rivals=rivals_shown(rivals))
     making.context.log.info(reason)
 
 
@@ -214,8 +195,8 @@ def _crown_unjudged(making: Making, fault: str) -> None:
     # The popular list is no better than itself; what a hand has chosen instead was not compared.
     none = PairedDifference(0.0, 0.0, 0.0, p=1.0, n_users=0)
     over = none if answering == candidate else None
-    row = _row(answering, candidate, judged_champion(workspace), reason, over)
-    lake.write(RIVALS, _rival_rows(answering, {}), making.stamp)
+    row = champion_row(answering, candidate, judged_champion(workspace), reason, over)
+    lake.write(RIVALS, rival_rows(answering, {}), making.stamp)
     lake.write("champion", row, making.stamp, reason=reason, rivals=[])
     making.context.log.warning(reason)
 
@@ -403,55 +384,3 @@ def _reason(outcome: _Outcome, rivals: dict[str, "Comparison"]) -> str:
         reason = f"{chosen}. {verdict.reason} {stays}"
     unreadable = outcome.incumbent.unreadable
     return reason if unreadable is None else f"{reason} The one before cannot be read: {unreadable}"
-
-
-def _row(
-    version: str,
-    candidate: str,
-    before: str | None,
-    reason: str,
-    over_popularity: "PairedDifference | None",
-) -> pl.DataFrame:
-    """The table, which has one row.
-
-    Args:
-        version: the champion.
-        candidate: the version of this run that could become champion.
-        before: the champion before; None where there was none.
-        reason: why this version is champion.
-        over_popularity: the champion's NDCG@10 less that of popularity; None where it was not
-            judged.
-    """
-    over = over_popularity
-    row = {
-        "version": version,
-        "candidate": candidate,
-        "before": before or "",
-        "promoted": version == candidate,
-        "reason": reason,
-        "over_popularity": None if over is None else over.mean,
-        "over_popularity_low": None if over is None else over.low,
-        "over_popularity_high": None if over is None else over.high,
-    }
-    return pl.DataFrame([row], schema=_CHAMPION)
-
-
-def _rival_rows(named: str, rivals: dict[str, "Comparison"]) -> pl.DataFrame:
-    rows = [
-        {"champion": named, "model": name, **vars(comparison)}
-        for name, comparison in rivals.items()
-    ]
-    return pl.DataFrame(rows, schema=_RIVALS)
-
-
-def _shown(rivals: dict[str, "Comparison"]) -> list[dict[str, Any]]:
-    """The comparisons for readers: how much better the champion is than each model."""
-    return [
-        {
-            "model": name,
-            "champion less the model": f"{comparison.difference:+.4f} "
-            f"[{comparison.ci_low:+.4f}, {comparison.ci_high:+.4f}]",
-            "p (Holm)": f"{comparison.p_holm:.4f}",
-        }
-        for name, comparison in sorted(rivals.items(), key=lambda entry: entry[1].difference)
-    ]

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import dagster as dg
 
-from assets.champion import RIVALS
+from assets.champion_rows import RIVALS
 from assets.datasets import newest_known
 from assets.prequential import last_measured
 from assets.registry import fitted_until, has_version

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from assets.by_hand import reason_of_decision_by_hand
-from assets.champion import RIVALS
+from assets.champion_rows import RIVALS
 from assets.gate import GATE, readable_figure
 from assets.leaderboard import readable
 from assets.registry import open_promotions

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import dagster as dg
 
-from assets.champion import RIVALS
+from assets.champion_rows import RIVALS
 from assets.prequential import PREQUENTIAL
 from crossmodal.modalities import MODALITIES, TOWERS
 from crossmodal.workspace import Workspace

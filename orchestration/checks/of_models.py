@@ -2,7 +2,7 @@
 
 from dataclasses import fields
 
-from assets.champion import RIVALS
+from assets.champion_rows import RIVALS
 from assets.prequential import last_measured
 from crossmodal.workspace import Workspace
 from orchestration.checks.finding import Finding, finding

@@ -10,7 +10,8 @@ import pytest
 from lightgbm.basic import LightGBMError
 from small_platform import small_settings
 
-from assets.champion import RIVALS, judged_champion
+from assets.champion import judged_champion
+from assets.champion_rows import RIVALS
 from assets.datasets import all_events_data, read_log
 from assets.registry import open_registry
 from assets.serving_model import ALL_EVENTS

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from small_platform import small_settings
 
-from assets.champion import RIVALS
+from assets.champion_rows import RIVALS
 from assets.prequential import PREQUENTIAL, prequential_evaluation
 from assets.registry import open_registry
 from crossmodal.workspace import Workspace
