@@ -105,6 +105,7 @@ def test_doctor_says_of_each_store_whether_it_can_be_read(tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.faults
 def test_a_run_makes_again_what_is_damaged(copied: Settings) -> None:
     lake = Lake(copied.home / "lake")
     month = lake.partitions("interactions")[3]
@@ -135,6 +136,7 @@ def test_a_run_makes_again_what_is_damaged(copied: Settings) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.faults
 def test_a_damaged_feature_registry_is_named_and_made_again_once_deleted(copied: Settings) -> None:
     registry = StatePaths(copied.home).registry
     registry.write_bytes(GARBAGE)

@@ -108,6 +108,7 @@ def test_a_model_that_does_not_fit_leaves_the_others_whole(tmp_path: Path) -> No
 
 
 @pytest.mark.slow
+@pytest.mark.faults
 def test_the_service_refuses_events_while_the_disk_is_full_and_then_goes_on(
     copied: Settings,
 ) -> None:
@@ -119,6 +120,7 @@ def test_the_service_refuses_events_while_the_disk_is_full_and_then_goes_on(
 
 
 @pytest.mark.slow
+@pytest.mark.faults
 @pytest.mark.parametrize("size", ["256k", "2m"])
 def test_a_run_on_a_full_disk_ends_with_one_sentence(tmp_path: Path, size: str) -> None:
     ended = command_on_small_disk(tmp_path / "home", size, "run", **chosen_by_variables())
