@@ -296,7 +296,9 @@ def _compared(per_user: pl.DataFrame, samples: int, seed: int) -> Iterator[dict[
 
 
 def by_user(per_user: pl.DataFrame) -> pl.DataFrame:
-    """NDCG@10 of one split and part with a row per user, by user_id, and a column per model.
+    """NDCG@10 of one split and part with a row per user and a column per model.
+
+    Users stay in the order of the table, which no pseudonym decides, nor so what is drawn of them.
 
     Args:
         per_user: rows of the table `metrics_per_user`.
@@ -305,7 +307,7 @@ def by_user(per_user: pl.DataFrame) -> pl.DataFrame:
         ValueError: the models were not asked about the same users.
     """
     models = per_user["model"].unique(maintain_order=True).to_list()
-    values = per_user.pivot("model", index="user_id", values="ndcg_10").sort("user_id")
+    values = per_user.pivot("model", index="user_id", values="ndcg_10")
     if unlike := [name for name in models if values[name].null_count()]:
         raise ValueError(
             f"The users of {', '.join(unlike)} are not those of the other models of the split; "

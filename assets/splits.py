@@ -47,7 +47,7 @@ def _is_timeless(lake: Lake) -> bool:
     intact=lambda workspace: workspace.lake.exists("cold_items"),
     group="training",
     kinds={"numpy", "parquet"},
-    code_version="6",
+    code_version="7",
 )
 def splits(making: Making) -> None:
     """Which events a model may learn from, which stop its training, and which judge it.

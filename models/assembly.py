@@ -1,13 +1,13 @@
 """From tables with string ids to the dense arrays of a `Dataset`."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 
 from models.data import Bools, Dataset, Floats, Interactions, TokenTable, Vocabulary
-from models.ties import chronological_order
+from models.ties import beginnings, chronological_order
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class IndexedEvents:
     """All events of a platform with their vocabularies.
 
     Attributes:
-        user_ids: every user who did something, in id order.
+        user_ids: every user who did something, who began first first.
         item_ids: every item of the catalogue, in id order.
         events: sorted by user, then time; those of one instant by `chronological_order`.
         order: (n_events,) the row of the source frame behind each event.
@@ -53,10 +53,10 @@ def indexed_events(frame: pl.DataFrame, item_ids: Sequence[str], seed: int) -> I
         item_ids: the catalogue, in the order of the dense index.
         seed: orders the events of one user and instant.
     """
-    users = Vocabulary(tuple(frame["user_id"].unique().sort()))
+    by_id = Vocabulary(tuple(frame["user_id"].unique().sort()))
     items = Vocabulary(tuple(item_ids))
     dense = frame.select(
-        user=_dense(pl.col("user_id"), users),
+        user=_dense(pl.col("user_id"), by_id),
         item=_dense(pl.col("item_id"), items),
         value="value",
         time=pl.col("event_timestamp").dt.timestamp("us"),
@@ -67,6 +67,9 @@ def indexed_events(frame: pl.DataFrame, item_ids: Sequence[str], seed: int) -> I
         dense["value"].to_numpy().astype(np.float32),
         dense["time"].to_numpy().astype(np.int64),
     )
+    first_comers = beginnings(events, by_id, items, seed).order()
+    users = Vocabulary(tuple(by_id.ids[user] for user in first_comers))
+    events = replace(events, users=np.argsort(first_comers).astype(np.int32)[events.users])
     order = chronological_order(events, users, items, seed)
     return IndexedEvents(users, items, events.take(order), order)
 

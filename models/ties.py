@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,13 +17,49 @@ def chronological_order(
 ) -> Longs:
     """Rows (n,) of the events by user, then time; events of one instant by a seeded hash.
 
-    The hash is of the user's id and the item's together: an order by item alone would be the same
-    for every user, and a model of sequences would learn it. It depends on no position, so that a
-    new user, item or event moves no tie of the others.
+    The hash is of the user's beginning and the item's id together: an order by item alone would be
+    the same for every user, and a model of sequences would learn it. It depends on no position, so
+    that a new user, item or later event moves no tie of the others.
     """
-    users, items = _hashes(user_ids.ids, seed), _hashes(item_ids.ids, seed)
+    items = _hashes(item_ids.ids, seed)
+    users = beginnings(events, user_ids, item_ids, seed).marks
     shuffle = mixed(users[events.users] ^ mixed(items[events.items]))
     return np.lexsort((shuffle, events.timestamps, events.users))
+
+
+@dataclass(frozen=True)
+class Beginnings:
+    """What tells users apart without their ids, which another home's key would make others.
+
+    Attributes:
+        instants: (n_users,) microseconds of each user's first event; the largest int64 without one.
+        marks: (n_users,) hashes of that instant and the items chosen at it.
+    """
+
+    instants: Longs
+    marks: NDArray[np.uint64]
+
+    def order(self) -> Longs:
+        """The users (n_users,), who began first first."""
+        return np.lexsort((self.marks, self.instants))
+
+
+def beginnings(
+    events: Interactions, user_ids: Vocabulary, item_ids: Vocabulary, seed: int
+) -> Beginnings:
+    """How each user began; those who began alike are told apart by the hashes of their ids."""
+    items = _hashes(item_ids.ids, seed)
+    instants = np.full(len(user_ids), np.iinfo(np.int64).max)
+    np.minimum.at(instants, events.users, events.timestamps)
+    first = events.timestamps == instants[events.users]
+    chosen = np.zeros(len(user_ids), dtype=np.uint64)
+    np.add.at(chosen, events.users[first], mixed(items[events.items[first]]))
+    marks = mixed(chosen ^ mixed(instants.astype(np.uint64)))
+    _, places, counts = np.unique(marks, return_inverse=True, return_counts=True)
+    alike = np.flatnonzero(counts[places] > 1)
+    if len(alike):
+        marks[alike] ^= _hashes([user_ids.ids[user] for user in alike], seed)
+    return Beginnings(instants, marks)
 
 
 def _hashes(ids: Sequence[str], seed: int) -> NDArray[np.uint64]:

@@ -1,8 +1,10 @@
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.assembly import indexed_events
 from models.data import Interactions, Vocabulary
 from models.splits import (
     LeakError,
@@ -110,6 +112,9 @@ def test_ties_are_shuffled_by_the_seed_not_by_the_item() -> None:
 @given(logs(), st.integers(0, 100))
 def test_what_others_do_moves_no_tie(log: tuple[Interactions, int, int], seed: int) -> None:
     events, n_users, n_items = log
+    # Each begins at an instant of his own.
+    _, first = np.unique(events.users, return_index=True)
+    events.timestamps[first] = -1 - np.arange(len(first))
     order = chronological_order(events, _ids(n_users), _ids(n_items), seed)
     others = events.users % 2 == 0
     fewer = events.take(others)
@@ -117,6 +122,32 @@ def test_what_others_do_moves_no_tie(log: tuple[Interactions, int, int], seed: i
     expected = order[others[order]]
     np.testing.assert_array_equal(fewer.items[alone], events.items[expected])
     np.testing.assert_array_equal(fewer.timestamps[alone], events.timestamps[expected])
+
+
+@settings(max_examples=40, deadline=None)
+@given(logs(), st.permutations(range(8)))
+def test_other_pseudonyms_of_the_same_users_change_nothing(
+    log: tuple[Interactions, int, int], names: list[int]
+) -> None:
+    events, _, n_items = log
+    _, first = np.unique(events.users, return_index=True)
+    events.timestamps[first] = -1 - np.arange(len(first))
+
+    def indexed(name_of: list[int]) -> Interactions:
+        frame = pl.DataFrame(
+            {
+                "user_id": [f"pseudonym {name_of[user]}" for user in events.users],
+                "item_id": [f"id-{item}" for item in events.items],
+                "value": events.values,
+                "event_timestamp": pl.Series(events.timestamps).cast(pl.Datetime("us", "UTC")),
+            },
+            schema_overrides={"user_id": pl.String, "item_id": pl.String},
+        )
+        return indexed_events(frame, _ids(n_items).ids, 42).events
+
+    one, other = indexed(list(range(8))), indexed(names)
+    for part in ("users", "items", "timestamps"):
+        np.testing.assert_array_equal(getattr(one, part), getattr(other, part))
 
 
 def test_two_users_have_ties_in_orders_of_their_own() -> None:
