@@ -298,7 +298,7 @@ def _compared(per_user: pl.DataFrame, samples: int, seed: int) -> Iterator[dict[
 def by_user(per_user: pl.DataFrame) -> pl.DataFrame:
     """NDCG@10 of one split and part with a row per user and a column per model.
 
-    Users stay in the order of the table, which no pseudonym decides, nor so what is drawn of them.
+    Users stay in the order of the table, so that no pseudonym decides what a bootstrap draws.
 
     Args:
         per_user: rows of the table `metrics_per_user`.
