@@ -17,6 +17,8 @@ from crossmodal.store_errors import store_errors_of
 _MAGIC = b"SQLite format 3\0"
 _COMPANIONS = ("-wal", "-shm", "-journal")
 _NEW_FILE_IS = "without what it held"
+_HELD_MILLISECONDS = 120_000
+"""SQLite queues nobody: writers without a pause can keep a lock from whoever waits for it."""
 
 
 def files_below(root: Path, left_out: Callable[[str], bool]) -> list[str]:
@@ -99,6 +101,7 @@ def writes_held(database: Path) -> Iterator[None]:
         return
     with closing(_opened(database)) as connection:
         with store_errors_of(database, _NEW_FILE_IS):
+            connection.execute(f"PRAGMA busy_timeout = {_HELD_MILLISECONDS}")
             connection.execute("BEGIN IMMEDIATE")
         yield
 
