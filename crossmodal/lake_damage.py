@@ -38,10 +38,8 @@ def damage(path: Path) -> str | None:
     Raises:
         OSError: the system does not let the file be read.
     """
-    try:
-        version_in(path)
-    except TableDamagedError as error:
-        return str(error)
+    if (why := damage_of_footer(path)) is not None:
+        return why
     expected = (pq.read_metadata(path).metadata or {}).get(BYTES_KEY)
     if expected is None:
         return _damage_while_reading(path)

@@ -67,10 +67,11 @@ def indexed_events(frame: pl.DataFrame, item_ids: Sequence[str], seed: int) -> I
         dense["value"].to_numpy().astype(np.float32),
         dense["time"].to_numpy().astype(np.int64),
     )
-    first_comers = beginnings(events, by_id, items, seed).order()
+    began = beginnings(events, by_id, items, seed)
+    first_comers = began.order()
     users = Vocabulary(tuple(by_id.ids[user] for user in first_comers))
     events = replace(events, users=np.argsort(first_comers).astype(np.int32)[events.users])
-    order = chronological_order(events, users, items, seed)
+    order = chronological_order(events, began.marks[first_comers], items, seed)
     return IndexedEvents(users, items, events.take(order), order)
 
 

@@ -13,17 +13,22 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 def chronological_order(
-    events: Interactions, user_ids: Vocabulary, item_ids: Vocabulary, seed: int
+    events: Interactions, marks: NDArray[np.uint64], item_ids: Vocabulary, seed: int
 ) -> Longs:
     """Rows (n,) of the events by user, then time; events of one instant by a seeded hash.
 
     The hash is of the user's beginning and the item's id together: an order by item alone would be
     the same for every user, and a model of sequences would learn it. It depends on no position, so
     that a new user, item or later event moves no tie of the others.
+
+    Args:
+        events: of all users.
+        marks: (n_users,) of `Beginnings`.
+        item_ids: whose hashes order them.
+        seed: of the hashes.
     """
     items = _hashes(item_ids.ids, seed)
-    users = beginnings(events, user_ids, item_ids, seed).marks
-    shuffle = mixed(users[events.users] ^ mixed(items[events.items]))
+    shuffle = mixed(marks[events.users] ^ mixed(items[events.items]))
     return np.lexsort((shuffle, events.timestamps, events.users))
 
 

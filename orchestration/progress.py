@@ -75,14 +75,14 @@ class _Bars:
     def report(self, work: str, done: int, total: int | None) -> None:
         if total is not None and done >= total:
             self._remaining.passed(work)
+            if work in self._tasks:
+                self._progress.remove_task(self._tasks.pop(work))
+            return
         if work not in self._tasks:
-            left = self._remaining.said()
-            described = f"{work} ({left})" if left else work
-            self._tasks[work] = self._progress.add_task(described, total=total)
-        task = self._tasks[work]
-        self._progress.update(task, completed=done, total=total)
-        if total is not None and done >= total:
-            self._progress.remove_task(self._tasks.pop(work))
+            self._tasks[work] = self._progress.add_task(work, total=total)
+        left = self._remaining.said()
+        described = f"{work} ({left})" if left else work
+        self._progress.update(self._tasks[work], description=described, completed=done, total=total)
 
 
 class _PlainLines:

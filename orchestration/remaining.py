@@ -20,8 +20,8 @@ class Remaining:
 
     def passed(self, table: str) -> None:
         """A table was made or kept."""
-        self._seconds.pop(table, None)
-        self._since = time.monotonic()
+        if self._seconds.pop(table, None) is not None:
+            self._since = time.monotonic()
 
     def said(self) -> str:
         """The time left, such as "at most 2 min left by earlier runs"; empty if none is known."""

@@ -17,7 +17,7 @@ from models.splits import (
     random_split,
     user_temporal,
 )
-from models.ties import chronological_order
+from models.ties import beginnings, chronological_order
 
 
 @st.composite
@@ -38,6 +38,11 @@ def logs(draw: st.DrawFn) -> tuple[Interactions, int, int]:
 
 def _ids(n: int) -> Vocabulary:
     return Vocabulary(tuple(f"id-{number}" for number in range(n)))
+
+
+def shuffled(events: Interactions, n_users: int, n_items: int, seed: int) -> np.ndarray:
+    users, items = _ids(n_users), _ids(n_items)
+    return chronological_order(events, beginnings(events, users, items, seed).marks, items, seed)
 
 
 def _is_partition(split: Split) -> bool:
@@ -99,7 +104,7 @@ def test_ties_are_shuffled_by_the_seed_not_by_the_item() -> None:
     )
 
     def drawn(seed: int) -> set[int]:
-        order = chronological_order(events, _ids(1), _ids(n), seed)
+        order = shuffled(events, 1, n, seed)
         return set(events.items[order[user_temporal(events, 1).test]].tolist())
 
     held = [drawn(seed) for seed in range(20)]
@@ -115,10 +120,10 @@ def test_what_others_do_moves_no_tie(log: tuple[Interactions, int, int], seed: i
     # Each begins at an instant of his own.
     _, first = np.unique(events.users, return_index=True)
     events.timestamps[first] = -1 - np.arange(len(first))
-    order = chronological_order(events, _ids(n_users), _ids(n_items), seed)
+    order = shuffled(events, n_users, n_items, seed)
     others = events.users % 2 == 0
     fewer = events.take(others)
-    alone = chronological_order(fewer, _ids(n_users + 3), _ids(n_items + 5), seed)
+    alone = shuffled(fewer, n_users + 3, n_items + 5, seed)
     expected = order[others[order]]
     np.testing.assert_array_equal(fewer.items[alone], events.items[expected])
     np.testing.assert_array_equal(fewer.timestamps[alone], events.timestamps[expected])
@@ -155,7 +160,7 @@ def test_two_users_have_ties_in_orders_of_their_own() -> None:
     items = np.tile(np.arange(n, dtype=np.int32), 2)
     users = np.repeat(np.arange(2, dtype=np.int32), n)
     events = Interactions(users, items, np.ones(2 * n, np.float32), np.zeros(2 * n, np.int64))
-    order = items[chronological_order(events, _ids(2), _ids(n), 42)].reshape(2, n)
+    order = items[shuffled(events, 2, n, 42)].reshape(2, n)
     assert sorted(order[0]) == sorted(order[1]) == list(range(n))
     assert (order[0] != order[1]).mean() > 0.8
 
