@@ -7,10 +7,11 @@ import dagster as dg
 import numpy as np
 import polars as pl
 
+from assets.assembled_splits import assembled_split
 from assets.by_hand import decision_by_hand, reason_of_decision_by_hand, why_unreadable
 from assets.candidate_health import candidate_health
 from assets.champion_rows import RIVALS, champion_row, rival_rows, rivals_shown
-from assets.datasets import SPLIT_INPUTS, SPLIT_TABLES, SplitData, split_data, warm_split
+from assets.datasets import SPLIT_INPUTS, SPLIT_TABLES, SplitData, warm_split
 from assets.evaluation import BASELINES, P_RESAMPLES, by_user
 from assets.gate import GATE, gate_figures, gate_rows, segments_in
 from assets.judging import UNJUDGED, why_not_judged
@@ -125,7 +126,7 @@ def _outcome(
         verdict = _verdict(workspace, choice.model, tested, measured)
         stays = replace(verdict, reason=f"{candidate} stays champion.")
         return _Outcome(candidate, measured.values, candidate, choice, stays, incumbent)
-    data = split_data(workspace.lake, warm_split(workspace.lake))
+    data = assembled_split(workspace, warm_split(workspace.lake))
     incumbent_measured = None
     if version is not None:
         incumbent_measured = _judged_again(workspace, version, data, tested["user_id"])

@@ -10,7 +10,8 @@ import dagster as dg
 import numpy as np
 import polars as pl
 
-from assets.datasets import SPLIT_INPUTS, SPLIT_TABLES, SplitData, split_data, splits_in
+from assets.assembled_splits import assembled_split
+from assets.datasets import SPLIT_INPUTS, SPLIT_TABLES, SplitData, splits_in
 from assets.pictures import metric_intervals
 from assets.registry import open_registry
 from assets.side_by_side import processes_for, side_by_side
@@ -139,7 +140,7 @@ def _jobs(
 ) -> Iterator[tuple[Settings, ModelEntry, SplitData, str]]:
     """Arguments of `_judge`; each split is read once for all of its models."""
     for split, models in groupby(fitted, key=itemgetter(0)):
-        data = split_data(workspace.lake, split)
+        data = assembled_split(workspace, split)
         for _, entry, version in models:
             yield workspace.settings, entry, data, version
 
@@ -212,7 +213,7 @@ def _rating_rows(workspace: Workspace) -> list["MetricRow"]:
     """Squared error on the star scale, for the models that were fitted on the random split."""
     from models.evaluation import RatingPredictor, evaluate_ratings
 
-    data = split_data(workspace.lake, RANDOM)
+    data = assembled_split(workspace, RANDOM)
     rows: list[MetricRow] = []
     for entry in CATALOGUE:
         version = fitted_versions(workspace.lake, entry.name).get(RANDOM)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import polars as pl
 
-from assets.datasets import SPLIT_INPUTS, split_data, splits_in
+from assets.assembled_splits import assembled_split
+from assets.datasets import SPLIT_INPUTS, splits_in
 from assets.full_evaluation import choices_outlasting
 from assets.registry import open_registry
 from assets.side_by_side import Answer, processes_for, side_by_side
@@ -138,7 +139,7 @@ def _answer_of(
 
     workspace = Workspace(settings)
     model = cast(Maskable, open_registry(workspace).load(version))
-    data = split_data(workspace.lake, split)
+    data = assembled_split(workspace, split)
     tokens = data.dataset.tokens
     read = modalities_read(entry, tokens)
     if not read:

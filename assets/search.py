@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from assets.datasets import SPLIT_INPUTS, SPLIT_TABLES, split_data, splits_in
+from assets.assembled_splits import assembled_split
+from assets.datasets import SPLIT_INPUTS, SPLIT_TABLES, splits_in
 from assets.pictures import search_trials
 from assets.stage import Stamp
 from assets.table_asset import Choices, Making, table_asset
@@ -107,7 +108,7 @@ def _search(making: Making, entry: ModelEntry, split: str) -> tuple["Trial", ...
     return search(
         _study_name(making.stamp, settings, entry, split),
         space,
-        _objective(entry, split_data(workspace.lake, split).dataset, settings),
+        _objective(entry, assembled_split(workspace, split).dataset, settings),
         workspace.paths.studies,
         defaults=space.chosen(entry.default_config(settings)),
         budget=Budget(settings.search_trials, settings.search_seconds),

@@ -60,6 +60,7 @@ def _fitted_by(workspace: Workspace) -> dict[str, Any]:
 def tie_sensitivity(making: Making) -> None:
     """NDCG@10 with ties in several orders, each split, fitted and judged again."""
     from models import evaluation
+    from models.threads import threads
 
     workspace, seed = making.workspace, making.settings.seed
     warm = warm_split(making.lake)
@@ -69,15 +70,20 @@ def tie_sensitivity(making: Making) -> None:
         if not (entry.ordered and warm == USER_RANDOM)
     ]
     orders = range(seed, seed + _ORDERS) if entries else range(0)
-    figures: dict[str, dict[int, np.ndarray]] = {entry.name: {} for entry in entries}
     item_ids = making.lake.scan("items").select("item_id").collect().to_series().to_list()
     events = _of_some_users(making.lake.read("splits"), seed)
-    for done, order in enumerate(orders, start=1):
+
+    def judged(order: int) -> dict[str, np.ndarray]:
         log = indexed_events(events, item_ids, order)
         held_out = _held_out(log, min(making.settings.judging_users, _JUDGES), seed)
-        for entry in entries:
-            figures[entry.name][order] = _figures(workspace, entry, held_out)
-        workspace.progress(f"Ties in {_ORDERS} orders", done, len(orders))
+        return {entry.name: _figures(workspace, entry, held_out) for entry in entries}
+
+    figures: dict[str, dict[int, np.ndarray]] = {entry.name: {} for entry in entries}
+    with threads() as pool:
+        for order, values in zip(orders, pool.map(judged, orders), strict=True):
+            for name, of_users in values.items():
+                figures[name][order] = of_users
+            workspace.progress(f"Ties in {_ORDERS} orders", order - seed + 1, len(orders))
     rows = [
         _row(name, warm, evaluation.tie_sensitivity(of_order.__getitem__, orders))
         for name, of_order in figures.items()

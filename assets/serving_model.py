@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from assets.assembled_splits import assembled_split
 from assets.by_hand import decision_by_hand, reason_of_decision_by_hand
 from assets.champion import judged_champion
 from assets.datasets import (
@@ -13,7 +14,6 @@ from assets.datasets import (
     SPLIT_TABLES,
     all_events_data,
     newest_known,
-    split_data,
     warm_split,
 )
 from assets.drift_table import DRIFT
@@ -201,7 +201,7 @@ def _loss_by_newest(context: Context, workspace: Workspace, judged_model: "Recom
         return ""
     if why_not_judged(workspace.lake):
         return ""
-    dataset = split_data(workspace.lake, warm_split(workspace.lake)).dataset
+    dataset = assembled_split(workspace, warm_split(workspace.lake)).dataset
     try:
         worth = worth_of_newest(judged_model, dataset, workspace.settings.seed)
     except FIT_FAILURES as error:

@@ -4,7 +4,7 @@ import logging
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -14,11 +14,11 @@ import dagster as dg
 import numpy as np
 import polars as pl
 
+from assets.assembled_splits import assembled_split
 from assets.datasets import (
     SPLIT_INPUTS,
     SPLIT_TABLES,
     newest_known,
-    split_data,
     splits_in,
     warm_split,
 )
@@ -203,19 +203,11 @@ class _Fit:
 
 
 def _fits(making: Making, entry: ModelEntry) -> Iterator[_Fit]:
-    """Fits a model on each of its splits; those on which there is none to fit are left out.
-
-    Networks train on one thread, so that their splits are fitted side by side.
-    """
+    """Fits a model on each of its splits; those on which there is none to fit are left out."""
     workspace, lake = making.workspace, making.lake
     wanted = making.choices["splits"]
     splits = (warm_split(lake),) if why_not_judged(lake) else splits_in(lake, wanted)
-    processes = processes_for(workspace.settings, len(splits)) if entry.learns else 1
-    # Epochs are shown where they happen in this process; from others only whole fits are.
-    seen = workspace if processes == 1 else Workspace(workspace.settings)
-    recipe = choices_of(entry, workspace.settings)
-    jobs = [(seen, entry, recipe, split, making.stamp) for split in splits]
-    fits = side_by_side(_fit, jobs, processes)
+    fits = (_trained if entry.learns else _counted)(making, entry, splits)
     workspace.progress(f"Fitting {entry.name}", 0, len(splits))
     for done, (split, fit) in enumerate(zip(splits, fits, strict=True), start=1):
         workspace.progress(f"Fitting {entry.name}", done, len(splits))
@@ -225,13 +217,40 @@ def _fits(making: Making, entry: ModelEntry) -> Iterator[_Fit]:
             yield fit
 
 
+def _trained(
+    making: Making, entry: ModelEntry, splits: Sequence[str]
+) -> Iterator[_Fit | _NotFitted]:
+    """Networks train on one thread, and in Python's time, so that each split has a process."""
+    settings = making.settings
+    processes = processes_for(settings, len(splits))
+    # Epochs are shown where they happen in this process; from others only whole fits are.
+    seen = making.workspace if processes == 1 else Workspace(settings)
+    recipe = choices_of(entry, settings)
+    return side_by_side(
+        _fit, [(seen, entry, recipe, split, making.stamp) for split in splits], processes
+    )
+
+
+def _counted(
+    making: Making, entry: ModelEntry, splits: Sequence[str]
+) -> Iterator[_Fit | _NotFitted]:
+    """What only counts or solves takes a second or a few, in code that lets other threads run."""
+    from models.threads import threads
+
+    recipe = choices_of(entry, making.settings)
+    with threads() as pool:
+        yield from pool.map(
+            lambda split: _fit(making.workspace, entry, recipe, split, making.stamp), splits
+        )
+
+
 def _fit(
     workspace: Workspace, entry: ModelEntry, recipe: Choices, split: str, stamp: Stamp
 ) -> _Fit | _NotFitted:
     """Fits one model on one split and keeps it as a version, where there is one to fit."""
     from models.protocol import NothingToLearnError
 
-    data = split_data(workspace.lake, split).dataset
+    data = assembled_split(workspace, split).dataset
     if entry.modality is not None and entry.modality not in data.tokens:
         return _NotFitted(f"No item has its {entry.modality}.")
     on_epoch = partial(_show, workspace, f"Fitting {entry.name} on {split}")

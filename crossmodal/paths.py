@@ -50,6 +50,9 @@ class StatePaths:
     weights = _Below("weights")
     """Encoder weights converted to safetensors after their checksum was verified."""
 
+    assembled = _Below("assembled")
+    """Splits as models read them, put together from the lake (safetensors)."""
+
     alignment = _Below("alignment")
     """Alignment heads, one file a tower."""
 
@@ -122,5 +125,6 @@ class StatePaths:
 
         Logs and what belongs to running processes are among it.
         """
-        made = self.weights, self.shared_arrays, self.worker_figures, self.spill, self.unfinished
-        return *made, self.services, self.logs
+        made = self.weights, self.assembled, self.spill, self.unfinished
+        of_services = self.shared_arrays, self.worker_figures, self.services, self.logs
+        return *made, *of_services

@@ -4,7 +4,9 @@ They learn from items with events as if those had just arrived: would they have 
 """
 
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import lightgbm as lgb
@@ -40,6 +42,46 @@ class _Rows:
 
 
 @dataclass(frozen=True)
+class Arrivals:
+    """What one slice says of items that have just arrived.
+
+    Attributes:
+        held_out: items with a past, as if they had none.
+        without_past: items without one.
+    """
+
+    held_out: _Rows
+    without_past: _Rows
+
+    @staticmethod
+    def of_slices(
+        dataset: Dataset,
+        parts: Sequence[Slice],
+        similarity: ContentSimilarity,
+        ties: Ints,
+        seed: int,
+        pool: Executor,
+    ) -> "tuple[Arrivals, ...]":
+        """In each slice the items with a past are held out in turn, a fifth at a time.
+
+        What is predicted of them comes from the others. Items without a past are judged along with
+        them.
+
+        Args:
+            dataset: the catalogue.
+            parts: the slices.
+            similarity: of its items; without any content there are no arrivals.
+            ties: (n_items,) the order of equal scores.
+            seed: draws users and folds.
+            pool: threads that take a slice each.
+        """
+        if not similarity.spaces:
+            return ()
+        of_slice = partial(_arrivals, dataset, similarity, ties)
+        return tuple(pool.map(of_slice, parts, range(seed, seed + len(parts))))
+
+
+@dataclass(frozen=True)
 class NewcomerTrees:
     """Trees that say the log-odds that an item is chosen which has just arrived.
 
@@ -53,44 +95,26 @@ class NewcomerTrees:
     stale: float
 
     @staticmethod
-    def of(
-        dataset: Dataset,
-        parts: Sequence[Slice],
-        similarity: ContentSimilarity,
-        ties: Ints,
-        config: HMDFConfig,
-    ) -> "NewcomerTrees | None":
+    def of(arrivals: Sequence[Arrivals], config: HMDFConfig) -> "NewcomerTrees | None":
         """Learns what would have been chosen if items had just arrived.
-
-        In each slice the items with a past are held out in turn, a fifth at a time, and what is
-        predicted of them comes from the others. Items without a past are judged along with them.
 
         Returns:
             None if no such item was chosen, or no item has any content.
         """
-        if not similarity.spaces:
-            return None
-        arrived, without_past = [], []
-        for place, part in enumerate(parts):
-            seed = config.seed + place
-            held_out, never_chosen = _arrivals(dataset, part, similarity, ties, seed)
-            arrived.append(held_out)
-            without_past.append(never_chosen)
-        chosen = np.concatenate([rows.chosen for rows in arrived])
-        if not chosen.any():
+        if not any(part.held_out.chosen.any() for part in arrivals):
             return None
         data = lgb.Dataset(
-            np.concatenate([rows.features for rows in arrived]),
-            chosen.astype(np.float32),
+            np.concatenate([part.held_out.features for part in arrivals]),
+            np.concatenate([part.held_out.chosen for part in arrivals]).astype(np.float32),
             params={"verbosity": -1},
         )
         booster = lgb.train(_parameters(config), data, _ROUNDS)
-        return NewcomerTrees(booster, _staleness(booster, without_past))
+        return NewcomerTrees(booster, _staleness(booster, [part.without_past for part in arrivals]))
 
 
 def _arrivals(
-    dataset: Dataset, part: Slice, similarity: ContentSimilarity, ties: Ints, seed: int
-) -> tuple[_Rows, _Rows]:
+    dataset: Dataset, similarity: ContentSimilarity, ties: Ints, part: Slice, seed: int
+) -> Arrivals:
     """In a slice, the items with a past as if they had just arrived, and those without a past."""
     rng = np.random.default_rng(seed)
     counts = np.bincount(part.past.items, minlength=dataset.n_items)
@@ -117,7 +141,7 @@ def _arrivals(
         features = content.features(histories, vectors, rows, items)
         return _Rows(features, np.isin(pairs, chosen))
 
-    return (
+    return Arrivals(
         rows_of([(folds == fold) & (counts > 0) for fold in range(_FOLDS)]),
         rows_of([counts == 0]),
     )

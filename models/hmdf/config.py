@@ -58,6 +58,6 @@ class HMDFConfig(BaseModel):
     threads: int = Field(
         default=0,
         ge=0,
-        description="Threads of LightGBM, which change no result; 0 for as many as OpenMP may use.",
+        description="Threads of a fit, which change no result; 0 for as many as there are cores.",
     )
     seed: int = Field(default=42, ge=0, description="Draws features and rows.")

@@ -1,7 +1,8 @@
 """What the trees read of a candidate, and what each number is a figure of."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -35,16 +36,22 @@ class Knowledge:
     content: ContentSimilarity
 
     @staticmethod
-    def of(dataset: Dataset, content: ContentSimilarity, events: Interactions) -> "Knowledge":
+    def of(
+        dataset: Dataset,
+        content: ContentSimilarity,
+        events: Interactions,
+        each: Callable[..., Iterable[Any]] = map,
+    ) -> "Knowledge":
         """What events say, and what the dataset says of its items.
 
         Args:
             dataset: the catalogue and its users.
             content: fitted to the catalogue.
             events: sorted by user, then time.
+            each: see `ItemLinks.of`.
         """
         return Knowledge(
-            ItemLinks.of(events, dataset.n_users, dataset.n_items),
+            ItemLinks.of(events, dataset.n_users, dataset.n_items, each),
             ItemStatistics.of(events, dataset.n_items),
             ItemNumbers.of(dataset.tokens, dataset.n_items),
             content,

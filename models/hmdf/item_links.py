@@ -1,10 +1,11 @@
 """What past items say of others: sparse item-to-item weights of several kinds."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,18 +77,21 @@ class ItemLinks:
     middles: Longs
 
     @staticmethod
-    def of(events: Interactions, n_users: int, n_items: int) -> "ItemLinks":
+    def of(
+        events: Interactions, n_users: int, n_items: int, each: Callable[..., Iterable[Any]] = map
+    ) -> "ItemLinks":
         """Counts and solves every kind.
 
         Args:
             events: what is known, sorted by user, then time.
             n_users: size of the user vocabulary.
             n_items: size of the item vocabulary.
+            each: makes every kind; `map` of a pool makes several at the same time.
         """
-        lasting = dict(lasting_weights(events, n_users, n_items))
-        periods = Periods.of(events.timestamps)
-        changing = contemporary_weights(events, n_items, periods)
-        whole = strongest_first(sparse.csr_array(sparse.vstack([*lasting.values(), changing])))
+        lasting, periods = lasting_weights(events, n_users, n_items), Periods.of(events.timestamps)
+        changing = partial(contemporary_weights, events, n_items, periods)
+        weights = list(each(_made, [*lasting.values(), changing]))
+        whole = strongest_first(sparse.csr_array(sparse.vstack(weights)))
         return ItemLinks(
             tuple(lasting),
             n_items,
@@ -183,6 +187,10 @@ class ItemLinks:
     ) -> "ItemLinks":
         """The links whose arrays `arrays` named."""
         return ItemLinks(tuple(kinds), n_items, *(arrays[f"links.{name}"] for name in _STORED))
+
+
+def _made(make: Callable[[], sparse.csr_array]) -> sparse.csr_array:
+    return make()
 
 
 def now_of(users: Histories) -> NDArray[np.float64]:

@@ -1,7 +1,8 @@
 """How much one item speaks for another: counted, or solved for, and cut to the largest."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy import sparse
@@ -57,28 +58,36 @@ class Periods:
 
 def lasting_weights(
     events: Interactions, n_users: int, n_items: int
-) -> Iterator[tuple[str, sparse.csr_array]]:
-    """Each kind's weights (n_items, n_items), the largest of each row."""
+) -> dict[str, Callable[[], sparse.csr_array]]:
+    """What makes each kind's weights (n_items, n_items), the largest of each row.
+
+    None needs another, so that threads may make them side by side.
+    """
     choices = choice_matrix(events.users, events.items, n_users, n_items)
-    yield "linear", _linear(choices)
-    alike = [_largest(block) for block in cosines(choices, 2 * _SHRINKAGE)]
-    yield "chosen_with", _largest(sparse.csr_array(sparse.vstack(alike)))
     users = events.users
     counted = {
-        "next": (Windows.after(users, 3), 1.0, 0.3),
-        "following": (Windows.after(users, 20), 0.9, 0.3),
-        "following_far": (Windows.after(users, 50), 0.97, 0.4),
-        "preceding": (Windows.before(users, 20), 0.9, 0.3),
-        "same_hour": (Windows.around(events, 30, _HOUR), 1.0, 0.3),
+        "next": (partial(Windows.after, users, 3), 1.0, 0.3),
+        "following": (partial(Windows.after, users, 20), 0.9, 0.3),
+        "following_far": (partial(Windows.after, users, 50), 0.97, 0.4),
+        "preceding": (partial(Windows.before, users, 20), 0.9, 0.3),
+        "same_hour": (partial(Windows.around, events, 30, _HOUR), 1.0, 0.3),
     }
-    for kind, (windows, step_decay, power) in counted.items():
-        yield kind, _counted(events.items, n_items, windows, step_decay, power)
+    return {
+        "linear": partial(_linear, choices),
+        "chosen_with": partial(_chosen_with, choices),
+        **{kind: partial(_counted, events.items, n_items, *how) for kind, how in counted.items()},
+    }
+
+
+def _chosen_with(choices: sparse.csr_array) -> sparse.csr_array:
+    alike = [_largest(block) for block in cosines(choices, 2 * _SHRINKAGE)]
+    return _largest(sparse.csr_array(sparse.vstack(alike)))
 
 
 def _counted(
     items: Ints,
     n_items: int,
-    windows: Windows,
+    windows_of: Callable[[], Windows],
     step_decay: float,
     power: float,
     period_of: Longs | None = None,
@@ -90,13 +99,14 @@ def _counted(
     Args:
         items: (n_events,) dense item indexes.
         n_items: size of the item vocabulary.
-        windows: which events are paired.
+        windows_of: which events are paired.
         step_decay: weight of a step further over the one before.
         power: how much popular items are held back.
         period_of: (n_events,) rows of another period are apart; by default there is one.
         n_periods: how many there are.
         most: weights in all.
     """
+    windows = windows_of()
     damping = ((np.bincount(items, minlength=n_items) + _SHRINKAGE) ** -power).astype(np.float32)
     by_row = np.tile(damping, n_periods)
     weights = np.power(step_decay, np.arange(windows.longest))
@@ -194,7 +204,7 @@ def contemporary_weights(events: Interactions, n_items: int, periods: Periods) -
     return _counted(
         events.items,
         n_items,
-        Windows.after(events.users, 20),
+        partial(Windows.after, events.users, 20),
         0.9,
         0.3,
         periods.holding(events.timestamps),

@@ -1,6 +1,5 @@
 """The hybrid as a recommender: fit, score, recommend, save, load."""
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
@@ -11,15 +10,15 @@ from typing import Self
 import lightgbm as lgb
 import numpy as np
 
-from models.data import Bools, Dataset, Floats, Histories, Interactions, Ints, TokenTable
+from models.data import Bools, Dataset, Floats, Histories, Ints, TokenTable
 from models.evaluation import known_events
 from models.explanation import Explanation
-from models.hmdf.arrivals import NewcomerTrees
+from models.hmdf.arrivals import Arrivals, NewcomerTrees
 from models.hmdf.candidates import Candidates
 from models.hmdf.config import HMDFConfig
-from models.hmdf.features import Knowledge
 from models.hmdf.guests import GuestScores
-from models.hmdf.labelling import labelled, ndcg_with_guests, scale_of
+from models.hmdf.labelling import ndcg_with_guests, scale_of
+from models.hmdf.learning import Learner
 from models.hmdf.newcomers import Newcomers
 from models.hmdf.ranker import Ranker
 from models.hmdf.retrievers import (
@@ -38,7 +37,6 @@ from models.hmdf.slices import (
     Slice,
     Slicing,
     dataset_of,
-    holding_out_last_events,
 )
 from models.hmdf.state import read_ranker, write_ranker
 from models.hmdf.trees import (
@@ -48,14 +46,11 @@ from models.hmdf.trees import (
     choose_rounds,
     fit_trees,
 )
-from models.parallel import fit_all
 from models.persistence import ModelFormatError, NotFittedError, load_state, save_state
-from models.protocol import FeatureWorth, NothingToLearnError, Ranking, Trainable
-from models.ranking import rank, tie_breaks
+from models.protocol import FeatureWorth, Ranking
+from models.ranking import rank
 from models.training import Epoch, TrainingCurve, one_blas_thread
 
-_log = logging.getLogger(__name__)
-_FEWEST_SLICES = 2
 _NOBODY = (np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.float32))
 
 
@@ -119,20 +114,25 @@ class HMDF:
         Raises:
             NothingToLearnError: fewer than two slices hold a choice that is among its candidates.
         """
-        parts = self._cut(dataset)
-        slices, ranker = self._describe(dataset, parts)
+        parts, learner = self._cut(dataset), self._learner(dataset)
+        by_time, seed = self._slicing is OF_TIME, self.config.seed
+        arrivals: Sequence[Arrivals] = ()
+        with learner.pool() as pool:
+            # First, as it takes longest.
+            everything = pool.submit(learner.learned, known_events(dataset))
+            slices, ranker = learner.described(parts, pool)
+            if by_time:
+                content, ties = learner.content, ranker.ties
+                arrivals = Arrivals.of_slices(dataset, parts, content, ties, seed, pool)
+            knows_everything = everything.result()
         data = TreeData.of(slices, ranker.feature_names, self.config)
         chosen = choose_rounds(data, self.folds(slices), self.config, self._on_epoch)
         self._note_validation(chosen, slices[-1], has_validation=len(dataset.validation) > 0)
         bags = fit_trees(data, self.config, chosen.rounds)
-        content, ties = ranker.knowledge.content, ranker.ties
-        newcomer_trees = None
-        by_time = self._slicing is OF_TIME
         # None: newcomers have no scale to be placed on.
         self._scale = scale_of(slices[-1], chosen.scores[0]) if by_time else None
-        if self._scale is not None:
-            newcomer_trees = NewcomerTrees.of(dataset, parts, content, ties, self.config)
-        self._ranker = self._learn_everything(dataset, content, bags, newcomer_trees)
+        newcomer_trees = None if self._scale is None else NewcomerTrees.of(arrivals, self.config)
+        self._ranker = self._answering(dataset, knows_everything, bags, newcomer_trees)
         return self
 
     @one_blas_thread()
@@ -156,8 +156,10 @@ class HMDF:
         )
         other._scale = self._scale
         newcomer_trees = None if ranker.newcomers is None else ranker.newcomers.trees
-        content = ContentSimilarity.of(dataset.tokens)
-        other._ranker = other._learn_everything(dataset, content, ranker.bags, newcomer_trees)
+        learner = other._learner(dataset)
+        with learner.pool() as pool:
+            everything = learner.learned(known_events(dataset), pool.map)
+        other._ranker = other._answering(dataset, everything, ranker.bags, newcomer_trees)
         if other.feature_names != self.feature_names:
             changed = sorted(set(other.feature_names) ^ set(self.feature_names))
             raise ValueError(
@@ -205,7 +207,9 @@ class HMDF:
         Raises:
             NothingToLearnError: fewer than two slices are left.
         """
-        slices, ranker = self._describe(dataset, self._cut(dataset))
+        learner = self._learner(dataset)
+        with learner.pool() as pool:
+            slices, ranker = learner.described(self._cut(dataset), pool)
         if self._ranker is None or not self._ranker.bags:
             # Names of features are known from now on; a fitted hybrid stays as it is.
             self._ranker = ranker
@@ -301,37 +305,9 @@ class HMDF:
         known = known_events(dataset)
         return self._slicing.cut(dataset, known, self.config.slices, self.config.seed)
 
-    def _describe(
-        self, dataset: Dataset, parts: Sequence[Slice]
-    ) -> tuple[tuple[LabelledSlice, ...], Ranker]:
-        """See `labelled_slices`; also the ranker that described the last slice."""
-        retrievers, content = self._choose(dataset), ContentSimilarity.of(dataset.tokens)
-        slices: list[LabelledSlice] = []
-        for part in parts:
-            _log.info("Describing what was chosen after %d events.", len(part.past))
-            ranker = self._learn(retrievers, dataset, part.past, content)
-            # The validated figure is one of all these users, as it is of every other model.
-            most = None if part.labels is dataset.validation else self.config.most_users
-            labelled_slice = labelled(ranker, dataset.n_items, part, most, self.config.seed)
-            if labelled_slice.chosen.any():
-                slices.append(labelled_slice)
-            elif part.labels is dataset.validation:
-                raise NothingToLearnError(
-                    f"None of the {len(part.labels)} validation events is of a candidate of the "
-                    "hybrid, so that nothing could judge it. It takes more events, or other models."
-                )
-            else:
-                _log.warning(
-                    "The slice after %d events is left out: nobody chose a candidate in it.",
-                    len(part.past),
-                )
-        if len(slices) < _FEWEST_SLICES:
-            raise NothingToLearnError(
-                "The hybrid needs two slices with a choice among its candidates; there are "
-                f"{len(slices)} among {len(known_events(dataset))} events. "
-                "It takes more events, or other models."
-            )
-        return tuple(slices), ranker
+    def _learner(self, dataset: Dataset) -> Learner:
+        content = ContentSimilarity.of(dataset.tokens)
+        return Learner(dataset, self._choose(dataset), content, self.config, self._processes)
 
     def _note_validation(
         self, chosen: ChosenRounds, last: LabelledSlice, *, has_validation: bool
@@ -352,10 +328,10 @@ class HMDF:
         if has_validation:
             self._judged = last.users, values.astype(np.float32)
 
-    def _learn_everything(
+    def _answering(
         self,
         dataset: Dataset,
-        content: ContentSimilarity,
+        everything: Ranker,
         bags: Sequence[lgb.Booster],
         newcomer_trees: NewcomerTrees | None,
     ) -> Ranker:
@@ -363,39 +339,24 @@ class HMDF:
 
         Args:
             dataset: all of whose events are known.
-            content: of its items.
+            everything: what was learned from these.
             bags: trees.
             newcomer_trees: of items without events; None where nothing could be learned of them.
         """
         known, seed = known_events(dataset), self.config.seed
-        ranker = self._learn(self._choose(dataset), dataset, known, content)
         newcomers, guests = None, None
         if newcomer_trees is not None and self._scale is not None:
-            everything, numbers = dataset_of(dataset, known), ranker.knowledge.numbers
             newcomers = Newcomers.of(
-                everything, content, numbers, newcomer_trees, self._scale, seed
+                dataset_of(dataset, known),
+                everything.knowledge.content,
+                everything.knowledge.numbers,
+                newcomer_trees,
+                self._scale,
+                seed,
             )
         if self._slicing is OF_TIME:
             guests = GuestScores.of(known, dataset.n_items)
-        return replace(ranker, bags=tuple(bags), newcomers=newcomers, guests=guests)
-
-    def _learn(
-        self,
-        retrievers: Retrievers,
-        dataset: Dataset,
-        known: Interactions,
-        content: ContentSimilarity,
-    ) -> Ranker:
-        """Counts and fits all that says something of candidates, from `known` alone."""
-        everything = dataset_of(dataset, known)
-        solved = fit_all(retrievers.solved, everything, 1)
-        trained = fit_all(
-            retrievers.trained, holding_out_last_events(dataset, known), self._processes
-        )
-        models: Mapping[str, Trainable] = {**solved, **trained}
-        ties = tie_breaks(dataset.item_ids.ids, self.config.seed)
-        knowledge = Knowledge.of(everything, content, known)
-        return Ranker(self.config.candidates, ties, models, retrievers.reads, knowledge)
+        return replace(everything, bags=tuple(bags), newcomers=newcomers, guests=guests)
 
     def _with(self, ranker: Ranker) -> Self:
         """The same hybrid, which answers by another ranker."""

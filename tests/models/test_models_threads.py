@@ -1,6 +1,7 @@
 """A fit gives the same model on however many threads: its runs differ in how many they have."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from threading import Event
 
 import numpy as np
@@ -29,6 +30,19 @@ def test_a_fit_is_the_same_on_one_thread_and_on_several(build: type[Trainable]) 
         with threadpool_limits(1, user_api="blas"):
             scores.append(model.score(users).tobytes())
     assert len(set(scores)) == 1
+
+
+def test_a_hybrid_that_learns_from_slices_side_by_side_is_the_same() -> None:
+    dataset = random_walks(n_users=500, n_items=600, length=27, held=3)
+    users = Histories.of(dataset.train, np.arange(20, dtype=np.int32))
+    fitted = [HMDF(SMALL.model_copy(update={"threads": n})).fit(dataset) for n in (1, 3)]
+    again = [
+        model.refitted(replace(dataset, validation=dataset.train.take(np.zeros(0, dtype=np.int64))))
+        for model in fitted
+    ]
+    for models in (fitted, again):
+        one, several = (model.score(users).tobytes() for model in models)
+        assert one == several
 
 
 def allowed() -> set[int]:

@@ -10,7 +10,8 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from assets import champion as asset
-from assets.datasets import SplitData, split_data
+from assets.assembled_splits import assembled_split
+from assets.datasets import SplitData
 from assets.gate import GATE
 from assets.training import fitted_versions
 from crossmodal.lake import Lake
@@ -92,11 +93,11 @@ def test_the_verdict_reads_no_test_events_but_those_of_the_split_that_chooses(
     lake, model = workspace.lake, challenger(workspace.lake)
     decided = lake.read("champion")["version"].item()
 
-    def recorded(lake: Lake, split: str) -> SplitData:
-        asked.append(split_data(lake, split))
+    def recorded(workspace: Workspace, split: str) -> SplitData:
+        asked.append(assembled_split(workspace, split))
         return asked[-1]
 
-    monkeypatch.setattr(asset, "split_data", recorded)
+    monkeypatch.setattr(asset, "assembled_split", recorded)
     run_pipeline(copied, only="key:champion")
     first, row = lake.read(GATE), lake.read("champion").row(0, named=True)
     assert row["candidate"] == fitted_versions(lake, model)[USER_TEMPORAL]
