@@ -1,6 +1,7 @@
 """From what an item is to who will choose it: the retriever of items nobody has touched."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -88,6 +89,8 @@ class ColdStartMap(ConfiguredBaseline[ColdStartMapConfig]):
         "offset",
     )
 
+    _masked: "_CodesOnDemand | None" = None
+
     @property
     def modalities(self) -> tuple[str, ...]:
         """Names of the modalities that the fit has read."""
@@ -121,7 +124,7 @@ class ColdStartMap(ConfiguredBaseline[ColdStartMapConfig]):
 
     def score(self, users: Histories, items: Ints | None = None) -> Floats:
         """Scores (n_users, n_items), alike for items with and without events."""
-        codes = self.learned("codes")
+        codes = self._codes_for(items)
         chosen = codes if items is None else codes[items]
         return np.asarray(self._vectors(users) @ chosen.T, dtype=np.float32)
 
@@ -130,8 +133,13 @@ class ColdStartMap(ConfiguredBaseline[ColdStartMapConfig]):
         other = type(self)(self.config)
         other.arrays = dict(self.arrays)
         content = self._content(tokens, len(self.learned("codes")))
-        other.arrays["codes"] = self._codes(content)
+        other._masked = _CodesOnDemand(content, self._codes, other.arrays)
         return other
+
+    def save(self, folder: Path) -> None:
+        """Writes the map into an existing folder."""
+        self._codes_for(None)
+        super().save(folder)
 
     def extended(self, tokens: Mapping[str, TokenTable], places: Ints) -> Self:
         """The same map over further and changed items; see `models.protocol.Extendable`.
@@ -149,7 +157,7 @@ class ColdStartMap(ConfiguredBaseline[ColdStartMapConfig]):
         other = type(self)(self.config)
         other.arrays = {
             **self.arrays,
-            "codes": placed(self.learned("codes"), places, codes),
+            "codes": placed(self._codes_for(None), places, codes),
             "taste": placed(taste, places[new], codes[new]),
             "ties": further_ties(self.learned("ties"), places),
         }
@@ -187,6 +195,10 @@ class ColdStartMap(ConfiguredBaseline[ColdStartMapConfig]):
         blocks = ContentBlocks.of_arrays(self.arrays)
         return np.hstack(blocks.parts(tokens, n_items, self.config.left_out))
 
+    def _codes_for(self, items: Ints | None) -> Floats:
+        """Codes (n_items, factors), of which those of the items, or of all, are right."""
+        return self.learned("codes") if self._masked is None else self._masked.made(items)
+
     def _codes(self, content: Floats) -> Floats:
         """f(z) (n, factors) of content (n, q)."""
         anchors, weights = self.learned("anchors"), self.learned("near_weights")
@@ -195,6 +207,32 @@ class ColdStartMap(ConfiguredBaseline[ColdStartMapConfig]):
             near = _nearness(content[start : start + _BLOCK], anchors, weights)
             codes[start : start + _BLOCK] += near @ self.learned("coefficients")
         return np.asarray(codes, dtype=np.float32)
+
+
+class _CodesOnDemand:
+    """Codes of other content, made of the items that are asked for, which are few where it is cold.
+
+    Args:
+        content: z (n_items, q).
+        codes_of: makes codes (n, factors) of content (n, q).
+        arrays: whose codes are replaced.
+    """
+
+    def __init__(
+        self, content: Floats, codes_of: Callable[[Floats], Floats], arrays: dict[str, np.ndarray]
+    ) -> None:
+        self._content, self._codes_of = content, codes_of
+        self._made = np.zeros(len(content), dtype=bool)
+        arrays["codes"] = self._codes = np.zeros_like(arrays["codes"])
+
+    def made(self, items: Ints | None) -> Floats:
+        """The codes (n_items, factors), of which those of the items, or of all, are right."""
+        asked = np.zeros(len(self._made), dtype=bool)
+        asked[slice(None) if items is None else items] = True
+        missing = np.flatnonzero(asked & ~self._made)
+        self._codes[missing] = self._codes_of(self._content[missing])
+        self._made[missing] = True
+        return self._codes
 
 
 class ContentPopularity(ColdStartMap):
