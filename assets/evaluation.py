@@ -278,22 +278,32 @@ def _compared(per_user: pl.DataFrame, samples: int, seed: int) -> Iterator[dict[
 
     values = by_user(per_user)
     models = per_user["model"].unique(maintain_order=True).to_list()
-    for baseline in (name for name in BASELINES if name in models):
-        others = [name for name in models if name != baseline]
-        if not others:
-            continue
-        of_others = values.select(others).to_numpy()
-        of_baseline = np.repeat(values.select(baseline).to_numpy(), len(others), axis=1)
-        comparisons = compared(of_others, of_baseline, samples, seed)
-        for model, comparison in zip(others, comparisons, strict=True):
-            yield {
-                "split": per_user["split"][0],
-                "model": model,
-                "baseline": baseline,
-                "metric": _HEADLINE[0],
-                "k": _HEADLINE[1],
-                **vars(comparison),
-            }
+    pairs = [
+        (table, model, baseline)
+        for table, baseline in enumerate(name for name in BASELINES if name in models)
+        for model in models
+        if model != baseline
+    ]
+    if not pairs:
+        return
+    figures = values.select(models).to_numpy()
+    tables, ours, theirs = (list(each) for each in zip(*pairs, strict=True))
+    comparisons = compared(
+        figures[:, [models.index(name) for name in ours]],
+        figures[:, [models.index(name) for name in theirs]],
+        samples,
+        seed,
+        tables=tables,
+    )
+    for (_, model, baseline), comparison in zip(pairs, comparisons, strict=True):
+        yield {
+            "split": per_user["split"][0],
+            "model": model,
+            "baseline": baseline,
+            "metric": _HEADLINE[0],
+            "k": _HEADLINE[1],
+            **vars(comparison),
+        }
 
 
 def by_user(per_user: pl.DataFrame) -> pl.DataFrame:

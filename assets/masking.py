@@ -20,6 +20,7 @@ from crossmodal.settings import Evaluation, Settings
 from crossmodal.workspace import Workspace
 from models.catalogue import CATALOGUE, ModelEntry
 from models.data import Interactions, TokenTable
+from models.distinct import distinct
 from models.protocol import Maskable
 from models.splits.names import WARM_AND_COLD
 
@@ -156,7 +157,7 @@ def modalities_read(entry: ModelEntry, tokens: Mapping[str, TokenTable]) -> tupl
 
 def drawn_users(test: Interactions, most: int, seed: int) -> Interactions:
     """The events of at most so many users, drawn by the seed; all where there are no more."""
-    users = np.unique(test.users)
+    users = distinct(test.users)
     drawn = np.random.default_rng((seed, _STREAM)).permutation(users)[:most]
     return test.take(np.isin(test.users, drawn))
 

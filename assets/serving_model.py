@@ -32,6 +32,7 @@ from assets.training import git_commit
 from crossmodal.workspace import Workspace
 from models.catalogue import CATALOGUE
 from models.data import Dataset, Histories
+from models.distinct import distinct
 
 if TYPE_CHECKING:
     from models.champion_history import Promotion
@@ -242,7 +243,7 @@ def _soundness(
     from models.reindexed import Reindexed
 
     settings = workspace.settings
-    users = np.unique(data.train.users)
+    users = distinct(data.train.users)
     drawn = np.random.default_rng(settings.seed).permutation(users)[:_ASKED_USERS]
     return soundness(
         refit,

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-import numpy as np
 import polars as pl
 
 from assets.assembled_splits import assembled_split
@@ -41,6 +40,7 @@ from crossmodal.modalities import LASTING
 from crossmodal.settings import Evaluation
 from crossmodal.workspace import Workspace
 from models.catalogue import CATALOGUE, Choices, ModelEntry
+from models.distinct import distinct
 from models.splits.names import USER_RANDOM
 
 if TYPE_CHECKING:
@@ -285,7 +285,7 @@ def _feature_worth(model: "Recommender", data: "Dataset") -> list[dict[str, Any]
 
     if not isinstance(model, FeatureRanker):
         return []
-    users = np.unique(data.train.users)[:_WORTH_USERS]
+    users = distinct(data.train.users)[:_WORTH_USERS]
     worth = model.feature_worth(data.histories(users))
     return [asdict(feature) for feature in worth[:_WORTH_FEATURES]]
 

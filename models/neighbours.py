@@ -8,6 +8,7 @@ from typing import Self
 import numpy as np
 
 from models.data import Dataset, Floats, Histories, Ints
+from models.distinct import distinct
 from models.explaining import Masks, explain
 from models.explanation import Explanation
 from models.extending import further_ties
@@ -70,14 +71,14 @@ class ByNeighbours:
         past = translated(users, self._stands_for)
         if items is None:
             known = self._model.score(past)
-            needed = np.unique(self._near).astype(np.int32)
+            needed = distinct(self._near).astype(np.int32)
             near_by = score_given(self._model, past, needed)
             further = _means(near_by[:, np.searchsorted(needed, self._near)], self._weights)
             return np.concatenate([known, further], axis=1, dtype=np.float32)
         new = items >= self._n_items
         slots = items[new] - self._n_items
         near, weights = self._near[slots], self._weights[slots]
-        needed = np.unique(np.concatenate([items[~new], near.ravel()])).astype(np.int32)
+        needed = distinct(np.concatenate([items[~new], near.ravel()])).astype(np.int32)
         known = score_given(self._model, past, needed)
         scores = np.empty((len(users), len(items)), dtype=np.float32)
         scores[:, ~new] = known[:, np.searchsorted(needed, items[~new])]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 
 from models.data import Bools, Dataset, Interactions
+from models.distinct import distinct
 from models.evaluation import user_measure
 from models.protocol import Recommender
 from models.ranking import ScoreError
@@ -60,7 +61,7 @@ def network_judge(
 
 
 def _of_a_draw(events: Interactions, seed: int) -> Interactions:
-    users = np.unique(events.users)
+    users = distinct(events.users)
     if len(users) <= _MOST_USERS:
         return events
     drawn = np.random.default_rng(seed).choice(users, _MOST_USERS, replace=False)

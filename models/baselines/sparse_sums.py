@@ -4,6 +4,7 @@ import numpy as np
 from scipy import sparse
 
 from models.data import Floats, Ints
+from models.distinct import distinct
 
 _DENSE_CELLS_PER_ENTRY = 2
 """Up to so many cells of the weights for each that is not 0, the product of dense weights is
@@ -22,7 +23,7 @@ def sums_over(history: sparse.csr_array, rows: sparse.csr_array, items: Ints | N
         rows: of each item that can be in a history.
         items: (k,) columns; all m by default.
     """
-    done = np.unique(history.indices)
+    done = distinct(history.indices)
     done_rows, weights = rows[done], history[:, done]
     if items is None:
         return _product(weights, done_rows)

@@ -1,5 +1,6 @@
 """One model on one split: lists for everyone, and every figure of them."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 
 from models import metrics
 from models.data import Bools, Dataset, Histories, Interactions, Ints
+from models.distinct import distinct
 from models.evaluation._bootstrap import bootstrap_interval
 from models.evaluation._ranking import (
     Relevance,
@@ -73,13 +75,15 @@ class _Judge:
         """Means over the users who have a value; columns of the same users are drawn together."""
         table = np.stack(list(values.values()), axis=1)
         measured = ~np.isnan(table) if users is None else ~np.isnan(table) & users[:, None]
-        masks, mask_of = np.unique(measured, axis=1, return_inverse=True)
+        alike: defaultdict[bytes, list[int]] = defaultdict(list)
+        for column, of_users in enumerate(measured.T):
+            alike[of_users.tobytes()].append(column)
         found: dict[int, tuple[float, float, float]] = {}
-        for place, mask in enumerate(masks.T):
-            columns = np.flatnonzero(mask_of == place)
-            own = bootstrap_interval(table[mask][:, columns], self.config.samples, self.config.seed)
+        for columns in alike.values():
+            own_users = table[measured[:, columns[0]]][:, columns]
+            own = bootstrap_interval(own_users, self.config.samples, self.config.seed)
             figures = np.stack([own.value, own.low, own.high], axis=1).tolist()
-            found |= dict(zip(columns.tolist(), figures, strict=True))
+            found |= dict(zip(columns, figures, strict=True))
         for column, (metric, k) in enumerate(values):
             value, low, high = found[column]
             n_users = int(measured[:, column].sum())
@@ -196,9 +200,9 @@ def _list_rows(judge: _Judge, lists: _Lists) -> Iterator[MetricRow]:
 def _list_measures(lists: _Lists) -> dict[str, Callable[[Ints], Values]]:
     """The per-user list metrics that this dataset allows."""
     dataset, categories = lists.dataset, lists.categories
-    pairs = np.unique(dataset.train.users.astype(np.int64) * dataset.n_items + dataset.train.items)
+    pairs = distinct(dataset.train.users.astype(np.int64) * dataset.n_items + dataset.train.items)
     counts = np.bincount(pairs % dataset.n_items, minlength=dataset.n_items)
-    n_train_users = len(np.unique(dataset.train.users))
+    n_train_users = len(distinct(dataset.train.users))
     measures: dict[str, Callable[[Ints], Values]] = {
         "novelty": lambda shown: metrics.novelty(shown, counts, n_train_users)
     }

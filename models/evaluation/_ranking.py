@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.data import Bools, Dataset, Histories, Interactions, Ints, Longs
+from models.distinct import distinct
 from models.metrics import RANKING_METRICS
 from models.protocol import Ranking, Recommender
 from models.ranking import rank
@@ -64,7 +65,7 @@ class Relevance:
         row_of = np.full(1 + max(_largest(test.users), _largest(histories.users)), -1, np.int64)
         row_of[histories.users] = np.arange(len(histories))
         rows = row_of[test.users]
-        keys = np.unique(rows[rows >= 0] * n_items + test.items[rows >= 0])
+        keys = distinct(rows[rows >= 0] * n_items + test.items[rows >= 0])
         past = np.repeat(np.arange(len(histories)), histories.lengths) * n_items + histories.items
         places = np.searchsorted(keys, past)
         new = np.ones(len(keys), dtype=bool)
@@ -109,7 +110,7 @@ def known_events(dataset: Dataset) -> Interactions:
 
 def tested(past: Interactions, test: Interactions, n_items: int) -> tuple[Histories, Relevance]:
     """Histories of the users who have something to find, and what that is."""
-    everyone = Histories.of(past, np.unique(test.users).astype(np.int32))
+    everyone = Histories.of(past, distinct(test.users).astype(np.int32))
     findable = Relevance.of(test, everyone, n_items).counts() > 0
     histories = Histories.of(past, everyone.users[findable])
     return histories, Relevance.of(test, histories, n_items)

@@ -18,6 +18,7 @@ from models.averaged_training import AveragedTraining, Batch
 from models.content import Content
 from models.content_periods import ContentPeriods
 from models.data import Bools, Dataset, Floats, Longs
+from models.distinct import distinct
 from models.gat.config import GATConfig
 from models.gat.graph import Fanout, Graph, View
 from models.gat.network import GATNetwork
@@ -131,7 +132,7 @@ def _factors(dataset: Dataset, n_components: int) -> Floats:
     Over the items with events the mean square is 1, as that of what content predicts of them.
     """
     factors = behaviour_factors(choices_by_item(dataset.train, dataset.n_items), n_components)
-    seen = max(1, len(np.unique(dataset.train.items)))
+    seen = max(1, len(distinct(dataset.train.items)))
     scale = np.sqrt((factors**2).sum() / (seen * n_components))
     return np.asarray(factors / max(scale, 1e-12), dtype=np.float32)
 

@@ -7,6 +7,7 @@ import numpy as np
 
 from crossmodal.modalities import TIME_DEPENDENT
 from models.data import Bools, Dataset, Interactions, Ints, Longs
+from models.distinct import distinct
 
 _PARTS = 9
 _ITEM_FOLDS = 5
@@ -103,7 +104,7 @@ def item_slices(dataset: Dataset, known: Interactions, slices: int, seed: int) -
     """
     if slices > _ITEM_FOLDS:
         raise ValueError(f"There are {_ITEM_FOLDS} folds of items; {slices} slices were asked for.")
-    chosen = np.unique(known.items)
+    chosen = distinct(known.items)
     fold_of = np.full(dataset.n_items, -1)
     fold_of[chosen] = np.random.default_rng(seed).permutation(len(chosen)) % _ITEM_FOLDS
     held = fold_of[known.items]
@@ -178,9 +179,9 @@ def holding_out_last_events(dataset: Dataset, known: Interactions) -> Dataset:
 def new_choices(part: Slice, n_items: int) -> tuple[Ints, Longs]:
     """Users (n_users,) who chose what they never had, and their pairs, row · n_items + item."""
     past, labels = part.past, part.labels
-    chosen = np.unique(labels.users.astype(np.int64) * n_items + labels.items)
+    chosen = distinct(labels.users.astype(np.int64) * n_items + labels.items)
     chosen = chosen[~np.isin(chosen, past.users.astype(np.int64) * n_items + past.items)]
-    users = np.unique(chosen // n_items)
+    users = distinct(chosen // n_items)
     pairs = np.searchsorted(users, chosen // n_items) * n_items + chosen % n_items
     return users.astype(labels.users.dtype), pairs
 

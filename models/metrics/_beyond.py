@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from models.data import Bools, Floats, Histories, Ints
+from models.distinct import distinct
 
 Values = NDArray[np.float64]
 
@@ -13,7 +14,7 @@ def coverage(lists: Ints, n_candidates: int) -> float:
     """Share of the candidate items that at least one list shows (Herlocker et al. 2004)."""
     if not n_candidates:
         return float("nan")
-    return len(np.unique(lists[lists >= 0])) / n_candidates
+    return len(distinct(lists[lists >= 0])) / n_candidates
 
 
 def gini(lists: Ints, candidates: Bools) -> float:

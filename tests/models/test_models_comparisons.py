@@ -133,3 +133,15 @@ def test_tie_sensitivity_measures_once_a_seed() -> None:
     np.testing.assert_allclose(found.means, [0.05, 0.1, 0.3])
     assert found.mean == pytest.approx(0.15) and found.spread == pytest.approx(0.25)
     assert len(tie_sensitivity(figures).means) == 5
+
+
+@given(st.integers(2, 40), st.integers(0, 1000))
+def test_tables_that_are_compared_together_are_those_compared_alone(n: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    values, other, tables = rng.random((n, 5)), rng.random((n, 5)), np.array([1, 0, 1, 1, 0])
+    together = compared(values, other, 50, seed, tables=tables.tolist())
+    for table in (0, 1):
+        places = np.flatnonzero(tables == table)
+        alone = compared(values[:, places], other[:, places], 50, seed)
+        for place, comparison in zip(places, alone, strict=True):
+            assert vars(together[place]) == pytest.approx(vars(comparison))
