@@ -11,15 +11,15 @@ from typing import Self
 import lightgbm as lgb
 import numpy as np
 
-from models.data import Bools, Dataset, Floats, Histories, Interactions, Ints, TokenTable
+from models.data import Bools, Dataset, Floats, Histories, Ints, TokenTable
 from models.evaluation import known_events
 from models.explanation import Explanation
 from models.hmdf.arrivals import NewcomerTrees
 from models.hmdf.candidates import Candidates
 from models.hmdf.config import HMDFConfig
-from models.hmdf.features import Knowledge
+from models.hmdf.describing import describe, label, learn
 from models.hmdf.guests import GuestScores
-from models.hmdf.labelling import labelled, ndcg_with_guests, scale_of
+from models.hmdf.labelling import ndcg_with_guests, scale_of
 from models.hmdf.newcomers import Newcomers
 from models.hmdf.ranker import Ranker
 from models.hmdf.retrievers import (
@@ -38,7 +38,6 @@ from models.hmdf.slices import (
     Slice,
     Slicing,
     dataset_of,
-    holding_out_last_events,
 )
 from models.hmdf.state import read_ranker, write_ranker
 from models.hmdf.trees import (
@@ -48,10 +47,10 @@ from models.hmdf.trees import (
     choose_rounds,
     fit_trees,
 )
-from models.parallel import fit_all
+from models.parallel import ONE_PROCESS, Executor
 from models.persistence import ModelFormatError, NotFittedError, load_state, save_state
-from models.protocol import FeatureWorth, NothingToLearnError, Ranking, Trainable
-from models.ranking import rank, tie_breaks
+from models.protocol import FeatureWorth, NothingToLearnError, Ranking
+from models.ranking import rank
 from models.training import Epoch, TrainingCurve, one_blas_thread
 
 _log = logging.getLogger(__name__)
@@ -73,7 +72,7 @@ class HMDF:
             without events where the slices are of items.
         on_epoch: called after each round of the trees.
         slicing: what is held out for the trees to learn from.
-        processes: that fit models at the same time; more than one pays where they are networks.
+        executor: does what needs nothing of each other: earlier slices, and retrievers that train.
 
     Raises:
         ValueError: networks are asked for where the slices are of items.
@@ -94,7 +93,7 @@ class HMDF:
         choose: Callable[[Dataset], Retrievers] | None = None,
         on_epoch: Callable[[Epoch], None] | None = None,
         slicing: Slicing = OF_TIME,
-        processes: int = 1,
+        executor: Executor = ONE_PROCESS,
     ) -> None:
         self.config = config or HMDFConfig()
         if self.config.networks and slicing is OF_ITEMS:
@@ -107,7 +106,7 @@ class HMDF:
         self._choose = choose or partial(default, seed=self.config.seed)
         self._on_epoch = on_epoch
         self._slicing = slicing
-        self._processes = processes
+        self._executor = executor
         self._ranker: Ranker | None = None
         self._scale: ScoreScale | None = None
         self._judged = _NOBODY
@@ -151,9 +150,7 @@ class HMDF:
                 trees would read other features.
         """
         ranker = self._fitted_ranker()
-        other = type(self)(
-            self.config, self._choose, self._on_epoch, self._slicing, self._processes
-        )
+        other = type(self)(self.config, self._choose, self._on_epoch, self._slicing, self._executor)
         other._scale = self._scale
         newcomer_trees = None if ranker.newcomers is None else ranker.newcomers.trees
         content = ContentSimilarity.of(dataset.tokens)
@@ -197,6 +194,7 @@ class HMDF:
         """Which of the slices judge trees of which others."""
         return self._slicing.folds(len(slices))
 
+    @one_blas_thread()
     def labelled_slices(self, dataset: Dataset) -> tuple[LabelledSlice, ...]:
         """What the trees are fitted to, each slice described by its own past.
 
@@ -304,15 +302,25 @@ class HMDF:
     def _describe(
         self, dataset: Dataset, parts: Sequence[Slice]
     ) -> tuple[tuple[LabelledSlice, ...], Ranker]:
-        """See `labelled_slices`; also the ranker that described the last slice."""
-        retrievers, content = self._choose(dataset), ContentSimilarity.of(dataset.tokens)
+        """See `labelled_slices`; also the ranker that described the last slice.
+
+        The last slice is described here, while an executor may do the others elsewhere.
+        """
+        config, (*earlier, last) = self.config, parts
+        content = ContentSimilarity.of(dataset.tokens)
+        # Each slice brings its own past, and no other event may be known to it.
+        items = dataset_of(dataset, dataset.train.take(np.zeros(0, dtype=np.int64)))
+        common = (items, self._choose(dataset), content, config, self._executor)
+        named = {
+            f"slice {place}, after {len(part.past)} events": (part,)
+            for place, part in enumerate(earlier, start=1)
+        }
+        others = self._executor.map(label, common, named)
+        # The validated figure is one of all these users, as it is of every other model.
+        most = None if last.labels is dataset.validation else config.most_users
+        last_slice, ranker = describe(*common, last, most)
         slices: list[LabelledSlice] = []
-        for part in parts:
-            _log.info("Describing what was chosen after %d events.", len(part.past))
-            ranker = self._learn(retrievers, dataset, part.past, content)
-            # The validated figure is one of all these users, as it is of every other model.
-            most = None if part.labels is dataset.validation else self.config.most_users
-            labelled_slice = labelled(ranker, dataset.n_items, part, most, self.config.seed)
+        for part, labelled_slice in zip(parts, [*others, last_slice], strict=True):
             if labelled_slice.chosen.any():
                 slices.append(labelled_slice)
             elif part.labels is dataset.validation:
@@ -368,7 +376,7 @@ class HMDF:
             newcomer_trees: of items without events; None where nothing could be learned of them.
         """
         known, seed = known_events(dataset), self.config.seed
-        ranker = self._learn(self._choose(dataset), dataset, known, content)
+        ranker = learn(dataset, self._choose(dataset), content, self.config, self._executor, known)
         newcomers, guests = None, None
         if newcomer_trees is not None and self._scale is not None:
             everything, numbers = dataset_of(dataset, known), ranker.knowledge.numbers
@@ -378,24 +386,6 @@ class HMDF:
         if self._slicing is OF_TIME:
             guests = GuestScores.of(known, dataset.n_items)
         return replace(ranker, bags=tuple(bags), newcomers=newcomers, guests=guests)
-
-    def _learn(
-        self,
-        retrievers: Retrievers,
-        dataset: Dataset,
-        known: Interactions,
-        content: ContentSimilarity,
-    ) -> Ranker:
-        """Counts and fits all that says something of candidates, from `known` alone."""
-        everything = dataset_of(dataset, known)
-        solved = fit_all(retrievers.solved, everything, 1)
-        trained = fit_all(
-            retrievers.trained, holding_out_last_events(dataset, known), self._processes
-        )
-        models: Mapping[str, Trainable] = {**solved, **trained}
-        ties = tie_breaks(dataset.item_ids.ids, self.config.seed)
-        knowledge = Knowledge.of(everything, content, known)
-        return Ranker(self.config.candidates, ties, models, retrievers.reads, knowledge)
 
     def _with(self, ranker: Ranker) -> Self:
         """The same hybrid, which answers by another ranker."""
