@@ -22,6 +22,7 @@ from assets.datasets import (
     splits_in,
     warm_split,
 )
+from assets.engines import engine_of
 from assets.features import newest_event
 from assets.full_evaluation import choices_outlasting, splits_judged
 from assets.item_vectors import VECTOR_TABLES, encoders_of
@@ -33,18 +34,19 @@ from assets.registry import (
     has_version,
     open_registry,
 )
-from assets.side_by_side import processes_for, side_by_side
 from assets.stage import Stamp
 from assets.table_asset import Making, table_asset
 from crossmodal.lake import Lake
 from crossmodal.modalities import LASTING
-from crossmodal.settings import Evaluation
+from crossmodal.settings import Evaluation, without_secrets
 from crossmodal.workspace import Workspace
 from models.catalogue import CATALOGUE, Choices, ModelEntry
+from models.parallel import ONE_PROCESS
 from models.splits.names import USER_RANDOM
 
 if TYPE_CHECKING:
     from models.data import Dataset
+    from models.parallel import Executor
     from models.protocol import Recommender
     from models.training import Epoch
 
@@ -205,17 +207,22 @@ class _Fit:
 def _fits(making: Making, entry: ModelEntry) -> Iterator[_Fit]:
     """Fits a model on each of its splits; those on which there is none to fit are left out.
 
-    Networks train on one thread, so that their splits are fitted side by side.
+    Networks train on one thread, so that their splits are fitted side by side. What only counts is
+    done by this process: it takes seconds.
     """
     workspace, lake = making.workspace, making.lake
     wanted = making.choices["splits"]
     splits = (warm_split(lake),) if why_not_judged(lake) else splits_in(lake, wanted)
-    processes = processes_for(workspace.settings, len(splits)) if entry.learns else 1
-    # Epochs are shown where they happen in this process; from others only whole fits are.
-    seen = workspace if processes == 1 else Workspace(workspace.settings)
-    recipe = choices_of(entry, workspace.settings)
-    jobs = [(seen, entry, recipe, split, making.stamp) for split in splits]
-    fits = side_by_side(_fit, jobs, processes)
+    recipe, stamp = choices_of(entry, workspace.settings), making.stamp
+    named = {f"the fit of {entry.name} on {split}": (split,) for split in splits}
+    if entry.learns:
+        engine = engine_of(workspace.settings)
+        # Epochs are shown where they happen in this process; from others only whole fits are.
+        here = engine.works_here(len(splits))
+        seen = workspace if here else Workspace(without_secrets(workspace.settings))
+        fits = engine.fit(_fit, (seen, entry, recipe, stamp, engine.executor()), named)
+    else:
+        fits = ONE_PROCESS.map(_fit, (workspace, entry, recipe, stamp, None), named)
     workspace.progress(f"Fitting {entry.name}", 0, len(splits))
     for done, (split, fit) in enumerate(zip(splits, fits, strict=True), start=1):
         workspace.progress(f"Fitting {entry.name}", done, len(splits))
@@ -226,16 +233,24 @@ def _fits(making: Making, entry: ModelEntry) -> Iterator[_Fit]:
 
 
 def _fit(
-    workspace: Workspace, entry: ModelEntry, recipe: Choices, split: str, stamp: Stamp
+    workspace: Workspace,
+    entry: ModelEntry,
+    recipe: Choices,
+    stamp: Stamp,
+    executor: "Executor | None",
+    split: str,
 ) -> _Fit | _NotFitted:
-    """Fits one model on one split and keeps it as a version, where there is one to fit."""
+    """Fits one model on one split and keeps it as a version, where there is one to fit.
+
+    Two processes that do so at once, as where a lost one comes back, keep one version.
+    """
     from models.protocol import NothingToLearnError
 
     data = split_data(workspace.lake, split).dataset
     if entry.modality is not None and entry.modality not in data.tokens:
         return _NotFitted(f"No item has its {entry.modality}.")
     on_epoch = partial(_show, workspace, f"Fitting {entry.name} on {split}")
-    model = entry.build(recipe, workspace.settings.device, on_epoch)
+    model = entry.build(recipe, workspace.settings.device, on_epoch, executor)
     started = time.perf_counter()
     try:
         model.fit(data)
