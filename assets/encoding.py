@@ -1,7 +1,9 @@
 """From content to tower features: each distinct content is encoded once per encoder."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import socket
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,8 +51,12 @@ _CHUNK = 8192
 _BATCHES_OF_FILES = 4
 """That a worker of a cluster takes at once: while one is encoded, the next is decoded."""
 
-Encode = Callable[[Sequence[pl.DataFrame]], Iterator[pl.DataFrame]]
+Encode = Callable[[Sequence[pl.DataFrame]], Generator[pl.DataFrame, None, None]]
 """Frames with a content_sha256, none of them empty, to one frame of `ENCODED` each, in order."""
+
+
+class MediaFolderError(RuntimeError):
+    """A folder of files is missing or empty where they are encoded; the message says where."""
 
 
 def usable_files(lake: Lake, modality: str) -> pl.DataFrame:
@@ -102,9 +108,12 @@ def encode_incrementally(
     keys = known.select("content_sha256").collect()
     chunks = list(contents.sort("content_sha256").iter_slices(_CHUNK))
     new = [chunk.join(keys, on="content_sha256", how="anti") for chunk in chunks]
-    made = encode([frame for frame in new if frame.height])
     encoded, device = 0, "none"
-    with making.lake.writer(table, schema, making.stamp) as writer:
+    with (
+        # An error here must not leave workers with what nobody takes from them.
+        closing(encode([frame for frame in new if frame.height])) as made,
+        making.lake.writer(table, schema, making.stamp) as writer,
+    ):
         for chunk, missing in zip(chunks, new, strict=True):
             watch.skip(chunk.height - missing.height)
             reused = known.join(chunk.lazy(), on="content_sha256", how="semi").collect()
@@ -190,7 +199,7 @@ def _encode_files(
     work = files_to_features(workspace, modality, media)
     places = MediaPlaces(workspace)
 
-    def encode(frames: Sequence[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    def encode(frames: Sequence[pl.DataFrame]) -> Generator[pl.DataFrame, None, None]:
         parts = engine_of(settings).map_frames(
             work,
             (part for frame in frames for part in of_one_root(places, frame)),
@@ -275,10 +284,11 @@ class FilesToFeatures:
         )
 
         def compute(files: pl.DataFrame) -> pl.DataFrame:
-            pairs = files.select("content_sha256", "uri").iter_rows()
+            pairs, root = files.select("content_sha256", "uri").iter_rows(), Path(files["root"][0])
+            _require_filled(root)
             encoded = encode_media(
                 (MediaRow(sha256, uri, sha256) for sha256, uri in pairs),
-                Path(files["root"][0]),
+                root,
                 encoder,
                 limits=self.limits,
                 workers=self.workers,
@@ -288,6 +298,15 @@ class FilesToFeatures:
             return encoded_rows(encoded, encoder.device)
 
         return compute
+
+
+def _require_filled(root: Path) -> None:
+    """Refuses a folder without files, as where a disk is not mounted: all would count as broken."""
+    if not root.is_dir() or next(root.iterdir(), None) is None:
+        raise MediaFolderError(
+            f"{socket.gethostname()} sees no file in {root}, where the run found some: mount the "
+            "folder there and run again."
+        )
 
 
 media_features = [

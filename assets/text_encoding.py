@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -92,7 +92,7 @@ def _encode_table(
         settings.text_encoder, workspace.paths.weights, settings.device, columns, weigh
     )
 
-    def encode(frames: Sequence[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    def encode(frames: Sequence[pl.DataFrame]) -> Generator[pl.DataFrame, None, None]:
         read = (frame.select("content_sha256", *columns) for frame in frames)
         return engine_of(settings).map_frames(work, read, _TEXTS_AT_ONCE, watch.progress)
 

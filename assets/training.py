@@ -21,6 +21,7 @@ from assets.datasets import (
     splits_in,
     warm_split,
 )
+from assets.engines import engine_of
 from assets.features import newest_event
 from assets.full_evaluation import choices_outlasting, splits_judged
 from assets.item_vectors import VECTOR_TABLES, encoders_of
@@ -32,12 +33,11 @@ from assets.registry import (
     has_version,
     open_registry,
 )
-from assets.side_by_side import processes_for, side_by_side
 from assets.stage import Stamp
 from assets.table_asset import Making, table_asset
 from crossmodal.lake import Lake
 from crossmodal.modalities import LASTING
-from crossmodal.settings import Evaluation
+from crossmodal.settings import Evaluation, without_secrets
 from crossmodal.workspace import Workspace
 from models.catalogue import CATALOGUE, Choices, ModelEntry
 from models.distinct import distinct
@@ -45,6 +45,7 @@ from models.splits.names import USER_RANDOM
 
 if TYPE_CHECKING:
     from models.data import Dataset
+    from models.parallel import Executor
     from models.protocol import Recommender
     from models.training import Epoch
 
@@ -221,40 +222,49 @@ def _trained(
     making: Making, entry: ModelEntry, splits: Sequence[str]
 ) -> Iterator[_Fit | _NotFitted]:
     """Networks train on one thread, and in Python's time, so that each split has a process."""
-    settings = making.settings
-    processes = processes_for(settings, len(splits))
+    engine, settings = engine_of(making.settings), making.settings
     # Epochs are shown where they happen in this process; from others only whole fits are.
-    seen = making.workspace if processes == 1 else Workspace(settings)
-    recipe = choices_of(entry, settings)
-    return side_by_side(
-        _fit, [(seen, entry, recipe, split, making.stamp) for split in splits], processes
-    )
+    here = engine.works_here(len(splits))
+    seen = making.workspace if here else Workspace(without_secrets(settings))
+    common = (seen, entry, choices_of(entry, settings), making.stamp, engine.executor())
+    return engine.fit(_fit, common, _named(entry, splits))
 
 
 def _counted(
     making: Making, entry: ModelEntry, splits: Sequence[str]
 ) -> Iterator[_Fit | _NotFitted]:
-    """What only counts or solves takes a second or a few, in code that lets other threads run."""
+    """What only counts or solves takes seconds, in code that lets other threads run."""
+    from models.parallel import ONE_PROCESS
     from models.threads import threads
 
-    recipe = choices_of(entry, making.settings)
+    common = (making.workspace, entry, choices_of(entry, making.settings), making.stamp, None)
     with threads() as pool:
-        yield from pool.map(
-            lambda split: _fit(making.workspace, entry, recipe, split, making.stamp), splits
-        )
+        yield from ONE_PROCESS.map(_fit, common, _named(entry, splits), pool)
+
+
+def _named(entry: ModelEntry, splits: Sequence[str]) -> dict[str, tuple[str]]:
+    return {f"the fit of {entry.name} on {split}": (split,) for split in splits}
 
 
 def _fit(
-    workspace: Workspace, entry: ModelEntry, recipe: Choices, split: str, stamp: Stamp
+    workspace: Workspace,
+    entry: ModelEntry,
+    recipe: Choices,
+    stamp: Stamp,
+    executor: "Executor | None",
+    split: str,
 ) -> _Fit | _NotFitted:
-    """Fits one model on one split and keeps it as a version, where there is one to fit."""
+    """Fits one model on one split and keeps it as a version, where there is one to fit.
+
+    Two processes that do so at once, as where a lost one comes back, keep one version.
+    """
     from models.protocol import NothingToLearnError
 
     data = assembled_split(workspace, split).dataset
     if entry.modality is not None and entry.modality not in data.tokens:
         return _NotFitted(f"No item has its {entry.modality}.")
     on_epoch = partial(_show, workspace, f"Fitting {entry.name} on {split}")
-    model = entry.build(recipe, workspace.settings.device, on_epoch)
+    model = entry.build(recipe, workspace.settings.device, on_epoch, executor)
     started = time.perf_counter()
     try:
         model.fit(data)

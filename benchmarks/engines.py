@@ -1,11 +1,12 @@
-"""Encoding and lists on a Ray cluster of one node and of two, each on a core of its own.
+"""Encoding, fits and lists on a Ray cluster of one node and of two, each on a core of its own.
 
     python -m benchmarks.engines --home HOME
 
-The home has had a run; its pictures are encoded again, and its champion makes all lists again.
-Nothing in the home changes. A node, with all its processes, is pinned to one core, and the run
-shares the core of one node. Each cluster is a process of its own. The throughput is that of the
-time in which all workers work; the seconds are those of the whole, with what loading takes.
+The home has had a run; its pictures are encoded again, the hybrid is fitted again on each of its
+splits, and the champion makes all lists again. Nothing in the home changes. A node, with all its
+processes, is pinned to one core, and the run shares the core of one node. Each cluster is a process
+of its own. The throughput is that of the time in which all workers work, and for fits that of the
+whole; the seconds are those of the whole, with what loading takes.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from pathlib import Path
 
 import polars as pl
 
+from assets.datasets import split_data, splits_in
 from assets.encoding import files_to_features, of_one_root, usable_files
 from assets.engines import Compute, Progress, Work, engine_of
 from assets.media_places import MediaPlaces
@@ -30,6 +32,8 @@ from benchmarks._runs import write
 from crossmodal.modalities import modality_of
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
+from models.catalogue import entry_of
+from models.parallel import Executor
 
 _OUT = Path("benchmarks/out/engines.json")
 _STORE_BYTES = 300 * 2**20
@@ -96,20 +100,24 @@ def _in_a_process(home: Path, workers: int) -> dict[str, dict[str, float]]:
 
 
 def measured(home: Path, workers: int) -> dict[str, dict[str, float]]:
-    """Rows per second and seconds of both kinds of work."""
+    """Rows per second and seconds of each kind of work; a row of fits is a split."""
     os.environ.update(RAY_USAGE_STATS_ENABLED="0", RAY_AUTH_MODE="disabled")
     os.environ["PYTHONPATH"] = str(Path(__file__).parents[1])
     import ray
     from ray.cluster_utils import Cluster
 
+    cores = sorted(os.sched_getaffinity(0))[:workers]
+    if len(cores) < workers:
+        sys.exit(f"{workers} workers need as many cores; this process may use {len(cores)}.")
     cluster = Cluster()
     try:
-        for core in reversed(range(workers)):
+        for core in reversed(cores):
             os.sched_setaffinity(0, {core})
             cluster.add_node(num_cpus=1, object_store_memory=_STORE_BYTES, include_dashboard=False)
         cluster.wait_for_nodes()
         settings = Settings(home=home, engine="ray", ray_address=cluster.address)
-        return {"pictures": _pictures(settings), "lists": _lists(settings)}
+        found = {"pictures": _pictures(settings), "fits": _fits(settings)}
+        return {**found, "lists": _lists(settings)}
     finally:
         ray.shutdown()
         cluster.shutdown()
@@ -121,6 +129,22 @@ def _pictures(settings: Settings) -> dict[str, float]:
     frames = list(of_one_root(MediaPlaces(home), files))
     work = files_to_features(home, modality_of("image"), "image")
     return _timed(settings, work, frames, _FILES_PER_PART)
+
+
+def _fits(settings: Settings) -> dict[str, float]:
+    """The seconds hold what loading takes, as fits are few and long."""
+    splits = splits_in(Workspace(settings).lake, entry_of("hmdf").splits)
+    engine, began = engine_of(settings), time.perf_counter()
+    for _ in engine.fit(_fit, (settings, engine.executor()), {name: (name,) for name in splits}):
+        pass
+    seconds = time.perf_counter() - began
+    per_second = round(len(splits) / seconds, 4)
+    return {"rows": len(splits), "seconds": round(seconds, 1), "per_second": per_second}
+
+
+def _fit(settings: Settings, executor: Executor | None, split: str) -> None:
+    data, entry = split_data(Workspace(settings).lake, split).dataset, entry_of("hmdf")
+    entry.build(entry.choose(settings), settings.device, executor=executor).fit(data)
 
 
 def _lists(settings: Settings) -> dict[str, float]:
@@ -154,6 +178,8 @@ def _throughput(notes: pl.DataFrame) -> float:
     """Rows per second from the last worker's first part to the first worker's last part."""
     workers = notes.group_by("worker").agg(pl.col("began").min(), pl.col("ended").max())
     start, end = workers["began"].max(), workers["ended"].min()
+    if end <= start:
+        sys.exit("The workers did not work at the same time: measure a home with more rows.")
     inside = pl.min_horizontal("ended", pl.lit(end)) - pl.max_horizontal("began", pl.lit(start))
     share = inside.clip(0) / (pl.col("ended") - pl.col("began"))
     return notes.select((pl.col("rows") * share).sum()).item() / (end - start)

@@ -292,7 +292,12 @@ class ModelRegistry:
             self._delete(self.root / version)
         for path in (*folder.rglob("*"), folder):
             sync(path)
-        folder.rename(self.root / version)
+        try:
+            folder.rename(self.root / version)
+        except OSError:
+            # Another process, or the one that this one does again, was faster.
+            if not is_whole(self.root / version):
+                raise
         sync(self.root)
 
     def _file(self, version: str, name: str) -> Path:

@@ -18,7 +18,7 @@ def engine_of(settings: Settings) -> Engine:
         EngineMissingError: it is Ray, which is not installed.
     """
     if settings.engine == "local":
-        return LocalEngine()
+        return LocalEngine(settings)
     if find_spec("ray") is None:
         raise EngineMissingError(
             "CROSSMODAL_ENGINE is ray, but Ray is not installed: run `make ray` or "
@@ -26,4 +26,4 @@ def engine_of(settings: Settings) -> Engine:
         )
     from assets.engines.on_ray import RayEngine
 
-    return RayEngine(settings.ray_address)
+    return RayEngine(settings)

@@ -1,26 +1,25 @@
-"""Work done by the workers of a Ray cluster, by Ray Data."""
+"""Work done by the workers of a Ray cluster: frames by Ray Data, fits by tasks."""
 
-import logging
-import os
-import signal
 import socket
-import threading
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+import traceback
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import closing
+from typing import Any, TypeVar
 
 import polars as pl
 import pyarrow as pa
 import ray
 import ray.data
 
+from assets.engines.cluster import connect, processors
 from assets.engines.protocol import Progress, Work
+from assets.engines.sameness import Sameness
+from assets.engines.tasks import RayTasks
+from crossmodal.settings import Settings
 
-_PART, _MADE = "__part", "__made"
-_ANSWER_SECONDS = 5.0
+_PART, _MADE, _ERROR = "__part", "__made", "__error"
 
-
-class RayUnreachableError(RuntimeError):
-    """No cluster answers at the address; the message names it."""
+Answer = TypeVar("Answer")
 
 
 class RayEngine:
@@ -29,82 +28,52 @@ class RayEngine:
     Each actor starts the work once. Where a node is lost, Ray does its parts again on the others.
 
     Args:
-        address: of the cluster; empty for one that this process starts on its machine.
+        settings: name the cluster, and the home that its nodes share.
+
+    Raises:
+        RayUnreachableError: by each method, where no cluster answers at the address.
+        DifferentNodeError: by each method, where a node has another home or other code.
     """
 
-    def __init__(self, address: str) -> None:
-        self._address = address
+    def __init__(self, settings: Settings) -> None:
+        self._address, self._home = settings.ray_address, settings.home
 
     def map_frames(
         self, work: Work, frames: Iterable[pl.DataFrame], rows: int, progress: Progress
-    ) -> Iterator[pl.DataFrame]:
-        """See `Engine`. The object store holds all parts before the first one is worked on.
-
-        Raises:
-            RayUnreachableError: no cluster answers at the address.
-        """
+    ) -> Generator[pl.DataFrame, None, None]:
+        """See `Engine`. The object store holds all parts before the first one is worked on."""
         connect(self._address)
         heights, blocks = _put(frames, rows)
-        made = _made(work, blocks)
         done = 0
-        for parts in heights:
-            whole = []
-            for height in parts:
-                whole.append(next(made))
-                done += height
-                progress(done)
-            yield pl.concat(whole)
+        with closing(_made(work, Sameness.of(self._home), blocks)) as made:
+            for parts in heights:
+                whole = []
+                for height in parts:
+                    whole.append(next(made))
+                    done += height
+                    progress(done)
+                yield pl.concat(whole)
 
+    def works_here(self, fits: int) -> bool:
+        """See `Engine`."""
+        return False
 
-def connect(address: str) -> None:
-    """Joins the cluster, for as long as this process lives.
+    def fit(
+        self,
+        function: Callable[..., Answer],
+        common: tuple[object, ...],
+        fits: Mapping[str, tuple[Any, ...]],
+    ) -> Iterator[Answer]:
+        """See `Engine`: one task per fit, which takes a GPU where the cluster has some."""
+        connect(self._address)
+        _, gpus = processors()
+        tasks = RayTasks(self._address, Sameness.of(self._home), min(1, gpus))
+        return tasks.map(function, common, fits)
 
-    Args:
-        address: as in the setting.
-
-    Raises:
-        RayUnreachableError: no cluster answers at the address.
-    """
-    if ray.is_initialized():
-        return
-    if address:
-        _require_answer(address)
-    # Nothing of the platform reports to anyone.
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    with _same_handler_of_sigterm():
-        ray.init(
-            address or "local",
-            include_dashboard=None if address else False,
-            log_to_driver=False,
-            logging_level="WARNING",
-        )
-    # Its plans of execution would interrupt the run's own progress.
-    logging.getLogger("ray.data").setLevel(logging.WARNING)
-
-
-def _require_answer(address: str) -> None:
-    """Ray itself would try for minutes."""
-    host, _, port = address.rpartition(":")
-    try:
-        socket.create_connection((host, int(port)), _ANSWER_SECONDS).close()
-    except OSError as error:
-        raise RayUnreachableError(
-            f"No Ray cluster answers at CROSSMODAL_RAY_ADDRESS={address} ({error}): start one "
-            "with `ray start --head` and name its address, or leave the setting out."
-        ) from error
-
-
-@contextmanager
-def _same_handler_of_sigterm() -> Iterator[None]:
-    """Ray would end the process by a handler of its own, past what the run does at its end."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    def executor(self) -> RayTasks:
+        """See `Engine`: tasks without a GPU, as what the hybrid stacks computes on CPUs."""
+        connect(self._address)
+        return RayTasks(self._address, Sameness.of(self._home))
 
 
 def _put(
@@ -122,13 +91,14 @@ def _put(
     return heights, blocks
 
 
-def _made(work: Work, blocks: "list[ray.ObjectRef[pa.Table]]") -> Iterator[pl.DataFrame]:
+def _made(
+    work: Work, same: Sameness, blocks: "list[ray.ObjectRef[pa.Table]]"
+) -> Generator[pl.DataFrame, None, None]:
     """What is made of each part, in their order."""
     if not blocks:
         return
-    resources = ray.cluster_resources()
-    gpus = int(resources.get("GPU", 0))
-    most = min(gpus or int(resources.get("CPU", 1)), len(blocks))
+    cpus, gpus = processors()
+    most = min(gpus or cpus, len(blocks))
     context = ray.data.DataContext.get_current().copy()
     context.execution_options.preserve_order = True
     context.enable_progress_bars = False
@@ -136,28 +106,61 @@ def _made(work: Work, blocks: "list[ray.ObjectRef[pa.Table]]") -> Iterator[pl.Da
         made = ray.data.from_arrow_refs(blocks).map_batches(
             _Actor,
             # One copy per node, which all its actors read.
-            fn_constructor_args=(ray.put(work),),
+            fn_constructor_args=(ray.put(work), same),
             batch_size=None,
             batch_format="pyarrow",
             compute=ray.data.ActorPoolStrategy(min_size=1, initial_size=most, max_size=most),
             num_cpus=1,
             num_gpus=1 if gpus else 0,
         )
-        for row in made.iter_rows():
-            yield pl.read_ipc_stream(row[_MADE])
+    for row in made.iter_rows():
+        if row[_ERROR] is not None:
+            error, said = ray.cloudpickle.loads(row[_ERROR])
+            raise error from WorkerError(said)
+        yield pl.read_ipc_stream(row[_MADE])
+
+
+class WorkerError(Exception):
+    """Where on a worker an error was raised: its traceback there."""
 
 
 class _Actor:
-    """One process that works on parts."""
+    """One process that works on parts.
 
-    def __init__(self, work: "ray.ObjectRef[Work]") -> None:
-        self._compute = ray.get(work).start(_nobody_watches)
+    Errors are answers, so that the run raises what the work raised. Ray would start a process again
+    and again that fails at its start.
+    """
+
+    def __init__(self, work: "ray.ObjectRef[Work]", same: Sameness) -> None:
+        self._error: bytes | None = None
+        try:
+            same.require()
+            self._compute = ray.get(work).start(_nobody_watches)
+        except Exception as error:  # noqa: BLE001  The run raises it.
+            self._error = _packed(error)
 
     def __call__(self, batch: pa.Table) -> pa.Table:
-        """One row per part: what is made of it, as an Arrow stream, which may have no row."""
+        """One row per part: what is made of it, as an Arrow stream, or why there is nothing."""
         parts = pl.DataFrame(batch).partition_by(_PART, maintain_order=True, include_key=False)
-        made = [_streamed(self._compute(rows)) for rows in parts]
-        return pa.table({_MADE: pa.array(made, pa.large_binary())})
+        made = [self._made(rows) for rows in parts]
+        streams, errors = zip(*made, strict=True)
+        kind = pa.large_binary()
+        return pa.table({_MADE: pa.array(streams, kind), _ERROR: pa.array(errors, kind)})
+
+    def _made(self, rows: pl.DataFrame) -> tuple[bytes | None, bytes | None]:
+        if self._error is not None:
+            return None, self._error
+        try:
+            return _streamed(self._compute(rows)), None
+        except Exception as error:  # noqa: BLE001  The run raises it.
+            return None, _packed(error)
+
+
+def _packed(error: Exception) -> bytes:
+    """An error with its traceback, and the node that it happened on."""
+    error.add_note(f"This happened on the node {socket.gethostname()}.")
+    packed: bytes = ray.cloudpickle.dumps((error, "".join(traceback.format_exception(error))))
+    return packed
 
 
 def _streamed(frame: pl.DataFrame) -> bytes:

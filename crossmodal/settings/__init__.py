@@ -11,7 +11,7 @@ from crossmodal.settings.remembered_source import (
     load_settings,
     remember_source,
 )
-from crossmodal.settings.settings import ENV_PREFIX, Settings, unread_variables
+from crossmodal.settings.settings import ENV_PREFIX, Settings, unread_variables, without_secrets
 
 __all__ = [
     "ENV_PREFIX",
@@ -22,4 +22,5 @@ __all__ = [
     "load_settings",
     "remember_source",
     "unread_variables",
+    "without_secrets",
 ]

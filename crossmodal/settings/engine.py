@@ -6,12 +6,12 @@ from pydantic import BaseModel, Field
 
 
 class EngineSettings(BaseModel):
-    """The run's own process, or a Ray cluster."""
+    """The machine of the run, or a Ray cluster."""
 
     engine: Literal["local", "ray"] = Field(
         default="local",
-        description="What encodes content and writes lists: local, the run's own process; ray, "
-        "the workers of a Ray cluster (docs/scale.md; needs the extra `ray`).",
+        description="What encodes content, fits models and writes lists: local, the machine of the "
+        "run; ray, the workers of a Ray cluster (docs/scale.md; needs the extra `ray`).",
     )
     ray_address: str = Field(
         default="",

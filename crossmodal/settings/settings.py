@@ -3,6 +3,7 @@
 import os
 
 from dotenv import dotenv_values
+from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from crossmodal.settings.drift import DriftSettings
@@ -39,6 +40,12 @@ class Settings(
     model_config = SettingsConfigDict(
         env_prefix=ENV_PREFIX, env_file=_ENV_FILE, extra="ignore", frozen=True
     )
+
+
+def without_secrets(settings: Settings) -> Settings:
+    """The same settings, as other machines may see them."""
+    secret = [name for name, value in settings if isinstance(value, SecretStr)]
+    return settings.model_copy(update=dict.fromkeys(secret))
 
 
 def unread_variables() -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from models.splits.names import USER_TEMPORAL
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from models.parallel import Executor
     from models.protocol import Trainable
     from models.training import Epoch
 
@@ -20,7 +21,7 @@ Choices = Mapping[str, Any]
 """Values by the names of a configuration's fields."""
 
 OnEpoch = Callable[["Epoch"], None]
-Runtime = Literal["device", "on_epoch", "processes"]
+Runtime = Literal["device", "on_epoch", "executor"]
 
 _NETWORKS = 3
 """Of the hybrid; more processes than that have nothing long to fit."""
@@ -127,7 +128,11 @@ class ModelEntry:
         return cast("type[BaseModel]", _named(self.configuration))
 
     def build(
-        self, choices: Choices, device: str = "cpu", on_epoch: OnEpoch | None = None
+        self,
+        choices: Choices,
+        device: str = "cpu",
+        on_epoch: OnEpoch | None = None,
+        executor: "Executor | None" = None,
     ) -> "Trainable":
         """An unfitted model.
 
@@ -135,24 +140,33 @@ class ModelEntry:
             choices: its settings: those of `choose`, with any others in place of its defaults.
             device: where it computes, as `models.encoders.device.choose_device` takes it.
             on_epoch: called after every epoch.
+            executor: does parts of the fit; by default this machine.
         """
-        further = {name: _at_run_time(name, device, on_epoch) for name in self.takes}
+        further = {name: _at_run_time(name, device, on_epoch, executor) for name in self.takes}
         build: Callable[..., Trainable] = self.model_class()
         if self.configuration is None:
             return build(**choices, **further)
         return build(self.config_class()(**choices), **further)
 
 
-def _at_run_time(name: Runtime, device: str, on_epoch: OnEpoch | None) -> Any:
+def _at_run_time(
+    name: Runtime, device: str, on_epoch: OnEpoch | None, executor: "Executor | None"
+) -> Any:
     if name == "device":
         from models.encoders.device import choose_device
 
         return str(choose_device(device))
-    if name == "processes":
-        from joblib import cpu_count
-
-        return min(_NETWORKS, cpu_count())
+    if name == "executor":
+        return executor or _this_machine()
     return on_epoch
+
+
+def _this_machine() -> "Executor":
+    from joblib import cpu_count
+
+    from models.parallel import OnThisMachine
+
+    return OnThisMachine(min(_NETWORKS, cpu_count()))
 
 
 def _named(path: str) -> Any:

@@ -153,7 +153,7 @@ LEARNING = (
         "models.hmdf:HMDFConfig",
         WARM_SPLITS,
         from_platform={"networks": "hybrid_networks", "seed": "seed"},
-        takes=("on_epoch", "processes"),
+        takes=("on_epoch", "executor"),
         code_version="15",
         reads=LASTING,
         learns=True,

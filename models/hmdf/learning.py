@@ -1,11 +1,13 @@
 """What the hybrid learns from some of the events, and what it makes of each slice of them."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Executor
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor as Threads
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+import numpy as np
 
 from models.data import Dataset, Interactions
 from models.evaluation import known_events
@@ -17,10 +19,11 @@ from models.hmdf.retrievers import Retrievers
 from models.hmdf.similarity import ContentSimilarity
 from models.hmdf.slices import Slice, dataset_of, holding_out_last_events
 from models.hmdf.trees import LabelledSlice
-from models.parallel import fit_all
+from models.parallel import ONE_PROCESS, Executor
 from models.protocol import NothingToLearnError, Trainable
 from models.ranking import tie_breaks
 from models.threads import threads
+from models.training import one_blas_thread
 
 _log = logging.getLogger(__name__)
 _FEWEST_SLICES = 2
@@ -35,16 +38,16 @@ class Learner:
         retrievers: that are fitted.
         content: of its items.
         config: of the hybrid.
-        processes: that fit networks at the same time.
+        executor: does what needs nothing of each other: earlier slices, and retrievers that train.
     """
 
     dataset: Dataset
     retrievers: Retrievers
     content: ContentSimilarity
     config: HMDFConfig
-    processes: int
+    executor: Executor
 
-    def pool(self) -> AbstractContextManager[Executor]:
+    def pool(self) -> AbstractContextManager[Threads]:
         """Threads that learn side by side; one where networks have processes."""
         return threads(1 if self.retrievers.trained else self.config.threads)
 
@@ -55,40 +58,54 @@ class Learner:
             known: sorted by user, then time.
             each: see `models.hmdf.item_links.ItemLinks.of`.
         """
-        dataset, seed = self.dataset, self.config.seed
-        everything = dataset_of(dataset, known)
-        solved = fit_all(self.retrievers.solved, everything, 1)
-        last_held_out = holding_out_last_events(dataset, known)
-        trained = fit_all(self.retrievers.trained, last_held_out, self.processes)
-        models: Mapping[str, Trainable] = {**solved, **trained}
-        ties = tie_breaks(dataset.item_ids.ids, seed)
+        everything = dataset_of(self.dataset, known)
+        solved = ONE_PROCESS.fit_all(self.retrievers.solved, everything)
+        last_held_out = holding_out_last_events(self.dataset, known)
+        trained = self.executor.fit_all(self.retrievers.trained, last_held_out)
+        models: dict[str, Trainable] = {**solved, **trained}
+        ties = tie_breaks(self.dataset.item_ids.ids, self.config.seed)
         knowledge = Knowledge.of(everything, self.content, known, each)
         return Ranker(self.config.candidates, ties, models, self.retrievers.reads, knowledge)
 
-    def described(
-        self, parts: Sequence[Slice], pool: Executor
+    def described(self, part: Slice, most_users: int | None) -> tuple[LabelledSlice, Ranker]:
+        """The candidates of a slice as its past describes them, and what that past says.
+
+        Args:
+            part: the slice.
+            most_users: of whom so many are drawn where there are more; None for all.
+        """
+        ranker = self.learned(part.past)
+        n_items, seed = self.dataset.n_items, self.config.seed
+        return labelled(ranker, n_items, part, most_users, seed), ranker
+
+    def all_described(
+        self, parts: Sequence[Slice], pool: Threads
     ) -> tuple[tuple[LabelledSlice, ...], Ranker]:
         """Each slice, described by its own past, and the ranker that described the last one.
 
-        A slice without a choice that is among its candidates is left out, with a warning.
+        A slice without a choice that is among its candidates is left out, with a warning. The last
+        one is described here, while the executor may have the others described elsewhere.
 
         Args:
             parts: the slices.
-            pool: threads that take one each.
+            pool: threads of this process that take one each.
 
         Raises:
             NothingToLearnError: fewer than two slices are left, or not that of the validation
                 events.
         """
-
-        def of(part: Slice) -> tuple[LabelledSlice, Ranker | None]:
-            ranker = self.learned(part.past)
-            # The validated figure is one of all these users, as it is of every other model.
-            most = None if self._is_validation(part) else self.config.most_users
-            found = labelled(ranker, self.dataset.n_items, part, most, self.config.seed)
-            return found, ranker if part is parts[-1] else None
-
-        found, rankers = zip(*pool.map(of, parts), strict=True)
+        *earlier, last = parts
+        # Each slice brings its own past, and no other event may be known to it.
+        items = dataset_of(self.dataset, _none_of(self.dataset.train))
+        jobs = {
+            f"slice {place}, after {len(part.past)} events": (part,)
+            for place, part in enumerate(earlier, start=1)
+        }
+        others = self.executor.map(label, (replace(self, dataset=items),), jobs, pool)
+        # The validated figure is one of all these users, as it is of every other model.
+        most = None if self._is_validation(last) else self.config.most_users
+        of_last = pool.submit(self.described, last, most)
+        found = [*others, of_last.result()[0]]
         for part, one in zip(parts, found, strict=True):
             if not one.chosen.any():
                 self._leave_out(part)
@@ -99,7 +116,7 @@ class Learner:
                 f"{len(slices)} among {len(known_events(self.dataset))} events. "
                 "It takes more events, or other models."
             )
-        return slices, rankers[-1]
+        return slices, of_last.result()[1]
 
     def _is_validation(self, part: Slice) -> bool:
         return part.labels is self.dataset.validation
@@ -114,3 +131,13 @@ class Learner:
             "The slice after %d events is left out: nobody chose a candidate in it.",
             len(part.past),
         )
+
+
+@one_blas_thread()
+def label(learner: Learner, part: Slice) -> LabelledSlice:
+    """The candidates of an earlier slice, for any process: what was learned may be large."""
+    return learner.described(part, learner.config.most_users)[0]
+
+
+def _none_of(events: Interactions) -> Interactions:
+    return events.take(np.zeros(0, dtype=np.int64))

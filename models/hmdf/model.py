@@ -46,6 +46,7 @@ from models.hmdf.trees import (
     choose_rounds,
     fit_trees,
 )
+from models.parallel import ONE_PROCESS, Executor
 from models.persistence import ModelFormatError, NotFittedError, load_state, save_state
 from models.protocol import FeatureWorth, Ranking
 from models.ranking import rank
@@ -68,7 +69,7 @@ class HMDF:
             without events where the slices are of items.
         on_epoch: called after each round of the trees.
         slicing: what is held out for the trees to learn from.
-        processes: that fit models at the same time; more than one pays where they are networks.
+        executor: does what needs nothing of each other: earlier slices, and retrievers that train.
 
     Raises:
         ValueError: networks are asked for where the slices are of items.
@@ -89,7 +90,7 @@ class HMDF:
         choose: Callable[[Dataset], Retrievers] | None = None,
         on_epoch: Callable[[Epoch], None] | None = None,
         slicing: Slicing = OF_TIME,
-        processes: int = 1,
+        executor: Executor = ONE_PROCESS,
     ) -> None:
         self.config = config or HMDFConfig()
         if self.config.networks and slicing is OF_ITEMS:
@@ -102,7 +103,7 @@ class HMDF:
         self._choose = choose or partial(default, seed=self.config.seed)
         self._on_epoch = on_epoch
         self._slicing = slicing
-        self._processes = processes
+        self._executor = executor
         self._ranker: Ranker | None = None
         self._scale: ScoreScale | None = None
         self._judged = _NOBODY
@@ -120,7 +121,7 @@ class HMDF:
         with learner.pool() as pool:
             # First, as it takes longest.
             everything = pool.submit(learner.learned, known_events(dataset))
-            slices, ranker = learner.described(parts, pool)
+            slices, ranker = learner.all_described(parts, pool)
             if by_time:
                 content, ties = learner.content, ranker.ties
                 arrivals = Arrivals.of_slices(dataset, parts, content, ties, seed, pool)
@@ -151,9 +152,7 @@ class HMDF:
                 trees would read other features.
         """
         ranker = self._fitted_ranker()
-        other = type(self)(
-            self.config, self._choose, self._on_epoch, self._slicing, self._processes
-        )
+        other = type(self)(self.config, self._choose, self._on_epoch, self._slicing, self._executor)
         other._scale = self._scale
         newcomer_trees = None if ranker.newcomers is None else ranker.newcomers.trees
         learner = other._learner(dataset)
@@ -199,6 +198,7 @@ class HMDF:
         """Which of the slices judge trees of which others."""
         return self._slicing.folds(len(slices))
 
+    @one_blas_thread()
     def labelled_slices(self, dataset: Dataset) -> tuple[LabelledSlice, ...]:
         """What the trees are fitted to, each slice described by its own past.
 
@@ -209,7 +209,7 @@ class HMDF:
         """
         learner = self._learner(dataset)
         with learner.pool() as pool:
-            slices, ranker = learner.described(self._cut(dataset), pool)
+            slices, ranker = learner.all_described(self._cut(dataset), pool)
         if self._ranker is None or not self._ranker.bags:
             # Names of features are known from now on; a fitted hybrid stays as it is.
             self._ranker = ranker
@@ -307,7 +307,7 @@ class HMDF:
 
     def _learner(self, dataset: Dataset) -> Learner:
         content = ContentSimilarity.of(dataset.tokens)
-        return Learner(dataset, self._choose(dataset), content, self.config, self._processes)
+        return Learner(dataset, self._choose(dataset), content, self.config, self._executor)
 
     def _note_validation(
         self, chosen: ChosenRounds, last: LabelledSlice, *, has_validation: bool

@@ -6,8 +6,10 @@ import polars as pl
 import pytest
 from small_platform import small_settings
 
+from assets.encoding import MediaFolderError, files_to_features
 from assets.ingestion import source_of
 from assets.media_places import MediaPlaces
+from crossmodal.modalities import modality_of
 from crossmodal.uploads import UPLOADED
 from crossmodal.workspace import Workspace
 from models.media import MediaError
@@ -62,3 +64,20 @@ def test_a_file_that_an_app_replaced_during_a_run_is_left_out(workspace: Workspa
     assert places.without_gone(rows(*uris)).equals(rows(*uris))
     gone.unlink()
     assert places.without_gone(rows(*uris))["uri"].to_list() == [uris[0], uris[2]]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("encoders_once")
+def test_files_are_not_taken_for_broken_where_their_folder_is_not_mounted(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    root = tmp_path / "films"
+    encode = files_to_features(workspace, modality_of("image"), "image").start(lambda done: None)
+    gone = pl.DataFrame({"content_sha256": ["a"], "uri": ["a.png"], "root": [str(root)]})
+    with pytest.raises(MediaFolderError, match=f"sees no file in {root}"):
+        encode(gone)
+    root.mkdir()
+    with pytest.raises(MediaFolderError, match=f"sees no file in {root}"):
+        encode(gone)
+    (root / "b.png").write_bytes(b"picture")
+    assert encode(gone)["failure"].null_count() == 0

@@ -1,5 +1,6 @@
 """Settings: the environment first, then what the home remembers, then defaults."""
 
+import pickle
 import shutil
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from crossmodal.settings import (
     load_settings,
     remember_source,
     unread_variables,
+    without_secrets,
 )
 
 
@@ -98,6 +100,16 @@ def test_the_pseudonym_key_never_shows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CROSSMODAL_ID_KEY", "very-secret")
     settings = load_settings()
     assert "very-secret" not in repr(settings) + settings.model_dump_json()
+
+
+def test_other_machines_see_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CROSSMODAL_ID_KEY", "very-secret")
+    monkeypatch.setenv("CROSSMODAL_ALERT_WEBHOOK_URL", "https://example.org/very-secret")
+    settings = load_settings()
+    shown = without_secrets(settings)
+    assert b"very-secret" in pickle.dumps(settings)
+    assert b"very-secret" not in pickle.dumps(shown)
+    assert shown.home == settings.home
 
 
 def test_a_variable_that_nothing_reads_is_named(

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from models.evaluation import (
     bootstrap_interval,
+    compared,
     holm,
     paired_difference,
     paired_differences,

@@ -7,7 +7,7 @@ import pytest
 from walking_users import random_walks
 
 from models.baselines import ALS, ItemKNN, Popularity
-from models.parallel import fit_all
+from models.parallel import ONE_PROCESS, OnThisMachine
 
 walks = partial(random_walks, n_users=40, n_items=30, length=12, held=2)
 
@@ -20,7 +20,9 @@ def _missing() -> Popularity:
 def test_models_come_back_from_processes_as_they_would_from_this_one() -> None:
     dataset = walks()
     builders = {"popularity": Popularity, "item_knn": ItemKNN, "als": ALS}
-    here, there = fit_all(builders, dataset, 1), fit_all(builders, dataset, 2)
+    here, there = (
+        executor.fit_all(builders, dataset) for executor in (ONE_PROCESS, OnThisMachine(2))
+    )
     assert list(there) == list(here) == list(builders)
     users = dataset.histories()
     for name, model in here.items():
@@ -28,6 +30,8 @@ def test_models_come_back_from_processes_as_they_would_from_this_one() -> None:
 
 
 @pytest.mark.slow
-def test_what_one_process_cannot_fit_is_told_as_it_happened() -> None:
-    with pytest.raises(FileNotFoundError, match=r"popularity\.json"):
-        fit_all({"als": ALS, "popularity": _missing}, walks(), 2)
+@pytest.mark.parametrize("executor", [ONE_PROCESS, OnThisMachine(2)])
+def test_what_cannot_be_fitted_is_an_error_that_names_the_model(executor: OnThisMachine) -> None:
+    with pytest.raises(FileNotFoundError, match=r"popularity\.json") as found:
+        executor.fit_all({"als": ALS, "popularity": _missing}, walks())
+    assert found.value.__notes__ == ["This happened in the fit of popularity."]

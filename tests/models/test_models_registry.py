@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,15 @@ def test_a_cut_file_of_a_version_is_named_without_reading_its_weights(
     assert name in fault_of(registry, version) or f"no version {version}" in fault_of(
         registry, version
     )
+
+
+def test_who_adds_the_same_version_at_the_same_time_gets_one_version(tmp_path: Path) -> None:
+    for attempt in range(5):
+        registry = ModelRegistry(tmp_path / str(attempt))
+        with ThreadPoolExecutor(4) as writers:
+            made = list(writers.map(lambda _, into=registry: add(into), range(4)))
+        assert [each.version for each in made] == 4 * registry.names()
+        assert [path.name for path in registry.root.iterdir()] == registry.names()
 
 
 def test_a_version_comes_back_as_it_was_added(registry: ModelRegistry) -> None:
