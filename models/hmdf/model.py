@@ -1,9 +1,7 @@
 """The hybrid as a recommender: fit, score, recommend, save, load."""
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Self
@@ -11,16 +9,13 @@ from typing import Self
 import lightgbm as lgb
 import numpy as np
 
-from models.data import Bools, Dataset, Floats, Histories, Interactions, Ints, TokenTable
-from models.evaluation import known_events
+from models.data import Bools, Dataset, Floats, Histories, Ints, TokenTable
 from models.explanation import Explanation
 from models.hmdf.arrivals import NewcomerTrees
 from models.hmdf.candidates import Candidates
 from models.hmdf.config import HMDFConfig
-from models.hmdf.features import Knowledge
-from models.hmdf.guests import GuestScores
-from models.hmdf.labelling import labelled, ndcg_with_guests, scale_of
-from models.hmdf.newcomers import Newcomers
+from models.hmdf.labelling import ndcg_with_guests, scale_of
+from models.hmdf.learning import Learner
 from models.hmdf.ranker import Ranker
 from models.hmdf.retrievers import (
     Retrievers,
@@ -28,17 +23,13 @@ from models.hmdf.retrievers import (
     cold_item_retrievers,
     simple_retrievers,
 )
-from models.hmdf.score_scale import ScoreScale
 from models.hmdf.similarity import ContentSimilarity
 from models.hmdf.slices import (
     OF_ITEMS,
     OF_TIME,
     SLICINGS,
     Fold,
-    Slice,
     Slicing,
-    dataset_of,
-    holding_out_last_events,
 )
 from models.hmdf.state import read_ranker, write_ranker
 from models.hmdf.trees import (
@@ -48,14 +39,11 @@ from models.hmdf.trees import (
     choose_rounds,
     fit_trees,
 )
-from models.parallel import fit_all
 from models.persistence import ModelFormatError, NotFittedError, load_state, save_state
-from models.protocol import FeatureWorth, NothingToLearnError, Ranking, Trainable
-from models.ranking import rank, tie_breaks
+from models.protocol import FeatureWorth, Ranking
+from models.ranking import rank
 from models.training import Epoch, TrainingCurve, one_blas_thread
 
-_log = logging.getLogger(__name__)
-_FEWEST_SLICES = 2
 _NOBODY = (np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.float32))
 
 
@@ -104,12 +92,10 @@ class HMDF:
         default = all_retrievers if self.config.networks else simple_retrievers
         if slicing is OF_ITEMS:
             default = cold_item_retrievers
-        self._choose = choose or partial(default, seed=self.config.seed)
+        chosen = choose or partial(default, seed=self.config.seed)
+        self._learner = Learner(self.config, chosen, slicing, processes)
         self._on_epoch = on_epoch
-        self._slicing = slicing
-        self._processes = processes
         self._ranker: Ranker | None = None
-        self._scale: ScoreScale | None = None
         self._judged = _NOBODY
 
     @one_blas_thread()
@@ -119,20 +105,21 @@ class HMDF:
         Raises:
             NothingToLearnError: fewer than two slices hold a choice that is among its candidates.
         """
-        parts = self._cut(dataset)
-        slices, ranker = self._describe(dataset, parts)
+        parts = self._learner.cut(dataset)
+        slices, ranker = self._learner.described(dataset, parts)
         data = TreeData.of(slices, ranker.feature_names, self.config)
         chosen = choose_rounds(data, self.folds(slices), self.config, self._on_epoch)
         self._note_validation(chosen, slices[-1], has_validation=len(dataset.validation) > 0)
         bags = fit_trees(data, self.config, chosen.rounds)
         content, ties = ranker.knowledge.content, ranker.ties
-        newcomer_trees = None
-        by_time = self._slicing is OF_TIME
-        # None: newcomers have no scale to be placed on.
-        self._scale = scale_of(slices[-1], chosen.scores[0]) if by_time else None
-        if self._scale is not None:
-            newcomer_trees = NewcomerTrees.of(dataset, parts, content, ties, self.config)
-        self._ranker = self._learn_everything(dataset, content, bags, newcomer_trees)
+        by_time = self._learner.slicing is OF_TIME
+        scale = scale_of(slices[-1], chosen.scores[0]) if by_time else None
+        of_newcomers = None
+        # Without a scale there is nothing to place newcomers on.
+        if scale is not None:
+            trees = NewcomerTrees.of(dataset, parts, content, ties, self.config)
+            of_newcomers = None if trees is None else (trees, scale)
+        self._ranker = self._learner.knowing_all(dataset, content, bags, of_newcomers)
         return self
 
     @one_blas_thread()
@@ -151,13 +138,12 @@ class HMDF:
                 trees would read other features.
         """
         ranker = self._fitted_ranker()
-        other = type(self)(
-            self.config, self._choose, self._on_epoch, self._slicing, self._processes
-        )
-        other._scale = self._scale
-        newcomer_trees = None if ranker.newcomers is None else ranker.newcomers.trees
+        by = self._learner
+        other = type(self)(self.config, by.choose, self._on_epoch, by.slicing, by.processes)
+        newcomers = ranker.newcomers
+        of_newcomers = None if newcomers is None else (newcomers.trees, newcomers.scale)
         content = ContentSimilarity.of(dataset.tokens)
-        other._ranker = other._learn_everything(dataset, content, ranker.bags, newcomer_trees)
+        other._ranker = by.knowing_all(dataset, content, ranker.bags, of_newcomers)
         if other.feature_names != self.feature_names:
             changed = sorted(set(other.feature_names) ^ set(self.feature_names))
             raise ValueError(
@@ -195,7 +181,7 @@ class HMDF:
 
     def folds(self, slices: Sequence[LabelledSlice]) -> tuple[Fold, ...]:
         """Which of the slices judge trees of which others."""
-        return self._slicing.folds(len(slices))
+        return self._learner.slicing.folds(len(slices))
 
     def labelled_slices(self, dataset: Dataset) -> tuple[LabelledSlice, ...]:
         """What the trees are fitted to, each slice described by its own past.
@@ -205,7 +191,7 @@ class HMDF:
         Raises:
             NothingToLearnError: fewer than two slices are left.
         """
-        slices, ranker = self._describe(dataset, self._cut(dataset))
+        slices, ranker = self._learner.described(dataset, self._learner.cut(dataset))
         if self._ranker is None or not self._ranker.bags:
             # Names of features are known from now on; a fitted hybrid stays as it is.
             self._ranker = ranker
@@ -268,7 +254,7 @@ class HMDF:
         arrays |= {"judged.users": self._judged[0], "judged.values": self._judged[1]}
         described |= {
             "settings": self.config.model_dump(),
-            "slicing": self._slicing.name,
+            "slicing": self._learner.slicing.name,
             "validated": None if np.isnan(self.validated) else self.validated,
         }
         save_state(folder, arrays, described, family=self.name)
@@ -292,46 +278,7 @@ class HMDF:
             ) from error
         model.validated = float("nan") if value is None else float(value)
         model._ranker = read_ranker(folder, arrays, described, model.config)
-        if model._ranker.newcomers is not None:
-            model._scale = model._ranker.newcomers.scale
         return model
-
-    def _cut(self, dataset: Dataset) -> tuple[Slice, ...]:
-        """The slices that the trees learn from, the oldest first where they are of time."""
-        known = known_events(dataset)
-        return self._slicing.cut(dataset, known, self.config.slices, self.config.seed)
-
-    def _describe(
-        self, dataset: Dataset, parts: Sequence[Slice]
-    ) -> tuple[tuple[LabelledSlice, ...], Ranker]:
-        """See `labelled_slices`; also the ranker that described the last slice."""
-        retrievers, content = self._choose(dataset), ContentSimilarity.of(dataset.tokens)
-        slices: list[LabelledSlice] = []
-        for part in parts:
-            _log.info("Describing what was chosen after %d events.", len(part.past))
-            ranker = self._learn(retrievers, dataset, part.past, content)
-            # The validated figure is one of all these users, as it is of every other model.
-            most = None if part.labels is dataset.validation else self.config.most_users
-            labelled_slice = labelled(ranker, dataset.n_items, part, most, self.config.seed)
-            if labelled_slice.chosen.any():
-                slices.append(labelled_slice)
-            elif part.labels is dataset.validation:
-                raise NothingToLearnError(
-                    f"None of the {len(part.labels)} validation events is of a candidate of the "
-                    "hybrid, so that nothing could judge it. It takes more events, or other models."
-                )
-            else:
-                _log.warning(
-                    "The slice after %d events is left out: nobody chose a candidate in it.",
-                    len(part.past),
-                )
-        if len(slices) < _FEWEST_SLICES:
-            raise NothingToLearnError(
-                "The hybrid needs two slices with a choice among its candidates; there are "
-                f"{len(slices)} among {len(known_events(dataset))} events. "
-                "It takes more events, or other models."
-            )
-        return tuple(slices), ranker
 
     def _note_validation(
         self, chosen: ChosenRounds, last: LabelledSlice, *, has_validation: bool
@@ -345,57 +292,12 @@ class HMDF:
         """
         self.curve, self.validated = chosen.curve, chosen.mean
         self._judged = _NOBODY
-        if self._slicing is not OF_TIME:
+        if self._learner.slicing is not OF_TIME:
             return
         values = ndcg_with_guests(last, chosen.scores[0])
         self.validated = float(values.mean())
         if has_validation:
             self._judged = last.users, values.astype(np.float32)
-
-    def _learn_everything(
-        self,
-        dataset: Dataset,
-        content: ContentSimilarity,
-        bags: Sequence[lgb.Booster],
-        newcomer_trees: NewcomerTrees | None,
-    ) -> Ranker:
-        """What answers: trees that were fitted to slices, and the knowledge of everything.
-
-        Args:
-            dataset: all of whose events are known.
-            content: of its items.
-            bags: trees.
-            newcomer_trees: of items without events; None where nothing could be learned of them.
-        """
-        known, seed = known_events(dataset), self.config.seed
-        ranker = self._learn(self._choose(dataset), dataset, known, content)
-        newcomers, guests = None, None
-        if newcomer_trees is not None and self._scale is not None:
-            everything, numbers = dataset_of(dataset, known), ranker.knowledge.numbers
-            newcomers = Newcomers.of(
-                everything, content, numbers, newcomer_trees, self._scale, seed
-            )
-        if self._slicing is OF_TIME:
-            guests = GuestScores.of(known, dataset.n_items)
-        return replace(ranker, bags=tuple(bags), newcomers=newcomers, guests=guests)
-
-    def _learn(
-        self,
-        retrievers: Retrievers,
-        dataset: Dataset,
-        known: Interactions,
-        content: ContentSimilarity,
-    ) -> Ranker:
-        """Counts and fits all that says something of candidates, from `known` alone."""
-        everything = dataset_of(dataset, known)
-        solved = fit_all(retrievers.solved, everything, 1)
-        trained = fit_all(
-            retrievers.trained, holding_out_last_events(dataset, known), self._processes
-        )
-        models: Mapping[str, Trainable] = {**solved, **trained}
-        ties = tie_breaks(dataset.item_ids.ids, self.config.seed)
-        knowledge = Knowledge.of(everything, content, known)
-        return Ranker(self.config.candidates, ties, models, retrievers.reads, knowledge)
 
     def _with(self, ranker: Ranker) -> Self:
         """The same hybrid, which answers by another ranker."""
