@@ -6,8 +6,8 @@ import polars as pl
 import pytest
 from small_platform import small_settings
 
-from assets.ingestion import source_of
 from assets.media_places import MediaPlaces
+from assets.source_listing import source_of
 from crossmodal.uploads import UPLOADED
 from crossmodal.workspace import Workspace
 from models.media import MediaError
