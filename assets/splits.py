@@ -44,7 +44,6 @@ def _is_timeless(lake: Lake) -> bool:
         "timeless": _is_timeless(workspace.lake),
         "judging_users": workspace.settings.judging_users,
     },
-    intact=lambda workspace: workspace.lake.exists("cold_items"),
     group="training",
     kinds={"numpy", "parquet"},
     code_version="7",
