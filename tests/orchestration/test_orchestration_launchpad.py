@@ -264,6 +264,10 @@ def test_what_is_chosen_holds_for_the_run_and_stands_in_its_tags(tmp_path: Path)
     [
         ({"seed": -1}, "seed: Input should be greater than or equal to 0."),
         ({"source_path": "/data"}, "add the source that it is of"),
+        (
+            {"source": "sample", "source_path": "/data"},
+            "sample takes no source_path; leave",
+        ),
         ({"force": ["splits", "items"]}, "forces items, which this run does not make: select it"),
     ],
 )
