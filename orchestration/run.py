@@ -268,7 +268,7 @@ def _is_interruption(event: dg.DagsterEvent) -> bool:
 
 @contextmanager
 def _followed_by_alerts(workspace: Workspace, instance: dg.DagsterInstance) -> Iterator[None]:
-    """Tells what begins or passes with the run; not where somebody has stopped it."""
+    """Posts what begins or passes with the run; not where somebody has stopped it."""
     try:
         yield
     except RunFailedError:
