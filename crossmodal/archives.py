@@ -232,8 +232,11 @@ class OpenArchive:
 
     def _require_safe(self, manifest: Manifest) -> None:
         seen = set()
+        folders = {
+            above.as_posix() for file in manifest.files for above in PurePath(file.path).parents
+        }
         for file in manifest.files:
-            if not _stays_within(file.path) or file.path in seen:
+            if not _stays_within(file.path) or file.path in seen or file.path in folders:
                 raise ArchiveError(
                     f"{self._shown} lists {file.path!r}, which no archive of `crossmodal backup` "
                     "does; nothing of it can be trusted: take another archive."

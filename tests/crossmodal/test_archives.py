@@ -165,6 +165,7 @@ def test_a_member_that_is_not_what_the_manifest_lists_is_refused(
     ("listed", "said"),
     [
         (listing(of_content("x"), of_content("x")), "nothing of it can be trusted"),
+        (listing(of_content("x"), of_content("x/y")), "nothing of it can be trusted"),
         (listing(of_content("x"), of_content("y")), "y is missing"),
         (listing(), "does not list 'home/x'"),
         (listing(of_content("x", b"y")), "another checksum"),
