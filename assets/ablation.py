@@ -39,18 +39,20 @@ _WORTH = pl.Schema(
     }
 )
 
+_CODE_VERSION = "2"
+"""Raised when the same models would get other figures."""
+
 
 @table_asset(
     table="modality_worth",
     inputs=MASKING_INPUTS,
     also_reads=MASKING_TABLES,
     also_writes=["modality_subsets"],
-    choices=masking_choices("modality_worth"),
+    choices=masking_choices("modality_worth", _CODE_VERSION),
     pictures=("modality_worth",),
-    intact=lambda workspace: workspace.lake.exists("modality_subsets"),
     group="evaluation",
     kinds={"torch", "parquet"},
-    code_version="2",
+    code_version=_CODE_VERSION,
 )
 def modality_ablation(making: Making) -> dict[str, int]:
     """What each modality is worth to the best models, with every subset of them, none refitted."""

@@ -11,9 +11,9 @@ def after_change_of(*inputs: str) -> dg.AutomationCondition:
     Args:
         inputs: assets that the asset depends on; without any, all that it depends on.
     """
-    # A run that made both needs no other one after it, and an input that was kept changes nothing.
-    alone = _Condition.data_version_changed() & ~_Condition.executed_with_root_target()
-    changed = _Condition.any_deps_match(alone | _Condition.will_be_requested())
+    # The root target is the asset: the run that changed an input may have made the asset from it.
+    left_behind = _Condition.data_version_changed() & ~_Condition.executed_with_root_target()
+    changed = _Condition.any_deps_match(left_behind | _Condition.will_be_requested())
     if inputs:
         changed = changed.allow(dg.AssetSelection.assets(*inputs))
     return (

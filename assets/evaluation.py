@@ -74,7 +74,6 @@ _COMPARISONS = {
         "seed": workspace.settings.seed,
     },
     pictures=("metric_intervals",),
-    intact=lambda workspace: workspace.lake.exists("metrics_per_user"),
     group="evaluation",
     kinds={"numpy", "parquet"},
     code_version="4",

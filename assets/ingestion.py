@@ -1,10 +1,8 @@
 """Raw files to clean tables: take stock, clean, then publish month by month."""
 
-import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from functools import partial
-from pathlib import Path
 
 import dagster as dg
 import polars as pl
@@ -16,6 +14,7 @@ from assets.published_months import drop_months_not_in, publish_month
 from assets.reported_events import reported_interactions
 from assets.reported_items import REPORTED_ITEMS
 from assets.retrying import retrying
+from assets.source_listing import list_files, sha256_of, source_of
 from assets.stage import OWNERS, Context, column_metadata, filled, made_from, materialize_table
 from assets.table_asset import Making, table_asset
 from crossmodal.lake import Lake
@@ -25,43 +24,9 @@ from crossmodal.published_events import record_published, scale_summary
 from crossmodal.settings import remember_source
 from crossmodal.value_scale import ValueScale
 from crossmodal.workspace import KEY_IDENTITY, Workspace
-from sources.catalogue import SourceRequest, source_entry
-from sources.factory import open_source
-from sources.protocol import Source, SourceError, SourceFile
+from sources.catalogue import source_entry
+from sources.protocol import Source
 from sources.rejects import IN_THE_FUTURE
-from sources.sample.config import SampleConfig
-
-
-def source_of(workspace: Workspace) -> Source:
-    """The source that the settings name."""
-    settings = workspace.settings
-    request = SourceRequest(
-        home_sources=workspace.paths.sources,
-        path=settings.source_path,
-        set_name=settings.source_name,
-        sample=SampleConfig(
-            users=settings.sample_users,
-            items=settings.sample_items,
-            events=settings.sample_events,
-            seed=settings.seed,
-        ),
-        earliest=settings.earliest_event,
-        latest=settings.latest_event,
-    )
-    return open_source(settings.source, request)
-
-
-def source_root(workspace: Workspace) -> Path:
-    """The folder of the source's files.
-
-    Raises:
-        SourceError: the files were never fetched, or are gone.
-    """
-    root = source_of(workspace).root
-    if not root.is_dir():
-        raise SourceError(f"The source's folder {root} is not there; materialize raw_media again.")
-    return root
-
 
 _listing = partial(
     dg.AssetSpec, group_name="sources", owners=OWNERS, kinds={"file"}, code_version="1"
@@ -293,85 +258,6 @@ def _publish_listing(
 
 def _write_listing(lake: Lake, name: str, listing: pl.DataFrame, stamp: dict[str, str]) -> None:
     lake.write(name, listing, stamp, total_bytes=int(listing["bytes"].sum()))
-
-
-def list_files(
-    workspace: Workspace,
-    source: Source,
-    checksum: Callable[[Path], str] | None = None,
-    *,
-    keep: bool = True,
-) -> dict[str, pl.DataFrame]:
-    """The source's files with their checksums, by the asset that lists them.
-
-    Args:
-        workspace: of the home.
-        source: whose files are there.
-        checksum: of a file; by default it is read.
-        keep: whether the checksums of media files are kept in the lake, as only a run may.
-    """
-    checksum, files = checksum or sha256_of, source.files()
-    return {
-        "raw_interactions": _stock(source.root, _with_role(files, "interactions"), checksum),
-        "raw_items": _stock(source.root, _with_role(files, "items"), checksum),
-        "raw_media": _media_stock(workspace, source, checksum, keep),
-    }
-
-
-def _stock(root: Path, files: list[SourceFile], checksum: Callable[[Path], str]) -> pl.DataFrame:
-    """The files by their paths, since the names of folders may hold values too."""
-    return pl.DataFrame(
-        {
-            "file": [_below(root, file.path) for file in files],
-            "bytes": [file.path.stat().st_size for file in files],
-            "sha256": [checksum(file.path) for file in files],
-        },
-        schema={"file": pl.String, "bytes": pl.Int64, "sha256": pl.String},
-    )
-
-
-def _with_role(files: Iterable[SourceFile], role: str) -> list[SourceFile]:
-    return [file for file in files if file.role == role]
-
-
-def _below(root: Path, path: Path) -> str:
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
-
-
-def _media_stock(
-    workspace: Workspace, source: Source, checksum: Callable[[Path], str], keep: bool
-) -> pl.DataFrame:
-    """Media files with checksums; a file of unchanged size and time is not read again."""
-    lake = workspace.lake
-    files = source.media().collect()
-    unique = files.select("uri").unique().sort("uri")
-    stats = [(source.root / uri).stat() for uri in unique["uri"]]
-    listed = unique.with_columns(
-        bytes=pl.Series([stat.st_size for stat in stats], dtype=pl.Int64),
-        mtime_ns=pl.Series([stat.st_mtime_ns for stat in stats], dtype=pl.Int64),
-        root=pl.lit(workspace.paths.kept(source.root)),
-    )
-    keys = ["root", "uri", "bytes", "mtime_ns"]
-    if lake.exists("media_checksums"):
-        listed = listed.join(lake.read("media_checksums"), on=keys, how="left")
-    else:
-        listed = listed.with_columns(sha256=pl.lit(None, dtype=pl.String))
-    new = listed.filter(pl.col("sha256").is_null())
-    if new.height or not lake.exists("media_checksums"):
-        hashed = new.with_columns(
-            sha256=pl.Series([checksum(source.root / uri) for uri in new["uri"]], dtype=pl.String)
-        )
-        listed = pl.concat([listed.filter(pl.col("sha256").is_not_null()), hashed])
-        if keep:
-            lake.write("media_checksums", listed.select([*keys, "sha256"]).sort("uri"), {})
-    content = listed.select("uri", "bytes", "sha256")
-    return files.join(content, on="uri", how="left").sort("item_id", "modality")
-
-
-def sha256_of(path: Path) -> str:
-    """The checksum of a file (hex)."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _rejects(source: Source) -> pl.DataFrame:

@@ -162,11 +162,12 @@ def drawn_users(test: Interactions, most: int, seed: int) -> Interactions:
     return test.take(np.isin(test.users, drawn))
 
 
-def masking_choices(table: str) -> Callable[[Workspace], Choices]:
+def masking_choices(table: str, code: str) -> Callable[[Workspace], Choices]:
     """The settings that change a table over all maskable models.
 
     Args:
         table: its name in the lake.
+        code: the code version of its asset.
     """
 
     def choices(workspace: Workspace) -> Choices:
@@ -180,7 +181,9 @@ def masking_choices(table: str) -> Callable[[Workspace], Choices]:
                 "seed": settings.seed,
             }
 
-        return choices_outlasting(workspace.lake, table, MASKING_INPUTS, of, settings.evaluation)
+        return choices_outlasting(
+            workspace.lake, table, code, MASKING_INPUTS, of, settings.evaluation
+        )
 
     return choices
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from assets.ingestion import source_root
+from assets.source_listing import source_root
 from crossmodal.uploads import UPLOADED
 from crossmodal.workspace import Workspace
 

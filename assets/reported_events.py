@@ -93,10 +93,9 @@ def reported_interactions(
 
 
 def _lost_from_log(workspace: Workspace, end: LogPosition) -> pl.DataFrame:
-    """Events of the lake to keep beside the log.
+    """Events that the lake keeps though the log in force does not say the same.
 
-    (a) The log lacks them; (b) they are undone in the lake but not in the log, since an older copy
-    of it was put back.
+    The log lacks them, or an older copy of it was put back in which they are not undone yet.
     """
     lake, log = workspace.lake, workspace.paths.event_log
     if not lake.exists(_TABLE):

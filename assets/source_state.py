@@ -6,8 +6,8 @@ from pathlib import Path
 
 import dagster as dg
 
-from assets.ingestion import list_files, sha256_of, source_of
 from assets.observed import SOURCE_MEDIA, SOURCE_TABLES, States, states_of
+from assets.source_listing import list_files, sha256_of, source_of
 from assets.stage import OWNERS
 from crossmodal.workspace import Workspace
 

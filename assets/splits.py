@@ -44,7 +44,6 @@ def _is_timeless(lake: Lake) -> bool:
         "timeless": _is_timeless(workspace.lake),
         "judging_users": workspace.settings.judging_users,
     },
-    intact=lambda workspace: workspace.lake.exists("cold_items"),
     group="training",
     kinds={"numpy", "parquet"},
     code_version="7",
@@ -52,8 +51,8 @@ def _is_timeless(lake: Lake) -> bool:
 def splits(making: Making) -> None:
     """Which events a model may learn from, which stop its training, and which judge it.
 
-    Without times there is no split by time: of the order that is drawn for each user's events, the
-    last ones are random ones.
+    Without times, the order of each user's events is drawn: what is held out as the last ones is
+    random then, and there is no split by one instant.
     """
     lake, log_of_run, seed = making.lake, making.context.log, making.settings.seed
     timeless = _is_timeless(lake)

@@ -17,6 +17,9 @@ from crossmodal.workspace import Workspace
 OWNERS = ["team:recommendations"]
 _PREVIEW_ROWS = 5
 _CELL_CHARACTERS = 60
+CODE = "code"
+"""The name of the code version in a stamp."""
+
 _INPUT = "input:"
 """Begins the name of an input in a stamp."""
 
@@ -38,7 +41,7 @@ def made_from(
     """
     asset_key = dg.AssetKey(key) if key else context.asset_key
     code = context.assets_def.code_versions_by_key[asset_key] or ""
-    return {"code": code, **stamp_of(workspace.lake, inputs, choices)}
+    return {CODE: code, **stamp_of(workspace.lake, inputs, choices)}
 
 
 def stamp_of(lake: Lake, inputs: Iterable[str], choices: Mapping[str, Any]) -> Stamp:
@@ -98,7 +101,8 @@ def materialize_table(
         figures: numbers of the table as it is now, whether it was made or kept.
     """
     started = time.perf_counter()
-    stays = intact and (key or context.asset_key.to_user_string()) not in workspace.forced
+    asset = key or context.asset_key.to_user_string()
+    stays = intact and asset not in workspace.forced
     version = workspace.lake.current(table, stamp) if stays else None
     unchanged = version is not None
     work: Mapping[str, Any] = {}
@@ -109,8 +113,8 @@ def materialize_table(
     # To keep a table takes no time worth a point in the plot of how long it takes to make.
     took = {} if unchanged else {"seconds": round(seconds, 2)}
     if not unchanged:
-        record_seconds(workspace.paths.timings, table, seconds)
-    workspace.progress(table, 1, 1)
+        record_seconds(workspace.paths.timings, asset, seconds)
+    workspace.progress(asset, 1, 1)
     state = "unchanged, kept" if unchanged else f"made in {seconds:.1f} s"
     context.log.info(f"{table}: {version.rows:,} rows, {state}{_figures(work)}")
     return dg.MaterializeResult(

@@ -103,7 +103,8 @@ def table_asset(
         after: assets that come before it, but whose content does not matter.
         also_reads: tables that it reads and that change only together with an input, or whose
             change must not make it again.
-        also_writes: tables that it writes in addition to its own.
+        also_writes: tables that it writes in addition to its own, each with the same stamp: it is
+            made again where one of them is gone or was made from something else.
         choices: settings and fingerprints that change the table.
         pictures: names of the picture files that the body draws.
         intact: False if what is kept next to the table (a model folder, the online store) is gone,
@@ -118,7 +119,8 @@ def table_asset(
     """
     read, optional = tuple(inputs), tuple(where_filled)
     before = (*read, *optional, *after)
-    others = (*also_reads, *also_writes)
+    written = tuple(also_writes)
+    others = (*also_reads, *written)
 
     def declare(make: Body) -> dg.AssetsDefinition:
         asset = name or make.__name__
@@ -152,6 +154,7 @@ def table_asset(
                     stamp = dict(declared.lake.version(table_name).stamp)
                     declared = replace(declared, forced=frozenset())
                 making = Making(context, declared, stamp, chosen)
+                whole = all(declared.lake.current(other, stamp) for other in written)
                 return materialize_table(
                     context,
                     declared,
@@ -159,7 +162,7 @@ def table_asset(
                     stamp,
                     partial(make, making),
                     pictures,
-                    intact=intact(declared),
+                    intact=whole and intact(declared),
                     figures=partial(figures, declared),
                 )
 

@@ -137,8 +137,8 @@ def _model_asset(entry: ModelEntry) -> dg.AssetsDefinition:
             splits = splits_judged(entry, evaluation)
             return {"choices": recipe, "wanted": not left_out, "splits": splits}
 
-        asked = workspace.settings.evaluation
-        return choices_outlasting(workspace.lake, table, SPLIT_INPUTS, of, asked)
+        lake, asked = workspace.lake, workspace.settings.evaluation
+        return choices_outlasting(lake, table, entry.code_version, SPLIT_INPUTS, of, asked)
 
     def intact(workspace: Workspace) -> bool:
         versions = fitted_versions(workspace.lake, entry.name).values()

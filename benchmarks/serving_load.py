@@ -24,7 +24,7 @@ import numpy as np
 import psutil
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from assets.ingestion import source_of
+from assets.source_listing import source_of
 from crossmodal.workspace import Workspace
 
 K = 20

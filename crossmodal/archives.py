@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import pyarrow as pa
 from pydantic import Field, TypeAdapter
 
-from crossmodal.atomic import atomic_path
+from crossmodal.atomic import atomic_path, sweep_for
 
 FORMAT = 1
 """Of the archives that are written; a higher one is of a later release."""
@@ -100,6 +100,8 @@ def write_archive(target: Path, root: Path, release: str, made_at: str) -> Manif
         names = sorted(path.relative_to(root).as_posix() for path in _regular(root))
         files = tuple(_described(root, name) for name in names)
         manifest = Manifest(FORMAT, release, made_at, files)
+        # As large as the archive, and as secret.
+        sweep_for(target)
         with atomic_path(target) as temporary:
             _write(temporary, root, manifest)
             _compare(temporary, target)
@@ -230,8 +232,11 @@ class OpenArchive:
 
     def _require_safe(self, manifest: Manifest) -> None:
         seen = set()
+        folders = {
+            above.as_posix() for file in manifest.files for above in PurePath(file.path).parents
+        }
         for file in manifest.files:
-            if not _stays_within(file.path) or file.path in seen:
+            if not _stays_within(file.path) or file.path in seen or file.path in folders:
                 raise ArchiveError(
                     f"{self._shown} lists {file.path!r}, which no archive of `crossmodal backup` "
                     "does; nothing of it can be trusted: take another archive."

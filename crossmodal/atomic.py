@@ -1,5 +1,6 @@
 """Files that change by one rename: a reader sees the old content or the new, never a part."""
 
+import glob
 import os
 import re
 import shutil
@@ -64,6 +65,13 @@ def sweep(root: Path) -> int:
         else:
             path.unlink(missing_ok=True)
     return len(stale)
+
+
+def sweep_for(target: Path) -> None:
+    """Removes what killed writers of one file have left next to it."""
+    for path in target.parent.glob(f".{glob.escape(target.name)}.*.tmp"):
+        if _WRITER.search(path.name) is not None and _is_stale(path):
+            path.unlink(missing_ok=True)
 
 
 def _marked(name: str) -> str:

@@ -23,7 +23,7 @@ from orchestration.instance import open_instance, readable_records, sole_run
 _STAGE = ".backup-"
 _PASSING = re.compile(
     r"(run|ui|backup)\.lock(\.json)?|feast/(write|live)\.lock|feast/tmp[^/]*|models/\.(new|old)-[^/]*"
-    rf"|{re.escape(_STAGE)}[^/]*|(.*/)?\.[^/]*\.tmp"
+    rf"|{re.escape(_STAGE)}[^/]*|(.*/)?\.[^/]*\.(tmp|part)"
 )
 """Locks, and what somebody is writing or a killed process has left."""
 

@@ -48,6 +48,7 @@ def restore(
     from crossmodal.archives import ArchiveError
     from crossmodal.ending import on_ending
     from crossmodal.paths import StatePaths
+    from feature_repo.store import RegistryDamagedError
     from orchestration.restore import HomeNotEmptyError
     from orchestration.restore import restore as make_home
 
@@ -56,6 +57,8 @@ def restore(
             manifest = make_home(StatePaths(settings.home), archive)
     except (ArchiveError, HomeNotEmptyError) as error:
         fail(str(error))
+    except RegistryDamagedError as error:
+        fail(f"Restored to {settings.home} as it was backed up. {error}")
     typer.echo(f"Restored to {settings.home}: {_described(archive, manifest)}.")
     typer.echo("`crossmodal doctor` says whether everything is in order.")
     _warn_of_another_key(settings)

@@ -139,8 +139,12 @@ def _online(paths: StatePaths) -> str | None:
     from feature_repo.online_file import departures
 
     lake = Lake(paths.lake)
-    tables = ("online_features", "online_recommendations")
-    recorded = {view: keys for table in tables for view, keys in recorded_keys(lake, table).items()}
+    recorded: dict[str, int] = {}
+    for table in ("online_features", "online_recommendations"):
+        try:
+            recorded |= recorded_keys(lake, table)
+        except _UNREADABLE as error:
+            return f"unknown, since {table} is unreadable: {error}"
     if not recorded:
         return None
     differences = departures(paths, recorded)

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 from crossmodal.paths import StatePaths
@@ -23,6 +24,7 @@ def state_of_stores(paths: StatePaths) -> dict[str, str]:
         paths.event_log: require_sound,
         paths.item_log: require_sound,
         paths.rate_limits: require_sound,
+        paths.studies: _require_readable,
         paths.registry: require_readable_registry,
     }
     return {
@@ -49,6 +51,18 @@ def state_of_champion(paths: StatePaths) -> str | None:
     except (HistoryError, OSError) as error:
         fault = str(error)
     return f"unreadable: {fault}" if fault else _SOUND
+
+
+def _require_readable(path: Path) -> None:
+    """Looks at a database without changing how it is kept.
+
+    Raises:
+        sqlite3.Error: it is damaged.
+    """
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        ((outcome,),) = connection.execute("PRAGMA quick_check(1)").fetchall()
+    if outcome != "ok":
+        raise sqlite3.DatabaseError(outcome)
 
 
 def _state(path: Path, look: Callable[[Path], None]) -> str:

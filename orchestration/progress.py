@@ -45,7 +45,8 @@ def watched(earlier: Mapping[str, float] | None = None) -> Iterator[ProgressCall
     """A progress callback for this process's terminal, or for a log where there is none.
 
     Args:
-        earlier: seconds by table, of earlier runs of the home: from them comes the time left.
+        earlier: seconds by asset of this run, as earlier runs of the home took: from them comes
+            the time left.
     """
     remaining = Remaining(earlier or {})
     if not sys.stderr.isatty():

@@ -41,6 +41,7 @@ def restore(paths: StatePaths, archive: Path) -> Manifest:
         HomeNotEmptyError: the home holds something, or is the root of a disk.
         ArchiveError: the archive is damaged, of a release that this one cannot read, or there is no
             room; nothing is left of it.
+        RegistryDamagedError: the home is there as it was, with a registry that was damaged then.
     """
     # A link to the home stays one.
     home = paths.home.resolve()

@@ -31,6 +31,7 @@ from orchestration.instance import (
 from orchestration.jobs import month_range_tags
 from orchestration.night import Night, plan_night
 from orchestration.progress import watched
+from orchestration.stages import pipeline_assets
 
 _READING = dg.AssetSelection.assets(
     "reported_events",
@@ -113,7 +114,9 @@ def run_pipeline(
         StoreError: Dagster's records are damaged, or cannot be written.
     """
     chosen = _selection(only).required_multi_asset_neighbors()
-    with watched(recorded_seconds(StatePaths(settings.home).timings)) as progress:
+    names = _named(chosen, only)
+    recorded = recorded_seconds(StatePaths(settings.home).timings)
+    with watched({name: recorded[name] for name in names & recorded.keys()}) as progress:
         workspace = Workspace(settings, progress)
         with (
             readable_records(workspace.paths),
@@ -127,7 +130,6 @@ def run_pipeline(
         ):
             definitions = build_definitions(workspace, alone=True)
             choices = choices_in_force(workspace)
-            _require_assets(definitions, chosen, only)
             try:
                 source = _materialize(definitions, instance, chosen & _READING, {})
             except CheckFailedError:
@@ -184,16 +186,15 @@ def _selection(only: str | None) -> dg.AssetSelection:
         ) from error
 
 
-def _require_assets(
-    definitions: dg.Definitions, chosen: dg.AssetSelection, only: str | None
-) -> None:
-    graph = definitions.resolve_job_def("everything").asset_layer.asset_graph
+def _named(chosen: dg.AssetSelection, only: str | None) -> frozenset[str]:
+    """The names of the assets of a selection, of which there must be one."""
     try:
-        resolved = chosen.resolve(graph)
+        keys = chosen.resolve(pipeline_assets())
     except dg.DagsterInvalidSubsetError:
-        resolved = set()
-    if not resolved:
+        keys = set()
+    if not keys:
         raise UnknownSelectionError(f"There is no asset {only!r}; the web UI shows their names.")
+    return frozenset(key.to_user_string() for key in keys)
 
 
 def _month_tags(workspace: Workspace, instance: dg.DagsterInstance) -> dict[str, str]:
@@ -267,7 +268,7 @@ def _is_interruption(event: dg.DagsterEvent) -> bool:
 
 @contextmanager
 def _followed_by_alerts(workspace: Workspace, instance: dg.DagsterInstance) -> Iterator[None]:
-    """Tells what begins or passes with the run; not where somebody has stopped it."""
+    """Posts what begins or passes with the run; not where somebody has stopped it."""
     try:
         yield
     except RunFailedError:

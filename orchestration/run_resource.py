@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError
 from crossmodal.lake_damage import damage, set_aside
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
+from orchestration.forced import forced_in
 from orchestration.instance import sole_run
 from orchestration.jobs import FULL_EVALUATION_TAG
 from orchestration.run_queue import QUEUED_TAG
@@ -30,7 +31,6 @@ from orchestration.run_settings import (
     settings_chosen,
     usually,
 )
-from orchestration.taken_up import made_before
 
 RESOURCE = "workspace"
 """The key of the resource."""
@@ -122,7 +122,7 @@ def _as_chosen(home: OpenedHome, instance: dg.DagsterInstance, run: dg.DagsterRu
     """The workspace with what the run's config has chosen, which the run's tags say from now on.
 
     Raises:
-        dg.Failure: a value cannot be used.
+        dg.Failure: a value cannot be used, or nothing would come of it.
     """
     chosen = chosen_in(run, RESOURCE)
     settings = settings_chosen(chosen)
@@ -132,9 +132,7 @@ def _as_chosen(home: OpenedHome, instance: dg.DagsterInstance, run: dg.DagsterRu
         current = home.reopened(**settings)
     except ValidationError as error:
         raise refused(error) from error
-    # A run that was interrupted has made some of what is forced.
-    forced = frozenset(chosen.get(FORCE) or ())
-    return replace(current, forced=forced and forced - made_before(instance, run))
+    return replace(current, forced=forced_in(instance, run, chosen.get(FORCE) or ()))
 
 
 def _has_failed(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:

@@ -10,13 +10,17 @@ from pydantic import Field, ValidationError
 from crossmodal.settings import ENV_PREFIX, Settings
 from models.catalogue import CATALOGUE
 from orchestration.stages import pipeline_assets
-from sources.catalogue import SOURCE_NAMES
+from sources.catalogue import SOURCE_NAMES, source_entry
 
 CHOSEN_TAG = "crossmodal/"
 """Begins the tag of each setting that a run was given, before the name of the setting."""
 
 FORCE = "force"
 """The choice that is no setting."""
+
+
+_OF_SOURCE = "source_"
+"""Begins the name of what a source may be given."""
 
 
 class SourceName(StrEnum):
@@ -72,14 +76,24 @@ def settings_chosen(chosen: Mapping[str, Any]) -> dict[str, Any]:
     """Those choices that are settings and have a value.
 
     Raises:
-        dg.Failure: a path or a name of a source is given, but not of which source.
+        dg.Failure: a path or a name of a source is given, but not of which source, or of one that
+            takes none.
     """
     settings = {
         name: value for name, value in chosen.items() if name != FORCE and value is not None
     }
-    if settings.keys() & {"source_path", "source_name"} and "source" not in settings:
+    given = {name for name in settings if name.startswith(_OF_SOURCE)}
+    if given and "source" not in settings:
         raise dg.Failure(
             "The run config names a source_path or a source_name: add the source that it is of.",
+            allow_retries=False,
+        )
+    entry = source_entry(settings.get("source", ""))
+    takes = {f"{_OF_SOURCE}{name}" for name in entry.takes} if entry else set()
+    if beyond := sorted(given - takes):
+        raise dg.Failure(
+            f"The run config cannot be used: {settings['source']} takes no "
+            f"{' and no '.join(beyond)}; leave it out.",
             allow_retries=False,
         )
     return settings

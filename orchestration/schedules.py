@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from assets.ingestion import source_of
 from assets.partitions import month_of, register_months
 from assets.reported_events import reported_months
+from assets.source_listing import source_of
 from crossmodal.settings import load_settings
 from crossmodal.workspace import Workspace
 from orchestration import defaults

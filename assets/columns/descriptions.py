@@ -71,7 +71,7 @@ _VECTORS = {
     "features": "What the encoder returns, before alignment.",
     "embedding": "Unit vector in the space that all modalities share.",
     "encoder": "Name of the encoder.",
-    "judged": "What was judged on held-out items: the alignment, or shuffled pairs as a control.",
+    "judged": "What finds held-out items' texts: the alignment, or what it must beat.",
     "recall_at_1": "Share of held-out items whose own text is the nearest.",
     "recall_at_10": "Share of held-out items whose own text is among the ten nearest.",
     "head_sha256": "Checksum of the alignment's weights.",
@@ -103,7 +103,6 @@ _MODELS = {
     "global-temporal": "Part of the event in the split by one instant for all users.",
     "cold-item": "Part of the event in the split by items.",
     "random": "Part of the event in the random split.",
-    "bytes": "Size, in bytes.",
     "why": "Why the version is kept.",
 }
 _JUDGEMENTS = {
@@ -168,8 +167,8 @@ _OF_NEW_EVENTS = {
     "hit_rate_10": "Share of the events whose item is in the list of ten.",
     "popularity_hit_rate_10": "The same share, of the items that were most popular.",
     "subject": "What the distance is of, such as a feature, a modality or a field of the events.",
-    "reference": "Effective number of older rows.",
-    "current": "Effective number of newer rows.",
+    "reference": "Effective number of users of the older events.",
+    "current": "Effective number of users of the newer events.",
     "noise": "Distance that chance alone can explain.",
     "limit": "Distance from which it counts as drift; null if the subject is not judged.",
     "drifted": "Whether the distance is above the limit and above what chance explains.",

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import dagster as dg
 
-from crossmodal.modalities import DECLARED, MODALITIES
+from crossmodal.modalities import LASTING, MODALITIES, TOWERS, modality_of
+from models.catalogue import CATALOGUE
 
 _REST = "*"
 """Stands for the columns of a table that are not named."""
@@ -15,8 +16,6 @@ _SAME = "{column}"
 Sources = Mapping[str, tuple[str, ...]]
 """Columns, as `table.column`, by the name of the column that comes from them."""
 
-_MEDIA = {modality.name for modality in DECLARED if modality.media}
-
 
 def _each(columns: str, source: str) -> Sources:
     """Several columns that come from one."""
@@ -24,7 +23,7 @@ def _each(columns: str, source: str) -> Sources:
 
 
 def _features(modality: str) -> Sources:
-    if modality in _MEDIA:
+    if modality_of(modality).media:
         return _each("content_sha256 features", "media.sha256")
     read = {
         "text": ("items.title", "items.text"),
@@ -33,23 +32,32 @@ def _features(modality: str) -> Sources:
     return {"content_sha256": read, "features": read}
 
 
-def _alignment(modality: str) -> Sources:
-    return {_REST: (f"{modality}_features.features", "text_embeddings.embedding")}
+def _alignment(tower: str) -> Sources:
+    files = tuple(f"media.{name}" for name in ("bytes", "width", "height", "seconds", "mime"))
+    compared = files if modality_of(tower).media else ()
+    return {
+        "judged": (),
+        "head_sha256": (f"{tower}_features.features", "text_embeddings.embedding"),
+        _REST: (f"{tower}_features.features", "text_embeddings.embedding", *compared),
+    }
 
 
 def _embeddings(modality: str) -> Sources:
-    features = "review_texts" if modality == "reviews" else f"{modality}_features"
-    made = _each("content_sha256 fingerprint features", f"{features}.{_SAME}")
-    aligned = (f"{modality}_alignment.head_sha256",) if modality not in ("text", "reviews") else ()
-    about = "interactions" if modality == "reviews" else "items"
-    when = "interactions.event_timestamp" if modality == "reviews" else "items.created_at"
+    features = f"{modality}_features"
+    aligned = (f"{modality}_alignment.head_sha256",) if modality in TOWERS else ()
     return {
-        "item_id": (f"{about}.item_id",),
-        "event_timestamp": (when,),
+        "item_id": ("items.item_id",),
+        "event_timestamp": ("items.created_at",),
         "embedding": (f"{features}.features", *aligned),
-        "encoder": (f"{features}.fingerprint",),
-        **made,
+        **_each("content_sha256 fingerprint features", f"{features}.{_SAME}"),
     }
+
+
+_REVIEWS_EMBEDDINGS: Sources = {
+    **_each("item_id event_timestamp", f"interactions.{_SAME}"),
+    **_each("embedding features", "review_texts.features"),
+    "fingerprint": ("review_texts.fingerprint",),
+}
 
 
 def _statistics(of: str) -> Sources:
@@ -63,6 +71,7 @@ def _statistics(of: str) -> Sources:
     }
 
 
+_VERSIONS = tuple(f"model_{entry.name}.version" for entry in CATALOGUE)
 _LEARNED_FROM = (
     "splits.user_id",
     "splits.item_id",
@@ -101,23 +110,33 @@ _CLICK_THROUGH: Sources = {
         f"reported_events.{name}" for name in ("event_type", "request_id", "item_id", "value")
     ),
 }
-_JUDGED: Sources = {_REST: ("metrics.value", "metrics.model", "metrics.split")}
+_FIGURE = ("metrics.value", "metrics.model", "metrics.split")
+_HIDDEN: Sources = {
+    **_each("model split", f"metrics.{_SAME}"),
+    **dict.fromkeys(("modality", "modalities", "measure", "share"), ()),
+    _REST: ("splits.user_id", "splits.item_id", "item_tokens.item_id", *_VERSIONS),
+}
 _OF_TABLES: Mapping[str, Sources] = {
     "staged_items": {_REST: ("raw_items.file",)},
     "staged_interactions": {_REST: ("raw_interactions.file", f"reported_events.{_SAME}")},
     "rejects": {_REST: ("raw_interactions.file", "raw_items.file")},
     "repairs": {_REST: ("raw_interactions.file", "raw_items.file")},
-    "items": {_REST: (f"staged_items.{_SAME}", f"reported_items.{_SAME}")},
+    "items": {
+        "released_at": ("staged_items.released_at",),
+        _REST: (f"staged_items.{_SAME}", f"reported_items.{_SAME}"),
+    },
     "interactions": {_REST: (f"staged_interactions.{_SAME}",)},
     "media": {
-        **_each("modality uri sha256 bytes", f"raw_media.{_SAME}"),
         "item_id": ("items.item_id",),
-        _REST: ("raw_media.sha256",),
+        "modality": (),
+        "uri": ("raw_media.uri", "reported_items.media"),
+        _REST: ("raw_media.sha256", "reported_items.media"),
     },
-    **{f"{name}_features": _features(name) for name in MODALITIES if name != "reviews"},
+    **{f"{name}_features": _features(name) for name in LASTING},
     "review_texts": _each("content_sha256 features text", "interactions.text"),
-    **{f"{name}_alignment": _alignment(name) for name in MODALITIES},
-    **{f"{name}_embeddings": _embeddings(name) for name in MODALITIES},
+    **{f"{name}_alignment": _alignment(name) for name in TOWERS},
+    **{f"{name}_embeddings": _embeddings(name) for name in LASTING},
+    "reviews_embeddings": _REVIEWS_EMBEDDINGS,
     "item_statistics": _statistics("item"),
     "user_statistics": _statistics("user"),
     **{
@@ -129,7 +148,7 @@ _OF_TABLES: Mapping[str, Sources] = {
         for name in MODALITIES
     },
     "online_features": {_REST: ("feature_registry.view",)},
-    "online_recommendations": {_REST: ("user_recommendations.event_timestamp",)},
+    "online_recommendations": {_REST: ("user_recommendations.user_id",)},
     "splits": {
         **_each("user_id item_id value event_timestamp", f"interactions.{_SAME}"),
         "cold-item": ("interactions.item_id", "items.item_id"),
@@ -144,21 +163,30 @@ _OF_TABLES: Mapping[str, Sources] = {
     "model": {_REST: _LEARNED_FROM},
     "hyperparameter_trials": {_REST: _LEARNED_FROM},
     "tie_sensitivity": {_REST: ("splits.user_id", "splits.item_id", "items.item_id")},
-    "metrics": {_REST: ("splits.user_id", "splits.item_id", "item_tokens.item_id")},
+    "metrics": {
+        "run_id": _VERSIONS,
+        _REST: ("splits.user_id", "splits.item_id", "item_tokens.item_id", *_VERSIONS),
+    },
     "prequential_evaluation": _NEW_EVENTS,
     "drift": _DRIFT,
     "click_through": _CLICK_THROUGH,
-    "comparisons": _JUDGED,
+    "comparisons": {_REST: _FIGURE},
     "leaderboard": {
-        "best_baseline": ("comparisons.baseline",),
-        **_each("difference difference_low difference_high", "comparisons.difference"),
-        "p_holm": ("comparisons.p_holm",),
+        "best_baseline": ("metrics.model", "metrics.value"),
+        **_each("difference p_holm", f"comparisons.{_SAME}"),
+        "difference_low": ("comparisons.ci_low",),
+        "difference_high": ("comparisons.ci_high",),
         **_each("split model n_users", f"metrics.{_SAME}"),
+        **_each("ndcg_10_low recall_10_low", "metrics.ci_low"),
+        **_each("ndcg_10_high recall_10_high", "metrics.ci_high"),
+        # The versions of the models' tables say how long their fits took, and no column.
+        "fit_s": (),
         _REST: ("metrics.value",),
     },
-    **dict.fromkeys(("champion", "modality_worth", "modality_robustness"), _JUDGED),
+    "champion": {"version": ("metrics.run_id", *_FIGURE), _REST: _FIGURE},
+    **dict.fromkeys(("modality_worth", "modality_robustness"), _HIDDEN),
     "serving_model": {_REST: _LEARNED_FROM},
-    "kept_versions": {_REST: ("champion.version", "serving_model.version")},
+    "kept_versions": {_REST: ("champion.version", "serving_model.version", *_VERSIONS)},
     "recommendations": {
         "user_id": ("interactions.user_id",),
         "item_id": ("items.item_id", "interactions.item_id"),

@@ -9,7 +9,7 @@ from models.data import Bools, Floats, Ints, Longs
 
 _USERS_AT_ONCE = 256
 _SHORT = 0.5
-"""Choices for each factor up to which a user's equations are fewer by choices than by factors."""
+"""A user with at most so many choices per factor is solved by choices, since that is faster."""
 
 
 def fold_in(
@@ -18,8 +18,8 @@ def fold_in(
     """Vectors x (n_users, f) of (YᵀY + λI + α Σ_i w_i y_i y_iᵀ) x = (1 + α) Σ_i w_i y_i over a
     user's choices i, solved exactly.
 
-    A user with few choices has as many equations as choices instead of one a factor (the matrix
-    inversion lemma); what is solved for one user does not depend on the others.
+    A user with many choices has one equation per factor. One with few has one per choice (by the
+    matrix inversion lemma). What is solved for one user does not depend on the others.
 
     Args:
         history: how much each event counts, at most 1.
@@ -47,7 +47,7 @@ def fold_in(
 def _by_factors(
     history: HistoryWeights, vectors: Floats, ridge: Floats, confidence: float
 ) -> Floats:
-    """Vectors (n_users, f), one equation a factor."""
+    """Vectors (n_users, f), one equation per factor."""
     left = np.repeat(ridge[None], len(history.starts) - 1, axis=0)
     right = np.zeros(left.shape[:2], dtype=np.float32)
     add_choices(*history, vectors, confidence, left, right)
@@ -62,7 +62,7 @@ def _by_choices(
     short: Bools,
     found: Floats,
 ) -> None:
-    """Fills in the vectors (n_users, f) of users (n_users,) with few choices, an equation each.
+    """Writes into `found` the rows of the users that `short` marks, one equation per choice.
 
     With LLᵀ the ridge and U = L⁻¹ Yᵀ √(αW), x = L⁻ᵀ U (I + UᵀU)⁻¹ √W 1 (1 + α) / √α.
     """
@@ -73,6 +73,7 @@ def _by_choices(
     items, places = np.unique(
         history.items[np.repeat(short, lengths)].astype(np.int64), return_inverse=True
     )
+    # Of each event, the row of its item among those of short histories alone.
     place_of = np.zeros(len(history.items), dtype=np.int64)
     place_of[np.repeat(short, lengths)] = places
     whitened = np.ascontiguousarray(

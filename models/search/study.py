@@ -10,7 +10,9 @@ from typing import Any, Literal
 import numpy as np
 import optuna
 from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.exc import DBAPIError
 
+from crossmodal.store_errors import store_errors_of
 from models.baselines.ease import SingularError
 from models.catalogue.space import OneOf, Parameter, Real, Settings, Space, Whole, nested
 from models.search.objective import Objective, OnEpoch
@@ -91,6 +93,9 @@ def search(
 
     Returns:
         Every trial of the study, in order.
+
+    Raises:
+        StoreError: the store is damaged, or cannot be written.
     """
     with _opened(store, name, space) as study:
         tried = _tried(study)
@@ -117,7 +122,7 @@ def _opened(store: Path, name: str, space: Space) -> Iterator[optuna.Study]:
     store.parent.mkdir(parents=True, exist_ok=True)
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    storage = optuna.storages.RDBStorage(f"sqlite:///{store}")
+    storage = _storage(store)
     try:
         study = optuna.create_study(
             storage=storage,
@@ -137,6 +142,16 @@ def _opened(store: Path, name: str, space: Space) -> Iterator[optuna.Study]:
         storage.remove_session()
         storage.engine.dispose()
         optuna.logging.set_verbosity(before)
+
+
+def _storage(store: Path) -> optuna.storages.RDBStorage:
+    try:
+        return optuna.storages.RDBStorage(f"sqlite:///{store}")
+    except DBAPIError as error:
+        if error.orig is None:
+            raise
+        with store_errors_of(store, "without the trials of earlier searches"):
+            raise error.orig from error
 
 
 def _affords(budget: Budget, tried: Sequence[Trial]) -> bool:

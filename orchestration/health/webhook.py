@@ -46,11 +46,7 @@ class Webhook:
             attempt(self._post)(content)
         except _FAULTS as error:
             # Not what the error says: that may name the address.
-            logger.error(
-                "CROSSMODAL_ALERT_WEBHOOK_URL did not take an alert (%s); what is still open is "
-                "posted again with the next look.",
-                _kind(error),
-            )
+            logger.error("CROSSMODAL_ALERT_WEBHOOK_URL did not take an alert (%s).", _kind(error))
             return False
         return True
 

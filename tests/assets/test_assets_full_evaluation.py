@@ -21,21 +21,22 @@ def test_what_trains_weights_is_fitted_on_global_temporal_by_a_full_evaluation_a
     assert splits_judged(entry_of("hmdf"), "brief") == (USER_TEMPORAL,)
 
 
-def test_a_full_table_stays_until_its_inputs_change(tmp_path: Path) -> None:
+def test_a_full_table_stays_until_its_inputs_or_its_code_change(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
 
     def of(evaluation: Evaluation) -> Choices:
         return {"evaluation": evaluation}
 
-    def chosen(evaluation: Evaluation) -> Evaluation:
-        asked: Evaluation = choices_outlasting(lake, "worth", ["events"], of, evaluation)[
-            "evaluation"
-        ]
+    def chosen(evaluation: Evaluation, code: str = "1") -> Evaluation:
+        found = choices_outlasting(lake, "worth", code, ["events"], of, evaluation)
+        asked: Evaluation = found["evaluation"]
         return asked
 
     lake.write("events", pl.DataFrame({"user": ["a"]}), {})
     assert (chosen("brief"), chosen("full")) == ("brief", "full")
-    lake.write("worth", pl.DataFrame({"value": [1.0]}), stamp_of(lake, ["events"], of("full")))
+    stamp = {"code": "1", **stamp_of(lake, ["events"], of("full"))}
+    lake.write("worth", pl.DataFrame({"value": [1.0]}), stamp)
     assert (chosen("brief"), chosen("full")) == ("full", "full")
+    assert chosen("brief", code="2") == "brief", "other code makes it again in any case"
     lake.write("events", pl.DataFrame({"user": ["a", "b"]}), {})
     assert (chosen("brief"), chosen("full")) == ("brief", "full")

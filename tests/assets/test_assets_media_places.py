@@ -7,8 +7,8 @@ import pytest
 from small_platform import small_settings
 
 from assets.encoding import MediaFolderError, files_to_features
-from assets.ingestion import source_of
 from assets.media_places import MediaPlaces
+from assets.source_listing import source_of
 from crossmodal.modalities import modality_of
 from crossmodal.uploads import UPLOADED
 from crossmodal.workspace import Workspace

@@ -108,3 +108,31 @@ def test_what_is_kept_next_to_the_table_and_gone_makes_it_again(
     assert made(workspace, with_folder) and not made(workspace, with_folder)
     folder.rmdir()
     assert made(workspace, with_folder)
+
+
+def test_a_second_table_that_is_of_something_else_makes_both_again(workspace: Workspace) -> None:
+    broken_off = False
+
+    @table_asset(
+        inputs=["source"],
+        also_writes=["halves"],
+        group="tests",
+        kinds={"polars"},
+        code_version="1",
+    )
+    def wholes(making: Making) -> None:
+        rows = making.lake.read("source")
+        making.lake.write("halves", rows.head(rows.height // 2), making.stamp)
+        if broken_off:
+            raise KeyboardInterrupt
+        making.lake.write("wholes", rows, making.stamp)
+
+    assert made(workspace, wholes) and not made(workspace, wholes)
+    workspace.lake.write("source", ROWS.clear(), {})
+    broken_off = True
+    with pytest.raises(KeyboardInterrupt):
+        made(workspace, wholes)
+    broken_off = False
+    workspace.lake.write("source", ROWS, {})
+    assert made(workspace, wholes)
+    assert workspace.lake.read("halves").height == 1

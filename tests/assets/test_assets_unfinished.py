@@ -60,9 +60,10 @@ Run = Callable[..., None]
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    def once(asset: dg.AssetsDefinition, *forced: str) -> None:
+    def once(asset: dg.AssetsDefinition, *forced: str, takes_up: str = "") -> None:
         workspace = Workspace(small_settings(tmp_path), forced=frozenset(forced))
-        assert dg.materialize([asset], resources={"workspace": workspace}).success
+        tags = {"dagster/root_run_id": takes_up} if takes_up else {}
+        assert dg.materialize([asset], resources={"workspace": workspace}, tags=tags).success
 
     return once
 
@@ -90,9 +91,26 @@ def test_what_another_encoder_had_done_is_not_taken_over(run: Run, tmp_path: Pat
     assert Workspace(small_settings(tmp_path)).lake.read("text_features").height == other.encoded
 
 
-def test_a_forced_encoding_that_was_interrupted_goes_on_too(run: Run) -> None:
+def test_a_forced_encoding_goes_on_where_it_is_taken_up_and_begins_again_elsewhere(
+    run: Run,
+) -> None:
     run(encoded_by(Encoder()))
     with pytest.raises(KeyboardInterrupt):
-        run(encoded_by(stopped := Encoder(stops_after=10_000)), "text_features")
-    run(encoded_by(rest := Encoder()), "text_features")
+        run(encoded_by(Encoder(stops_after=10_000)), "text_features")
+    with pytest.raises(KeyboardInterrupt):
+        run(encoded_by(stopped := Encoder(stops_after=10_000)), "text_features", takes_up="a run")
+    assert stopped.encoded == 8192, "what another run had forced counts for nothing"
+    run(encoded_by(rest := Encoder()), "text_features", takes_up="a run")
     assert stopped.encoded + rest.encoded == _CONTENTS.height
+
+
+@pytest.mark.parametrize("at", [200, -200], ids=["a bit has changed", "it was cut"])
+def test_a_damaged_chunk_is_encoded_again(run: Run, tmp_path: Path, at: int) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(encoded_by(Encoder(stops_after=10_000)))
+    (chunk,) = Workspace(small_settings(tmp_path)).paths.unfinished.rglob("*.parquet")
+    content = bytearray(chunk.read_bytes())
+    content[at] ^= 1
+    chunk.write_bytes(content if at > 0 else content[:at])
+    run(encoded_by(whole := Encoder()))
+    assert whole.encoded == _CONTENTS.height

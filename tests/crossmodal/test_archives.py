@@ -20,6 +20,7 @@ from crossmodal.archives import (
     verify_archive,
     write_archive,
 )
+from crossmodal.processes import ProcessMark
 
 CONTENT = {"id.key": b"a secret", "lake/items.parquet": b"rows" * 40, "empty": b""}
 
@@ -34,6 +35,20 @@ def archive(tmp_path: Path) -> Path:
     (root / "id.key").chmod(0o600)
     write_archive(tmp_path / "archive", root, "1.2.3", "2026-01-31T03:00:00+00:00")
     return tmp_path / "archive"
+
+
+def test_what_killed_writers_of_an_archive_left_is_removed(archive: Path) -> None:
+    mark = ProcessMark.of_this_process()
+    killed = archive.with_name(f".archive.{mark.pid}-{mark.began - 60:.0f}-x.tmp")
+    others = [
+        archive.with_name(f".archive.{mark.pid}-{mark.began:.0f}-x.tmp"),
+        archive.with_name(".archive.mine.tmp"),
+        archive.with_name(f".else.{mark.pid}-{mark.began - 60:.0f}-x.tmp"),
+    ]
+    for left in (killed, *others):
+        left.touch()
+    write_archive(archive, archive.with_name("root"), "1.2.3", "2026-01-31T03:00:00+00:00")
+    assert not killed.exists() and all(left.exists() for left in others)
 
 
 def unpacked(archive: Path, folder: Path) -> dict[str, bytes]:
@@ -150,6 +165,7 @@ def test_a_member_that_is_not_what_the_manifest_lists_is_refused(
     ("listed", "said"),
     [
         (listing(of_content("x"), of_content("x")), "nothing of it can be trusted"),
+        (listing(of_content("x"), of_content("x/y")), "nothing of it can be trusted"),
         (listing(of_content("x"), of_content("y")), "y is missing"),
         (listing(), "does not list 'home/x'"),
         (listing(of_content("x", b"y")), "another checksum"),

@@ -1,5 +1,6 @@
 """Tables whose files are damaged: named, never read as if they were whole, and set aside."""
 
+import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -87,6 +88,15 @@ def test_no_changed_bit_goes_unnoticed(lake: Lake, place: float, bit: int) -> No
         assert why is not None and str(path) in why
     finally:
         path.write_bytes(good)
+
+
+def test_a_hash_that_is_no_text_any_more_is_damage(lake: Lake) -> None:
+    path = lake.path("items")
+    changed = bytearray(path.read_bytes())
+    footer = int.from_bytes(changed[-8:-4], "little") + 8
+    changed[changed.rindex(hashlib.sha256(changed[:-footer]).hexdigest().encode())] ^= 1 << 7
+    path.write_bytes(changed)
+    assert "its bytes are not those that were written" in (damage(path) or "")
 
 
 def test_a_table_of_an_earlier_release_counts_as_whole(lake: Lake) -> None:

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from walking_users import random_walks
 
+from crossmodal.store_errors import StoreError
 from models.baselines import Transition, TransitionConfig
 from models.catalogue import CATALOGUE, SPACES, UnknownModelError, entry_of, require_models
 from models.catalogue.families import family_class
@@ -128,6 +129,13 @@ def test_a_search_begins_with_the_defaults_and_ends_no_worse(tmp_path: Path) -> 
     assert best is not None and best.value >= first.value
     again = Transition(TransitionConfig(**best.settings)).fit(data)
     assert best.value == pytest.approx(1 - validation_loss(data, again, 42)())
+
+
+def test_a_damaged_store_is_one_sentence(tmp_path: Path) -> None:
+    store = tmp_path / "store.db"
+    store.write_bytes(b"no such file is written " * 100)
+    with pytest.raises(StoreError, match=f"^{store} is damaged: .* without the trials of earlier"):
+        searched(store, lambda chosen, on_epoch: 0.0, 1)
 
 
 def test_the_best_of_equals_is_the_first() -> None:

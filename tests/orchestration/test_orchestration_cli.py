@@ -64,11 +64,15 @@ def test_asking_before_the_first_run_exits_with_1_and_names_it(call: list[str]) 
     assert "crossmodal run" in result.output
 
 
-def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CROSSMODAL_SEED", "-3")
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("SEED", "-3"), ("SEED", str(2**40)), ("DEVICE", "tpu"), ("HOME", "/srv/100%25")],
+)
+def test_a_wrong_setting_is_named(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"CROSSMODAL_{name}", value)
     result = CliRunner().invoke(app, ["doctor"])
     assert result.exit_code == 2
-    assert "CROSSMODAL_SEED" in result.output
+    assert f"Setting CROSSMODAL_{name}: " in result.output
 
 
 def test_a_list_that_is_no_json_is_shown_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,13 +105,6 @@ def test_a_source_that_is_none_is_named_before_the_run(monkeypatch: pytest.Monke
     result = CliRunner().invoke(app, ["run"])
     assert result.exit_code == 2
     assert "'netflix' is unknown; choose sample" in result.output
-
-
-def test_a_device_that_is_none_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CROSSMODAL_DEVICE", "tpu")
-    result = CliRunner().invoke(app, ["doctor"])
-    assert result.exit_code == 2
-    assert "CROSSMODAL_DEVICE" in result.output
 
 
 def test_a_home_that_cannot_be_made_is_named(

@@ -1,5 +1,6 @@
 """Runs started in the web UI: what the launchpad offers, and what a run does with it."""
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from assets.published_months import publish_month
 from crossmodal.lake import Lake
 from crossmodal.settings import Settings, load_settings, remember_source
 from crossmodal.workspace import Workspace
+from orchestration import progress
 from orchestration.definitions import build_definitions
 from orchestration.finished import choices_in_force, remember_finished, still_finished
 from orchestration.instance import open_instance
@@ -171,7 +173,7 @@ def test_another_source_is_read_by_later_runs_too(ui: Ui, tmp_path: Path) -> Non
 
 @pytest.mark.slow
 def test_what_another_seed_has_made_is_made_again_by_the_next_run_without_it(
-    copied: Settings,
+    copied: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     workspace = Workspace(copied)
     usual, choices = workspace.lake.version("splits"), choices_in_force(workspace)
@@ -191,7 +193,13 @@ def test_what_another_seed_has_made_is_made_again_by_the_next_run_without_it(
     assert found is None, "the next run does not believe that it has nothing to do"
     with pytest.raises(RunFailedError, match="was fitted to other splits"):
         run_pipeline(copied, only="key:metrics")
-    assert run_pipeline(copied, only="key:splits").made == ("splits",)
+    known = {"model_hmdf": 36_000, "tie_sensitivity": 500, "metrics": "damaged"}
+    workspace.paths.timings.write_text(json.dumps(known))
+    workspace.lake.path("tie_sensitivity").unlink()
+    monkeypatch.setattr(progress, "_LINE_EVERY_SECONDS", 0.0)
+    made = run_pipeline(copied, only="key:splits or key:tie_sensitivity").made
+    assert made == ("splits", "tie_sensitivity")
+    assert "at most 8 min left by earlier runs" in capsys.readouterr().err, "of these two alone"
     assert workspace.lake.version("splits").data_version == usual.data_version
     assert run_pipeline(copied, only="key:model_popularity or key:metrics").made == ()
 
@@ -213,7 +221,7 @@ def test_the_launchpad_shows_the_settings_in_force_and_refuses_what_there_is_not
     assert all(len(field.description) > 20 for field in described.values())
 
 
-@dg.asset
+@dg.asset(name="splits")
 def seen(workspace: dg.ResourceParam[Workspace]) -> Workspace:
     return workspace
 
@@ -239,7 +247,7 @@ def test_what_is_chosen_holds_for_the_run_and_stands_in_its_tags(tmp_path: Path)
     usual = small_settings(tmp_path)
     chosen = {"seed": 7, "training_epochs": 2, "extra_models": ["gat"], "force": ["splits"]}
     done, tags = ran(usual, chosen)
-    workspace = done.output_for_node("seen")
+    workspace = done.output_for_node("splits")
     assert workspace.settings == small_settings(tmp_path, seed=7, extra_models=("gat",))
     assert workspace.forced == {"splits"}
     assert tags == {
@@ -248,7 +256,7 @@ def test_what_is_chosen_holds_for_the_run_and_stands_in_its_tags(tmp_path: Path)
         "crossmodal/force": "splits",
     }
     done, tags = ran(usual, {})
-    assert done.output_for_node("seen") == Workspace(usual) and not tags
+    assert done.output_for_node("splits") == Workspace(usual) and not tags
 
 
 @pytest.mark.parametrize(
@@ -256,6 +264,11 @@ def test_what_is_chosen_holds_for_the_run_and_stands_in_its_tags(tmp_path: Path)
     [
         ({"seed": -1}, "seed: Input should be greater than or equal to 0."),
         ({"source_path": "/data"}, "add the source that it is of"),
+        (
+            {"source": "sample", "source_path": "/data"},
+            "sample takes no source_path; leave",
+        ),
+        ({"force": ["splits", "items"]}, "forces items, which this run does not make: select it"),
     ],
 )
 def test_a_value_that_cannot_be_used_ends_the_run_in_words(

@@ -58,3 +58,13 @@ def test_silent_work_is_heard_of_until_it_is_done(
         while "Fitting" not in heard and time.monotonic() < deadline:
             heard += capsys.readouterr().err
     assert "Fitting hmdf: 0 of 3" in heard and "Reading" not in heard
+
+
+def test_what_takes_longer_than_in_earlier_runs_has_no_bound(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "_LINE_EVERY_SECONDS", 0.0)
+    with progress.watched({"splits": 1e-6, "metrics": 1e-6}) as report:
+        report("Judging models", 0, 3)
+        report("Judging models", 1, 3)
+    assert "Judging models: 1 of 3" in (said := capsys.readouterr().err) and "left" not in said

@@ -17,7 +17,8 @@ from PIL import Image
 from safetensors.numpy import load_file, save_file
 from small_platform import small_settings
 
-from assets.ingestion import _reading_choices, source_of
+from assets.ingestion import _reading_choices
+from assets.source_listing import source_of
 from assets.training import fitted_versions
 from crossmodal.home_lock import HomeBusyError
 from crossmodal.lake import Lake

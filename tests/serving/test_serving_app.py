@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 from prometheus_text import figure
 
 from assets.datasets import all_events_data
-from assets.ingestion import source_of
+from assets.source_listing import source_of
 from crossmodal.pseudonyms import pseudonym
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace

@@ -12,7 +12,7 @@ from conftest import client_of
 from fastapi.testclient import TestClient
 from test_serving_catalogue import picture, sound
 
-from assets.ingestion import source_of
+from assets.source_listing import source_of
 from crossmodal.event_log import EventLog
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace

@@ -10,7 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 from prometheus_text import figure
 
-from assets.ingestion import source_of
+from assets.source_listing import source_of
 from crossmodal.event_log import LoggedEvent
 from crossmodal.pseudonyms import pseudonym
 from crossmodal.settings import Settings

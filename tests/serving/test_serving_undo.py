@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from fastapi.testclient import TestClient
 
-from assets.ingestion import source_of
+from assets.source_listing import source_of
 from crossmodal.event_log import LoggedEvent
 from crossmodal.log_position import LogPosition
 from crossmodal.settings import Settings

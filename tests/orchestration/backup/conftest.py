@@ -27,6 +27,8 @@ def home(tmp_path: Path) -> StatePaths:
         folder.mkdir(parents=True)
         (folder / "made-again").touch()
     (paths.lake / ".items.parquet.x.tmp").touch()
+    paths.sources.mkdir()
+    (paths.sources / ".ml-latest.zip.part").touch()
     return paths
 
 

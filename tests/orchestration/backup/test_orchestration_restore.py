@@ -14,7 +14,7 @@ import pytest
 from backed_up_homes import acknowledged, call, files_of, silent
 from small_platform import small_settings
 
-from assets.ingestion import source_of
+from assets.source_listing import source_of
 from crossmodal.archives import ArchiveError, verify_archive, write_archive
 from crossmodal.paths import StatePaths
 from crossmodal.settings import Settings
@@ -156,6 +156,19 @@ def test_a_restored_home_without_its_key_says_so(
     back_up(copied_key_home, tmp_path / "archive", 0, silent)
     code, output = call("restore", tmp_path / "archive", CROSSMODAL_HOME=tmp_path / "again")
     assert code == 0 and "set CROSSMODAL_ID_KEY if the key was there" in output
+
+
+def test_a_registry_that_was_damaged_when_it_was_backed_up_is_one_sentence(
+    home: StatePaths, tmp_path: Path
+) -> None:
+    home.registry.parent.mkdir(parents=True, exist_ok=True)
+    home.registry.write_bytes(b"no such file is written " * 100)
+    back_up(home, tmp_path / "archive", 0, silent)
+    again = tmp_path / "again"
+    code, output = call("restore", tmp_path / "archive", CROSSMODAL_HOME=again)
+    assert code == 1 and "Traceback" not in output
+    assert f"Restored to {again}" in output and "delete it, and `crossmodal run`" in output
+    assert (again / "id.key").is_file()
 
 
 @pytest.fixture

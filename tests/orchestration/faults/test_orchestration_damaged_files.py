@@ -29,7 +29,7 @@ NOTES = ("finished.json", "timings.json", "checks.json", "alerts.json")
 def test_status_and_doctor_name_a_damaged_table(tmp_path: Path) -> None:
     settings = small_settings(tmp_path / "home", unattended_free_gb=0)
     lake = Workspace(settings).lake
-    for table in ("items", "interactions/1995-01"):
+    for table in ("items", "interactions/1995-01", "online_features"):
         lake.write(table, pl.DataFrame({"item_id": ["a"]}), {})
         lake.path(table).write_bytes(b"")
     health = health_of(Workspace(settings))
@@ -37,7 +37,9 @@ def test_status_and_doctor_name_a_damaged_table(tmp_path: Path) -> None:
     assert all(
         str(lake.path(name)) in health.headline for name in ("items", "interactions/1995-01")
     )
-    tables = examine(settings)["tables"]
+    found = examine(settings)
+    assert found["feast"]["online_store"].startswith("unknown, since online_features is unreadable")
+    tables = found["tables"]
     assert tables["items"].startswith("unreadable: ") and "is damaged" in tables["items"]
     assert "is damaged" in tables["interactions"]
 
@@ -89,7 +91,8 @@ def test_commands_that_show_a_damaged_table_end_with_one_sentence(tmp_path: Path
 def test_doctor_says_of_each_store_whether_it_can_be_read(tmp_path: Path) -> None:
     settings = small_settings(tmp_path / "home")
     paths = StatePaths(settings.home)
-    stores = (paths.event_log, paths.item_log, paths.rate_limits, paths.registry)
+    databases = (paths.event_log, paths.item_log, paths.rate_limits, paths.studies)
+    stores = (*databases, paths.registry)
     for path in stores:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(GARBAGE)
