@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
@@ -19,12 +19,13 @@ from orchestration.cli import app as command
 
 
 @contextmanager
-def serving(home: Path, workers: int, said: Path) -> Iterator[tuple[psutil.Popen, int]]:
+def serving(home: Path, workers: int, said: Path, **own: str) -> Iterator[tuple[psutil.Popen, int]]:
     """A service of its own process, and its port; what it says goes to a file."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     words = [sys.executable, "-m", "orchestration.cli", "serve", "--port", str(port)]
     chosen = {"CROSSMODAL_HOME": str(home), "CROSSMODAL_MEDIA_WORKERS": "1"}
+    chosen |= {f"CROSSMODAL_SERVE_{name}": value for name, value in own.items()}
     with said.open("w") as file:
         service = psutil.Popen(
             [*words, "--workers", str(workers)],
@@ -54,23 +55,50 @@ def alive(service: psutil.Popen, port: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("workers", "number"), [(1, signal.SIGTERM), (1, signal.SIGHUP), (2, signal.SIGTERM)]
-)
-def test_a_signal_ends_every_process_with_0_and_frees_the_port(
-    tmp_path: Path, workers: int, number: int
-) -> None:
-    with serving(tmp_path / "home", workers, tmp_path / "said") as (service, port):
+def test_a_hang_up_ends_it_with_0_and_frees_the_port(tmp_path: Path) -> None:
+    with serving(tmp_path / "home", 1, tmp_path / "said") as (service, port):
         alive(service, port)
-        started = service.children(recursive=True)
-        service.send_signal(number)
-        assert service.wait(120) == 0
-        # Python's own helper of several processes sees a little later that they have ended.
-        _, left = psutil.wait_procs(started, timeout=20)
-        assert not left
-        with socket.create_server(("127.0.0.1", port)):
-            pass
+        assert_ends_all(service, port, signal.SIGHUP)
     assert "Traceback" not in (tmp_path / "said").read_text()
+
+
+HALF_A_HEAD = b"GET /v1/items HTTP/1.1\r\nHost: loc"
+HALF_A_BODY = (
+    b"PUT /v1/items/a/media/image HTTP/1.1\r\nHost: localhost\r\n"
+    b"Expect: 100-continue\r\nContent-Length: 9\r\n\r\n"
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_signal_ends_every_process_with_0_whatever_half_sent_requests_are_held(
+    tmp_path: Path, workers: int
+) -> None:
+    own = {"STOP_SECONDS": "1", "HEADER_SECONDS": "600", "BODY_SECONDS": "600"}
+    with (
+        serving(tmp_path / "home", workers, tmp_path / "said", **own) as (service, port),
+        ExitStack() as held,
+    ):
+        alive(service, port)
+        for said in [HALF_A_HEAD] * 2 + [HALF_A_BODY] * 4:
+            caller = held.enter_context(socket.create_connection(("127.0.0.1", port), 60))
+            caller.sendall(said)
+            if said == HALF_A_BODY:
+                assert b"100 Continue" in caller.recv(100)
+        assert_ends_all(service, port, signal.SIGTERM)
+    assert "Traceback" not in (tmp_path / "said").read_text()
+
+
+def assert_ends_all(service: psutil.Popen, port: int, number: int) -> None:
+    """Sends a signal: the service ends with 0, all of its processes end, the port is free."""
+    started = service.children(recursive=True)
+    service.send_signal(number)
+    assert service.wait(120) == 0
+    # Python's own helper of several processes sees a little later that they have ended.
+    _, left = psutil.wait_procs(started, timeout=20)
+    assert not left
+    with socket.create_server(("127.0.0.1", port)):
+        pass
 
 
 @retry(

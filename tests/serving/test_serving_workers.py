@@ -150,16 +150,15 @@ def restarted(running: Running, known: list[int]) -> None:
     assert len(new) == 2
 
 
-def test_a_promotion_reaches_every_process(running: Running, copied: Settings) -> None:
+def test_a_promotion_reaches_every_process_and_all_end_with_their_supervisor(
+    running: Running, copied: Settings
+) -> None:
     registry = ModelRegistry(Workspace(copied).paths.models)
     other = next(one.version for one in registry.versions() if one.name == "ease-user-temporal")
     registry.promote(other)
     promoted(running, other)()
     for _ in range(10):
         assert running.get("/readyz").json()["model_version"] == other
-
-
-def test_workers_end_with_their_supervisor(running: Running) -> None:
     workers = [psutil.Process(pid) for pid in running.workers()]
     assert len(workers) == 2
     running.supervisor.kill()
