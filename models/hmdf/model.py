@@ -29,6 +29,7 @@ from models.hmdf.retrievers import (
     simple_retrievers,
 )
 from models.hmdf.score_scale import ScoreScale
+from models.hmdf.shown import NotChosen
 from models.hmdf.similarity import ContentSimilarity
 from models.hmdf.slices import (
     OF_ITEMS,
@@ -66,6 +67,9 @@ class HMDF:
     has seen its label. By default the slices are of time, and the last is that of the validation
     events; for items to come they are of items (`models.hmdf.slices.OF_ITEMS`). At the end all is
     counted and fitted again from everything that is known.
+
+    Where a dataset has impressions, and the slices are of time, the trees also learn from what
+    users were shown and did not choose (`models.hmdf.shown`).
 
     Args:
         config: the settings.
@@ -312,7 +316,14 @@ class HMDF:
             ranker = self._learn(retrievers, dataset, part.past, content)
             # The validated figure is one of all these users, as it is of every other model.
             most = None if part.labels is dataset.validation else self.config.most_users
-            labelled_slice = labelled(ranker, dataset.n_items, part, most, self.config.seed)
+            labelled_slice = labelled(
+                ranker,
+                dataset.n_items,
+                part,
+                most,
+                self.config.seed,
+                self._not_chosen(dataset, part, parts[-1]),
+            )
             if labelled_slice.chosen.any():
                 slices.append(labelled_slice)
             elif part.labels is dataset.validation:
@@ -332,6 +343,12 @@ class HMDF:
                 "It takes more events, or other models."
             )
         return tuple(slices), ranker
+
+    def _not_chosen(self, dataset: Dataset, part: Slice, judge: Slice) -> NotChosen | None:
+        """What was shown in the time of a slice; None where no impression is known of one."""
+        if self._slicing is not OF_TIME or not len(dataset.impressions):
+            return None
+        return NotChosen.of(dataset.impressions, part, judge.past, dataset.n_users)
 
     def _note_validation(
         self, chosen: ChosenRounds, last: LabelledSlice, *, has_validation: bool
