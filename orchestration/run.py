@@ -1,6 +1,6 @@
 """One run of the platform from the command line, on the instance that the web UI shows."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -92,6 +92,7 @@ def run_pipeline(
     settings: Settings,
     only: str | None = None,
     waiting: Callable[[str], None] | None = None,
+    tags: Mapping[str, str] | None = None,
 ) -> RunSummary:
     """Materializes everything that is stale, or the assets of a Dagster selection string.
 
@@ -104,6 +105,7 @@ def run_pipeline(
         only: the selection; None for everything.
         waiting: called with a sentence that says for whom this run waits, where another works in
             the same home; without it, none waits.
+        tags: of the runs, in addition to their own: by its tags, a night knows the one before.
 
     Raises:
         UnknownSelectionError: the selection cannot be read, or there is no such asset.
@@ -112,7 +114,7 @@ def run_pipeline(
         HomeBusyError: another run works in the same home, and `waiting` is None.
         StoreError: Dagster's records are damaged, or cannot be written.
     """
-    chosen = _selection(only).required_multi_asset_neighbors()
+    chosen, own_tags = _selection(only).required_multi_asset_neighbors(), dict(tags or {})
     with watched(recorded_seconds(StatePaths(settings.home).timings)) as progress:
         workspace = Workspace(settings, progress)
         with (
@@ -129,7 +131,7 @@ def run_pipeline(
             choices = choices_in_force(workspace)
             _require_assets(definitions, chosen, only)
             try:
-                source = _materialize(definitions, instance, chosen & _READING, {})
+                source = _materialize(definitions, instance, chosen & _READING, own_tags)
             except CheckFailedError:
                 # The source can be read: the way out of the check is a run of the same source.
                 remember_source(settings)
@@ -143,8 +145,8 @@ def run_pipeline(
                 if found is not None:
                     remember_finished(workspace, choices, found.assets, found.failed_checks)
                     return replace(read, kept=found.assets, failed_checks=found.failed_checks)
-            tags = _month_tags(workspace, instance)
-            rest = _materialize(definitions, instance, chosen - _READING, tags)
+            months = _month_tags(workspace, instance)
+            rest = _materialize(definitions, instance, chosen - _READING, {**months, **own_tags})
             events = (*source.events, *rest.events)
             summary = _summary(events, (*source.failed_checks, *rest.failed_checks))
             if only is None and not source.failed_checks:
