@@ -11,6 +11,7 @@ from assets.assembled_splits import assembled_split
 from assets.by_hand import decision_by_hand, reason_of_decision_by_hand, why_unreadable
 from assets.candidate_health import candidate_health
 from assets.champion_rows import RIVALS, champion_row, rival_rows, rivals_shown
+from assets.current_models import require_current
 from assets.datasets import SPLIT_INPUTS, SPLIT_TABLES, SplitData, warm_split
 from assets.evaluation import BASELINES, P_RESAMPLES, by_user
 from assets.gate import GATE, gate_figures, gate_rows, segments_in
@@ -100,6 +101,7 @@ def champion(making: Making) -> None:
         making.lake.write(GATE, gate_rows(()), making.stamp)
         _crown_unjudged(making, fault)
         return
+    require_current(making.workspace)
     choice = _chosen(making.lake)
     tested = by_user(_judged(making.lake, "test"))
     outcome = _outcome(making.context, making.workspace, choice, tested)

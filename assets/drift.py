@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -12,6 +13,7 @@ from assets.features import newest_event
 from assets.item_vectors import VECTOR_TABLES
 from assets.registry import fitted_until, has_version, open_registry
 from assets.table_asset import Making, table_asset
+from assets.watching import Watched, watch
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
 from models.drift import names
@@ -61,13 +63,18 @@ def drift(making: Making) -> None:
     What the version that answers has learned from is older, and what came since is newer, so that
     this comes before another version learns from it.
     """
+    watch(making, DRIFT, SCHEMA, partial(_with_this_run, making))
+
+
+def _with_this_run(making: Making, before: pl.DataFrame) -> Watched:
+    """The table with the rows of this run, and the figures of these rows; draws the picture."""
     from assets.drift_windows import cut_between, measured_of_events, measured_of_features
     from models.drift.clicks import shown_items
     from models.drift.of_answers import of_answers
 
     lake, settings = making.lake, making.settings
     until = newest_event(lake)
-    former = _former(making, until)
+    former = _former(before, until)
     events = lake.scan_partitions("interactions").select("user_id", "event_timestamp")
     since = cut_between(events, _learned_until(making.workspace), settings.drift_least_users)
     chosen = limits(settings)
@@ -82,14 +89,12 @@ def drift(making: Making) -> None:
     )
     history = pl.concat([former, rows.select(former.columns)])
     drift_over_time(making.workspace.paths.pictures / "drift.png", history)
-    lake.write(DRIFT, history, making.stamp, **_figures(rows))
+    return history, _figures(rows)
 
 
-def _former(making: Making, until: datetime) -> pl.DataFrame:
+def _former(before: pl.DataFrame, until: datetime) -> pl.DataFrame:
     """What earlier runs measured; a run with the same newest event is replaced."""
-    if not making.lake.exists(DRIFT):
-        return pl.DataFrame(schema=SCHEMA)
-    history = making.lake.read(DRIFT).filter(pl.col("until") < until)
+    history = before.filter(pl.col("until") < until)
     runs = history["until"].unique().sort()
     return history.filter(pl.col("until").is_in(runs.tail(_MOST_RUNS).implode()))
 

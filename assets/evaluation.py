@@ -6,16 +6,15 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-import dagster as dg
 import numpy as np
 import polars as pl
 
 from assets.assembled_splits import assembled_split
+from assets.current_models import require_current
 from assets.datasets import SPLIT_INPUTS, SPLIT_TABLES, SplitData, splits_in
 from assets.pictures import metric_intervals
 from assets.registry import open_registry
 from assets.side_by_side import processes_for, side_by_side
-from assets.stage import input_version
 from assets.table_asset import Making, table_asset
 from assets.training import MODEL_TABLES, fitted_versions
 from crossmodal.settings import Settings
@@ -83,7 +82,7 @@ def metrics(making: Making) -> None:
     from models.evaluation import metrics_frame
 
     workspace = making.workspace
-    _require_current(workspace)
+    require_current(workspace)
     rows: list[MetricRow] = []
     per_user: list[pl.DataFrame] = []
     for metric_rows, users in _judged(workspace):
@@ -97,22 +96,6 @@ def metrics(making: Making) -> None:
     registry = open_registry(workspace)
     for (version,), version_rows in figures.partition_by("run_id", as_dict=True).items():
         registry.record_metrics(str(version), version_rows.to_dicts())
-
-
-def _require_current(workspace: Workspace) -> None:
-    """Refuses models of other splits: what they learned from may be test events now.
-
-    Raises:
-        dg.Failure: a model was fitted to other splits.
-    """
-    registry, now = open_registry(workspace), input_version(workspace.lake, "splits")
-    for entry in CATALOGUE:
-        for version in fitted_versions(workspace.lake, entry.name).values():
-            if registry.version(version).data_versions.get("splits") != now:
-                raise dg.Failure(
-                    f"{version} was fitted to other splits than those that would judge it; "
-                    "`crossmodal run` fits it again first."
-                )
 
 
 _Judged = tuple[list["MetricRow"], list[pl.DataFrame]]

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from assets.assembled_splits import assembled_split
+from assets.current_models import require_current
 from assets.datasets import SPLIT_INPUTS, splits_in
 from assets.full_evaluation import choices_outlasting
 from assets.registry import open_registry
@@ -84,7 +85,11 @@ def over_maskable_models(
         evaluation: `full` for every such model, `brief` for two of each split.
         work: what people read meanwhile.
         function: of a module's top level, since models are spread over processes.
+
+    Raises:
+        dg.Failure: a model was fitted to other splits than there are now.
     """
+    require_current(workspace, _RANKERS)
     settings = workspace.settings
     jobs = [
         (settings, entry, split, fitted_versions(workspace.lake, entry.name)[split], function)

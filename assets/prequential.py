@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -10,6 +11,7 @@ from assets.by_hand import why_unreadable
 from assets.registry import fitted_until, open_registry
 from assets.stage import Context
 from assets.table_asset import Making, table_asset
+from assets.watching import Watched, watch
 from crossmodal.lake import Lake
 from crossmodal.workspace import Workspace
 from feature_repo.events import positive_events
@@ -114,11 +116,14 @@ def prequential_evaluation(making: Making) -> None:
     Each run that finds newer events adds a row. The comparison is with the most popular items of
     the same instant.
     """
-    lake = making.lake
-    before = lake.read(PREQUENTIAL) if lake.exists(PREQUENTIAL) else _SCHEMA.to_frame()
+    watch(making, PREQUENTIAL, _SCHEMA, partial(_with_this_run, making))
+
+
+def _with_this_run(making: Making, before: pl.DataFrame) -> Watched:
+    """The table with the row of this run, if it found newer events."""
     row = _measured(making.context, making.workspace, before)
     added = pl.DataFrame([] if row is None else [row], schema=_SCHEMA)
-    lake.write(PREQUENTIAL, pl.concat([before, added]), making.stamp)
+    return pl.concat([before, added]), {}
 
 
 def _measured(

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from assets.assembled_splits import assembled_split
 from assets.datasets import SPLIT_INPUTS, SPLIT_TABLES, splits_in
+from assets.impressions import IMPRESSIONS, choices_of_impressions, learned_from
 from assets.pictures import search_trials
 from assets.stage import Stamp
 from assets.table_asset import Choices, Making, table_asset
@@ -46,7 +46,7 @@ def _searched(settings: Settings) -> list[ModelEntry]:
 def _search_choices(workspace: Workspace) -> Choices:
     settings = workspace.settings
     return {
-        "models": {entry.name: _made_of(entry, settings) for entry in _searched(settings)},
+        "models": {entry.name: _made_of(entry, workspace) for entry in _searched(settings)},
         "budget": [settings.search_trials, settings.search_seconds],
     }
 
@@ -54,6 +54,7 @@ def _search_choices(workspace: Workspace) -> Choices:
 @table_asset(
     table=TRIALS_TABLE,
     inputs=SPLIT_INPUTS,
+    after=[IMPRESSIONS],
     also_reads=SPLIT_TABLES,
     choices=_search_choices,
     pictures=(_PICTURE,),
@@ -82,14 +83,15 @@ def hyperparameter_search(making: Making) -> dict[str, int]:
     return {"trials": frame.height}
 
 
-def _made_of(entry: ModelEntry, settings: Settings) -> list[Any]:
-    """All that a trial depends on but the data and the searched settings."""
-    space = SPACES[entry.name]
+def _made_of(entry: ModelEntry, workspace: Workspace) -> list[Any]:
+    """All that a trial depends on but the inputs and the searched settings."""
+    space, shown = SPACES[entry.name], choices_of_impressions(entry, workspace)
     return [
         _CODE_VERSION,
         entry.code_version,
-        dict(entry.choose(settings)),
+        dict(entry.choose(workspace.settings)),
         repr(space.parameters),
+        *([dict(shown)] if shown else []),
     ]
 
 
@@ -106,9 +108,9 @@ def _search(making: Making, entry: ModelEntry, split: str) -> tuple["Trial", ...
         making.context.log.info(_line(entry.name, trial))
 
     return search(
-        _study_name(making.stamp, settings, entry, split),
+        _study_name(making.stamp, workspace, entry, split),
         space,
-        _objective(entry, assembled_split(workspace, split).dataset, settings),
+        _objective(entry, learned_from(entry, workspace, split), settings),
         workspace.paths.studies,
         defaults=space.chosen(entry.default_config(settings)),
         budget=Budget(settings.search_trials, settings.search_seconds),
@@ -126,10 +128,10 @@ def _objective(entry: ModelEntry, dataset: "Dataset", settings: Settings) -> "Ob
     return objective_of(build, dataset, settings.seed)
 
 
-def _study_name(stamp: Stamp, settings: Settings, entry: ModelEntry, split: str) -> str:
+def _study_name(stamp: Stamp, workspace: Workspace, entry: ModelEntry, split: str) -> str:
     """Names all that a trial's figure depends on: other data, or other code, is another study."""
     data = {name: value for name, value in stamp.items() if not name.startswith("choice:")}
-    made_of = json.dumps(_made_of(entry, settings), default=str)
+    made_of = json.dumps(_made_of(entry, workspace), default=str)
     named = json.dumps({**data, "choice:model": made_of}, sort_keys=True)
     digest = hashlib.sha256(named.encode()).hexdigest()[:16]
     return f"{entry.name} on {split}, {digest}"

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import polars as pl
 
-from assets.assembled_splits import assembled_split
 from assets.datasets import (
     SPLIT_INPUTS,
     SPLIT_TABLES,
@@ -24,6 +23,12 @@ from assets.datasets import (
 from assets.engines import engine_of
 from assets.features import newest_event
 from assets.full_evaluation import choices_outlasting, splits_judged
+from assets.impressions import (
+    IMPRESSIONS,
+    choices_of_impressions,
+    impressions_read,
+    learned_from,
+)
 from assets.item_vectors import VECTOR_TABLES, encoders_of
 from assets.judging import UNJUDGED, why_not_judged
 from assets.pictures import training_curves
@@ -132,10 +137,11 @@ def _model_asset(entry: ModelEntry) -> dg.AssetsDefinition:
 
     def choices(workspace: Workspace) -> Choices:
         recipe, left_out = choices_of(entry, workspace.settings), _why_left_out(entry, workspace)
+        shown = choices_of_impressions(entry, workspace)
 
         def of(evaluation: Evaluation) -> Choices:
             splits = splits_judged(entry, evaluation)
-            return {"choices": recipe, "wanted": not left_out, "splits": splits}
+            return {"choices": recipe, "wanted": not left_out, "splits": splits, **shown}
 
         lake, asked = workspace.lake, workspace.settings.evaluation
         return choices_outlasting(lake, table, entry.code_version, SPLIT_INPUTS, of, asked)
@@ -147,6 +153,8 @@ def _model_asset(entry: ModelEntry) -> dg.AssetsDefinition:
     @table_asset(
         name=table,
         inputs=SPLIT_INPUTS,
+        # Part of what it is made from only where the settings say so: a choice.
+        after=[IMPRESSIONS] if entry.impressions else [],
         # What says which encoders made the tokens.
         also_reads=[*SPLIT_TABLES, *VECTOR_TABLES],
         choices=choices,
@@ -260,7 +268,7 @@ def _fit(
     """
     from models.protocol import NothingToLearnError
 
-    data = assembled_split(workspace, split).dataset
+    data = learned_from(entry, workspace, split)
     if entry.modality is not None and entry.modality not in data.tokens:
         return _NotFitted(f"No item has its {entry.modality}.")
     on_epoch = partial(_show, workspace, f"Fitting {entry.name} on {split}")
@@ -275,7 +283,9 @@ def _fit(
         f"{entry.name}-{split}",
         model,
         metrics=[],
-        data_versions=data_versions(workspace.lake, SPLIT_INPUTS),
+        data_versions=data_versions(
+            workspace.lake, (*SPLIT_INPUTS, *impressions_read(entry, workspace))
+        ),
         stamp=stamp,
         git_commit=git_commit(),
         item_ids=data.item_ids.ids,

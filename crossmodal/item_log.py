@@ -4,71 +4,21 @@ The newest state of each item, numbered: a reader that knows number n reads what
 """
 
 import hashlib
-import json
-import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
+from crossmodal import item_tables
 from crossmodal.atomic import atomic_write_bytes
 from crossmodal.durable import LogBound, make_private, open_durable
-from crossmodal.item_puts import SCHEMA as _PUTS_SCHEMA
 from crossmodal.item_puts import PutKey, keep_outcome, outcome_of
+from crossmodal.item_tables import transaction
+from crossmodal.logged_items import Description, LoggedItem, StoredMedia, Vector
 from crossmodal.store_errors import require_sound, store_errors_of, write_nothing
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS items (
-    item_id TEXT PRIMARY KEY,
-    number INTEGER NOT NULL UNIQUE,
-    deleted INTEGER NOT NULL,
-    title TEXT,
-    text TEXT,
-    categories TEXT,
-    created_at INTEGER,
-    attributes TEXT
-);
-CREATE TABLE IF NOT EXISTS media (
-    item_id TEXT NOT NULL,
-    modality TEXT NOT NULL,
-    sha256 TEXT NOT NULL,
-    mime TEXT NOT NULL,
-    PRIMARY KEY (item_id, modality)
-);
-CREATE INDEX IF NOT EXISTS media_of_content ON media (sha256);
-CREATE TABLE IF NOT EXISTS vectors (
-    item_id TEXT NOT NULL,
-    modality TEXT NOT NULL,
-    fingerprint TEXT NOT NULL,
-    features BLOB NOT NULL,
-    PRIMARY KEY (item_id, modality)
-);
-"""
-_TOUCH = """
-INSERT INTO items (item_id, number, deleted)
-VALUES (?, (SELECT coalesce(max(number), 0) + 1 FROM items), 0)
-ON CONFLICT (item_id) DO UPDATE SET number = excluded.number, deleted = 0
-"""
-# A file of an older version has no named numbers.
-_ADD_ATTRIBUTES = "ALTER TABLE items ADD COLUMN attributes TEXT"
-_DESCRIBE = """
-UPDATE items SET title = ?, text = ?, categories = ?, created_at = ?, attributes = ?
-WHERE item_id = ?
-"""
-_FORGET = """
-UPDATE items SET deleted = 1, title = NULL, text = NULL, categories = NULL, created_at = NULL,
-    attributes = NULL
-WHERE item_id = ?
-"""
-_SINCE = """
-SELECT item_id, number, deleted, title, text, categories, created_at, attributes
-FROM items WHERE number > ? ORDER BY number
-"""
-_PUT_MEDIA = "INSERT OR REPLACE INTO media VALUES (?, ?, ?, ?)"
 _NONE_AFTER = 2**62
 _NEW_FILE_IS = "without the items that apps have put and deleted"
-_PUT_VECTOR = "INSERT OR REPLACE INTO vectors VALUES (?, ?, ?, ?)"
 
 
 class ItemExistsError(ValueError):
@@ -81,67 +31,6 @@ class ItemGoneError(ValueError):
 
 class ItemUnknownError(LookupError):
     """There is no such item."""
-
-
-@dataclass(frozen=True)
-class Description:
-    """What an item is.
-
-    Attributes:
-        title: what people call it.
-        text: its description; may be empty.
-        categories: what it is filed under.
-        created_at: UTC microseconds from which it was in the catalogue.
-        attributes: its named numbers.
-    """
-
-    title: str
-    text: str
-    categories: tuple[str, ...]
-    created_at: int
-    attributes: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class StoredMedia:
-    """A picture or sound: the hash of its bytes (hex), which is its file's name, and its type."""
-
-    sha256: str
-    mime: str
-
-
-@dataclass(frozen=True)
-class Vector:
-    """A tower's own features of one modality of an item.
-
-    Attributes:
-        fingerprint: of the encoder.
-        features: float32 in the machine's order, as bytes.
-    """
-
-    fingerprint: str
-    features: bytes
-
-
-@dataclass(frozen=True)
-class LoggedItem:
-    """The newest state of one item.
-
-    Attributes:
-        item_id: the app's own.
-        number: of the change that made this state; a later change has a higher one.
-        deleted: whether it may never be shown again.
-        description: None where only its media were put: the rest is as the catalogue has it.
-        media: by modality.
-        vectors: by modality, of what was put.
-    """
-
-    item_id: str
-    number: int
-    deleted: bool
-    description: Description | None
-    media: Mapping[str, StoredMedia]
-    vectors: Mapping[str, Vector]
 
 
 def require_usable(path: Path, uploads: Path) -> None:
@@ -177,8 +66,7 @@ class ItemLog:
         with store_errors_of(path, _NEW_FILE_IS):
             make_private(path)
             self._writer, self._reader = (open_durable(path, any_thread=True) for _ in range(2))
-            self._writer.executescript(_SCHEMA + _PUTS_SCHEMA)
-            _add_attributes(self._writer)
+            item_tables.make_tables(self._writer)
             write_nothing(self._writer)
 
     def version(self) -> int:
@@ -189,9 +77,8 @@ class ItemLog:
 
     def since(self, number: int) -> list[LoggedItem]:
         """The items that have changed after a number, in the order of their changes."""
-        with self._reading, _transaction(self._reader, "BEGIN"):
-            rows = self._reader.execute(_SINCE, (number,)).fetchall()
-            return [_item(self._reader, row) for row in rows]
+        with self._reading, transaction(self._reader, "BEGIN"):
+            return item_tables.items_since(self._reader, number)
 
     def put(
         self,
@@ -224,20 +111,13 @@ class ItemLog:
             before = None if key is None else outcome_of(self._writer, item_id, key)
             if before is not None:
                 return before
-            deleted = self._state(item_id)
+            deleted = item_tables.is_deleted(self._writer, item_id)
             there = known if deleted is None else not deleted
             if there and only_new:
                 raise ItemExistsError(f"There is an item {item_id!r} already.")
-            self._writer.execute(_TOUCH, (item_id,))
-            fields = (
-                description.title,
-                description.text,
-                json.dumps(description.categories),
-                description.created_at,
-                json.dumps(dict(description.attributes)),
-            )
-            self._writer.execute(_DESCRIBE, (*fields, item_id))
-            self._put_vector(item_id, "text", text)
+            item_tables.touch(self._writer, item_id)
+            item_tables.describe(self._writer, item_id, description)
+            item_tables.put_vector(self._writer, item_id, "text", text)
             if key is not None:
                 keep_outcome(self._writer, item_id, key, not there)
             return not there
@@ -269,14 +149,14 @@ class ItemLog:
         media = StoredMedia(hashlib.sha256(data).hexdigest(), mime)
         with self._change():
             self._require(item_id, known)
-            before = self._contents(item_id, kind)
+            before = item_tables.contents_of(self._writer, item_id, kind)
             # In the transaction, so that nobody else finds the file to belong to no item.
             if not self.file(media).is_file():
                 atomic_write_bytes(self.file(media), data)
-            self._writer.execute(_TOUCH, (item_id,))
-            self._writer.execute(_PUT_MEDIA, (item_id, kind, media.sha256, media.mime))
+            item_tables.touch(self._writer, item_id)
+            item_tables.put_media(self._writer, item_id, kind, media)
             for modality, vector in vectors.items():
-                self._put_vector(item_id, modality, vector)
+                item_tables.put_vector(self._writer, item_id, modality, vector)
         self._remove_unused(before)
         return media
 
@@ -287,13 +167,11 @@ class ItemLog:
             ItemUnknownError: there is no such item.
         """
         with self._change():
-            if self._state(item_id) is None and not known:
+            if item_tables.is_deleted(self._writer, item_id) is None and not known:
                 raise ItemUnknownError(f"There is no item {item_id!r}.")
-            before = self._contents(item_id)
-            self._writer.execute(_TOUCH, (item_id,))
-            self._writer.execute(_FORGET, (item_id,))
-            self._writer.execute("DELETE FROM media WHERE item_id = ?", (item_id,))
-            self._writer.execute("DELETE FROM vectors WHERE item_id = ?", (item_id,))
+            before = item_tables.contents_of(self._writer, item_id)
+            item_tables.touch(self._writer, item_id)
+            item_tables.forget(self._writer, item_id)
         self._remove_unused(before)
 
     def file(self, media: StoredMedia) -> Path:
@@ -310,34 +188,16 @@ class ItemLog:
     @contextmanager
     def _change(self) -> Iterator[None]:
         with self._writing:
-            with _transaction(self._writer, "BEGIN IMMEDIATE"):
+            with transaction(self._writer, "BEGIN IMMEDIATE"):
                 yield
             self._bound.cut_if_long(self._writer)
 
-    def _state(self, item_id: str) -> bool | None:
-        """Whether an item is deleted; None if the log does not know it."""
-        query = "SELECT deleted FROM items WHERE item_id = ?"
-        row = self._writer.execute(query, (item_id,)).fetchone()
-        return None if row is None else bool(row[0])
-
     def _require(self, item_id: str, known: bool) -> None:
-        deleted = self._state(item_id)
+        deleted = item_tables.is_deleted(self._writer, item_id)
         if deleted:
             raise ItemGoneError(f"The item {item_id!r} was deleted.")
         if deleted is None and not known:
             raise ItemUnknownError(f"There is no item {item_id!r}.")
-
-    def _put_vector(self, item_id: str, modality: str, vector: Vector) -> None:
-        fields = (item_id, modality, vector.fingerprint, vector.features)
-        self._writer.execute(_PUT_VECTOR, fields)
-
-    def _contents(self, item_id: str, modality: str | None = None) -> list[str]:
-        """Hashes of an item's files."""
-        rows = self._writer.execute(
-            "SELECT sha256 FROM media WHERE item_id = ? AND modality = coalesce(?, modality)",
-            (item_id, modality),
-        )
-        return [sha256 for (sha256,) in rows]
 
     def _remove_unused(self, contents: Sequence[str]) -> None:
         """Removes the files that belong to no item any more."""
@@ -345,59 +205,5 @@ class ItemLog:
             return
         with self._change():
             for sha256 in contents:
-                query = "SELECT 1 FROM media WHERE sha256 = ?"
-                if self._writer.execute(query, (sha256,)).fetchone() is None:
+                if not item_tables.is_used(self._writer, sha256):
                     (self._uploads / sha256).unlink(missing_ok=True)
-
-
-@contextmanager
-def _transaction(connection: sqlite3.Connection, begin: str) -> Iterator[None]:
-    """All of the block or nothing of it."""
-    connection.execute(begin)
-    try:
-        yield
-        connection.execute("COMMIT")
-    finally:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-
-
-def has_attributes(connection: sqlite3.Connection) -> bool:
-    """Whether the file knows of named numbers: one that an older version made does not."""
-    columns = connection.execute("SELECT name FROM pragma_table_info('items')")
-    return "attributes" in {name for (name,) in columns}
-
-
-def _add_attributes(connection: sqlite3.Connection) -> None:
-    if has_attributes(connection):
-        return
-    # Another process of the service may be at the same.
-    with _transaction(connection, "BEGIN IMMEDIATE"):
-        if not has_attributes(connection):
-            connection.execute(_ADD_ATTRIBUTES)
-
-
-def _item(connection: sqlite3.Connection, row: tuple[object, ...]) -> LoggedItem:
-    item_id, number, deleted, title, text, categories, created_at, attributes = row
-    media = connection.execute(
-        "SELECT modality, sha256, mime FROM media WHERE item_id = ?", (item_id,)
-    )
-    vectors = connection.execute(
-        "SELECT modality, fingerprint, features FROM vectors WHERE item_id = ?", (item_id,)
-    )
-    return LoggedItem(
-        str(item_id),
-        int(str(number)),
-        bool(deleted),
-        None
-        if title is None
-        else Description(
-            str(title),
-            str(text),
-            tuple(json.loads(str(categories))),
-            int(str(created_at)),
-            json.loads(str(attributes or "{}")),
-        ),
-        {modality: StoredMedia(*rest) for modality, *rest in media},
-        {modality: Vector(*rest) for modality, *rest in vectors},
-    )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from crossmodal.durable import BUSY_SECONDS
-from crossmodal.item_log import has_attributes
+from crossmodal.item_tables import has_attributes
 from crossmodal.store_errors import store_errors_of
 
 _STATES = """

@@ -5,7 +5,7 @@ model sees a raw id. All timestamps are UTC microseconds (int64).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -63,6 +63,12 @@ class Interactions:
         return Interactions(
             self.users[rows], self.items[rows], self.values[rows], self.timestamps[rows]
         )
+
+    def newest(self, n_users: int) -> Longs:
+        """When each user (n_users,) did something last; the earliest instant for who did not."""
+        instants = np.full(n_users, np.iinfo(np.int64).min, dtype=np.int64)
+        np.maximum.at(instants, self.users, self.timestamps)
+        return instants
 
 
 @dataclass(frozen=True)
@@ -158,6 +164,49 @@ class Histories:
         )
 
 
+NEVER = int(np.iinfo(np.int64).max)
+"""In place of the instant of what has not happened."""
+
+
+@dataclass(frozen=True)
+class Impressions:
+    """What users were shown in answers, in parallel arrays (n,), in any order.
+
+    Attributes:
+        users: dense user index.
+        items: dense item index.
+        timestamps: when the item was shown, in UTC microseconds.
+        acted_at: when the user first acted on the item, before or after that; `NEVER` if the user
+            has not.
+    """
+
+    users: Ints
+    items: Ints
+    timestamps: Longs
+    acted_at: Longs
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    @staticmethod
+    def none() -> "Impressions":
+        """Nothing was shown to anybody."""
+        nothing, never = np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.int64)
+        return Impressions(nothing, nothing, never, never)
+
+    def take(self, rows: NDArray[np.bool_] | NDArray[np.integer]) -> "Impressions":
+        """The impressions at `rows` (a mask or indexes), in their order."""
+        return Impressions(
+            self.users[rows], self.items[rows], self.timestamps[rows], self.acted_at[rows]
+        )
+
+    def known_at(self, instants: Longs) -> "Impressions":
+        """What was known of each user at an instant (n_users,): nothing shown or done later."""
+        known = self.take(self.timestamps <= instants[self.users])
+        is_later = known.acted_at > instants[known.users]
+        return replace(known, acted_at=np.where(is_later, NEVER, known.acted_at))
+
+
 @dataclass(frozen=True)
 class TokenTable:
     """One modality of the items, with the instant from which each row was known.
@@ -215,6 +264,7 @@ class Dataset:
         context: (len(train), c) point-in-time statistics of each training event, from the feature
             store; zero columns where there are none.
         context_names: names of the c statistics.
+        impressions: what answers showed to users by the end of these events; none by default.
     """
 
     user_ids: Vocabulary
@@ -224,6 +274,7 @@ class Dataset:
     tokens: Mapping[str, TokenTable]
     context: Floats
     context_names: tuple[str, ...] = ()
+    impressions: Impressions = field(default_factory=Impressions.none)
 
     @property
     def n_users(self) -> int:

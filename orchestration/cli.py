@@ -6,6 +6,7 @@ its number, so 130 after Ctrl-C and 143 after SIGTERM.
 """
 
 import json
+from collections.abc import Mapping
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -26,6 +27,7 @@ from sources.catalogue import SOURCE_NAMES, SOURCES, source_entry
 
 if TYPE_CHECKING:
     from crossmodal.settings import Settings
+    from orchestration.night import Night
     from orchestration.run import RunSummary
 
 app = typer.Typer(
@@ -96,7 +98,11 @@ def run(
         _require_what_it_takes(source, {"path": path, "name": name})
     settings = read_settings(source=source, source_path=path, source_name=name)
     typer.echo(f"Source: {settings.source}{_of_source(settings)}. State: {settings.home}.")
-    summary = _run_pipeline(settings, _of_night(settings) if nightly else only, wait)
+    night = _planned_night(settings) if nightly else None
+    if night is None:
+        summary = _run_pipeline(settings, only, wait)
+    else:
+        summary = _run_pipeline(settings, night.selection, wait, night.tags)
     typer.echo(
         f"Done: {len(summary.made)} assets made, {len(summary.kept)} kept unchanged; "
         f"{summary.encoded:,} encoded, {summary.fitted} fitted."
@@ -315,8 +321,8 @@ def _of_source(settings: "Settings") -> str:
     return f" ({named})" if named is not None and entry is not None and entry.takes else ""
 
 
-def _of_night(settings: "Settings") -> str | None:
-    """The assets of tonight's run; says whether it judges all models, and why."""
+def _planned_night(settings: "Settings") -> "Night":
+    """What tonight's run does; says whether it judges all models, and why."""
     made_home(settings.home)
     from crossmodal.store_errors import StoreError
     from orchestration.run import planned_night
@@ -326,10 +332,12 @@ def _of_night(settings: "Settings") -> str | None:
     except StoreError as error:
         fail(str(error))
     typer.echo(f"{night.why} {'Judging all models.' if night.judges else 'Judging none.'}")
-    return night.selection
+    return night
 
 
-def _run_pipeline(settings: "Settings", only: str | None, wait: bool) -> "RunSummary":
+def _run_pipeline(
+    settings: "Settings", only: str | None, wait: bool, tags: Mapping[str, str] | None = None
+) -> "RunSummary":
     made_home(settings.home)
     _require_known_names(settings)
     from crossmodal.home_lock import HomeBusyError
@@ -345,7 +353,8 @@ def _run_pipeline(settings: "Settings", only: str | None, wait: bool) -> "RunSum
 
     with interruptible(StatePaths(settings.home)) as interruption:
         try:
-            return run_pipeline(settings, only, partial(typer.echo, err=True) if wait else None)
+            waiting = partial(typer.echo, err=True) if wait else None
+            return run_pipeline(settings, only, waiting, tags)
         except UnknownSelectionError as error:
             raise typer.BadParameter(str(error), param_hint="--only") from error
         except (RunFailedError, HomeBusyError, StoreError) as error:

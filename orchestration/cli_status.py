@@ -17,7 +17,7 @@ def status(
         bool, typer.Option("--test-alert", help="Post a test to the webhook of alerts instead.")
     ] = False,
 ) -> None:
-    """Says whether all is well, first of all what to do; 1 if something must be done."""
+    """Says whether all is well, first of all what to do; 1 if something does not work."""
     settings = read_settings()
     from crossmodal.workspace import Workspace
 

@@ -16,7 +16,8 @@ from orchestration.jobs import NIGHT
 from orchestration.table_ages import current_at
 
 NIGHT_TAG = "crossmodal/night"
-"""Of the runs of the schedule `nightly` and the sensor `source_changed`: `judge` or `refit`."""
+"""Of the runs of the schedule `nightly`, of `crossmodal run --nightly` and of the sensor
+`source_changed`: `judge` or `refit`."""
 
 _JUDGE, _REFIT = "judge", "refit"
 _JUDGED = (RIVALS, "metrics", "serving_model")

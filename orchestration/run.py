@@ -1,6 +1,6 @@
 """One run of the platform from the command line, on the instance that the web UI shows."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -93,6 +93,7 @@ def run_pipeline(
     settings: Settings,
     only: str | None = None,
     waiting: Callable[[str], None] | None = None,
+    tags: Mapping[str, str] | None = None,
 ) -> RunSummary:
     """Materializes everything that is stale, or the assets of a Dagster selection string.
 
@@ -105,6 +106,7 @@ def run_pipeline(
         only: the selection; None for everything.
         waiting: called with a sentence that says for whom this run waits, where another works in
             the same home; without it, none waits.
+        tags: of the runs, in addition to their own: by its tags, a night knows the one before.
 
     Raises:
         UnknownSelectionError: the selection cannot be read, or there is no such asset.
@@ -113,7 +115,7 @@ def run_pipeline(
         HomeBusyError: another run works in the same home, and `waiting` is None.
         StoreError: Dagster's records are damaged, or cannot be written.
     """
-    chosen = _selection(only).required_multi_asset_neighbors()
+    chosen, own_tags = _selection(only).required_multi_asset_neighbors(), dict(tags or {})
     names = _named(chosen, only)
     recorded = recorded_seconds(StatePaths(settings.home).timings)
     with watched({name: recorded[name] for name in names & recorded.keys()}) as progress:
@@ -131,7 +133,7 @@ def run_pipeline(
             definitions = build_definitions(workspace, alone=True)
             choices = choices_in_force(workspace)
             try:
-                source = _materialize(definitions, instance, chosen & _READING, {})
+                source = _materialize(definitions, instance, chosen & _READING, own_tags)
             except CheckFailedError:
                 # The source can be read: the way out of the check is a run of the same source.
                 remember_source(settings)
@@ -145,8 +147,8 @@ def run_pipeline(
                 if found is not None:
                     remember_finished(workspace, choices, found.assets, found.failed_checks)
                     return replace(read, kept=found.assets, failed_checks=found.failed_checks)
-            tags = _month_tags(workspace, instance)
-            rest = _materialize(definitions, instance, chosen - _READING, tags)
+            months = _month_tags(workspace, instance)
+            rest = _materialize(definitions, instance, chosen - _READING, {**months, **own_tags})
             events = (*source.events, *rest.events)
             summary = _summary(events, (*source.failed_checks, *rest.failed_checks))
             if only is None and not source.failed_checks:

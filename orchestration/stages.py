@@ -13,6 +13,7 @@ import assets.embeddings
 import assets.encoding
 import assets.evaluation
 import assets.features
+import assets.impressions
 import assets.ingestion
 import assets.leaderboard
 import assets.media
@@ -43,6 +44,7 @@ _STAGES = [
     assets.embeddings,
     assets.features,
     assets.splits,
+    assets.impressions,
     assets.training,
     assets.search,
     assets.evaluation,

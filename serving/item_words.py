@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from crossmodal.item_log import Description
 from crossmodal.lake import Lake
+from crossmodal.logged_items import Description
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ import sqlite3
 import threading
 from dataclasses import dataclass
 
-from crossmodal.item_log import Description, ItemLog, LoggedItem
+from crossmodal.item_log import ItemLog
+from crossmodal.logged_items import Description, LoggedItem
 from crossmodal.modalities import MEDIA_KINDS, made_of_media
 from crossmodal.workspace import Workspace
 from models.encoders.fingerprints import fingerprint_of

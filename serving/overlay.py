@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from crossmodal.item_log import LoggedItem
 from crossmodal.lake import Lake
+from crossmodal.logged_items import LoggedItem
 from crossmodal.modalities import MODALITIES
 from models.assembly import matrix
 from models.data import Bools, Floats, Ints, TokenTable, Vocabulary

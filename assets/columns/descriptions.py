@@ -206,6 +206,10 @@ _OF_ONE_TABLE: Mapping[str, Mapping[str, str]] = {
         "measure": "Measure of the distance, such as psi.",
         "value": "Distance between the newer and the older rows.",
     },
+    "impressions": {
+        "event_timestamp": "When the item was first shown by this answer, in UTC.",
+        "acted_at": "When the user first acted on the item, before or after; null if never.",
+    },
     "items": {"text": "Description of the item; null if it has none."},
     "staged_items": {"text": "Description of the item; null if it has none."},
     "item_tokens": {

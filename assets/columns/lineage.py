@@ -170,6 +170,10 @@ _OF_TABLES: Mapping[str, Sources] = {
     "prequential_evaluation": _NEW_EVENTS,
     "drift": _DRIFT,
     "click_through": _CLICK_THROUGH,
+    "impressions": {
+        "acted_at": ("interactions.event_timestamp",),
+        _REST: (f"reported_events.{_SAME}",),
+    },
     "comparisons": {_REST: _FIGURE},
     "leaderboard": {
         "best_baseline": ("metrics.model", "metrics.value"),

@@ -21,6 +21,11 @@ class ModelSettings(BaseModel):
         default=False,
         description="Whether the hybrid stacks the three networks too, which takes minutes more.",
     )
+    hybrid_impressions: bool = Field(
+        default=False,
+        description="Whether the hybrid's trees also learn from items that answers showed to a "
+        "user and that the user did not choose. No measurement says that this makes lists better.",
+    )
     matrix_factorisation: Literal["concat", "dot"] = Field(
         default="concat",
         description="concat is the form that most tutorials show, a linear layer over both "

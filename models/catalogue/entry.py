@@ -71,6 +71,7 @@ class ModelEntry:
         yardstick: whether every other model is compared with it, where it is fitted on the split.
         optional: whether it is fitted only where CROSSMODAL_EXTRA_MODELS names it.
         ordered: whether it lives on what came after what, which events without times do not say.
+        impressions: whether it can learn from what users were shown and did not choose.
         space: which of its settings can be searched; None where none can.
         searched_on: the split whose validation events judge a search.
         benchmark: how it takes part in `make bench-quality`; None where it does not.
@@ -93,6 +94,7 @@ class ModelEntry:
     yardstick: bool = False
     optional: bool = False
     ordered: bool = False
+    impressions: bool = False
     space: Space | None = None
     searched_on: str = USER_TEMPORAL
     benchmark: Benchmark | None = None

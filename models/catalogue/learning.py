@@ -157,6 +157,7 @@ LEARNING = (
         code_version="15",
         reads=LASTING,
         learns=True,
+        impressions=True,
         # Only what shapes the trees: the retrievers and their slices are the same in every trial.
         space=Space(
             {

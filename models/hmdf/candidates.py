@@ -28,6 +28,19 @@ class Candidates:
         """Candidates of each user that has any, in order."""
         return np.unique(self.rows, return_counts=True)[1]
 
+    @staticmethod
+    def together(parts: Sequence["Candidates"]) -> "Candidates":
+        """Candidates of several parts, one after the other."""
+        return Candidates(
+            np.concatenate([part.rows for part in parts]),
+            np.concatenate([part.items for part in parts]),
+            np.concatenate([part.features for part in parts]),
+        )
+
+    def at(self, places: Bools | Longs) -> "Candidates":
+        """Those at `places` (a mask or indexes), in their order."""
+        return Candidates(self.rows[places], self.items[places], self.features[places])
+
 
 @dataclass(frozen=True)
 class Pairs:

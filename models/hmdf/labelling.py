@@ -7,12 +7,18 @@ from models.hmdf.candidates import Candidates
 from models.hmdf.guests import GuestScores
 from models.hmdf.ranker import USERS_AT_ONCE, Ranker
 from models.hmdf.score_scale import ScoreScale
+from models.hmdf.shown import NotChosen
 from models.hmdf.slices import Slice, new_choices
 from models.hmdf.trees import LabelledSlice
 
 
 def labelled(
-    ranker: Ranker, n_items: int, part: Slice, most_users: int | None = None, seed: int = 42
+    ranker: Ranker,
+    n_items: int,
+    part: Slice,
+    most_users: int | None = None,
+    seed: int = 42,
+    not_chosen: NotChosen | None = None,
 ) -> LabelledSlice:
     """Candidates of users who have a label, and which of them were chosen.
 
@@ -22,6 +28,7 @@ def labelled(
         part: the slice.
         most_users: of whom so many are drawn where there are more; by default all are labelled.
         seed: draws them.
+        not_chosen: what was shown in the time of the slice; None where nothing was.
     """
     users, chosen = _some_of(*new_choices(part, n_items), n_items, most_users, seed)
     histories = Histories.of(part.past, users)
@@ -31,15 +38,14 @@ def labelled(
         rows = histories.rows(start, start + USERS_AT_ONCE)
         block = ranker.candidates(rows, part.candidates)
         blocks.append(Candidates(block.rows + start, block.items, block.features))
-    candidates = Candidates(
-        np.concatenate([block.rows for block in blocks]),
-        np.concatenate([block.items for block in blocks]),
-        np.concatenate([block.features for block in blocks]),
-    )
+    candidates = Candidates.together(blocks)
     pairs = candidates.rows.astype(np.int64) * n_items + candidates.items
     wanted = np.bincount(chosen // n_items, minlength=len(users)).astype(np.int32)
     chosen_ones = np.isin(pairs, chosen)
-    return LabelledSlice(users, candidates, chosen_ones, wanted, histories.lengths, part.past)
+    shown = None if not_chosen is None else not_chosen.candidates(ranker, part, users, candidates)
+    return LabelledSlice(
+        users, candidates, chosen_ones, wanted, histories.lengths, part.past, shown
+    )
 
 
 def _some_of(

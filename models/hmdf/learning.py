@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from models.data import Dataset, Interactions
+from models.data import Dataset, Impressions, Interactions
 from models.evaluation import known_events
 from models.hmdf.config import HMDFConfig
 from models.hmdf.features import Knowledge
 from models.hmdf.labelling import labelled
 from models.hmdf.ranker import Ranker
 from models.hmdf.retrievers import Retrievers
+from models.hmdf.shown import NotChosen
 from models.hmdf.similarity import ContentSimilarity
 from models.hmdf.slices import Slice, dataset_of, holding_out_last_events
 from models.hmdf.trees import LabelledSlice
@@ -67,16 +68,19 @@ class Learner:
         knowledge = Knowledge.of(everything, self.content, known, each)
         return Ranker(self.config.candidates, ties, models, self.retrievers.reads, knowledge)
 
-    def described(self, part: Slice, most_users: int | None) -> tuple[LabelledSlice, Ranker]:
+    def described(
+        self, part: Slice, not_chosen: NotChosen | None, most_users: int | None
+    ) -> tuple[LabelledSlice, Ranker]:
         """The candidates of a slice as its past describes them, and what that past says.
 
         Args:
             part: the slice.
+            not_chosen: what was shown in its time; None where nothing was.
             most_users: of whom so many are drawn where there are more; None for all.
         """
         ranker = self.learned(part.past)
         n_items, seed = self.dataset.n_items, self.config.seed
-        return labelled(ranker, n_items, part, most_users, seed), ranker
+        return labelled(ranker, n_items, part, most_users, seed, not_chosen), ranker
 
     def all_described(
         self, parts: Sequence[Slice], pool: Threads
@@ -96,15 +100,17 @@ class Learner:
         """
         *earlier, last = parts
         # Each slice brings its own past, and no other event may be known to it.
-        items = dataset_of(self.dataset, _none_of(self.dataset.train))
+        items = replace(
+            dataset_of(self.dataset, _none_of(self.dataset.train)), impressions=Impressions.none()
+        )
         jobs = {
-            f"slice {place}, after {len(part.past)} events": (part,)
+            f"slice {place}, after {len(part.past)} events": (part, self._not_chosen(part, last))
             for place, part in enumerate(earlier, start=1)
         }
         others = self.executor.map(label, (replace(self, dataset=items),), jobs, pool)
         # The validated figure is one of all these users, as it is of every other model.
         most = None if self._is_validation(last) else self.config.most_users
-        of_last = pool.submit(self.described, last, most)
+        of_last = pool.submit(self.described, last, self._not_chosen(last, last), most)
         found = [*others, of_last.result()[0]]
         for part, one in zip(parts, found, strict=True):
             if not one.chosen.any():
@@ -117,6 +123,13 @@ class Learner:
                 "It takes more events, or other models."
             )
         return slices, of_last.result()[1]
+
+    def _not_chosen(self, part: Slice, judge: Slice) -> NotChosen | None:
+        """What was shown in the time of a slice; None where no impression is known of one."""
+        shown = self.dataset.impressions
+        if not len(shown):
+            return None
+        return NotChosen.of(shown, part, judge.past, self.dataset.n_users)
 
     def _is_validation(self, part: Slice) -> bool:
         return part.labels is self.dataset.validation
@@ -134,9 +147,9 @@ class Learner:
 
 
 @one_blas_thread()
-def label(learner: Learner, part: Slice) -> LabelledSlice:
+def label(learner: Learner, part: Slice, not_chosen: NotChosen | None) -> LabelledSlice:
     """The candidates of an earlier slice, for any process: what was learned may be large."""
-    return learner.described(part, learner.config.most_users)[0]
+    return learner.described(part, not_chosen, learner.config.most_users)[0]
 
 
 def _none_of(events: Interactions) -> Interactions:

@@ -10,7 +10,7 @@ from typing import Self
 import lightgbm as lgb
 import numpy as np
 
-from models.data import Bools, Dataset, Floats, Histories, Ints, TokenTable
+from models.data import Bools, Dataset, Floats, Histories, Impressions, Ints, TokenTable
 from models.evaluation import known_events
 from models.explanation import Explanation
 from models.hmdf.arrivals import Arrivals, NewcomerTrees
@@ -62,6 +62,9 @@ class HMDF:
     has seen its label. By default the slices are of time, and the last is that of the validation
     events; for items to come they are of items (`models.hmdf.slices.OF_ITEMS`). At the end all is
     counted and fitted again from everything that is known.
+
+    Where a dataset has impressions, and the slices are of time, the trees also learn from what
+    users were shown and did not choose (`models.hmdf.shown`).
 
     Args:
         config: the settings.
@@ -307,7 +310,10 @@ class HMDF:
 
     def _learner(self, dataset: Dataset) -> Learner:
         content = ContentSimilarity.of(dataset.tokens)
-        return Learner(dataset, self._choose(dataset), content, self.config, self._executor)
+        learned_from = dataset
+        if self._slicing is not OF_TIME:
+            learned_from = replace(dataset, impressions=Impressions.none())
+        return Learner(learned_from, self._choose(dataset), content, self.config, self._executor)
 
     def _note_validation(
         self, chosen: ChosenRounds, last: LabelledSlice, *, has_validation: bool

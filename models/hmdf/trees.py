@@ -33,6 +33,8 @@ class LabelledSlice:
         wanted: (n_users,) how many items each user chose, among the candidates or not.
         past_events: (n_users,) how many events each user had before.
         past: all that was known before.
+        shown: further candidates of these users, which answers showed and nobody chose: trees learn
+            from them and are not judged by them. None where nothing is known of them.
     """
 
     users: Ints
@@ -41,6 +43,7 @@ class LabelledSlice:
     wanted: Ints
     past_events: Longs
     past: Interactions
+    shown: Candidates | None = None
 
     def ndcg(self, scores: Floats) -> np.ndarray:
         """NDCG@10 of each user (n_users,), with scores (r,) for the candidates."""
@@ -82,19 +85,50 @@ class ChosenRounds:
 
 
 @dataclass(frozen=True)
+class _Rows:
+    """What trees may learn from a slice, in the order of its users.
+
+    Attributes:
+        candidates: those that the hybrid found, and those that were shown.
+        chosen: (r,) whether the user chose the candidate.
+        found: (r,) whether the hybrid found it, as it does when it answers, so that it may judge.
+    """
+
+    candidates: Candidates
+    chosen: Bools
+    found: Bools
+
+    @staticmethod
+    def of(part: LabelledSlice) -> "_Rows":
+        found = np.ones(len(part.chosen), dtype=bool)
+        if part.shown is None:
+            return _Rows(part.candidates, part.chosen, found)
+        both = Candidates.together([part.candidates, part.shown])
+        order = np.argsort(both.rows, kind="stable")
+        none = np.zeros(len(part.shown.rows), dtype=bool)
+        chosen, found = (np.concatenate([mask, none])[order] for mask in (part.chosen, found))
+        return _Rows(both.at(order), chosen, found)
+
+
+@dataclass(frozen=True)
 class TreeData:
     """Slices, and one table of them as LightGBM has it, whose making takes seconds.
 
     Attributes:
         slices: what is learned from.
-        sizes: rows of the table that each slice has.
+        judges: of each slice, which of its rows of the table (r,) may judge trees.
         table: their candidates in the order of the slices, of users any of whose candidates was
             chosen; the others show no order.
     """
 
     slices: tuple[LabelledSlice, ...]
-    sizes: tuple[int, ...]
+    judges: tuple[Bools, ...]
     table: lgb.Dataset
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Rows of the table that each slice has."""
+        return tuple(len(rows) for rows in self.judges)
 
     @staticmethod
     def of(slices: Sequence[LabelledSlice], names: Sequence[str], config: HMDFConfig) -> "TreeData":
@@ -107,14 +141,15 @@ class TreeData:
             names: of the features.
             config: settings of the trees.
         """
-        rows = _thinned(
-            [part.chosen for part in slices],
-            [_learned_from(part, config.most_users, config.seed) for part in slices],
+        parts = [_Rows.of(part) for part in slices]
+        used = _thinned(
+            [part.chosen for part in parts],
+            [_learned_from(part, config.most_users, config.seed) for part in parts],
             config.most_rows,
             config.seed,
         )
-        sizes = tuple(int(used.sum()) for used in rows)
-        return TreeData(tuple(slices), sizes, _together(slices, rows, names, config.bins))
+        judges = tuple(part.found[kept] for part, kept in zip(parts, used, strict=True))
+        return TreeData(tuple(slices), judges, _together(parts, used, names, config.bins))
 
 
 def choose_rounds(
@@ -142,7 +177,7 @@ def choose_rounds(
         _parameters(config),
         data.table,
         config.rounds,
-        folds=_fold_rows(data.sizes, folds),
+        folds=_fold_rows(data, folds),
         eval_train_metric=True,
         return_cvbooster=True,
         callbacks=callbacks,
@@ -164,11 +199,15 @@ def choose_rounds(
     return ChosenRounds(curve, scores, validated)
 
 
-def _fold_rows(sizes: Sequence[int], folds: Sequence[Fold]) -> list[tuple[Longs, Longs]]:
-    """The rows of `TreeData.table` that each fold's trees are fitted to, and those that judge."""
-    rows = np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1])
+def _fold_rows(data: TreeData, folds: Sequence[Fold]) -> list[tuple[Longs, Longs]]:
+    """The rows of the table that each fold's trees are fitted to, and those that judge."""
+    rows = np.split(np.arange(sum(data.sizes)), np.cumsum(data.sizes)[:-1])
     return [
-        (np.concatenate([rows[place] for place in fold.fitted]), rows[fold.judge]) for fold in folds
+        (
+            np.concatenate([rows[place] for place in fold.fitted]),
+            rows[fold.judge][data.judges[fold.judge]],
+        )
+        for fold in folds
     ]
 
 
@@ -215,7 +254,7 @@ def _parameters(config: HMDFConfig) -> dict[str, Any]:
     }
 
 
-def _learned_from(part: LabelledSlice, most_users: int, seed: int) -> Bools:
+def _learned_from(part: _Rows, most_users: int, seed: int) -> Bools:
     """Which candidates (r,) are learned from: those of users any of whose candidates was chosen.
 
     The others show no order. Of more than `most_users` such users, so many are drawn.
@@ -247,7 +286,7 @@ def _thinned(
 
 
 def _together(
-    slices: Sequence[LabelledSlice], rows: Sequence[Bools], names: Sequence[str], bins: int
+    slices: Sequence[_Rows], rows: Sequence[Bools], names: Sequence[str], bins: int
 ) -> lgb.Dataset:
     """The slices' candidates of some rows (r,) as one table, in their order."""
     parts = list(zip(slices, rows, strict=True))

@@ -33,6 +33,7 @@ from orchestration.checks.of_sources import (
 )
 from orchestration.checks.of_splits import enough_to_judge, no_future_training, train_before_test
 from orchestration.checks.of_stores import features_agree, lists_agree, online_file
+from orchestration.checks.of_watching import watching_checks
 
 
 def _check(
@@ -168,4 +169,5 @@ asset_checks: list[dg.AssetChecksDefinition] = [
         ("items",),
     ),
     *drift_checks(),
+    *watching_checks(),
 ]

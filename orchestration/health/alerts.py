@@ -114,7 +114,8 @@ def _announced(
         else:
             logger.warning("Passed: %s", entry.problem.what)
     for key in (key for key in now if key not in before):
-        logger.error("Alert: %s More: `%s`.", said(now[key]), MORE)
+        level = logging.ERROR if now[key].fault else logging.WARNING
+        logger.log(level, "Alert: %s More: `%s`.", said(now[key]), MORE)
         after[key] = _Open(replace(now[key], since=now[key].since or health.facts.at))
     unheard = [key for key, entry in after.items() if key in now and not entry.heard]
     for key in unheard:

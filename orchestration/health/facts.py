@@ -179,6 +179,7 @@ class Facts:
         disk: of the home.
         unreadable: stores that could not be read, a sentence each.
         drift: what differs from before, by the last run, in words; empty for nothing.
+        unmeasured: what the last run could not measure and why, a clause each.
         missing_folder: the folder of event files, where it is set and not there; else empty.
     """
 
@@ -195,4 +196,5 @@ class Facts:
     disk: Disk
     unreadable: tuple[str, ...] = ()
     drift: str = ""
+    unmeasured: tuple[str, ...] = ()
     missing_folder: str = ""

@@ -13,6 +13,7 @@ from pyarrow import ArrowException
 from sqlalchemy.exc import SQLAlchemyError
 
 from assets.drift_table import DRIFT, newest_run, said
+from assets.watching import why_unmeasured
 from crossmodal.home_lock import Holder, holder_of
 from crossmodal.lake_damage import damage_of_footer, files_of_tables
 from crossmodal.store_errors import StoreError
@@ -40,6 +41,7 @@ from orchestration.health.verdict import Health, judged
 from orchestration.instance import open_instance, readable_records
 from orchestration.services.places import noted
 from orchestration.table_ages import current_at
+from orchestration.watching import WATCHING
 
 _BEGIN = ("interactions", "items")
 """What everything else is made from; of any age, since a source may have nothing new for months."""
@@ -89,6 +91,7 @@ def _of_files(workspace: Workspace, now: datetime) -> tuple[Facts, tuple[str, ..
 
     champion, rejects = read(_champion, Champion()), read(_rejects, None)
     drift = read(_drift, "")
+    unmeasured: tuple[str, ...] = read(_unmeasured, ())
     damaged: tuple[str, ...] = read(_damaged_tables, ())
     unreadable += [why for why in damaged if why not in unreadable]
     facts = Facts(
@@ -104,6 +107,7 @@ def _of_files(workspace: Workspace, now: datetime) -> tuple[Facts, tuple[str, ..
         rejects=rejects,
         disk=_disk(workspace),
         drift=drift,
+        unmeasured=unmeasured,
         missing_folder=_missing_folder(workspace),
     )
     return facts, tuple(unreadable)
@@ -166,6 +170,13 @@ def _drift(workspace: Workspace) -> str:
     if not workspace.lake.exists(DRIFT):
         return ""
     return said(newest_run(workspace.lake.read(DRIFT)).filter("drifted"))
+
+
+def _unmeasured(workspace: Workspace) -> tuple[str, ...]:
+    """What the last run could not measure and why, a sentence each."""
+    lake = workspace.lake
+    faults = {table: why_unmeasured(lake, table) for table in WATCHING if lake.exists(table)}
+    return tuple(f"{table}: {one_line(fault)}" for table, fault in faults.items() if fault)
 
 
 def _damaged_tables(workspace: Workspace) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from orchestration.health.facts import GB, Facts
 
 WELL = "All is well."
+_WORKS = "Everything works."
 EMPTY = "nothing_made"
 """The problem of a home that no run has filled yet: to be shown, but nobody is alerted of it."""
 
@@ -17,19 +18,22 @@ _CLOCKS_APART = timedelta(minutes=5)
 
 @dataclass(frozen=True)
 class Problem:
-    """Something that somebody must do something about.
+    """Something that somebody must do something about, or look at.
 
     Attributes:
         key: the same as long as the problem lasts, whatever else is said of it.
         what: what is wrong, in whole sentences.
         command: what to type first.
         since: when it began, in UTC; None if that is not known.
+        fault: whether something does not work; False for what people should look at, such as a
+            change of taste.
     """
 
     key: str
     what: str
     command: str
     since: datetime | None = None
+    fault: bool = True
 
 
 @dataclass(frozen=True)
@@ -46,13 +50,16 @@ class Health:
 
     @property
     def well(self) -> bool:
-        """Whether nothing must be done."""
-        return not self.problems
+        """Whether everything works; there may still be something to look at."""
+        return not any(problem.fault for problem in self.problems)
 
     @property
     def headline(self) -> str:
         """That all is well, or the most urgent problem and what to type."""
-        return said(self.problems[0]) if self.problems else WELL
+        if not self.problems:
+            return WELL
+        first = said(self.problems[0])
+        return f"{_WORKS} {first}" if self.well else first
 
 
 def said(problem: Problem) -> str:
@@ -67,7 +74,7 @@ def judged(facts: Facts) -> Health:
         return Health(facts, (*_disk(facts), *_failed(facts), nothing))
     looks = (
         *(_unreadable, _clock, _disk, _champion, _failed, _ticks, _daemon),
-        *(_folder, _overdue, _long_run, _rejects, _drift),
+        *(_folder, _overdue, _long_run, _rejects, _unmeasured, _drift),
     )
     return Health(facts, tuple(problem for look in looks for problem in look(facts)))
 
@@ -200,7 +207,19 @@ def _rejects(facts: Facts) -> Iterator[Problem]:
 def _drift(facts: Facts) -> Iterator[Problem]:
     if facts.drift:
         yield Problem(
-            "drift", f"Newer events differ from those before: {facts.drift}.", "crossmodal drift"
+            "drift",
+            f"Newer events differ from those before: {facts.drift}.",
+            "crossmodal drift",
+            fault=False,
+        )
+
+
+def _unmeasured(facts: Facts) -> Iterator[Problem]:
+    if facts.unmeasured:
+        yield Problem(
+            "unmeasured",
+            f"The last run could not measure {_ended('; '.join(facts.unmeasured))}",
+            "crossmodal run",
         )
 
 

@@ -12,14 +12,9 @@ import polars as pl
 from fastapi import Header, Path, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from crossmodal.item_log import (
-    Description,
-    ItemExistsError,
-    ItemGoneError,
-    ItemUnknownError,
-    Vector,
-)
+from crossmodal.item_log import ItemExistsError, ItemGoneError, ItemUnknownError
 from crossmodal.item_puts import PutDiffersError, PutKey
+from crossmodal.logged_items import Description, Vector
 from crossmodal.modalities import MediaKind
 from crossmodal.store_errors import reason
 from models.data import Floats

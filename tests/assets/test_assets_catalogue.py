@@ -17,9 +17,10 @@ from small_platform import small_settings
 from assets.catalogue import catalogue, catalogue_ids, catalogue_media, without_deleted
 from assets.reported_items import copied_up_to, copy_items
 from assets.stage import filled
-from crossmodal.item_log import Description, ItemLog, Vector
+from crossmodal.item_log import ItemLog
 from crossmodal.item_states import ItemsEnd, item_states, items_end
 from crossmodal.lake import Lake
+from crossmodal.logged_items import Description, Vector
 from crossmodal.workspace import Workspace
 from sources.protocol import ITEMS
 

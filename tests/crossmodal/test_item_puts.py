@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from crossmodal import item_puts
-from crossmodal.item_log import Description, ItemExistsError, ItemLog, Vector
+from crossmodal.item_log import ItemExistsError, ItemLog
 from crossmodal.item_puts import PutDiffersError, PutKey, keep_outcome, outcome_of
+from crossmodal.logged_items import Description, Vector
 
 TOLD, TEXT = Description("A title", "", (), 0), Vector("f", b"")
 

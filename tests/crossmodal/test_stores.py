@@ -12,7 +12,8 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 
 from crossmodal.durable import MOST_LOG_BYTES
 from crossmodal.event_log import EventLog, LoggedEvent, last_position, read_log
-from crossmodal.item_log import Description, ItemLog, Vector
+from crossmodal.item_log import ItemLog
+from crossmodal.logged_items import Description, Vector
 
 in_time = retry(
     retry=retry_if_exception_type(AssertionError),

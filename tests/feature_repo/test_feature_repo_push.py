@@ -14,8 +14,9 @@ from feast.feature_server import get_app
 from push_home import ADA, AT, NEWCOMER, OF_ITEM, OF_USER, event, push, read  # type: ignore[import-not-found]
 
 from crossmodal.event_log import EventLog, LoggedEvent, last_position, read_log
-from crossmodal.item_log import ItemLog, Vector
+from crossmodal.item_log import ItemLog
 from crossmodal.lake import Lake
+from crossmodal.logged_items import Vector
 from crossmodal.paths import StatePaths
 from feature_repo.event_statistics import build_item_statistics, build_user_statistics
 from feature_repo.online_file import OnlineStoreError, departures

@@ -105,6 +105,20 @@ def look(workspace: Workspace) -> None:
     announce(workspace, health_of(workspace))
 
 
+def test_drift_is_posted_and_is_no_error(
+    workspace: Workspace, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    drifted = pl.DataFrame({"measure": ["psi"], "subject": ["value"], "value": [0.5]})
+    columns = {"limit": pl.lit(0.2), "drifted": pl.lit(True), "until": pl.lit(0)}
+    workspace.lake.write("drift", drifted.with_columns(**columns), {})
+    look(workspace)
+    assert receiver.told == [("begun", "drift")]
+    (line,) = [record for record in caplog.records if "psi of value" in record.getMessage()]
+    assert line.levelno == logging.WARNING
+    health = health_of(workspace)
+    assert health.well and health.headline.startswith("Everything works. Newer events differ")
+
+
 def test_an_alert_is_said_once_when_it_begins_and_once_when_it_has_passed(
     workspace: Workspace, receiver: Receiver, caplog: pytest.LogCaptureFixture
 ) -> None:

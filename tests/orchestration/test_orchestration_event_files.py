@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from small_platform import small_settings
 
 from crossmodal.event_log import EventLog, LoggedEvent, last_position, read_log
-from crossmodal.item_log import Description, ItemLog, Vector
+from crossmodal.item_log import ItemLog
+from crossmodal.logged_items import Description, Vector
 from crossmodal.pseudonyms import pseudonym
 from crossmodal.workspace import Workspace
 from orchestration import event_files

@@ -9,7 +9,8 @@ from small_platform import small_settings
 
 from assets.reported_items import copy_items
 from crossmodal.home_lock import home_lock
-from crossmodal.item_log import Description, ItemLog, Vector
+from crossmodal.item_log import ItemLog
+from crossmodal.logged_items import Description, Vector
 from crossmodal.workspace import Workspace
 from orchestration.instance import open_instance
 from orchestration.item_sensor import reported_items_sensor

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import polars as pl
 
-from crossmodal.item_log import Description
 from crossmodal.lake import Lake
+from crossmodal.logged_items import Description
 from serving.item_words import Said, said_of
 from sources.protocol import ITEMS
 

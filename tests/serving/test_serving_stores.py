@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from crossmodal.event_log import EventLog, LoggedEvent, last_position, read_log
-from crossmodal.item_log import Description, ItemLog, Vector
+from crossmodal.item_log import ItemLog
+from crossmodal.logged_items import Description, Vector
 from crossmodal.paths import StatePaths
 from crossmodal.store_errors import StoreError
 from serving.stores import require_stores

@@ -17,7 +17,8 @@ from backed_up_homes import acknowledged, call, event, files_of, silent
 from crossmodal.archives import verify_archive
 from crossmodal.event_log import EventLog
 from crossmodal.home_lock import HomeBusyError, home_lock
-from crossmodal.item_log import Description, ItemLog, Vector
+from crossmodal.item_log import ItemLog
+from crossmodal.logged_items import Description, Vector
 from crossmodal.paths import StatePaths
 from crossmodal.settings import Settings
 from orchestration.backup import NoStateError, back_up
