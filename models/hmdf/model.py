@@ -41,6 +41,7 @@ from models.hmdf.slices import (
     holding_out_last_events,
 )
 from models.hmdf.state import read_ranker, write_ranker
+from models.hmdf.taste_map import factors_of
 from models.hmdf.trees import (
     ChosenRounds,
     LabelledSlice,
@@ -372,8 +373,9 @@ class HMDF:
         newcomers, guests = None, None
         if newcomer_trees is not None and self._scale is not None:
             everything, numbers = dataset_of(dataset, known), ranker.knowledge.numbers
+            factors = factors_of(everything, seed, ranker.retrievers.values())
             newcomers = Newcomers.of(
-                everything, content, numbers, newcomer_trees, self._scale, seed
+                everything, content, numbers, newcomer_trees, self._scale, factors
             )
         if self._slicing is OF_TIME:
             guests = GuestScores.of(known, dataset.n_items)
