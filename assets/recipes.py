@@ -29,6 +29,8 @@ def require_known_models(settings: Settings) -> None:
     optional = [entry.name for entry in CATALOGUE if entry.optional]
     require_models("extra_models", settings.extra_models, optional)
     require_models("search_models", settings.search_models, SPACES)
+    trained = [entry.name for entry in CATALOGUE if entry.learns]
+    require_models("warm_start", settings.warm_start, trained)
 
 
 def _tuned(name: str, settings: Settings) -> Choices:

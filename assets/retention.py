@@ -22,6 +22,7 @@ _NAMING = (
     "refit",
     "run_id",
     "version",
+    "warm_started_from",
 )
 """Columns by which a table of the lake names a version of a model."""
 

@@ -13,7 +13,6 @@ from assets.datasets import (
     SPLIT_INPUTS,
     SPLIT_TABLES,
     all_events_data,
-    newest_known,
     warm_split,
 )
 from assets.drift_table import DRIFT
@@ -29,6 +28,7 @@ from assets.registry import (
 from assets.stage import Context, Stamp
 from assets.table_asset import Choices, Making, table_asset
 from assets.training import git_commit
+from assets.warm_start import Beginning, beginning, fitted_from, judgement, newest_learned
 from crossmodal.workspace import Workspace
 from models.catalogue import CATALOGUE
 from models.data import Dataset, Histories
@@ -96,7 +96,7 @@ def _is_in_use(workspace: Workspace) -> bool:
     intact=_is_in_use,
     group="evaluation",
     kinds={"safetensors"},
-    code_version="2",
+    code_version="3",
 )
 def serving_model(making: Making) -> dict[str, Any]:
     """The version that answers: the champion's recipe fitted to all events, if that is sound.
@@ -149,7 +149,8 @@ def _put_in_use(making: Making, row: dict[str, Any], judged_by: str) -> None:
 
 def _write(making: Making, row: dict[str, Any]) -> None:
     frame = pl.DataFrame([row], schema=_SCHEMA)
-    making.lake.write("serving_model", frame, making.stamp, **_metadata(row))
+    summary = {**_metadata(row), "judgement": judgement(making.workspace)}
+    making.lake.write("serving_model", frame, making.stamp, **summary)
 
 
 _SCHEMA = {
@@ -158,6 +159,8 @@ _SCHEMA = {
     "refit": pl.String,
     "fault": pl.String,
     "overlap": pl.Float64,
+    "warm_started_from": pl.String,
+    "warm_starts": pl.Int64,
     "reason": pl.String,
 }
 
@@ -173,15 +176,17 @@ def _refit_or_judged(
     if loss := _loss_by_newest(context, workspace, judged_model):
         return _declined(judged_by, loss)
     data = all_events_data(workspace.lake)
-    refit = _refitted(context, judged_model, data)
-    if isinstance(refit, str):
-        return _row(judged_by, judged_by, fault=refit)
+    made = _refitted(context, workspace, judged_by, judged_model, data)
+    if isinstance(made, str):
+        return _row(judged_by, judged_by, fault=made)
+    refit, begins = made
     items = open_registry(workspace).item_ids(judged_by)
     verdict = _soundness(workspace, refit, judged_model, items, data)
-    version = _registered(workspace, refit, judged_by, data, stamp)
+    version = _registered(workspace, refit, judged_by, data, stamp, begins)
+    context.log.info(f"{version} was {begins.said}.")
     fault = "; ".join(verdict.faults)
     answering = judged_by if fault else version
-    return _row(answering, judged_by, refit=version, fault=fault, overlap=verdict.overlap)
+    return _row(answering, judged_by, version, fault, verdict.overlap, begins)
 
 
 def _trains(model: "Recommender") -> bool:
@@ -218,15 +223,22 @@ def _loss_by_newest(context: Context, workspace: Workspace, judged_model: "Recom
     )
 
 
-def _refitted(context: Context, judged_model: "Recommender", data: Dataset) -> "Refittable | str":
-    """The judged model's recipe fitted to everything, or why it could not be."""
+def _refitted(
+    context: Context,
+    workspace: Workspace,
+    judged_by: str,
+    judged_model: "Recommender",
+    data: Dataset,
+) -> "tuple[Refittable, Beginning] | str":
+    """The judged recipe fitted to everything, and where that began; or a clause: why it was not."""
     from models.failures import FIT_FAILURES
     from models.protocol import Refittable
 
     if not isinstance(judged_model, Refittable):
         return f"a model of the family {judged_model.name} cannot be fitted again"
     try:
-        return judged_model.refitted(data)
+        begins = beginning(workspace, judged_by, judged_model)
+        return fitted_from(context, workspace, judged_model, data, begins)
     except FIT_FAILURES as error:
         context.log.warning(f"Fitting {judged_model.name} to all events failed.", exc_info=error)
         return f"fitting it to all events failed: {error}"
@@ -256,7 +268,12 @@ def _soundness(
 
 
 def _registered(
-    workspace: Workspace, refit: "Refittable", judged_by: str, data: Dataset, stamp: Stamp
+    workspace: Workspace,
+    refit: "Refittable",
+    judged_by: str,
+    data: Dataset,
+    stamp: Stamp,
+    begins: Beginning,
 ) -> str:
     """The refitted model as a version of its own, which names the one that speaks for it."""
     registry = open_registry(workspace)
@@ -266,18 +283,26 @@ def _registered(
         refit,
         metrics=[],
         data_versions=data_versions(workspace.lake, SPLIT_INPUTS),
-        stamp=stamp,
+        # From other weights the same events make another version.
+        stamp=stamp | ({"warm_started_from": begins.version} if begins.version else {}),
         git_commit=git_commit(),
         item_ids=data.item_ids.ids,
         judged_by=judged_by,
         encoders=encoders_of(workspace.lake),
-        newest_event=newest_known(workspace.lake),
+        newest_event=newest_learned(workspace, begins),
+        warm_started_from=begins.version,
+        warm_starts=begins.starts,
     )
     return made.version
 
 
 def _row(
-    version: str, judged_by: str, refit: str = "", fault: str = "", overlap: float | None = None
+    version: str,
+    judged_by: str,
+    refit: str = "",
+    fault: str = "",
+    overlap: float | None = None,
+    begins: Beginning | None = None,
 ) -> dict[str, Any]:
     """The table's row.
 
@@ -287,8 +312,11 @@ def _row(
         refit: the version that was fitted to everything; empty where there is none.
         fault: why it does not answer though it should; empty for no fault.
         overlap: mean share of the judged version's lists that its lists hold; None for no lists.
+        begins: where its fit began; None where there is none.
     """
     reason = f"{version} answers: the recipe of {judged_by}, fitted again to all events."
+    if begins is not None:
+        reason = f"{reason} It was {begins.said}."
     if fault:
         reason = f"{judged_by} answers, and no version that knows the newest events: {fault}."
     return {
@@ -297,6 +325,8 @@ def _row(
         "refit": refit,
         "fault": fault,
         "overlap": overlap,
+        "warm_started_from": begins.version if begins else "",
+        "warm_starts": begins.starts if begins else 0,
         "reason": reason,
     }
 
@@ -316,5 +346,6 @@ def _row_of_decision_by_hand(by_hand: "Promotion") -> dict[str, Any]:
 
 def _metadata(row: dict[str, Any]) -> dict[str, Any]:
     """What the web UI shows of a row."""
-    shown = {"version": row["version"], "judged_by": row["judged_by"], "reason": row["reason"]}
+    named = ("version", "judged_by", "warm_started_from", "warm_starts", "reason")
+    shown = {name: row[name] for name in named}
     return shown if row["overlap"] is None else shown | {"overlap": row["overlap"]}

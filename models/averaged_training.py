@@ -99,6 +99,7 @@ class AveragedTraining(Generic[Network]):
         n_events: int,
         on_epoch: Callable[[Epoch], None] | None,
         length: int | None = None,
+        passed_over: int = 0,
     ) -> TrainingCurve:
         """Trains; the averaged network ends with its best weights, which may be the first ones.
 
@@ -111,10 +112,13 @@ class AveragedTraining(Generic[Network]):
             n_events: to learn from; with none, nothing is trained.
             on_epoch: called after every epoch.
             length: so many epochs, where it is known; nothing judges them.
+            passed_over: first epochs of that length which are left out, with their step sizes: an
+                earlier fit has gone that way.
         """
         network = self.averaged.eval()
         if length is not None:
-            return run_length(network, one_pass, length if n_events else 0, on_epoch)
+            self._epochs_done = passed_over
+            return run_length(network, one_pass, length - passed_over if n_events else 0, on_epoch)
         return run_epochs(
             network,
             one_pass,

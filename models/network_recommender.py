@@ -8,10 +8,10 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from models.averaged_training import AveragedTraining
-from models.data import Dataset, Floats, Histories, Ints, TokenTable
+from models.data import Bools, Dataset, Floats, Histories, Ints, TokenTable, Vocabulary
 from models.persistence import ModelFormatError, NotFittedError, load_state, save_state, tensor
 from models.protocol import Ranking
 from models.ranking import rank, tie_breaks
@@ -21,8 +21,9 @@ from models.sequences import Scale
 from models.trained_by_epochs import ConfigT, TrainedByEpochs
 from models.training import Epoch, one_thread, seeded
 from models.validation import network_judge
+from models.warm_start import EarlierFit, ItemNetwork, earlier_fit, passed_over
 
-NetworkT = TypeVar("NetworkT", bound=nn.Module)
+NetworkT = TypeVar("NetworkT", bound=ItemNetwork)
 Encode = Callable[[], None]
 """Makes the vectors of all items again, from the network in force."""
 
@@ -66,16 +67,23 @@ class NetworkRecommender(TrainedByEpochs[ConfigT], Generic[ConfigT, NetworkT]):
         """Scores (n_users, n_items) of `items`, all by default."""
 
     @abstractmethod
-    def _begin(self, dataset: Dataset) -> tuple[NetworkTrainer[NetworkT], Encode]:
+    def _begin(
+        self, dataset: Dataset, earlier: EarlierFit | None
+    ) -> tuple[NetworkTrainer[NetworkT], Encode]:
         """The trainer of a new network, and what reads the dataset's items by the one in force.
 
-        Called when `_reducers`, `_scale` and `ties` are set and `_network` is not the new one yet:
-        the returned `Encode` may read `self.network` only when it is called.
+        The network begins where an earlier fit ended, if there is one. Called when `_reducers`,
+        `_scale` and `ties` are set and `_network` is not the new one yet: the returned `Encode` may
+        read `self.network` only when it is called.
         """
 
     @abstractmethod
     def _reader(self, tokens: Mapping[str, TokenTable]) -> Encode:
         """What reads all items by these tokens of them."""
+
+    @abstractmethod
+    def _with_events(self) -> Bools:
+        """Which items (n_items,) had training events in the fit."""
 
     @abstractmethod
     def _own_arrays(self) -> Mapping[str, Tensor | np.ndarray]:
@@ -171,14 +179,20 @@ class NetworkRecommender(TrainedByEpochs[ConfigT], Generic[ConfigT, NetworkT]):
         network.load_state_dict({name: loaded[f"network.{name}"] for name in network.state_dict()})
         self._network = network.eval()
 
-    def _learn(self, dataset: Dataset, length: int | None) -> Self:
-        """Learns from the training events for as many epochs as `length` or validation says."""
+    def _learn(
+        self, dataset: Dataset, length: int | None, earlier: EarlierFit | None = None
+    ) -> Self:
+        """See `TrainedByEpochs`."""
         config = self.config
-        self._reducers = fit_reducers(dataset.tokens, dataset.train, config.components, config.seed)
+        self._reducers = (
+            fit_reducers(dataset.tokens, dataset.train, config.components, config.seed)
+            if earlier is None
+            else earlier.reducers
+        )
         self._scale = Scale.of(dataset.train.values)
         self.ties = tie_breaks(dataset.item_ids.ids, config.seed)
         with seeded(config.seed), one_thread():
-            trainer, encode = self._begin(dataset)
+            trainer, encode = self._begin(dataset, earlier)
             self._network = trainer.training.averaged
             self.curve = trainer.training.run(
                 trainer.epoch,
@@ -186,7 +200,12 @@ class NetworkRecommender(TrainedByEpochs[ConfigT], Generic[ConfigT, NetworkT]):
                 n_events=len(dataset.train),
                 on_epoch=self._on_epoch,
                 length=length,
+                passed_over=passed_over(length, earlier),
             )
-            self.trained_epochs = self.curve.best_epoch
+            self.trained_epochs = self.curve.best_epoch if length is None else length
             encode()
         return self
+
+    def _as_earlier(self, item_ids: Vocabulary, dataset: Dataset) -> EarlierFit:
+        """See `TrainedByEpochs`."""
+        return earlier_fit(self.network, self._reducers, self._with_events(), item_ids, dataset)

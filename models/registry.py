@@ -17,6 +17,7 @@ from crossmodal.atomic import atomic_write_bytes, sync
 from models.catalogue.families import load_model
 from models.persistence import CONFIG, WEIGHTS, ModelFormatError, family_of
 from models.protocol import Trainable
+from models.version_checksum import weights_sha256
 
 _log = logging.getLogger(__name__)
 
@@ -55,6 +56,9 @@ class ModelVersion:
             empty where an older platform kept it.
         newest_event: the instant of the newest event among those that it could learn from, as ISO
             8601; empty where there was none, or where an older platform kept it.
+        warm_started_from: the version whose weights its fit began with; empty for one that was
+            fitted from scratch.
+        warm_starts: how many there were since a fit from scratch, with its own; 0 for that fit.
     """
 
     version: str
@@ -67,6 +71,8 @@ class ModelVersion:
     judged_by: str = ""
     encoders: Mapping[str, str] = field(default_factory=dict)
     newest_event: str = ""
+    warm_started_from: str = ""
+    warm_starts: int = 0
 
 
 class ModelRegistry:
@@ -92,6 +98,8 @@ class ModelRegistry:
         judged_by: str = "",
         encoders: Mapping[str, str] | None = None,
         newest_event: datetime | None = None,
+        warm_started_from: str = "",
+        warm_starts: int = 0,
     ) -> ModelVersion:
         """Writes a fitted model as a version; one that is there and whole stays as it is.
 
@@ -106,6 +114,8 @@ class ModelRegistry:
             judged_by: the version whose figures speak for this one, where it has none of its own.
             encoders: fingerprint of what made the item vectors, by modality.
             newest_event: the newest instant among the events that it could learn from.
+            warm_started_from: the version whose weights its fit began with, if any.
+            warm_starts: how many there were since a fit from scratch, with its own.
         """
         self.root.mkdir(parents=True, exist_ok=True)
         with _new_folder(self.root) as folder:
@@ -116,6 +126,8 @@ class ModelRegistry:
                 judged_by=judged_by,
                 encoders=dict(encoders or {}),
                 newest_event="" if newest_event is None else newest_event.isoformat(),
+                warm_started_from=warm_started_from,
+                warm_starts=warm_starts,
             )
             _write_json(folder / METRICS, [dict(row) for row in metrics])
             _write_json(folder / VOCABULARY, list(item_ids))
@@ -176,7 +188,7 @@ class ModelRegistry:
             ModelFormatError: its files are damaged, or no class is known for its family.
         """
         weights = self._file(version, WEIGHTS)
-        if _weights_sha256(weights.parent) != self.version(version).weights_sha256:
+        if weights_sha256(weights.parent) != self.version(version).weights_sha256:
             raise ModelFormatError(f"{weights} is not what was saved; fit the model again.")
         return load_model(weights.parent)
 
@@ -281,7 +293,7 @@ class ModelRegistry:
             dict(data_versions),
             dict(stamp),
             git_commit,
-            _weights_sha256(folder),
+            weights_sha256(folder),
         )
 
     def _publish(self, folder: Path, version: str) -> None:
@@ -314,7 +326,7 @@ def is_whole(folder: Path) -> bool:
     """Whether a version's folder holds the weights that its manifest speaks of."""
     try:
         manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
-        return bool(_weights_sha256(folder) == manifest["weights_sha256"])
+        return bool(weights_sha256(folder) == manifest["weights_sha256"])
     except (OSError, ValueError, KeyError):
         return False
 
@@ -336,18 +348,3 @@ def _bytes(folder: Path) -> int:
 
 def _write_json(path: Path, content: Any) -> None:
     path.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", "utf-8")
-
-
-def _weights_sha256(folder: Path) -> str:
-    """SHA-256 of a model's weights and of every file of the models that it is made of."""
-    checksum = _sha256(folder / WEIGHTS)
-    inner = sorted(path for path in folder.glob("*/**/*") if path.is_file())
-    if not inner:
-        return checksum
-    named = [f"{path.relative_to(folder).as_posix()} {_sha256(path)}" for path in inner]
-    return hashlib.sha256("\n".join([checksum, *named]).encode()).hexdigest()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

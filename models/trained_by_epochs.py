@@ -1,4 +1,4 @@
-"""Fit and refit of a model that trains for epochs, as many as validation finds best."""
+"""Fit, refit and warm start of a model that trains as many epochs as validation finds best."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -7,9 +7,10 @@ from typing import ClassVar, Generic, Self, TypeVar
 import numpy as np
 import torch
 
-from models.data import Dataset
+from models.data import Dataset, Vocabulary
 from models.network_config import NetworkConfig
 from models.training import Epoch, TrainingCurve, refit_length
+from models.warm_start import EarlierFit
 
 ConfigT = TypeVar("ConfigT", bound=NetworkConfig)
 
@@ -47,8 +48,21 @@ class TrainedByEpochs(ABC, Generic[ConfigT]):
         self._on_epoch = on_epoch
 
     @abstractmethod
-    def _learn(self, dataset: Dataset, length: int | None) -> Self:
-        """Learns from the training events for as many epochs as `length` or validation says."""
+    def _learn(
+        self, dataset: Dataset, length: int | None, earlier: EarlierFit | None = None
+    ) -> Self:
+        """Learns from the training events for as many epochs as `length` or validation says.
+
+        With an earlier fit, of which the length is known, only the last ones of these.
+        """
+
+    @abstractmethod
+    def _as_earlier(self, item_ids: Vocabulary, dataset: Dataset) -> EarlierFit:
+        """What this model has learned, for a network of the dataset.
+
+        Raises:
+            WarmStartError: the dataset has other features than this model reads.
+        """
 
     def fit(self, dataset: Dataset) -> Self:
         """Learns from the training events, and stops by the validation events.
@@ -63,3 +77,13 @@ class TrainedByEpochs(ABC, Generic[ConfigT]):
         length = refit_length(self.name, self.trained_epochs)
         other = type(self)(self.config, str(self.device), self._on_epoch)
         return other._learn(dataset, length)
+
+    def warm_started(self, item_ids: Vocabulary, dataset: Dataset) -> Self:
+        """See `models.protocol.WarmStartable`.
+
+        It trains the last quarter of the epochs that validation made the recipe train, with the
+        step sizes of those.
+        """
+        length = refit_length(self.name, self.trained_epochs)
+        other = type(self)(self.config, str(self.device), self._on_epoch)
+        return other._learn(dataset, length, self._as_earlier(item_ids, dataset))

@@ -157,6 +157,8 @@ _DECISIONS = {
     "refit": "Version that was fitted to all events; empty if there is none.",
     "fault": "Why that version does not answer; empty if it does.",
     "overlap": "Share of the judged version's recommended items that the refitted one shows too.",
+    "warm_started_from": "Version whose weights the refit began with; empty if from scratch.",
+    "warm_starts": "Warm starts since a fit from scratch.",
 }
 _OF_NEW_EVENTS = {
     "answering_version": "Version that answered while the events came in.",

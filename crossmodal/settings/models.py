@@ -88,6 +88,12 @@ class ModelSettings(BaseModel):
         description="Longest time that the version fitted to all events may take for one list; "
         "above it, the judged version answers.",
     )
+    warm_start: tuple[str, ...] = Field(
+        default=("transformer",),
+        description="Models that a night fits by going on from the version that answers, with a "
+        'quarter of the epochs, as JSON: ["transformer"]. After a judgement, and all other models '
+        "always, the fit begins from scratch.",
+    )
     kept_versions: int = Field(
         default=5,
         ge=1,

@@ -27,6 +27,7 @@ from models.reducers import CrossFitted, behaviour_factors, choices_by_item
 from models.retrieval_loss import softmax_loss, without_past
 from models.sequences import Events, Rows, Scale
 from models.training import torch_generator
+from models.warm_start import EarlierFit, rotation
 
 
 class Trainer:
@@ -41,13 +42,20 @@ class Trainer:
         scale: Scale,
         config: GATConfig,
         device: torch.device,
+        earlier: EarlierFit | None = None,
     ) -> None:
         self.network, self.graph, self.config, self.device = network, graph, config, device
         self.choices = NextChoices(dataset, scale, config)
+        factors = _factors(dataset, config.components)
+        if earlier is not None:
+            # An item that is new to it begins among the factors that were learned.
+            learned = earlier.table("items.behaviour")
+            factors = factors @ rotation(factors[earlier.learned], learned)
         network.start_from(
-            torch.from_numpy(self.choices.counts).to(device),
-            torch.from_numpy(_factors(dataset, config.components)).to(device),
+            torch.from_numpy(self.choices.counts).to(device), torch.from_numpy(factors).to(device)
         )
+        if earlier is not None:
+            earlier.resume(network)
         # Drawn from on the CPU; only what a step reads goes to the device.
         self.periods = ContentPeriods.of(dataset, reducers, config.periods, torch.device("cpu"))
         self.fanouts = (

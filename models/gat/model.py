@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from models.content import Content, content_at
-from models.data import Dataset, Floats, Histories, Ints, TokenTable
+from models.data import Bools, Dataset, Floats, Histories, Ints, TokenTable
 from models.gat.choices import Choices
 from models.gat.config import GATConfig
 from models.gat.fitting import Trainer, all_vectors
@@ -20,6 +20,7 @@ from models.gat.network import GATNetwork
 from models.network_recommender import Encode, NetworkRecommender
 from models.sequences import recent_of
 from models.training import Epoch
+from models.warm_start import EarlierFit
 
 _USERS_AT_ONCE = 1024
 
@@ -66,14 +67,14 @@ class GAT(NetworkRecommender[GATConfig, GATNetwork]):
             scores[start:stop] = (read @ vectors.T + bias).float().cpu().numpy()
         return scores
 
-    def _begin(self, dataset: Dataset) -> tuple[Trainer, Encode]:
+    def _begin(self, dataset: Dataset, earlier: EarlierFit | None) -> tuple[Trainer, Encode]:
         config = self.config
         read = {name: dataset.tokens[name] for name in self._reducers}
         self._nearest = NearestItems.fit(read, config.neighbours)
         self._choices = Choices.of(dataset.train, dataset.n_users, dataset.n_items, self._scale)
         graph, content = self._graph(read), self._content(read)
         trainer = Trainer(
-            self._built(), dataset, graph, self._reducers, self._scale, config, self.device
+            self._built(), dataset, graph, self._reducers, self._scale, config, self.device, earlier
         )
         return trainer, partial(self._encode, graph, content)
 
@@ -86,6 +87,9 @@ class GAT(NetworkRecommender[GATConfig, GATNetwork]):
         usable = torch.from_numpy(known).to(self.device)
         everything = torch.arange(len(known), device=self.device)
         self.bias = self.network.bias(everything, usable).detach()
+
+    def _with_events(self) -> Bools:
+        return self._choices.chosen
 
     def _own_arrays(self) -> Mapping[str, Tensor | np.ndarray]:
         return {"vectors": self.vectors, **graph_arrays(self._choices, self._nearest)}

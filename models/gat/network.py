@@ -17,6 +17,7 @@ from models.gat.config import GATConfig
 from models.gat.graph import Neighbourhood, edge_width
 from models.gat.tokens import token_fusion
 from models.retrieval_loss import log_popularity
+from models.warm_start import ItemNetwork
 
 _HISTORY_NUMBERS = 2
 _FIRST_GAIN = 0.02
@@ -157,8 +158,10 @@ class UserEncoder(nn.Module):
         return read, user, weights
 
 
-class GATNetwork(nn.Module):
+class GATNetwork(ItemNetwork):
     """Both encoders, and the score u · v_i + b_i."""
+
+    of_items = ("items.fuse.id.weight", "items.behaviour", "popularity")
 
     def __init__(self, n_modalities: int, n_items: int, config: GATConfig) -> None:
         super().__init__()

@@ -39,6 +39,7 @@ from models.hmdf.slices import (
     dataset_of,
 )
 from models.hmdf.state import read_ranker, write_ranker
+from models.hmdf.taste_map import factors_of
 from models.hmdf.trees import (
     ChosenRounds,
     LabelledSlice,
@@ -352,13 +353,14 @@ class HMDF:
         known, seed = known_events(dataset), self.config.seed
         newcomers, guests = None, None
         if newcomer_trees is not None and self._scale is not None:
+            of_all, knowledge = dataset_of(dataset, known), everything.knowledge
             newcomers = Newcomers.of(
-                dataset_of(dataset, known),
-                everything.knowledge.content,
-                everything.knowledge.numbers,
+                of_all,
+                knowledge.content,
+                knowledge.numbers,
                 newcomer_trees,
                 self._scale,
-                seed,
+                factors_of(of_all, seed, everything.retrievers.values()),
             )
         if self._slicing is OF_TIME:
             guests = GuestScores.of(known, dataset.n_items)

@@ -16,7 +16,7 @@ from models.hmdf.item_content import ItemContent
 from models.hmdf.numbers import ItemNumbers
 from models.hmdf.score_scale import ScoreScale
 from models.hmdf.similarity import ContentSimilarity
-from models.hmdf.taste_map import TasteMap, factors_of, targets_of
+from models.hmdf.taste_map import TasteMap, targets_of
 from models.trees import Trees, of_boosters
 
 _NOBODY = np.zeros((0, 0), dtype=np.float32)
@@ -50,11 +50,10 @@ class Newcomers:
         numbers: ItemNumbers,
         trees: NewcomerTrees,
         scale: ScoreScale,
-        seed: int,
+        factors: ALS,
     ) -> "Newcomers":
-        """The items of a dataset that nobody has chosen."""
+        """The items of a dataset that nobody has chosen; `factors` are those of the others."""
         counts = np.bincount(dataset.train.items, minlength=dataset.n_items)
-        factors = factors_of(dataset, seed)
         taste = TasteMap.of(similarity, targets_of(factors, counts), counts > 0)
         themselves = np.arange(dataset.n_items, dtype=np.int32)
         content = ItemContent(factors, taste.tastes(similarity), similarity, numbers, themselves)

@@ -1,6 +1,6 @@
 """From what an item is to the taste of those who will choose it: a ridge regression."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,6 +9,7 @@ import numpy as np
 from models.baselines import ALS, ALSConfig
 from models.data import Bools, Dataset, Floats, Ints
 from models.hmdf.similarity import ContentSimilarity
+from models.protocol import Recommender
 
 _PENALTY = 300.0
 _FACTORS = 16
@@ -91,9 +92,17 @@ def by_others(content: ContentSimilarity, targets: Floats, known: Bools, folds: 
     )
 
 
-def factors_of(dataset: Dataset, seed: int) -> ALS:
-    """The factorisation whose vectors are predicted."""
-    return ALS(ALSConfig(factors=_FACTORS, confidence=_CONFIDENCE, seed=seed)).fit(dataset)
+def factors_of(dataset: Dataset, seed: int, fitted: Iterable[Recommender] = ()) -> ALS:
+    """The factorisation whose vectors are predicted.
+
+    Args:
+        dataset: that is factorised.
+        seed: of the first vectors.
+        fitted: models of the same events, among which it may be.
+    """
+    config = ALSConfig(factors=_FACTORS, confidence=_CONFIDENCE, seed=seed)
+    same = (one for one in fitted if isinstance(one, ALS) and one.config == config)
+    return next(same, None) or ALS(config).fit(dataset)
 
 
 def targets_of(factors: ALS, counts: Sequence[int] | np.ndarray) -> Floats:

@@ -21,6 +21,7 @@ from models.reducers import CrossFitted
 from models.sequences import Events, Rows, Scale
 from models.standardisation import Standardisation
 from models.training import torch_generator
+from models.warm_start import EarlierFit
 
 
 class Trainer:
@@ -34,10 +35,13 @@ class Trainer:
         scale: Scale,
         config: MMNNConfig,
         device: torch.device,
+        earlier: EarlierFit | None = None,
     ) -> None:
         self.network, self.dataset, self.config, self.device = network, dataset, config, device
         self.choices = NextChoices(dataset, scale, config)
         network.start_from(torch.from_numpy(self.choices.counts).to(device))
+        if earlier is not None:
+            earlier.resume(network)
         self.periods = ContentPeriods.of(dataset, reducers, config.periods, device)
         self.hide = ModalityDropout(
             config.modality_dropout,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from models.content import content_at
-from models.data import Dataset, Floats, Ints, TokenTable
+from models.data import Dataset, Floats, Ints, TokenTable, Vocabulary
 from models.extending import further_ties
 from models.mmnn.config import MMNNConfig, TaskName
 from models.mmnn.extension import ExtendedItems, content_of_further
@@ -22,12 +22,14 @@ from models.mmnn.ratings import RatingState, fit_ratings, predict_ratings
 from models.mmnn.recommender import MMNNRecommender
 from models.mmnn.state import SavedMMNN, put_together, taken_apart
 from models.persistence import ModelFormatError, NotFittedError, load_state, save_state
+from models.protocol import WarmStartError
 from models.ranking import tie_breaks
 from models.reducers import fit_reducers
 from models.sequences import Scale
 from models.trained_by_epochs import TrainedByEpochs
 from models.training import Epoch, one_thread, seeded
 from models.validation import network_judge
+from models.warm_start import EarlierFit, earlier_fit, passed_over
 
 _UNFITTED = "This MMNN has no weights yet; call fit or load first."
 
@@ -163,40 +165,57 @@ class MMNN(TrainedByEpochs[MMNNConfig], MMNNRecommender):
         model._answer_from(saved.fitted, saved.items)
         return model
 
-    def _learn(self, dataset: Dataset, length: int | None) -> Self:
-        """Learns from the training events for as many epochs as `length` or validation says."""
-        reducers = fit_reducers(
-            dataset.tokens, dataset.train, self.config.components, self.config.seed
+    def _learn(
+        self, dataset: Dataset, length: int | None, earlier: EarlierFit | None = None
+    ) -> Self:
+        """See `TrainedByEpochs`."""
+        config = self.config
+        reducers = (
+            fit_reducers(dataset.tokens, dataset.train, config.components, config.seed)
+            if earlier is None
+            else earlier.reducers
         )
         scale, n_context = Scale.of(dataset.train.values), dataset.context.shape[1]
-        self.ties = tie_breaks(dataset.item_ids.ids, self.config.seed)
+        self.ties = tie_breaks(dataset.item_ids.ids, config.seed)
         content = content_at(dataset.tokens, reducers, dataset.n_items).to(self.device)
         known = _known(dataset).to(self.device)
-        with seeded(self.config.seed), one_thread():
-            network = MMNNNetwork(len(reducers), dataset.n_items, n_context, self.config)
+        with seeded(config.seed), one_thread():
+            network = MMNNNetwork(len(reducers), dataset.n_items, n_context, config)
             trainer = Trainer(
-                network.to(self.device), dataset, reducers, scale, self.config, self.device
+                network.to(self.device), dataset, reducers, scale, config, self.device, earlier
             )
             averaged = trainer.training.averaged
 
             def encode() -> None:
                 items = FittedItems.read(averaged, content, known)
-                fitted = FittedMMNN(averaged, items, self.config, reducers, scale, n_context)
+                fitted = FittedMMNN(averaged, items, config, reducers, scale, n_context)
                 self._answer_from(fitted, items)
 
             self.curve = trainer.training.run(
                 trainer.epoch,
-                network_judge(dataset, self, self.config.seed, encode),
+                network_judge(dataset, self, config.seed, encode),
                 n_events=len(dataset.train),
                 on_epoch=self._on_epoch,
                 length=length,
+                passed_over=passed_over(length, earlier),
             )
-            self.trained_epochs = self.curve.best_epoch
+            self.trained_epochs = self.curve.best_epoch if length is None else length
             self.task_weights = trainer.weights.factors()
             encode()
-            if "rating" in self.config.tasks:
+            if "rating" in config.tasks:
                 self.ratings = fit_ratings(self.fitted, dataset)
         return self
+
+    def _as_earlier(self, item_ids: Vocabulary, dataset: Dataset) -> EarlierFit:
+        """See `TrainedByEpochs`."""
+        fitted = self.fitted
+        if fitted.n_context != dataset.context.shape[1]:
+            raise WarmStartError(
+                f"it reads {fitted.n_context} statistics of an event, and there are "
+                f"{dataset.context.shape[1]}"
+            )
+        known = self.items.known.cpu().numpy()
+        return earlier_fit(fitted.network, fitted.reducers, known, item_ids, dataset)
 
     def _answer_from(self, fitted: FittedMMNN, items: FittedItems) -> None:
         """Answers over these items from now on."""

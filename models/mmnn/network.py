@@ -15,6 +15,7 @@ from models.mmnn.config import MMNNConfig
 from models.mmnn.fusion_levels import FUSION_LEVELS
 from models.mmnn.heads import ClickHead, PairHead, RatingHead
 from models.retrieval_loss import log_popularity
+from models.warm_start import ItemNetwork
 
 
 class MissingHeadError(RuntimeError):
@@ -24,8 +25,10 @@ class MissingHeadError(RuntimeError):
         super().__init__(f"This MMNN has no {task} head; fit it with {task!r} among its tasks.")
 
 
-class MMNNNetwork(nn.Module):
+class MMNNNetwork(ItemNetwork):
     """Both towers with a retrieval head s(u, i) + b_i, and a head for each other task."""
+
+    of_items = ("items.id.weight", "popularity")
 
     def __init__(self, n_modalities: int, n_items: int, n_context: int, config: MMNNConfig) -> None:
         super().__init__()

@@ -30,6 +30,7 @@ from models.transformer.windows import (
     had_from,
     window_length,
 )
+from models.warm_start import EarlierFit
 
 
 @dataclass(frozen=True)
@@ -60,13 +61,14 @@ class Trainer:
         scale: Scale,
         config: TransformerConfig,
         device: torch.device,
+        earlier: EarlierFit | None = None,
     ) -> None:
         self.network, self.config, self.device = network, config, device
         self.events = dataset.train
         self.log = Log.of(self.events, first_rows(self.events), scale, config.gap_buckets)
         counts = np.bincount(self.events.items, minlength=dataset.n_items)
         self.draw = CandidateDraw.of(counts, config.sampled_items)
-        self._start(dataset, counts)
+        self._start(dataset, counts, earlier)
         self.periods = ContentPeriods.of(dataset, reducers, config.periods, device)
         self.hide = ModalityDropout(
             config.modality_dropout,
@@ -76,15 +78,19 @@ class Trainer:
         self.generator = torch_generator(config.seed)
         self.training = AveragedTraining(network, self._groups(), config, device)
 
-    def _start(self, dataset: Dataset, counts: Rows) -> None:
+    def _start(self, dataset: Dataset, counts: Rows, earlier: EarlierFit | None) -> None:
         config = self.config
         factors = TransitionFactors.fit(
             dataset.train, dataset.n_users, dataset.n_items, config.dim, config.seed
         )
+        if earlier is not None:
+            factors = factors.turned_to(earlier.table("items.id.weight"), earlier.learned)
         gain = config.transition_gain**0.5
         whole, folds = (torch.from_numpy(x * gain) for x in (factors.whole, factors.folds))
         self.fold_of, self.shifts = factors.fold_of, (folds - whole).to(self.device)
         self.network.start_from(torch.from_numpy(counts).to(self.device), whole.to(self.device))
+        if earlier is not None:
+            earlier.resume(self.network)
 
     def _groups(self) -> list[dict[str, Any]]:
         tables = {id(table) for table in self.network.tables()}

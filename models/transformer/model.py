@@ -9,13 +9,14 @@ import torch
 from torch import Tensor
 
 from models.content import Content, content_at
-from models.data import Dataset, Floats, Histories, Ints, TokenTable
+from models.data import Bools, Dataset, Floats, Histories, Ints, TokenTable
 from models.network_recommender import Encode, NetworkRecommender
 from models.training import Epoch
 from models.transformer.config import TransformerConfig
 from models.transformer.fitting import Trainer
 from models.transformer.network import Codes, TransformerNetwork
 from models.transformer.windows import Log
+from models.warm_start import EarlierFit
 
 _ITEMS_AT_ONCE = 8192
 _NUMBERS_AT_ONCE = 500_000
@@ -63,13 +64,13 @@ class Transformer(NetworkRecommender[TransformerConfig, TransformerNetwork]):
             scores[rows] = logits[:, 0].float().cpu().numpy()
         return scores
 
-    def _begin(self, dataset: Dataset) -> tuple[Trainer, Encode]:
+    def _begin(self, dataset: Dataset, earlier: EarlierFit | None) -> tuple[Trainer, Encode]:
         seen = np.zeros(dataset.n_items, dtype=bool)
         seen[dataset.train.items] = True
         self.known = torch.from_numpy(seen).to(self.device)
         encode = self._reader(dataset.tokens)
         trainer = Trainer(
-            self._built(), dataset, self._reducers, self._scale, self.config, self.device
+            self._built(), dataset, self._reducers, self._scale, self.config, self.device, earlier
         )
         return trainer, encode
 
@@ -88,6 +89,10 @@ class Transformer(NetworkRecommender[TransformerConfig, TransformerNetwork]):
             torch.cat([part.read for part in parts]), torch.cat([part.wanted for part in parts])
         )
         self.bias = self.network.bias(everything, self.known)
+
+    def _with_events(self) -> Bools:
+        known: Bools = self.known.cpu().numpy()
+        return known
 
     def _own_arrays(self) -> Mapping[str, Tensor | np.ndarray]:
         return {"read": self.codes.read, "wanted": self.codes.wanted, "known": self.known}

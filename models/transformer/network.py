@@ -26,6 +26,7 @@ from models.fusion import FusionOperator, fusion_operator
 from models.retrieval_loss import log_popularity
 from models.transformer.config import TransformerConfig
 from models.transformer.windows import Sequences
+from models.warm_start import ItemNetwork
 
 _SHARPEST = 8.0
 
@@ -302,8 +303,10 @@ class Taste(nn.Module):
         return F.pad(self.gain * mean, (self.dim, 0))
 
 
-class TransformerNetwork(nn.Module):
+class TransformerNetwork(ItemNetwork):
     """Item encoder, decoder, cross-attention and the popularity of known items."""
+
+    of_items = ("items.id.weight", "popularity")
 
     def __init__(self, n_modalities: int, n_items: int, config: TransformerConfig) -> None:
         super().__init__()

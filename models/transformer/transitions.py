@@ -1,12 +1,13 @@
 """Which item follows which, as two short vectors an item: where the id embeddings begin."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.sparse import coo_matrix, csr_matrix, diags
 
-from models.data import Floats, Interactions, Ints
+from models.data import Bools, Floats, Interactions, Ints
 from models.singular_vectors import leading_singular_vectors
+from models.warm_start import rotation
 
 _STEPS = 20
 _DECAY = 0.9
@@ -65,6 +66,23 @@ class TransitionFactors:
             np.stack([_side_by_side(x @ (right / root), x.T @ (left / root)) for x in rest]),
             fold_of,
         )
+
+    def turned_to(self, earlier: Floats, learned: Bools) -> "TransitionFactors":
+        """The same factors in the basis of the vectors that an earlier fit made of such factors.
+
+        Args:
+            earlier: (n, 2 rank) those of the items that it learned of.
+            learned: (n_items,) which items these are.
+        """
+        rank = earlier.shape[1] // 2
+        both = self.whole[learned].reshape(-1, rank)
+        turn = rotation(both, earlier.reshape(-1, rank))
+
+        def turned(factors: Floats) -> Floats:
+            rotated: Floats = factors.reshape(*factors.shape[:-1], 2, rank) @ turn
+            return rotated.reshape(factors.shape)
+
+        return replace(self, whole=turned(self.whole), folds=turned(self.folds))
 
 
 @dataclass(frozen=True)

@@ -88,6 +88,13 @@ def test_new_items_stand_in_the_same_list_and_are_kept_whole(fitted: HMDF, tmp_p
     np.testing.assert_array_equal(load_model(tmp_path).score(users), whole)
 
 
+def test_choices_are_factorised_once_for_both_groups_of_items(fitted: HMDF) -> None:
+    for hybrid in (fitted, fitted.refitted(tasteful())):
+        ranker = hybrid._fitted_ranker()
+        assert ranker.newcomers is not None
+        assert ranker.newcomers.content.factors is ranker.retrievers["als"]
+
+
 @pytest.mark.parametrize(("asked_for", "ranked"), [(100, 26), (26, 26), (10, 10)])
 def test_new_items_that_were_had_are_not_ranked_however_many_are_asked_for(
     fitted: HMDF, monkeypatch: pytest.MonkeyPatch, asked_for: int, ranked: int
