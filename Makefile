@@ -3,7 +3,7 @@
 # make fuzz-sources · make fuzz-media CHANGES=2000
 # make bench-growth · make bench-historical · make bench-materialize
 # make nights DATA=folder
-# make bench-env · make bench-quality DATA=folder · make bench-refitting DATA=folder
+# make bench-env · make bench-quality DATA=folder · make bench-refitting DATA=folder · make bench-warm DATA=folder
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
@@ -19,7 +19,7 @@ PYTEST := OMP_NUM_THREADS=1 LOKY_MAX_CPU_COUNT=1 $(BIN)/pytest --numprocesses $(
 
 .PHONY: demo up down test test-faults test-fast coverage lint ui serve report ray pictures lock clean
 .PHONY: bench-modalities bench-encoders bench-evaluation bench-scale bench-serving bench-env bench-quality
-.PHONY: bench-growth bench-historical bench-materialize bench-refitting nights fuzz-sources fuzz-media
+.PHONY: bench-growth bench-historical bench-materialize bench-refitting bench-warm nights fuzz-sources fuzz-media
 
 demo: $(INSTALLED)
 	@$(BIN)/crossmodal run --source sample
@@ -110,6 +110,11 @@ bench-refitting: $(INSTALLED)
 	@[ -n "$(DATA)" ] || { \
 		echo "Name a MovieLens folder: make bench-refitting DATA=folder"; exit 1; }
 	$(BIN)/python -m benchmarks.refitting "$(DATA)" $(ARGS)
+
+bench-warm: $(INSTALLED)
+	@[ -n "$(DATA)" ] || { \
+		echo "Name a MovieLens folder: make bench-warm DATA=folder"; exit 1; }
+	$(BIN)/python -m benchmarks.warm_start "$(DATA)" $(ARGS)
 
 bench-env: $(PEERS_INSTALLED)
 

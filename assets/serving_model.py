@@ -28,7 +28,7 @@ from assets.registry import (
 from assets.stage import Context, Stamp
 from assets.table_asset import Choices, Making, table_asset
 from assets.training import git_commit
-from assets.warm_start import Beginning, beginning, fitted_from, judgement, newest_learned
+from assets.warm_start import Beginning, beginning, judgement, newest_learned, warm_started
 from crossmodal.workspace import Workspace
 from models.catalogue import CATALOGUE
 from models.data import Dataset, Histories
@@ -173,13 +173,17 @@ def _refit_or_judged(
     stamp: Stamp,
 ) -> dict[str, Any]:
     """The table's row: whether the refitted version answers or the judged one, and why."""
-    if loss := _loss_by_newest(context, workspace, judged_model):
-        return _declined(judged_by, loss)
     data = all_events_data(workspace.lake)
-    made = _refitted(context, workspace, judged_by, judged_model, data)
-    if isinstance(made, str):
-        return _row(judged_by, judged_by, fault=made)
-    refit, begins = made
+    begins = beginning(workspace, judged_by, judged_model)
+    refit, begins = warm_started(context, workspace, data, begins)
+    if refit is None:
+        # What is gone on from has passed this since the models were judged.
+        if loss := _loss_by_newest(context, workspace, judged_model):
+            return _declined(judged_by, loss)
+        made = _refitted(context, judged_model, data)
+        if isinstance(made, str):
+            return _row(judged_by, judged_by, fault=made)
+        refit = made
     items = open_registry(workspace).item_ids(judged_by)
     verdict = _soundness(workspace, refit, judged_model, items, data)
     version = _registered(workspace, refit, judged_by, data, stamp, begins)
@@ -223,22 +227,15 @@ def _loss_by_newest(context: Context, workspace: Workspace, judged_model: "Recom
     )
 
 
-def _refitted(
-    context: Context,
-    workspace: Workspace,
-    judged_by: str,
-    judged_model: "Recommender",
-    data: Dataset,
-) -> "tuple[Refittable, Beginning] | str":
-    """The judged recipe fitted to everything, and where that began; or a clause: why it was not."""
+def _refitted(context: Context, judged_model: "Recommender", data: Dataset) -> "Refittable | str":
+    """The judged model's recipe fitted to everything, or why it could not be."""
     from models.failures import FIT_FAILURES
     from models.protocol import Refittable
 
     if not isinstance(judged_model, Refittable):
         return f"a model of the family {judged_model.name} cannot be fitted again"
     try:
-        begins = beginning(workspace, judged_by, judged_model)
-        return fitted_from(context, workspace, judged_model, data, begins)
+        return judged_model.refitted(data)
     except FIT_FAILURES as error:
         context.log.warning(f"Fitting {judged_model.name} to all events failed.", exc_info=error)
         return f"fitting it to all events failed: {error}"

@@ -13,7 +13,7 @@ from models.data import Dataset, Vocabulary
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from models.protocol import Refittable
+    from models.protocol import Recommender, Refittable
     from models.registry import ModelVersion
 
 
@@ -45,12 +45,12 @@ def judgement(workspace: Workspace) -> str:
     return input_version(workspace.lake, "champion")
 
 
-def beginning(workspace: Workspace, judged_by: str, judged_model: "Refittable") -> Beginning:
+def beginning(workspace: Workspace, judged_by: str, judged_model: "Recommender") -> Beginning:
     """Where the fit of a recipe to all events begins.
 
-    At the version that answers, if it is of the same recipe and the models were not judged since it
-    was fitted: a judgement is followed by a fit from scratch, which bounds how long weights are
-    carried on.
+    At the version that answers, if it is a refit of the same recipe, made since the models were
+    judged: a judgement is followed by a fit from scratch, which bounds how long weights are carried
+    on.
 
     Args:
         workspace: of the home.
@@ -77,40 +77,35 @@ def beginning(workspace: Workspace, judged_by: str, judged_model: "Refittable") 
         made = registry.version(earlier)
     except UnknownVersionError:
         return _without("the version that it could go on from is gone")
-    if judged_by not in {made.judged_by, made.version}:
-        return _without(f"{made.version} is of another recipe")
+    if made.judged_by != judged_by:
+        return _without(f"{made.version} is no refit of {judged_by}")
     if dict(made.encoders) != encoders_of(workspace.lake):
         return _without(f"other encoders made the item vectors of {made.version}")
     return Beginning(made.version, made.warm_starts + 1, "")
 
 
-def fitted_from(
-    context: Context,
-    workspace: Workspace,
-    judged_model: "Refittable",
-    data: Dataset,
-    begins: Beginning,
-) -> "tuple[Refittable, Beginning]":
-    """The recipe fitted to everything, and where that fit began in the end.
+def warm_started(
+    context: Context, workspace: Workspace, data: Dataset, begins: Beginning
+) -> "tuple[Refittable | None, Beginning]":
+    """The version that a fit begins at, gone on from, and where the fit begins in the end.
 
-    Raises:
-        one of `models.failures.FIT_FAILURES`: the fit from scratch failed.
+    No model where there is no such version, or where it cannot be gone on from.
     """
     from models.failures import FIT_FAILURES
     from models.protocol import WarmStartable
 
-    if begins.version:
-        registry = open_registry(workspace)
-        try:
-            earlier = registry.load(begins.version)
-            if not isinstance(earlier, WarmStartable):
-                raise TypeError(f"{begins.version} is no {judged_model.name}.")
-            item_ids = Vocabulary(registry.item_ids(begins.version))
-            return earlier.warm_started(item_ids, data), begins
-        except FIT_FAILURES as error:
-            begins = _without(f"{begins.version} could not be gone on from: {error}")
-            context.log.warning(f"{judged_model.name} is {begins.said}.", exc_info=error)
-    return judged_model.refitted(data), begins
+    if not begins.version:
+        return None, begins
+    registry = open_registry(workspace)
+    try:
+        earlier = registry.load(begins.version)
+        if not isinstance(earlier, WarmStartable):
+            raise TypeError(f"{begins.version} has no warm start, though its recipe has one.")
+        item_ids = Vocabulary(registry.item_ids(begins.version))
+        return earlier.warm_started(item_ids, data), begins
+    except FIT_FAILURES as error:
+        context.log.warning(f"No warm start from {begins.version}.", exc_info=error)
+        return None, _without(f"{begins.version} could not be gone on from: {error}")
 
 
 def newest_learned(workspace: Workspace, begins: Beginning) -> "datetime | None":

@@ -13,6 +13,7 @@ from assets.training import fitted_versions
 from assets.warm_start import beginning
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
+from models.mmnn import MMNN
 from models.protocol import WarmStartable
 from models.splits.names import USER_TEMPORAL
 from orchestration.run import run_pipeline
@@ -50,7 +51,9 @@ def as_if_a_night_later(settings: Settings) -> datetime:
     return newest + timedelta(days=1)
 
 
-def test_nights_go_on_from_what_answers_until_the_models_are_judged(copied: Settings) -> None:
+def test_nights_go_on_from_what_answers_until_the_models_are_judged(
+    copied: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings = warm(copied)
     workspace = Workspace(settings)
     lake, registry = workspace.lake, open_registry(workspace)
@@ -61,6 +64,10 @@ def test_nights_go_on_from_what_answers_until_the_models_are_judged(copied: Sett
     assert first["refit"] == registry.champion() and first["warm_starts"] == 0
     assert "without a warm start (the models were judged since the last fit)" in first["reason"]
 
+    def fitted_from_scratch(*_: object) -> None:
+        raise AssertionError("a night that goes on fits nothing from scratch")
+
+    monkeypatch.setattr(MMNN, "refitted", fitted_from_scratch)
     newest = as_if_a_night_later(settings)
     run_pipeline(settings, only="serving_model")
     second = lake.read("serving_model").row(0, named=True)
@@ -84,6 +91,7 @@ def test_nights_go_on_from_what_answers_until_the_models_are_judged(copied: Sett
     third = lake.read("serving_model").row(0, named=True)
     assert (third["warm_started_from"], third["warm_starts"]) == (second["version"], 2)
 
+    monkeypatch.undo()
     champion = lake.read("champion").with_columns(reason=pl.lit("Judged again."))
     lake.write("champion", champion, lake.version("champion").stamp)
     as_if_a_night_later(settings)
@@ -114,7 +122,7 @@ def test_what_cannot_be_gone_on_from_is_fitted_from_scratch_and_said(copied: Set
     manifest.write_text(json.dumps({**content, "encoders": {"text": "another"}}))
     assert "other encoders" in why_not()
     manifest.write_text(json.dumps({**content, "judged_by": "ease-user-temporal-1"}))
-    assert "another recipe" in why_not()
+    assert "is no refit of" in why_not()
     later = (newest + timedelta(days=3)).isoformat()
     manifest.write_text(json.dumps({**content, "newest_event": later}))
     run_pipeline(settings, only="serving_model")
