@@ -61,7 +61,7 @@ coverage: $(INSTALLED) $(RAY_INSTALLED)
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy crossmodal sources models feature_repo assets serving orchestration
+	$(BIN)/mypy --num-workers 2 crossmodal sources models feature_repo assets serving orchestration
 	$(BIN)/lint-imports
 
 up: $(INSTALLED)
