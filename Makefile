@@ -15,9 +15,11 @@ ENVIRONMENTS := $(basename $(notdir $(wildcard $(LOCKS)/*.in)))
 PEERS_INSTALLED := $(ENVIRONMENTS:%=$(PEERS)/%/.installed)
 WORKERS ?= 3
 # Each process that tests has one core: threads and processes of its own would only wait for it.
-PYTEST := OMP_NUM_THREADS=1 LOKY_MAX_CPU_COUNT=1 $(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal
+# Tests start many processes: what Python compiles is kept for all of them, even if the shell forbids it.
+PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 LOKY_MAX_CPU_COUNT=1 \
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal
 
-.PHONY: demo up down test test-faults test-fast coverage lint ui serve report ray pictures lock clean
+.PHONY: demo up down test test-faults test-fast coverage kernels lint ui serve report ray pictures lock clean
 .PHONY: bench-modalities bench-encoders bench-evaluation bench-scale bench-serving bench-env bench-quality
 .PHONY: bench-growth bench-historical bench-materialize bench-refitting bench-warm nights fuzz-sources fuzz-media
 
@@ -26,8 +28,13 @@ demo: $(INSTALLED)
 	@$(BIN)/crossmodal report --html $${CROSSMODAL_HOME:-.crossmodal}/report.html
 	@$(BIN)/crossmodal report
 
-test: lint
+test: $(INSTALLED)
+	@$(MAKE) --no-print-directory --jobs 2 lint kernels
 	$(PYTEST) -m "not faults"
+
+# Numba's machine code. Without this, each process that tests would compile it for itself.
+kernels: $(INSTALLED)
+	@$(BIN)/python -m models.hmdf.compile_ahead
 
 # Minutes of killed processes that are started again, and of nights that pass: continuous integration runs them too.
 test-faults: $(RAY_INSTALLED)
@@ -54,7 +61,7 @@ coverage: $(INSTALLED) $(RAY_INSTALLED)
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy crossmodal sources models feature_repo assets serving orchestration
+	$(BIN)/mypy --num-workers 2 crossmodal sources models feature_repo assets serving orchestration
 	$(BIN)/lint-imports
 
 up: $(INSTALLED)

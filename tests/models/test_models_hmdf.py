@@ -45,12 +45,11 @@ def tasting() -> HMDF:
     return HMDF(SMALL).fit(taste_and_order())
 
 
-def test_a_fitted_hybrid_says_what_it_learned_from_and_stays_as_it_is() -> None:
+def test_a_fitted_hybrid_says_what_it_learned_from_and_stays_as_it_is(walked: HMDF) -> None:
     dataset = walks()
-    model = HMDF(SMALL).fit(dataset)
-    before = model.score(dataset.histories())
-    assert model.labelled_slices(dataset)
-    np.testing.assert_array_equal(model.score(dataset.histories()), before)
+    before = walked.score(dataset.histories())
+    assert walked.labelled_slices(dataset)
+    np.testing.assert_array_equal(walked.score(dataset.histories()), before)
 
 
 @pytest.mark.slow

@@ -148,10 +148,10 @@ def test_additions_of_three_files_each_run_together(tmp_path: Path) -> None:
         apply(patch, root)
     chosen = {
         "HOME": tmp_path / "home",
-        "SAMPLE_USERS": 60,
-        "SAMPLE_ITEMS": 80,
-        "SAMPLE_EVENTS": 1800,
-        "TRAINING_EPOCHS": 2,
+        "SAMPLE_USERS": 30,
+        "SAMPLE_ITEMS": 40,
+        "SAMPLE_EVENTS": 800,
+        "TRAINING_EPOCHS": 1,
         "BOOTSTRAP_SAMPLES": 100,
         "AUDIO_ENCODER": "loudness",
         "ID_KEY": "a key for tests",
