@@ -19,7 +19,8 @@ class HomeSettings(BaseModel):
 
     home: AbsolutePath = Field(
         default_factory=_default_home,
-        description="Folder that holds all state. Deleting it is a factory reset.",
+        description="Folder that holds all state; its path has no % and no ?. Deleting it is a "
+        "factory reset.",
     )
     id_key: SecretStr | None = Field(
         default=None,
