@@ -158,7 +158,7 @@ def test_work_that_nobody_takes_any_more_leaves_the_cluster_to_other_work(
     two_nodes: "Cluster", tmp_path: Path
 ) -> None:
     engine = engine_of(on(two_nodes, Settings(home=tmp_path)))
-    frames = [pl.DataFrame({"number": range(start, start + 10)}) for start in range(0, 400, 10)]
+    frames = [pl.DataFrame({"number": range(start, start + 10)}) for start in range(0, 100, 10)]
     left = engine.map_frames(Same(), frames, 1, lambda done: None)
     assert next(left).equals(frames[0])
     left.close()
