@@ -8,6 +8,7 @@ import dagster as dg
 import polars as pl
 import pytest
 from small_platform import chosen_by_variables
+from typer.testing import CliRunner
 
 from assets.drift_table import newest_run
 from assets.prequential import PREQUENTIAL
@@ -16,9 +17,10 @@ from crossmodal.event_log import EventLog, LoggedEvent
 from crossmodal.pseudonyms import pseudonym
 from crossmodal.settings import Settings
 from crossmodal.workspace import Workspace
+from orchestration.cli import app
 from orchestration.definitions import build_definitions
 from orchestration.instance import open_instance
-from orchestration.night import NIGHT_TAG, WHY_TAG, plan_night
+from orchestration.night import NIGHT_TAG, WHY_TAG, Night, plan_night
 from orchestration.run import RunFailedError, run_pipeline
 
 pytestmark = pytest.mark.slow
@@ -76,6 +78,13 @@ def night(settings: Settings) -> dict[str, dict[str, object]]:
     return {name: one for name, one in figures.items() if not one["kept"]}
 
 
+def nights(settings: Settings) -> list[str]:
+    """What the nights so far were to do, by the tags of their runs."""
+    with open_instance(Workspace(settings).paths) as instance:
+        tags = [record.dagster_run.tags for record in instance.get_run_records()]
+    return [of_run[NIGHT_TAG] for of_run in tags if NIGHT_TAG in of_run]
+
+
 def test_a_night_judges_what_answers_and_then_only_refits_it(
     copied: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,12 +116,16 @@ def test_a_night_judges_what_answers_and_then_only_refits_it(
         now = registry.version(answering["version"])
         assert datetime.fromisoformat(now.newest_event) == newest
 
-    with pytest.raises(RunFailedError, match="was fitted to other splits"):
-        run_pipeline(copied, only="key:metrics")
+    for judging in ("metrics", "modality_ablation", "modality_robustness", "champion"):
+        with pytest.raises(RunFailedError, match="was fitted to other splits"):
+            run_pipeline(copied, only=f"key:{judging}")
 
-    assert night(copied) == {}, "nothing new, so that nothing is fitted"
+    again = CliRunner().invoke(app, ["run", "--nightly"], env={"CROSSMODAL_HOME": str(copied.home)})
+    assert again.exit_code == 0, again.output
+    assert "0 assets made" in again.output and "0 fitted" in again.output, "nothing is new"
     assert lake.read(PREQUENTIAL).height == 1
 
+    assert nights(copied) == ["refit", "refit", "refit"], "one by the schedule, two by the command"
     assert tick(copied).tags[NIGHT_TAG] == "refit"
     soon, later = (datetime.now(UTC) + timedelta(days=days) for days in (6, 8))
     with open_instance(workspace.paths) as instance:
@@ -129,5 +142,8 @@ def test_a_night_judges_what_answers_and_then_only_refits_it(
     few = worse.with_columns(users=19)
     lake.write(PREQUENTIAL, few.cast({"users": pl.Int64}), lake.version(PREQUENTIAL).stamp)
     assert tick(copied).tags[NIGHT_TAG] == "refit", "too few users to say so"
+    with pytest.raises(RunFailedError):
+        run_pipeline(copied, only="key:metrics", tags=Night(judges=False, why="").tags)
+    assert "only fitted the champion's recipe failed" in tick(copied).tags[WHY_TAG]
     os.truncate(lake.path(PREQUENTIAL), 40)
     assert tick(copied).tags[NIGHT_TAG] == "judge", "a whole run makes a damaged table again"
