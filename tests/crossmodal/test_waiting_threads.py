@@ -13,17 +13,19 @@ SHOWN = "import crossmodal, lightgbm"
     sys.platform != "linux", reason="GNU's OpenMP shows its settings; others do not"
 )
 @pytest.mark.parametrize(
-    ("chosen", "found"), [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")]
+    ("chosen", "found"),
+    [({}, "1000"), ({"GOMP_SPINCOUNT": "5"}, "5"), ({"OMP_WAIT_POLICY": "PASSIVE"}, "0")],
 )
-def test_threads_wait_without_a_busy_loop_unless_somebody_chose_another(
+def test_threads_wait_in_short_loops_unless_somebody_chose_another_way(
     chosen: dict[str, str], found: str
 ) -> None:
-    others = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    ways = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+    others = {name: value for name, value in os.environ.items() if name not in ways}
     shown = subprocess.run(
         [sys.executable, "-c", SHOWN],
-        env={**others, **chosen, "OMP_DISPLAY_ENV": "TRUE"},
+        env={**others, **chosen, "OMP_DISPLAY_ENV": "VERBOSE"},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert f"OMP_WAIT_POLICY = '{found}'" in shown.stderr
+    assert f"GOMP_SPINCOUNT = '{found}'" in shown.stderr
