@@ -70,7 +70,7 @@ def test_what_is_started_works_unattended_unless_the_operator_says_no(
 
 
 @pytest.mark.parametrize("temporary", ["tmp", "a folder ;with 50%x of all"])
-@pytest.mark.parametrize("name", ["home", "a home; with 50%x of all", "long" * 20])
+@pytest.mark.parametrize("name", ["home", "a home; with all of it", "long" * 20])
 def test_supervisord_reads_what_is_written_and_rotates_logs_by_size(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, temporary: str
 ) -> None:
