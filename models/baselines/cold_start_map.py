@@ -221,18 +221,21 @@ class _CodesOnDemand:
     def __init__(
         self, content: Floats, codes_of: Callable[[Floats], Floats], arrays: dict[str, np.ndarray]
     ) -> None:
-        self._content, self._codes_of = content, codes_of
+        self._content, self._codes_of, self._arrays = content, codes_of, arrays
         self._made = np.zeros(len(content), dtype=bool)
-        arrays["codes"] = self._codes = np.zeros_like(arrays["codes"])
+        arrays["codes"] = np.zeros_like(arrays["codes"])
 
     def made(self, items: Ints | None) -> Floats:
         """The codes (n_items, factors), of which those of the items, or of all, are right."""
         asked = np.zeros(len(self._made), dtype=bool)
         asked[slice(None) if items is None else items] = True
         missing = np.flatnonzero(asked & ~self._made)
-        self._codes[missing] = self._codes_of(self._content[missing])
-        self._made[missing] = True
-        return self._codes
+        if len(missing):
+            # Copies, as arrays that came from another process may be read-only.
+            codes, made = self._arrays["codes"].copy(), self._made.copy()
+            codes[missing], made[missing] = self._codes_of(self._content[missing]), True
+            self._arrays["codes"], self._made = codes, made
+        return self._arrays["codes"]
 
 
 class ContentPopularity(ColdStartMap):
