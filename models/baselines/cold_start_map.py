@@ -133,12 +133,12 @@ class ColdStartMap(ConfiguredBaseline[ColdStartMapConfig]):
         other = type(self)(self.config)
         other.arrays = dict(self.arrays)
         content = self._content(tokens, len(self.learned("codes")))
-        other._masked = _CodesOnDemand(content, self._codes, other.arrays)
+        other._masked = _CodesOnDemand(content, self._codes, self.learned("codes").shape[1])
         return other
 
     def save(self, folder: Path) -> None:
         """Writes the map into an existing folder."""
-        self._codes_for(None)
+        self.arrays = {**self.arrays, "codes": self._codes_for(None)}
         super().save(folder)
 
     def extended(self, tokens: Mapping[str, TokenTable], places: Ints) -> Self:
@@ -215,27 +215,27 @@ class _CodesOnDemand:
     Args:
         content: z (n_items, q).
         codes_of: makes codes (n, factors) of content (n, q).
-        arrays: whose codes are replaced.
+        factors: numbers of a code.
     """
 
-    def __init__(
-        self, content: Floats, codes_of: Callable[[Floats], Floats], arrays: dict[str, np.ndarray]
-    ) -> None:
-        self._content, self._codes_of, self._arrays = content, codes_of, arrays
-        self._made = np.zeros(len(content), dtype=bool)
-        arrays["codes"] = np.zeros_like(arrays["codes"])
+    def __init__(self, content: Floats, codes_of: Callable[[Floats], Floats], factors: int) -> None:
+        self._content, self._codes_of = content, codes_of
+        codes = np.zeros((len(content), factors), dtype=np.float32)
+        self._codes_and_made = codes, np.zeros(len(content), dtype=bool)
 
     def made(self, items: Ints | None) -> Floats:
         """The codes (n_items, factors), of which those of the items, or of all, are right."""
-        asked = np.zeros(len(self._made), dtype=bool)
+        codes, is_made = self._codes_and_made
+        asked = np.zeros(len(is_made), dtype=bool)
         asked[slice(None) if items is None else items] = True
-        missing = np.flatnonzero(asked & ~self._made)
+        missing = np.flatnonzero(asked & ~is_made)
         if len(missing):
-            # Copies, as arrays that came from another process may be read-only.
-            codes, made = self._arrays["codes"].copy(), self._made.copy()
-            codes[missing], made[missing] = self._codes_of(self._content[missing]), True
-            self._arrays["codes"], self._made = codes, made
-        return self._arrays["codes"]
+            # Copies, kept in one step: other threads may read, and what came from another process
+            # may be read-only.
+            codes, is_made = codes.copy(), is_made.copy()
+            codes[missing], is_made[missing] = self._codes_of(self._content[missing]), True
+            self._codes_and_made = codes, is_made
+        return codes
 
 
 class ContentPopularity(ColdStartMap):

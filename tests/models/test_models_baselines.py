@@ -229,9 +229,8 @@ def test_the_map_finds_items_that_nobody_had(tmp_path: Path) -> None:
     np.testing.assert_allclose(same.score(dataset.histories(), cold), scores, atol=1e-6)
     # What nobody has asked for yet is there all the same, also where arrays are read-only, as
     # those are that Ray ships.
-    for array in (*same.arrays.values(), *vars(same._masked).values()):
-        if isinstance(array, np.ndarray):
-            array.flags.writeable = False
+    for array in (*same.arrays.values(), *same._masked._codes_and_made):
+        array.flags.writeable = False
     same.save(tmp_path)
     kept, everything = ColdStartMap.load(tmp_path), fitted.score(dataset.histories())
     np.testing.assert_allclose(kept.score(dataset.histories()), everything, atol=1e-6)
