@@ -34,7 +34,8 @@ class CallingThread(Executor):
 def threads(most: int = 0) -> Iterator[Executor]:
     """Threads for work that spends its time in compiled code, which lets others run meanwhile.
 
-    What was not begun when the block ends, by an error or an interruption, never begins.
+    What was not begun when the block ends, by an error or an interruption, never begins. The block
+    waits for what was begun: nothing can end a thread from outside.
 
     Args:
         most: how many; 0 for one per core that this process may use.
