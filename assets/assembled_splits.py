@@ -17,7 +17,7 @@ import numpy as np
 
 from assets.datasets import SPLIT_INPUTS, SplitData, split_data
 from assets.stage import input_version
-from crossmodal.atomic import scratch_folder
+from crossmodal.atomic import scratch_folder, sync
 from crossmodal.lake import Lake
 from crossmodal.workspace import Workspace
 from models.data import Dataset, Interactions, TokenTable, Vocabulary
@@ -43,9 +43,10 @@ def assembled_split(workspace: Workspace, split: str) -> SplitData:
     if folder.is_dir():
         try:
             return _read(folder, split)
-        except ModelFormatError as error:
-            _log.warning("The split %s is put together once more. %s", split, error)
-            shutil.rmtree(folder)
+        except ModelFormatError:
+            _log.warning("%s is damaged: the split is put together once more.", folder)
+            # Others may find the same damage at the same time, and delete it too.
+            shutil.rmtree(folder, ignore_errors=True)
     data = split_data(workspace.lake, split)
     _keep(data, folder)
     for older in place.glob("[!.]*"):
@@ -71,6 +72,9 @@ def _keep(data: SplitData, folder: Path) -> None:
         whole.mkdir()
         arrays, described = _described(data)
         save_state(whole, arrays, described, family=_FAMILY)
+        # No checksum would show what a loss of power has kept from the disk.
+        for path in (*whole.iterdir(), whole):
+            sync(path)
         try:
             whole.rename(folder)
         except OSError:

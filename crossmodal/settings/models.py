@@ -91,8 +91,8 @@ class ModelSettings(BaseModel):
     warm_start: tuple[str, ...] = Field(
         default=("transformer",),
         description="Models that a night fits by going on from the version that answers, with a "
-        'quarter of the epochs, as JSON: ["transformer"]. After a judgement, and all other models '
-        "always, the fit begins from scratch.",
+        'quarter of the epochs, as JSON: ["transformer"]. All other models, and these after a '
+        "judgement, are fitted from scratch.",
     )
     kept_versions: int = Field(
         default=5,

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor as Threads
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,7 +23,7 @@ from models.hmdf.trees import LabelledSlice
 from models.parallel import ONE_PROCESS, Executor
 from models.protocol import NothingToLearnError, Trainable
 from models.ranking import tie_breaks
-from models.threads import threads
+from models.threads import CallingThread, threads
 from models.training import one_blas_thread
 
 _log = logging.getLogger(__name__)
@@ -49,8 +49,14 @@ class Learner:
     executor: Executor
 
     def pool(self) -> AbstractContextManager[Threads]:
-        """Threads that learn side by side; one where networks have processes."""
-        return threads(1 if self.retrievers.trained else self.config.threads)
+        """Threads that learn side by side; only the one that fits where networks have processes.
+
+        A Ray task that waits for others lends its core to them only if its first thread waits: with
+        another one, fits that hold every core would wait for ever.
+        """
+        if self.retrievers.trained:
+            return nullcontext(CallingThread())
+        return threads(self.config.threads)
 
     def learned(self, known: Interactions, each: Callable[..., Iterable[Any]] = map) -> Ranker:
         """Counts and fits all that says something of candidates, from `known` alone.

@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from threading import Event
+from threading import Event, get_ident
 
 import numpy as np
 import pytest
@@ -11,8 +11,10 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from walking_users import random_walks
 
 from models.baselines import ALS, EASE, ItemKNN, Transition
-from models.data import Histories
+from models.data import Dataset, Histories
 from models.hmdf import HMDF, HMDFConfig
+from models.hmdf.retrievers import Retrievers, simple_retrievers
+from models.parallel import Builders, OnThisMachine
 from models.protocol import Trainable
 from models.training import one_thread
 
@@ -43,6 +45,31 @@ def test_a_hybrid_that_learns_from_slices_side_by_side_is_the_same() -> None:
     for models in (fitted, again):
         one, several = (model.score(users).tobytes() for model in models)
         assert one == several
+
+
+class Asked(OnThisMachine):
+    """Notes in which threads it was asked to fit models."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.by = set[int]()
+
+    def fit_all(self, builders: Builders, dataset: Dataset) -> dict[str, Trainable]:
+        if builders:
+            self.by.add(get_ident())
+        return super().fit_all(builders, dataset)
+
+
+def test_only_the_thread_that_fits_waits_for_models_that_others_may_fit() -> None:
+    # Ray lends the core of a waiting task to others only then.
+    executor = Asked()
+
+    def choose(dataset: Dataset) -> Retrievers:
+        return replace(simple_retrievers(dataset), trained={"ease": EASE})
+
+    dataset = random_walks(n_users=200, n_items=300, length=27, held=3)
+    assert HMDF(SMALL, choose, executor=executor).fit(dataset).bags
+    assert executor.by == {get_ident()}
 
 
 def allowed() -> set[int]:

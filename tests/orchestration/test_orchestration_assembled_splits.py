@@ -1,6 +1,8 @@
 """Splits that are put together once: the same as from the lake, and made again where need be."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, is_dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -55,6 +57,17 @@ def test_a_damaged_split_is_put_together_once_more(
     )
     assert (kept / WEIGHTS).read_bytes() == content
     assert "put together once more" in caplog.text
+
+
+def test_many_who_find_the_same_damage_at_once_all_get_the_split(copied: Settings) -> None:
+    workspace, many = Workspace(copied), 8
+    (kept,) = (workspace.paths.assembled / USER_TEMPORAL).iterdir()
+    (kept / WEIGHTS).write_bytes(b"damaged")
+    with ThreadPoolExecutor(many) as pool:
+        found = list(pool.map(partial(assembled_split, workspace), [USER_TEMPORAL] * many))
+    for one in found:
+        assert_same(one, split_data(workspace.lake, USER_TEMPORAL))
+    assert [*(workspace.paths.assembled / USER_TEMPORAL).iterdir()] == [kept]
 
 
 def test_a_split_of_other_events_takes_the_place_of_the_former_one(copied: Settings) -> None:
