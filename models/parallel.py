@@ -10,7 +10,6 @@ from typing import Any, Protocol, TypeVar
 
 from joblib import Parallel, delayed
 
-from models.catalogue.families import load_model
 from models.data import Dataset
 from models.protocol import Trainable
 
@@ -97,11 +96,12 @@ class OnThisMachine:
             homes = {name: Path(folder) / str(place) for place, name in enumerate(builders)}
             # Large arrays are mapped rather than sent; copies on write keep them writable for
             # torch.
-            Parallel(n_jobs=self.processes, mmap_mode="c")(
+            families = Parallel(n_jobs=self.processes, mmap_mode="c")(
                 delayed(_fit_into)(homes[name], name, builders[name], dataset)
                 for name in reversed(homes)
             )
-            return {name: load_model(home) for name, home in homes.items()}
+            family_of = dict(zip(reversed(homes), families, strict=True))
+            return {name: family_of[name].load(home) for name, home in homes.items()}
 
 
 ONE_PROCESS = OnThisMachine()
@@ -117,10 +117,15 @@ def _job(model: str) -> str:
     return f"the fit of {model}"
 
 
-def _fit_into(folder: Path, name: str, build: Callable[[], Trainable], dataset: Dataset) -> None:
+def _fit_into(
+    folder: Path, name: str, build: Callable[[], Trainable], dataset: Dataset
+) -> type[Trainable]:
+    """Fits a model and saves it; returns its class, which loads it."""
     folder.mkdir()
     with noting(_job(name)):
-        build().fit(dataset).save(folder)
+        model = build().fit(dataset)
+        model.save(folder)
+    return type(model)
 
 
 def _fitted(dataset: Dataset, build: Callable[[], Trainable]) -> Trainable:
