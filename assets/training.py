@@ -221,7 +221,7 @@ def _fits(making: Making, entry: ModelEntry) -> Iterator[_Fit]:
     for done, (split, fit) in enumerate(zip(splits, fits, strict=True), start=1):
         workspace.progress(f"Fitting {entry.name}", done, len(splits))
         if isinstance(fit, _NotFitted):
-            making.context.log.warning(f"There is no {entry.name} on {split}. {fit.reason}")
+            making.context.log.warning(f"{entry.name} is not fitted on {split}. {fit.reason}")
         else:
             yield fit
 
@@ -270,7 +270,7 @@ def _fit(
 
     data = learned_from(entry, workspace, split)
     if entry.modality is not None and entry.modality not in data.tokens:
-        return _NotFitted(f"No item has its {entry.modality}.")
+        return _NotFitted(f"No item has the modality {entry.modality}.")
     on_epoch = partial(_show, workspace, f"Fitting {entry.name} on {split}")
     model = entry.build(recipe, workspace.settings.device, on_epoch, executor)
     started = time.perf_counter()

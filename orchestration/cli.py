@@ -157,7 +157,8 @@ def check(
     if reading.rejected > settings.max_reject_share:
         fail(
             f"A run would stop: {reading.rejected:.1%} of the rows looked at cannot be used, and "
-            f"CROSSMODAL_MAX_REJECT_SHARE allows {settings.max_reject_share:.1%}."
+            f"CROSSMODAL_MAX_REJECT_SHARE allows {settings.max_reject_share:.1%}. "
+            "Correct the files or the mapping, or set a higher share."
         )
 
 

@@ -1,5 +1,6 @@
 """What the commands share: settings that are read, a home that is there, and failing in words."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -36,10 +37,11 @@ def read_settings(**chosen: Any) -> "Settings":
         typer.echo(f"Setting CROSSMODAL_{name}: {message}." if name else f"{message}.", err=True)
         raise typer.Exit(2) from error
     except SettingsError as error:
+        # Only the message has the name of the field.
+        named = re.search('field "(.+?)"', str(error))
+        setting = f"Setting CROSSMODAL_{named[1].upper()}" if named else f"A setting ({error})"
         typer.echo(
-            f"A setting cannot be read ({error}); a list is written as JSON, such as "
-            """CROSSMODAL_EXTRA_MODELS='["gat"]'.""",
-            err=True,
+            f"""{setting}: the list is not written as JSON, such as '["gat"]' or '[]'.""", err=True
         )
         raise typer.Exit(2) from error
 

@@ -52,7 +52,7 @@ class Answer:
 
 
 def recommendations_of(settings: Settings, user: str) -> Answer:
-    """The stored list of a user; the list for newcomers if the user is unknown.
+    """The stored list of a user; for an unknown one, the list for users without a history.
 
     Raises:
         LookupFailedError: no recommendations were made yet, or the key of the users is missing.
@@ -84,7 +84,7 @@ def _list_of(paths: StatePaths, lake: Lake, key: str) -> dict[str, Any]:
 def render_recommendations(answer: Answer, k: int) -> None:
     """Prints the first k items of a list."""
     if not answer.known:
-        typer.echo("This user is unknown; a newcomer is shown:")
+        typer.echo("This user is unknown. The list for users without a history:")
     for item in answer.items[:k]:
         typer.echo(f"{item.rank:3d}. {item.title or item.item_id}  ({item.reason})")
     typer.echo(f"made by {answer.model_version}")
@@ -109,7 +109,8 @@ def features_of(settings: Settings, entity: str, key: str) -> dict[str, Any]:
 
 def render_features(features: Mapping[str, Any]) -> str:
     """Features as JSON."""
-    return _NUMBERS.sub(_on_one_line, json.dumps(features, indent=2, default=str))
+    written = json.dumps(features, indent=2, default=str, ensure_ascii=False)
+    return _NUMBERS.sub(_on_one_line, written)
 
 
 def feast_key(settings: Settings, user: str) -> str:

@@ -26,6 +26,8 @@ from orchestration.remaining import Remaining
 _LINE_EVERY_SECONDS = 10.0
 _SILENT_SECONDS = 30.0
 _LOOK_EVERY_SECONDS = 1.0
+_LEAST_WATCHED_SECONDS = 1.0
+"""What was watched for less has no pace that says anything of the rest."""
 
 
 class _RateColumn(ProgressColumn):
@@ -156,6 +158,6 @@ class _Work:
         """Steps, and how fast they are done, or for how long nothing was."""
         steps, seconds = self.done - self.at_first, now - self.since
         how_far = f"{self.done:,}" + (f" of {self.total:,}" if self.total else "")
-        if steps and seconds:
+        if steps and seconds >= _LEAST_WATCHED_SECONDS:
             return f"{how_far}, {pace(steps / seconds)}"
         return f"{how_far}, {seconds:,.0f} s so far" if seconds >= 1 else how_far

@@ -113,7 +113,7 @@ def render_text(collected: dict[str, Any]) -> None:
     data, counts = collected["dataset"], collected["counts"]
     console.print(
         f"[bold]{data['source']}[/bold]: {counts['events']:,} events of {counts['users']:,} users "
-        f"on {counts['items']:,} items, {counts['rejects']:,} rows rejected"
+        f"on {counts['items']:,} items, rejected rows: {counts['rejects']:,}"
     )
     media = Table("modality", "ok", "missing", "broken", title="Media")
     for name, states in collected["media"].items():
@@ -172,7 +172,8 @@ def _gate(rows: list[dict[str, Any]]) -> Iterator["Table"]:
         return
     title = "The gate: the candidate compared, in NDCG@10 where nothing else is named"
     heads = ("what", "users", "candidate", "difference", "")
-    table = Table(*heads, title=title, box=box.SIMPLE, pad_edge=False)
+    caption = "A verdict in brackets decides nothing."
+    table = Table(*heads, title=title, caption=caption, box=box.SIMPLE, pad_edge=False)
     for row in rows:
         shown = readable_figure(row, digits=3)
         cells = (_compared(row), *(shown[head] for head in _GATE_COLUMNS))

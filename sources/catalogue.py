@@ -63,7 +63,7 @@ SOURCES: tuple[SourceEntry, ...] = (
     ),
     SourceEntry(
         "tables",
-        "your own Parquet or CSV, with the YAML file of their mapping",
+        "your own Parquet, CSV or JSON Lines, with the YAML file of their mapping",
         "sources.tables.source:open_tables_source",
         takes=("path",),
         one_file=True,

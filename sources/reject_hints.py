@@ -31,11 +31,13 @@ def _hint(time_format: str, given_time: pl.Expr) -> pl.Expr:
         r"^\d{1,2}\.\d{1,2}\.\d{4}$": "'%d.%m.%Y'",
         r"^\d{1,2}\.\d{1,2}\.\d{4} \d{1,2}:\d{2}$": "'%d.%m.%Y %H:%M'",
         r"^\d{1,2}\.\d{1,2}\.\d{4} \d{1,2}:\d{2}:\d{2}$": "'%d.%m.%Y %H:%M:%S'",
+        r"^(1[3-9]|[23]\d)/\d{1,2}/\d{4}$": "'%d/%m/%Y'",
+        r"^\d{1,2}/(1[3-9]|[23]\d)/\d{4}$": "'%m/%d/%Y'",
         r"^\d{1,2}/\d{1,2}/\d{4}$": "'%d/%m/%Y' or '%m/%d/%Y'",
     }
     looks = [
         pl.when(given_time.str.contains(pattern)).then(
-            pl.lit(f"; as time_format: {name} it may be one")
+            pl.lit(f"; perhaps it is of time_format: {name}")
         )
         for pattern, name in forms.items()
         if name.strip("'") != time_format

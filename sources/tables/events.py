@@ -226,10 +226,11 @@ def _unlisted(table: Table, kind: pl.Expr, mapping: EventsMapping) -> pl.Expr:
     )
     # A type that is left out may also be the one that was meant.
     lower = {name.lower(): name for name in mapping.types}
+    ignored = f"mapped: {', '.join(listed)}; `other_types: ignore` leaves out all others"
     messages = {}
     for name in unlisted:
         near = get_close_matches(name.strip().lower(), list(lower), n=1)
-        hint = f"; nearest is {lower[near[0]]}" if near else f"; mapped: {', '.join(listed)}"
+        hint = f"; nearest is {lower[near[0]]}" if near else f"; {ignored}"
         messages[name] = f"event type {name} has no weight{hint}"
     other = pl.concat_str(pl.lit("event type "), kind, pl.lit(" has no weight"))
     missing = pl.when(kind.is_null()).then(pl.lit("the event has no type"))

@@ -33,8 +33,8 @@ from sources.tables.read import open_tables
 logger = logging.getLogger(__name__)
 
 TIMELESS = (
-    "The events have no times: each gets a drawn instant of one month, so that no split is by time "
-    "and no model of order is fitted, and what is said of recency means nothing."
+    "The events have no times: each gets a made-up time in January 2000. Splits by time are left "
+    "out, models that depend on order are not fitted, and figures of recency mean nothing."
 )
 
 

@@ -13,6 +13,7 @@ from crossmodal.home_lock import home_lock
 from crossmodal.paths import StatePaths
 from orchestration.cli import app
 from orchestration.cli_shared import made_home
+from orchestration.lookup import render_features
 
 
 @pytest.fixture(autouse=True)
@@ -79,6 +80,7 @@ def test_a_list_that_is_no_json_is_shown_as_one(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("CROSSMODAL_EXTRA_MODELS", "gat")
     result = CliRunner().invoke(app, ["doctor"])
     assert result.exit_code == 2
+    assert "Setting CROSSMODAL_EXTRA_MODELS: " in result.output
     assert """'["gat"]'""" in result.output
 
 
@@ -174,3 +176,8 @@ def test_a_home_that_cannot_be_written_is_named(capsys: pytest.CaptureFixture[st
     assert ended.value.exit_code == 1
     (sentence,) = capsys.readouterr().err.splitlines()
     assert str(home) in sentence and "CROSSMODAL_HOME" in sentence
+
+
+def test_letters_with_accents_are_readable_in_features() -> None:
+    shown = render_features({"item_ids": ["Café"], "embedding": [0.5, -1.0]})
+    assert '"Café"' in shown and "[0.5, -1.0]" in shown

@@ -63,6 +63,7 @@ def test_drift_is_measured_by_a_run_and_named_once_there_is_some(copied: Setting
     assert json.loads(CliRunner().invoke(app, ["status", "--json"], env=home).output)["well"]
     shown = CliRunner().invoke(app, ["drift"], env=home)
     assert shown.exit_code == 0 and "| value " in shown.output
+    assert shown.output.startswith("Drifted: psi of value")
     assert (workspace.paths.pictures / "drift.png").is_file()
 
 

@@ -26,6 +26,16 @@ def test_steps_done_before_they_are_watched_say_nothing_of_the_pace(
     assert capsys.readouterr().err == "  Reading: 2,000,000 of 3,000,000\n"
 
 
+def test_the_first_steps_say_nothing_of_the_pace(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "_LINE_EVERY_SECONDS", 0.0)
+    with progress.watched() as report:
+        report("Inspecting", 1, 40)
+        report("Inspecting", 2, 40)
+    assert capsys.readouterr().err == "  Inspecting: 2 of 40\n"
+
+
 def test_the_time_left_is_what_earlier_runs_took_for_what_is_not_there_yet(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,6 +15,10 @@ from sources.tables.source import TablesSource
 from sources.tables.times import parse_time
 
 LATEST = datetime(2027, 1, 1, tzinfo=UTC)
+_SHOUT = (
+    "event type shout has no weight; mapped: like, view; `other_types: ignore` leaves "
+    "out all others"
+)
 
 MAPPING = """\
 root: .
@@ -113,7 +117,7 @@ def test_unusable_events_are_rejected(tmp_path: Path) -> None:
         (8, "value_out_of_range"),
         (10, "unknown_item"),
     ]
-    assert rejects["detail"][4] == "event type shout has no weight; mapped: like, view"
+    assert rejects["detail"][4] == _SHOUT
     assert source.interactions().frame.collect().height == 4
 
 
@@ -166,7 +170,7 @@ interactions:
     assert extract.frame.collect()["value"].to_list() == pytest.approx([0.2, 4.0])
     assert extract.rejects.collect()["detail"].to_list() == [
         "0.2; value_range takes 0.5 to 5",
-        "event type shout has no weight; mapped: like, view",
+        _SHOUT,
     ]
 
 

@@ -224,6 +224,8 @@ def test_seconds_with_a_fraction_and_nanoseconds(tmp_path: Path) -> None:
         ("7.3.2021", "iso", "'%d.%m.%Y'"),
         ("07.03.2021 14:05", "iso", "'%d.%m.%Y %H:%M'"),
         ("03/07/2021", "iso", "'%d/%m/%Y' or '%m/%d/%Y'"),
+        ("13/07/2021", "iso", "'%d/%m/%Y'"),
+        ("07/13/2021", "iso", "'%m/%d/%Y'"),
     ],
 )
 def test_a_time_of_another_form_says_which(
@@ -234,7 +236,7 @@ def test_a_time_of_another_form_says_which(
     _, rejects = read(path)
     said = rejects["detail"].item()
     assert said.startswith(f"{given}; time_format: {asked} is expected, such as ")
-    assert said.endswith(f"; as time_format: {meant} it may be one")
+    assert said.endswith(f"; perhaps it is of time_format: {meant}")
 
 
 @pytest.mark.parametrize(

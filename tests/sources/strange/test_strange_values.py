@@ -57,7 +57,11 @@ def test_a_value_that_is_no_number_is_said(tmp_path: Path, value: str) -> None:
         ("Purchase", "event type Purchase has no weight; nearest is purchase"),
         ("purchse", "event type purchse has no weight; nearest is purchase"),
         ("VIEW", "event type VIEW has no weight; nearest is view"),
-        ("share", "event type share has no weight; mapped: purchase, view"),
+        (
+            "share",
+            "event type share has no weight; mapped: purchase, view; `other_types: ignore` leaves "
+            "out all others",
+        ),
         ("", "the event has no type"),
     ],
 )
