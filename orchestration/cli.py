@@ -127,7 +127,7 @@ def evaluate(
     ] = False,
     wait: Wait = False,
 ) -> None:
-    """Judges all models, as a run does; what is stale is fitted again first."""
+    """Judges all models on the events that the last run read; stale models are fitted first."""
     settings = read_settings(evaluation="full" if full else None)
     summary = _run_pipeline(settings, "group:training or group:evaluation", wait)
     typer.echo(f"Done: {', '.join(summary.made) or 'nothing was stale'}.")
