@@ -187,7 +187,8 @@ def _refit_or_judged(
     items = open_registry(workspace).item_ids(judged_by)
     verdict = _soundness(workspace, refit, judged_model, items, data)
     version = _registered(workspace, refit, judged_by, data, stamp, begins)
-    context.log.info(f"{version} was {begins.said}.")
+    if begins.said:
+        context.log.info(f"{version} was {begins.said}.")
     fault = "; ".join(verdict.faults)
     answering = judged_by if fault else version
     return _row(answering, judged_by, version, fault, verdict.overlap, begins)
@@ -312,7 +313,7 @@ def _row(
         begins: where its fit began; None where there is none.
     """
     reason = f"{version} answers: the recipe of {judged_by}, fitted again to all events."
-    if begins is not None:
+    if begins is not None and begins.said:
         reason = f"{reason} It was {begins.said}."
     if fault:
         reason = f"{judged_by} answers, and no version that knows the newest events: {fault}."

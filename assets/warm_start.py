@@ -25,7 +25,7 @@ class Beginning:
         version: whose weights it begins with; empty where the recipe is fitted again as it was
             judged.
         starts: warm starts since such a fit, this one among them; 0 for that fit.
-        why_not: why it is no warm start, a clause; empty for one.
+        why_not: why it is no warm start, a clause; empty for one, and for a model that has none.
     """
 
     version: str
@@ -34,10 +34,10 @@ class Beginning:
 
     @property
     def said(self) -> str:
-        """Where it begins, a clause."""
+        """Where it begins, a clause; empty for a model that has no warm start."""
         if self.version:
             return f"warm-started from {self.version} (warm start {self.starts})"
-        return f"fitted without a warm start ({self.why_not})"
+        return f"fitted without a warm start ({self.why_not})" if self.why_not else ""
 
 
 def judgement(workspace: Workspace) -> str:
@@ -61,7 +61,7 @@ def beginning(workspace: Workspace, judged_by: str, judged_model: "Recommender")
     from models.registry import UnknownVersionError
 
     if not isinstance(judged_model, WarmStartable):
-        return _without(f"{judged_model.name} has none")
+        return _without("")
     registry = open_registry(workspace)
     model = registry.version(judged_by).name.removesuffix(f"-{warm_split(workspace.lake)}")
     if model not in workspace.settings.warm_start:
